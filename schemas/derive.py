@@ -1,0 +1,75 @@
+"""What is kept of text when the text is dropped: a soft error, hashes, emptiness.
+
+Read once, where an event enters the log; after `keep_no_text` the event holds no agent text and still gives the same
+signals. Hashes are the first eight bytes of BLAKE2b as a signed integer, so that they fit SQLite and JSON alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from schemas.event import NOTHING, Event
+
+_EMPTY = frozenset((b"null", b'""', b"[]", b"{}", b'"[]"', b'"{}"', b'"null"'))
+
+
+class _Outcome(msgspec.Struct, gc=False):
+    """The two places in which tools say that they failed while their status is ok."""
+
+    error: msgspec.Raw = NOTHING
+    isError: msgspec.Raw = NOTHING  # noqa: N815 (the Model Context Protocol's spelling)
+
+
+_outcome = msgspec.json.Decoder(_Outcome)
+_string = msgspec.json.Decoder(str)
+_NO_ERROR = frozenset((b"", b"null", b"false", b'""', b"0", b"[]", b"{}"))
+
+
+def soft_error(result: bytes | msgspec.Raw) -> bool:
+    """Whether a tool result has a top-level `error` or `isError` that says something.
+
+    A result that is a string holding JSON is read as that JSON; `null`, `false`, empty and zero say nothing.
+    """
+    text = bytes(result)
+    if b"rror" not in text:
+        return False
+    try:
+        if text.lstrip()[:1] == b'"':
+            text = _string.decode(text).encode()
+        if text.lstrip()[:1] != b"{":
+            return False
+        found = _outcome.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    return bytes(found.error).strip() not in _NO_ERROR or bytes(found.isError).strip() not in _NO_ERROR
+
+
+def text_hash(text: bytes | msgspec.Raw) -> int:
+    """A stable 64-bit name for a text."""
+    return int.from_bytes(hashlib.blake2b(bytes(text), digest_size=8).digest(), "big", signed=True)
+
+
+def derive(event: Event) -> Event:
+    """The event with what its text says written beside it (in place). What is written already stays."""
+    if event.kind == "tool_call":
+        result = bytes(event.result)
+        if result:
+            if event.soft_error is None:
+                event.soft_error = soft_error(result)
+            if event.result_hash is None:
+                event.result_hash = text_hash(result)
+            if event.result_empty is None:
+                event.result_empty = result.strip() in _EMPTY
+        arguments = bytes(event.arguments)
+        if arguments and event.arguments_hash is None:
+            event.arguments_hash = text_hash(arguments)
+    return event
+
+
+def keep_no_text(event: Event) -> Event:
+    """The event without agent text, features kept (in place)."""
+    derive(event)
+    event.input = event.output = event.arguments = event.result = event.text = NOTHING
+    return event

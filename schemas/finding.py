@@ -1,0 +1,64 @@
+"""Finding: what a detector says of one node."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+FindingStatus = Literal["firing", "update", "resolved"]
+Direction = Literal["up", "down"]
+Mode = Literal["page", "notice", "off"]
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that a node says, at `time` (epoch seconds).
+
+    `incident_key` names the episode: the same for firing, its updates and its resolution. `id` is unique per finding
+    and the same when the same records are stepped again.
+    `node`: labels of the slice that explains the change (agent, version, tool … only those that apply; empty for the
+    fleet). `watched`: labels of the node whose evidence crossed; a wider slice, or the same.
+    `before`, `after`: the signal's level (a share 0..1 for failure signals, events per second for traffic), with
+    `before_n`, `after_n` observations and `before_bad`, `after_bad` of them counted (fractions where a run counts
+    partly). `onset`: the estimated start of the change, epoch seconds.
+    `affected` and `unaffected`: sibling slices, e.g. `("version=v13",)` and `("version=v12",)`.
+    """
+
+    id: str
+    incident_key: str
+    status: FindingStatus
+    time: float
+    signal: str
+    direction: Direction
+    mode: Mode
+    owner: str
+    node: dict[str, str]
+    watched: dict[str, str]
+    before: float
+    after: float
+    before_n: float
+    after_n: float
+    before_bad: float
+    after_bad: float
+    onset: float
+    runs: tuple[str, ...] = ()
+    affected: tuple[str, ...] = ()
+    unaffected: tuple[str, ...] = ()
+    error_types: tuple[str, ...] = ()
+    reference: Literal["declared", "learned"] = "learned"
+    reason: str = ""
+
+
+_decoder = msgspec.json.Decoder(Finding)
+_encoder = msgspec.json.Encoder()
+
+
+def decode_finding(raw: bytes) -> Finding:
+    """Raises `msgspec.DecodeError`."""
+    return _decoder.decode(raw)
+
+
+def encode_finding(finding: Finding) -> bytes:
+    """The JSON of a finding."""
+    return _encoder.encode(finding)

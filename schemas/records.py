@@ -1,0 +1,94 @@
+"""What stands in the events log beside events, and what workers and aggregator tell each other.
+
+Only the monitor writes these. In the log they are JSON objects whose first bytes are `{"kind":"forewarn.`, so that one
+look at a record says which decoder it needs. Evidence is a sum of fixed-point integers: it does not depend on order.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+CONTROL_PREFIX = b'{"kind":"forewarn.'
+
+
+class Tick(Struct, frozen=True, gc=False, tag_field="kind", tag="forewarn.tick"):
+    """The router's clock, written to every partition each second.
+
+    `since` is the tick before it if the writer was there all the time (epoch seconds); without it, what lies between
+    is a gap in which the monitor was blind.
+    """
+
+    time: float
+    since: float | None = None
+
+
+class Grant(Struct, frozen=True, tag_field="kind", tag="forewarn.grant"):
+    """What the nodes of `owner` that live with `agent` may drip together, from `start` to `end` (epoch seconds).
+
+    `page_rate` and `notice_rate`: expected false alarms per second.
+    """
+
+    owner: str
+    agent: str
+    start: float
+    end: float
+    page_rate: float
+    notice_rate: float
+
+
+class Ack(Struct, frozen=True, tag_field="kind", tag="forewarn.ack"):
+    """A human's word that changes detection: `false_alarm` or `new_normal` for one node of an agent."""
+
+    time: float
+    agent: str
+    node: str
+    word: str
+
+
+Control = Tick | Grant | Ack
+
+_decoder = msgspec.json.Decoder(Control)
+_encoder = msgspec.json.Encoder()
+
+
+def is_control(raw: bytes) -> bool:
+    """Whether a record of the events log was written by the monitor."""
+    return raw.startswith(CONTROL_PREFIX)
+
+
+def decode_control(raw: bytes) -> Control:
+    """Raises `msgspec.DecodeError` on what the monitor did not write."""
+    return _decoder.decode(raw)
+
+
+def encode_control(record: Control) -> bytes:
+    """The JSON of a control record, its kind first."""
+    return _encoder.encode(record)
+
+
+class Evidence(Struct, frozen=True, omit_defaults=True):
+    """What one agent's runs of one tick say to one parent node.
+
+    `sums`: per bet, the sum of log L in units of 2**-32. `n` observations; `bad` and `expected`: sums of what was
+    seen and of what the references promised, in units of 2**-32.
+    """
+
+    node: str
+    sums: tuple[int, ...]
+    n: int
+    bad: int
+    expected: int
+
+
+class EvidenceBatch(Struct, frozen=True, omit_defaults=True):
+    """All evidence of one agent up to one tick. `(partition, agent, time)` is its name: seen once, counted once.
+
+    `accounts`: owners whose budget nodes of this agent want to drip from.
+    """
+
+    agent: str
+    partition: int
+    time: float
+    evidence: tuple[Evidence, ...] = ()
+    accounts: tuple[str, ...] = ()
