@@ -1,0 +1,70 @@
+"""What the page, the API and the summary of `replay` show. Numbers and names only; no agent text."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+AgentState = Literal["warming up", "healthy", "incident", "silent", "blind"]
+
+
+class RunView(Struct, frozen=True, kw_only=True):
+    """One closed run. Times in epoch seconds, duration in seconds."""
+
+    run: str
+    agent: str
+    version: str | None
+    status: Literal["ok", "error", "hung"]
+    started: float
+    duration_seconds: float
+    tools: dict[str, int]
+    """Calls per tool."""
+    failed_tools: dict[str, int]
+    """Calls per tool that failed, soft errors included."""
+    outcome: str | None = None
+    error_type: str | None = None
+    parent_run: str | None = None
+
+
+class SignalView(Struct, frozen=True, kw_only=True):
+    """One node as a person reads it: level now against what is normal, shares 0..1."""
+
+    signal: str
+    labels: dict[str, str]
+    state: Literal["warming up", "healthy", "firing"]
+    level: float
+    reference: float | None
+    n: float
+    evidence: float
+    """0..1: how much of a page's worth of evidence has been gathered."""
+    waiting_for: str = ""
+    """What a warming-up node still needs, as words."""
+
+
+class AgentView(Struct, frozen=True, kw_only=True):
+    """One agent: counts since the monitor knows it."""
+
+    agent: str
+    owner: str
+    state: AgentState
+    runs: int
+    failed: int
+    hung: int
+    silent: int
+    open_runs: int
+    versions: tuple[str, ...]
+    tools: tuple[str, ...]
+    last_seen: float
+    runs_per_minute: float
+    signals: tuple[SignalView, ...] = ()
+
+
+class BudgetView(Struct, frozen=True, kw_only=True):
+    """One owner's account in false pages: what was granted, what pages took."""
+
+    owner: str
+    granted: float
+    spent: int
+    notices_granted: float
+    notices_spent: int
