@@ -1,0 +1,73 @@
+# Everything a developer or CI does, by name. `make demo` and `make test` need Python 3.11 or newer and make, no more:
+# the first of them builds .venv from requirements-dev.lock (hashes checked).
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+CODE := schemas detectors monitor forewarn_server.py sdk tests benchmarks
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench golden format lock browser clean
+# Two installs into one .venv at the same time would spoil it.
+.NOTPARALLEL:
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: $(READY) ## a small fleet breaks silently; see what Slack would show
+	$(BIN)/forewarn demo
+
+test: $(READY) browser ## all tests, with a real Kafka broker and a real browser
+	$(PYTEST)
+
+check: $(READY) browser ## what CI runs: format, lint, types, imports, all tests
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTEST)
+
+bench: $(READY) ## what the README claims, measured here
+	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+golden: $(READY) ## write the golden files and the usage blocks of docs/ anew; look at the diff
+	UPDATE_GOLDEN=1 $(PYTEST) -q tests/golden
+
+format: $(READY) ## ruff format, and the fixes that ruff is sure of
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
+lock: $(READY) ## pin every dependency anew from pyproject.toml (`make lock UPGRADE=--upgrade` for newer ones)
+	$(LOCK) $(UPGRADE) -o requirements.lock
+	$(LOCK) $(UPGRADE) -c requirements.lock --extra demo --group dev -o requirements-dev.lock
+
+# An installed browser is taken as it is; else Playwright fetches its own where it can. Without either the browser
+# tests are skipped with a remedy, and fail in CI.
+browser: $(READY)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+		|| ls $${PLAYWRIGHT_BROWSERS_PATH:-$$HOME/.cache/ms-playwright}/chromium* >/dev/null 2>&1 \
+		|| $(BIN)/playwright install chromium \
+		|| echo "no browser: install chromium, and the browser tests run too"
+
+# The stamp is written last, so that an interrupted install starts again.
+$(READY): requirements-dev.lock pyproject.toml $(wildcard sdk/pyproject.toml)
+	@test -n "$(PYTHON)" || { echo "Forewarn needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 2; }
+	@if command -v uv >/dev/null; then \
+		set -ex; \
+		test -x $(BIN)/python || uv venv --python "$(PYTHON)" .venv; \
+		VIRTUAL_ENV=.venv uv pip install --require-hashes -r requirements-dev.lock; \
+		VIRTUAL_ENV=.venv uv pip install --no-deps --no-build-isolation -e . -e ./sdk; \
+	else \
+		set -ex; \
+		test -x $(BIN)/python || "$(PYTHON)" -m venv .venv; \
+		$(BIN)/python -m pip install --require-hashes -r requirements-dev.lock; \
+		$(BIN)/python -m pip install --no-deps --no-build-isolation -e . -e ./sdk; \
+	fi
+	@touch $(READY)
+
+clean: ## remove what the targets above made
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
