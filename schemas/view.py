@@ -68,3 +68,28 @@ class BudgetView(Struct, frozen=True, kw_only=True):
     spent: int
     notices_granted: float
     notices_spent: int
+
+
+class Check(Struct, frozen=True):
+    """One named thing that must hold. `message` says what is missing when it does not; never a secret."""
+
+    name: str
+    ok: bool
+    message: str = ""
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """Whether the process is alive (else: restart it) and whether it does its job (else: look at the checks)."""
+
+    live: tuple[Check, ...]
+    ready: tuple[Check, ...]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether every liveness check holds."""
+        return all(check.ok for check in self.live)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every check holds, liveness included."""
+        return self.is_live and all(check.ok for check in self.ready)

@@ -1,0 +1,110 @@
+"""The read-only API and the probes, as JSON. Not the intake, and nothing here changes anything.
+
+Invariant: every list is cut at a named limit and says how many there are in `total`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from monitor.web.view import View
+from schemas.alert import Incident
+from schemas.view import Check
+
+LIST_LIMIT = 1000
+"""Items of one answer, unless `limit` says otherwise."""
+
+LIST_MAXIMUM = 10_000
+"""The largest `limit`; more is a 400."""
+
+RUNS_LIMIT = 100
+"""Runs of one answer, unless `limit` says otherwise."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list[web.RouteDef]:
+    """The probes and `/api/v1/…`; `counts` are the web shell's own counters, shown beside the view's."""
+
+    async def livez(_: web.Request) -> web.Response:
+        health = view.health()
+        return _probe(health.is_live, health.live)
+
+    async def readyz(_: web.Request) -> web.Response:
+        health = view.health()
+        return _probe(health.is_ready, (*health.live, *health.ready))
+
+    async def agents(request: web.Request) -> web.Response:
+        found = sorted(view.agents(), key=lambda agent: agent.agent)
+        return _listing("agents", found, _limit(request, LIST_LIMIT), clock())
+
+    async def incidents(request: web.Request) -> web.Response:
+        return _listing("incidents", in_order(view.incidents()), _limit(request, LIST_LIMIT), clock())
+
+    async def runs(request: web.Request) -> web.Response:
+        return answer({"time": clock(), "runs": list(view.runs(_limit(request, RUNS_LIMIT)))})
+
+    async def budgets(request: web.Request) -> web.Response:
+        found = sorted(view.budgets(), key=lambda budget: budget.owner)
+        return _listing("budgets", found, _limit(request, LIST_LIMIT), clock())
+
+    async def status(_: web.Request) -> web.Response:
+        health = view.health()
+        return answer(
+            {
+                "version": view.version,
+                "time": clock(),
+                "live": health.is_live,
+                "ready": health.is_ready,
+                "checks": [*health.live, *health.ready],
+                "agents": dict(Counter(agent.state for agent in view.agents())),
+                "incidents_open": sum(1 for incident in view.incidents() if incident.status == "firing"),
+                "counts": {**view.counts(), **counts},
+                "gauges": dict(view.gauges()),
+            }
+        )
+
+    return [
+        web.get("/livez", livez),
+        web.get("/readyz", readyz),
+        web.get("/healthz", readyz),
+        web.get("/api/v1/agents", agents),
+        web.get("/api/v1/incidents", incidents),
+        web.get("/api/v1/runs", runs),
+        web.get("/api/v1/budgets", budgets),
+        web.get("/api/v1/status", status),
+    ]
+
+
+def in_order(incidents: Iterable[Incident]) -> list[Incident]:
+    """Open ones first, pages before notices, then the newest first."""
+    return sorted(
+        incidents,
+        key=lambda incident: (incident.status != "firing", incident.severity != "page", -incident.opened_at),
+    )
+
+
+def answer(value: Any, status: int = 200) -> web.Response:
+    """A JSON response; numbers that JSON cannot hold become null."""
+    return web.Response(body=_encode(value), status=status, content_type="application/json")
+
+
+def _listing(name: str, found: Sequence[Any], limit: int, time: float) -> web.Response:
+    return answer({"time": time, "total": len(found), name: found[:limit]})
+
+
+def _probe(good: bool, checks: Sequence[Check]) -> web.Response:
+    missing = [f"{check.name}: {check.message or 'not there'}" for check in checks if not check.ok]
+    return answer({"status": "ok" if good else "unavailable", "missing": missing, "checks": checks}, 200 if good else 503)
+
+
+def _limit(request: web.Request, default: int) -> int:
+    text = request.query.get("limit", str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= LIST_MAXIMUM):
+        raise web.HTTPBadRequest(text=f"limit={text[:40]!r}; a whole number from 1 to {LIST_MAXIMUM}")
+    return int(text)

@@ -1,0 +1,1 @@
+"""The one page for people: server-rendered, read only, complete without JavaScript."""

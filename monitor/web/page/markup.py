@@ -1,0 +1,81 @@
+"""HTML as values: `el` escapes every child and attribute that is not `Markup` already.
+
+Not a template engine. Invariant: no string from outside can become markup; only `el` and constants make `Markup`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from html import escape
+
+NAME_SHOWN = 96
+"""Characters of a name on the page; the whole name, up to `NAME_TITLE`, is in its tooltip."""
+
+NAME_TITLE = 512
+
+_INVISIBLE = frozenset(("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
+_JOINERS = "\u200c\u200d"
+_VOID = frozenset(("meta", "link", "br", "rect"))
+
+
+class Markup(str):
+    """A string that is HTML."""
+
+    __slots__ = ()
+
+
+Child = str | int | float | None | Iterable["Child"]
+"""Text (escaped), `Markup` (as it is), nothing, or many of them."""
+
+
+def el(tag: str, /, *children: Child, **attributes: str | int | float | bool | None) -> Markup:
+    """One element. `class_` is `class`, `data_key` is `data-key`; None and False leave an attribute out."""
+    parts = ["<", tag]
+    for name, value in attributes.items():
+        if value is None or value is False:
+            continue
+        parts.append(f" {name.rstrip('_').replace('_', '-')}")
+        if value is not True:
+            parts.append(f'="{escape(str(value))}"')
+    parts.append(">")
+    if tag not in _VOID:
+        _write(children, parts)
+        parts.append(f"</{tag}>")
+    return Markup("".join(parts))
+
+
+def join(*children: Child) -> Markup:
+    """Children without an element around them."""
+    parts: list[str] = []
+    _write(children, parts)
+    return Markup("".join(parts))
+
+
+def name(text: str, class_: str = "name") -> Markup:
+    """A name that came from outside: isolated from the direction of its surroundings, cut, without invisibles."""
+    whole = visible(text)
+    shown = whole if len(whole) <= NAME_SHOWN else whole[: NAME_SHOWN - 1] + "…"
+    return el("bdi", shown, class_=class_, title=whole[:NAME_TITLE] if shown != whole else None)
+
+
+def visible(text: str) -> str:
+    """The text with control and direction characters written out, as `\\u202e`."""
+    if text.isprintable():
+        return text
+    return "".join(
+        f"\\u{ord(char):04x}" if unicodedata.category(char) in _INVISIBLE and char not in _JOINERS else char
+        for char in text
+    )
+
+
+def _write(children: Iterable[Child], parts: list[str]) -> None:
+    for child in children:
+        if child is None:
+            continue
+        if isinstance(child, Markup):
+            parts.append(child)
+        elif isinstance(child, str | int | float):
+            parts.append(escape(str(child)))
+        else:
+            _write(child, parts)
