@@ -1,1 +1,1 @@
-"""Forewarn."""
+"""Findings in, notifications with a named reason out: alerts, incidents, routing, deduplication. Pure."""

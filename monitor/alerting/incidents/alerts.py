@@ -1,0 +1,95 @@
+"""The life of one alert: which finding fires it, refreshes it, ends it.
+
+Pure. An alert ends by a finding that says `resolved`, never by time. A finding that is older than what the alert knows
+changes nothing.
+
+             | firing  | update  | resolved
+    ---------+---------+---------+---------
+    unknown  | open    | unknown | unknown
+    firing   | refresh | refresh | end
+    resolved | refire  | late    | late
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+
+import msgspec
+
+from monitor.alerting.headline import headline
+from schemas.alert import LABELS, Alert
+from schemas.finding import Finding, FindingStatus
+
+
+class Step(enum.StrEnum):
+    """What a finding does to an alert. Counted by name."""
+
+    OPEN = "open"
+    REFRESH = "refresh"
+    REFIRE = "refire"
+    END = "end"
+    UNKNOWN = "unknown episode"
+    LATE = "late"
+    SEEN = "seen before"
+    OFF = "mode off"
+
+
+_LIFE: dict[str, dict[FindingStatus, Step]] = {
+    "unknown": {"firing": Step.OPEN, "update": Step.UNKNOWN, "resolved": Step.UNKNOWN},
+    "firing": {"firing": Step.REFRESH, "update": Step.REFRESH, "resolved": Step.END},
+    "resolved": {"firing": Step.REFIRE, "update": Step.LATE, "resolved": Step.LATE},
+}
+
+
+def step_of(alert: Alert | None, finding: Finding) -> Step:
+    """What `finding` does to `alert` (None: nobody knows its episode)."""
+    if alert is None:
+        return _LIFE["unknown"][finding.status]
+    if finding.time < last_heard(alert):
+        return Step.LATE
+    return _LIFE[alert.status][finding.status]
+
+
+def last_heard(alert: Alert) -> float:
+    """When the newest finding of this alert was made, epoch seconds."""
+    return max(alert.finding.time, alert.ends_at if alert.ends_at is not None else alert.starts_at)
+
+
+def opened(finding: Finding) -> Alert:
+    """The alert that a firing finding starts."""
+    labels = labels_of(finding)
+    return Alert(
+        labels=labels,
+        annotations={"summary": headline(finding)},
+        starts_at=finding.time,
+        ends_at=None,
+        fingerprint=fingerprint(labels),
+        finding=finding,
+    )
+
+
+def stepped(alert: Alert, step: Step, finding: Finding) -> Alert:
+    """The alert after `step`; the same where the step changes nothing."""
+    if step is Step.END:
+        return msgspec.structs.replace(alert, ends_at=finding.time, recovery=finding)
+    if step is Step.REFRESH:
+        return msgspec.structs.replace(opened(finding), starts_at=alert.starts_at)
+    if step is Step.REFIRE:
+        return opened(finding)
+    return alert
+
+
+def labels_of(finding: Finding) -> dict[str, str]:
+    """`alertname`, `severity`, `owner`, and the node's own labels; absent where they do not apply."""
+    labels = {"alertname": finding.signal, "severity": finding.mode, "owner": finding.owner}
+    labels.update((name, finding.node[name]) for name in LABELS if name in finding.node)
+    return labels
+
+
+def fingerprint(labels: dict[str, str]) -> str:
+    """16 hex digits that are equal for equal labels, in whatever order."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in sorted(labels):
+        digest.update(name.encode("utf-8", "replace") + b"\xff" + labels[name].encode("utf-8", "replace") + b"\xff")
+    return digest.hexdigest()

@@ -1,0 +1,142 @@
+"""All incidents that the router knows: the open ones, and the closed ones for as long as they are kept.
+
+It looks up and it forgets; who is told stands elsewhere. Invariant: `changes()` names every incident that differs from
+what was last written, so that `load` of all changes gives the same store.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from monitor.alerting.incidents.record import Record, decode, encode, incident_id
+from schemas.alert import Incident
+from schemas.finding import Finding
+
+OPEN_PER_OWNER = 100
+"""Open incidents of one owner. Beyond, a new alert joins the newest one; counted as `overflow`."""
+
+CLOSED = 2_000
+"""Closed incidents that are kept. Beyond, the oldest is forgotten; counted as `evicted`."""
+
+PREFIX = "incident/"
+
+
+class Incidents:
+    """Incidents by id and by the episodes that they hold. `retention`: seconds for which a closed one is kept."""
+
+    def __init__(self, retention: float) -> None:
+        self._retention = retention
+        self._open: dict[str, Record] = {}
+        self._closed: dict[str, Record] = {}
+        self._by_key: dict[str, list[str]] = {}
+        self._changed: dict[str, None] = {}
+        self.counts: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[Record]:
+        """Open ones in the order in which they opened, then closed ones, oldest first."""
+        yield from self._open.values()
+        yield from self._closed.values()
+
+    def open(self) -> Iterable[Record]:
+        """Open incidents, oldest first."""
+        return self._open.values()
+
+    def get(self, incident: str) -> Record:
+        """An open incident; raises `KeyError` where there is none."""
+        return self._open[incident]
+
+    def is_open(self, incident: str) -> bool:
+        """Whether an incident of this id fires."""
+        return incident in self._open
+
+    def holding(self, key: str) -> list[Record]:
+        """Incidents that know an episode: the open ones; without them the one closed last."""
+        known = self._by_key.get(key, ())
+        found = [self._open[name] for name in known if name in self._open]
+        if not found:
+            found = [self._closed[name] for name in known if name in self._closed][-1:]
+        return found
+
+    def of_owner(self, owner: str) -> list[Incident]:
+        """Open incidents of one owner, oldest first."""
+        return [record.incident for record in self._open.values() if record.incident.owner == owner]
+
+    def free_id(self, finding: Finding) -> str:
+        """The id of the next incident that this episode opens."""
+        occurrence = 1
+        while (name := incident_id(finding.incident_key, occurrence)) in self._open or name in self._closed:
+            occurrence += 1
+        return name
+
+    def add(self, record: Record) -> None:
+        """Keep a new open incident."""
+        self._open[record.incident.id] = record
+        self._index(record)
+        self._changed[record.incident.id] = None
+
+    def touch(self, record: Record) -> None:
+        """Note that an incident changed."""
+        self._index(record)
+        self._changed[record.incident.id] = None
+
+    def close(self, record: Record) -> None:
+        """Move a resolved incident to the closed ones."""
+        record.close()
+        del self._open[record.incident.id]
+        self._closed[record.incident.id] = record
+        self._changed[record.incident.id] = None
+        while len(self._closed) > CLOSED:
+            self._forget(next(iter(self._closed)))
+
+    def expire(self, now: float) -> None:
+        """Forget closed incidents beyond the retention."""
+        while self._closed:
+            oldest = next(iter(self._closed.values())).incident
+            if (oldest.resolved_at or 0.0) + self._retention > now:
+                return
+            self._forget(oldest.id)
+
+    def next_expiry(self) -> float | None:
+        """When the oldest closed incident may be forgotten, epoch seconds."""
+        for record in self._closed.values():
+            return (record.incident.resolved_at or 0.0) + self._retention
+        return None
+
+    def changes(self) -> list[tuple[str, bytes | None]]:
+        """Entries that changed since the last call; None deletes."""
+        out: list[tuple[str, bytes | None]] = []
+        for name in self._changed:
+            record = self._open.get(name) or self._closed.get(name)
+            out.append((PREFIX + name, encode(record) if record is not None else None))
+        self._changed.clear()
+        return out
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Take up what `changes` gave; other entries are ignored. Before the first step only."""
+        records = [decode(raw) for key, raw in entries if key.startswith(PREFIX)]
+        for record in sorted(records, key=lambda each: (each.incident.opened_at, each.incident.id)):
+            if record.incident.status == "firing":
+                self._open[record.incident.id] = record
+                self._index(record)
+        closed = [record for record in records if record.incident.status == "resolved"]
+        for record in sorted(closed, key=lambda each: (each.incident.resolved_at or 0.0, each.incident.id)):
+            self._closed[record.incident.id] = record
+            self._index(record)
+
+    def _index(self, record: Record) -> None:
+        for alert in record.incident.alerts:
+            known = self._by_key.setdefault(alert.key, [])
+            if record.incident.id not in known:
+                known.append(record.incident.id)
+
+    def _forget(self, name: str) -> None:
+        record = self._closed.pop(name)
+        for alert in record.incident.alerts:
+            known = self._by_key.get(alert.key, [])
+            if name in known:
+                known.remove(name)
+            if not known:
+                self._by_key.pop(alert.key, None)
+        self._changed[name] = None
+        self.counts["evicted"] += 1

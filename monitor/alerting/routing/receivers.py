@@ -1,0 +1,74 @@
+"""What a receiver consists of: Slack channels, webhooks, the console.
+
+Pure: names and settings, no connection and no secret. Invariant: every owner and every receiver has at least one
+target, for what has nowhere to go is shown on the console.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.config import Config, Receiver
+
+TargetKind = Literal["slack", "webhook", "console"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One place that a receiver writes to.
+
+    `name` is unique and stays the same as long as the place does; deliveries are remembered under it. `channel` for
+    Slack, `index` into `webhook_configs` for webhooks. `stands_for`: the Slack channel that a console shows instead.
+    """
+
+    name: str
+    kind: TargetKind
+    send_resolved: bool = True
+    channel: str = ""
+    index: int = 0
+    stands_for: str = ""
+
+
+def plan(config: Config, *, slack: bool) -> dict[str, tuple[Target, ...]]:
+    """Receiver name → its targets. `slack`: whether there is a token to write to Slack with.
+
+    Owners are receivers, with their Slack channel and what a receiver of the same name adds. Without a token, what
+    would go to Slack is shown on the console.
+    """
+    declared = {receiver.name: receiver for receiver in config.receivers}
+    names = dict.fromkeys((*config.owners, config.default_owner, *declared))
+    return {name: _targets(name, declared.get(name), _channel(config, name), slack) for name in names}
+
+
+def targets_of(receiver: str, planned: dict[str, tuple[Target, ...]]) -> tuple[Target, ...]:
+    """The targets of a receiver; the console for one that nobody declared."""
+    return planned.get(receiver) or (_console(receiver),)
+
+
+def _channel(config: Config, owner: str) -> str | None:
+    return config.owners[owner].slack if owner in config.owners else None
+
+
+def _targets(name: str, declared: Receiver | None, channel: str | None, slack: bool) -> tuple[Target, ...]:
+    channels = {} if channel is None else {channel: True}
+    for each in declared.slack_configs if declared else ():
+        channels.setdefault(each.channel, each.send_resolved)
+    found: dict[str, Target] = {}
+    for where, send_resolved in channels.items():
+        target = Target(f"{name}/slack/{where}", "slack", send_resolved, channel=where)
+        if not slack:
+            target = _console(name, stands_for=where, send_resolved=send_resolved)
+        found.setdefault(target.name, target)
+    for index, webhook in enumerate(declared.webhook_configs if declared else ()):
+        target = Target(f"{name}/webhook/{index}", "webhook", webhook.send_resolved, index=index)
+        found[target.name] = target
+    for console in declared.console_configs if declared else ():
+        found.setdefault(f"{name}/console", _console(name, send_resolved=console.send_resolved))
+    if not found:
+        found[f"{name}/console"] = _console(name)
+    return tuple(found.values())
+
+
+def _console(name: str, stands_for: str = "", send_resolved: bool = True) -> Target:
+    return Target(f"{name}/console", "console", send_resolved, stands_for=stands_for)

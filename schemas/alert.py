@@ -1,0 +1,146 @@
+"""Alert, Incident, Notification: what the router makes of findings.
+
+An alert is a finding with labels, firing or resolved. An incident is the alerts that belong together, from the first
+firing to the last resolution, with one owner. A notification says one receiver what an incident looks like now, and
+why it is told. They hold numbers and names, no agent text. Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from schemas.finding import Finding
+
+Severity = Literal["page", "notice"]
+AlertStatus = Literal["firing", "resolved"]
+
+LABELS = ("agent", "version", "tool", "model", "provider", "tenant")
+"""Labels that a node can give to its alert, beside `alertname`, `severity` and `owner`."""
+
+
+class NotificationReason(enum.StrEnum):
+    """Why a notification is sent, in Alertmanager's words where it has one."""
+
+    FIRST = "first notification"
+    NEW_ALERTS = "new alerts added"
+    ALL_RESOLVED = "all alerts resolved"
+    SOME_RESOLVED = "some alerts resolved"
+    REPEAT = "repeat interval elapsed"
+    EVIDENCE = "evidence updated"
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """A finding with labels.
+
+    `starts_at`: when it fired (the change itself began at `finding.onset`). `ends_at`: when the evidence said that the
+    signal is back; None while it fires. `finding`: the latest that fired or updated; `recovery`: the one that resolved.
+    `fingerprint`: 16 hex digits over the labels.
+    """
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    starts_at: float
+    ends_at: float | None
+    fingerprint: str
+    finding: Finding
+    recovery: Finding | None = None
+
+    @property
+    def key(self) -> str:
+        """The episode: the same from firing to resolution, even where the labels get sharper."""
+        return self.finding.incident_key
+
+    @property
+    def status(self) -> AlertStatus:
+        """`firing` until evidence or a human ends it."""
+        return "firing" if self.ends_at is None else "resolved"
+
+    @property
+    def severity(self) -> Severity:
+        """`page` rings, `notice` does not."""
+        return "page" if self.finding.mode == "page" else "notice"
+
+
+class TimelineEntry(Struct, frozen=True):
+    """One thing that happened to an incident."""
+
+    time: float
+    text: str
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """Alerts of one owner that belong together. `alerts` in the order in which they joined."""
+
+    id: str
+    owner: str
+    severity: Severity
+    status: AlertStatus
+    opened_at: float
+    resolved_at: float | None = None
+    complained_at: float | None = None
+    """When the first complaint about it came; the lead is this minus `opened_at`. None: none is known."""
+    alerts: tuple[Alert, ...]
+    timeline: tuple[TimelineEntry, ...] = ()
+    runs: tuple[str, ...] = ()
+    alerts_dropped: int = 0
+    """Alerts that joined beyond the bound and are not listed."""
+    timeline_dropped: int = 0
+    """Entries of the timeline that gave way to later ones."""
+
+    @property
+    def onset(self) -> float:
+        """The earliest estimated start of a change behind it."""
+        return min((alert.finding.onset for alert in self.alerts), default=self.opened_at)
+
+
+class Notification(Struct, frozen=True, kw_only=True):
+    """What one receiver is to know of one incident now, and why.
+
+    `sequence` counts the notifications of this incident to this receiver from 1: the same number is the same
+    notification, however often it is replayed. `mention`: ring the owner. `alerts`: those that this receiver is told
+    of, the leading one first.
+    """
+
+    time: float
+    receiver: str
+    owner: str
+    reason: NotificationReason
+    status: AlertStatus
+    severity: Severity
+    incident: str
+    sequence: int
+    group_key: str
+    group_labels: dict[str, str]
+    alerts: tuple[Alert, ...]
+    opened_at: float
+    resolved_at: float | None = None
+    mention: bool = False
+    runs: tuple[str, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    alerts_dropped: int = 0
+
+
+def notification_line(notification: Notification) -> dict[str, Any]:
+    """The JSON line of `forewarn replay --json` for a notification."""
+    return {
+        "type": "notification",
+        "time": notification.time,
+        "receiver": notification.receiver,
+        "owner": notification.owner,
+        "reason": str(notification.reason),
+        "status": notification.status,
+        "incident": notification.incident,
+        "group_labels": notification.group_labels,
+        "alerts": [
+            {
+                "labels": alert.labels,
+                "status": alert.status,
+                "starts_at": alert.starts_at,
+                "ends_at": alert.ends_at,
+            }
+            for alert in notification.alerts
+        ],
+    }
