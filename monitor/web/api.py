@@ -100,7 +100,9 @@ def _listing(name: str, found: Sequence[Any], limit: int, time: float) -> web.Re
 
 def _probe(good: bool, checks: Sequence[Check]) -> web.Response:
     missing = [f"{check.name}: {check.message or 'not there'}" for check in checks if not check.ok]
-    return answer({"status": "ok" if good else "unavailable", "missing": missing, "checks": checks}, 200 if good else 503)
+    return answer(
+        {"status": "ok" if good else "unavailable", "missing": missing, "checks": checks}, 200 if good else 503
+    )
 
 
 def _limit(request: web.Request, default: int) -> int:

@@ -16,20 +16,17 @@ import enum
 import hmac
 import ipaddress
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 PROBES = frozenset(("/livez", "/readyz", "/healthz"))
 """Answered to everybody: a kubelet has no token."""
 
 LOCAL_HOSTS = frozenset(("localhost", "host.docker.internal", "host.containers.internal"))
 """Names that no public DNS server can point at us."""
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
 class Refusal(enum.StrEnum):

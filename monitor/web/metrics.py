@@ -10,7 +10,7 @@ later is summed under `_other`, and the fold is counted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -140,9 +140,13 @@ def unlisted(view: View) -> list[str]:
 class Exposition(Collector):
     """Reads the view when Prometheus asks. Remembers which label values it has shown, and nothing else."""
 
-    def __init__(self, view: View, counts: Counter[str]) -> None:
+    def __init__(
+        self, view: View, counts: Mapping[str, int], gauges: Callable[[], Mapping[str, float]] = lambda: {}
+    ) -> None:
+        """`counts` and `gauges` are the web shell's own, under the same keys as the view's."""
         self._view = view
         self._counts = counts
+        self._gauges = gauges
         self._folded = 0
         self._shown: dict[tuple[str, int], set[str]] = {}
         self.registry = CollectorRegistry()
@@ -183,7 +187,12 @@ class Exposition(Collector):
         view = self._view
         yield BY_NAME["build_info"], (view.version,), 1.0
         yield BY_NAME["ready"], (), float(view.health().is_ready)
-        for key, value in (*view.counts().items(), *view.gauges().items(), *self._counts.items()):
+        for key, value in (
+            *view.counts().items(),
+            *view.gauges().items(),
+            *self._counts.items(),
+            *self._gauges().items(),
+        ):
             found = split_key(key)
             if found is not None and found[0].name not in DERIVED:
                 yield *found, float(value)

@@ -16,7 +16,7 @@ NAME_TITLE = 512
 
 _INVISIBLE = frozenset(("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
 _JOINERS = "\u200c\u200d"
-_VOID = frozenset(("meta", "link", "br", "rect"))
+_VOID = frozenset(("meta", "link", "br"))
 
 
 class Markup(str):

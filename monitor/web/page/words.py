@@ -5,6 +5,7 @@ Pure: `now` is a parameter. Units stand beside every number.
 
 from __future__ import annotations
 
+from monitor.alerting.headline import share_text
 from schemas.alert import Alert
 from schemas.signals import SIGNALS
 
@@ -44,7 +45,7 @@ def level(signal: str, value: float) -> str:
     public = SIGNALS.get(signal)
     form = public.form if public is not None else "number"
     if form == "share":
-        return percent(value)
+        return share_text(value)
     if form == "rate":
         return rate(value * 60.0)
     if signal.endswith("_seconds"):
@@ -52,14 +53,6 @@ def level(signal: str, value: float) -> str:
     if signal.endswith("_usd"):
         return f"${value:,.2f}" if abs(value) >= 0.1 else f"${value:,.4f}"
     return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def percent(share: float) -> str:
-    """`16.2%`; small shares get a second decimal so that they do not read as none."""
-    points = share * 100.0
-    if 0.0 < points < 0.095:
-        return f"{max(points, 0.01):.2f}%"
-    return f"{points:.1f}%" if points < 99.95 else "100%"
 
 
 def rate(per_minute: float) -> str:

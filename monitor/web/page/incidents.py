@@ -1,0 +1,211 @@
+"""Incidents on the page: open ones as cards, the last resolved ones as a table.
+
+Shows what changed, where, by how much, who owns it, since when and how it stands to the first complaint; numbers and
+names only. Every name goes through `markup.name`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from monitor.alerting.headline import level_texts
+from monitor.web.page import words
+from monitor.web.page.markup import Markup, el, join, name
+from schemas.alert import Alert, Incident
+from schemas.finding import Finding
+
+OPEN_SHOWN = 50
+"""Open incidents on the page; the rest is counted and left to the API."""
+
+RESOLVED_SHOWN = 8
+"""Resolved incidents on the page, newest first."""
+
+ALERTS_SHOWN = 5
+"""Further alerts of one incident."""
+
+
+def incidents(found: Sequence[Incident], now: float) -> Markup:
+    """The section's inside. `found` in the order of `api.in_order`."""
+    firing = [incident for incident in found if incident.status == "firing"]
+    resolved = [incident for incident in found if incident.status != "firing"]
+    resolved.sort(key=lambda incident: -(incident.resolved_at or incident.opened_at))
+    return join(
+        None if firing else el("p", _quiet(resolved, now), class_="quiet"),
+        [_card(incident, now) for incident in firing[:OPEN_SHOWN]],
+        _more(len(firing) - OPEN_SHOWN),
+        _resolved(resolved[:RESOLVED_SHOWN], now) if resolved else None,
+    )
+
+
+def announcement(found: Iterable[Incident]) -> str:
+    """What a screen reader hears when the open incidents change."""
+    firing = [incident for incident in found if incident.status == "firing"]
+    if not firing:
+        return "No open incidents."
+    spoken = "; ".join(_spoken(leading(incident)) for incident in firing[:3])
+    return f"{words.plural(len(firing), 'open incident')}: {spoken}."
+
+
+def leading(incident: Incident) -> Alert | None:
+    """The alert that speaks for the incident: firing before resolved, pages before notices, then the first."""
+    return min(
+        incident.alerts,
+        key=lambda alert: (alert.status != "firing", alert.severity != "page"),
+        default=None,
+    )
+
+
+def _quiet(resolved: Sequence[Incident], now: float) -> str:
+    if not resolved:
+        return "No incidents."
+    last = resolved[0].resolved_at or resolved[0].opened_at
+    return f"No open incidents. The last one was resolved {words.ago(last, now)}."
+
+
+def _spoken(alert: Alert | None) -> str:
+    if alert is None:
+        return "an incident without alerts"
+    where = ", ".join(f"{label} {value[:80]}" for label, value in alert.finding.node.items())
+    return f"{words.headline(alert)} at {where or 'the whole fleet'}"
+
+
+def _card(incident: Incident, now: float) -> Markup:
+    alert = leading(incident)
+    if alert is None:
+        return el("article", el("h3", "Incident without alerts"), class_="incident", data_key=incident.id)
+    others = [other for other in incident.alerts if other is not alert]
+    return el(
+        "article",
+        el(
+            "header",
+            el("h3", words.headline(alert)),
+            el("span", incident.severity, class_=f"badge {incident.severity}"),
+        ),
+        el("p", where(alert.finding.node), class_="where"),
+        _change(alert.finding),
+        el("dl", _facts(incident, alert, now), class_="facts"),
+        _others(others),
+        _runs(incident),
+        class_="incident",
+        data_key=incident.id,
+        data_severity=incident.severity,
+    )
+
+
+def where(node: dict[str, str]) -> Markup:
+    """A slice as labelled names; the empty slice is the fleet."""
+    if not node:
+        return el("span", "the whole fleet", class_="slice")
+    return join(
+        [
+            [el("span", el("span", f"{label} ", class_="label"), name(value), class_="slice"), " "]
+            for label, value in node.items()
+        ]
+    )
+
+
+def _change(finding: Finding) -> Markup:
+    before, after = level_texts(finding)
+    if finding.before_bad or finding.after_bad:
+        counts = (
+            f"{words.whole(finding.before_bad)} of {words.whole(finding.before_n)} before, "
+            f"{words.whole(finding.after_bad)} of {words.whole(finding.after_n)} since"
+        )
+    else:
+        counts = f"{words.whole(finding.before_n)} seen before, {words.whole(finding.after_n)} since"
+    if finding.reference == "declared":
+        counts += "; the normal level is declared"
+    return el(
+        "p",
+        el("span", before, class_="before"),
+        el("span", "→", class_="arrow", aria_hidden="true"),
+        el("span", " to ", class_="visually-hidden"),
+        el("strong", after),
+        " ",
+        el("span", counts, class_="counts"),
+        class_="change",
+    )
+
+
+def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
+    finding = alert.finding
+    found_after = max(incident.opened_at - incident.onset, 0.0)
+    facts = [
+        _fact("Owner", name(incident.owner)),
+        _fact("Signal", el("code", finding.signal)),
+        _fact("Began", words.ago(incident.onset, now)),
+        _fact("Found", f"{words.span(float(round(found_after)))} after it began"),
+    ]
+    if incident.complained_at is not None:
+        facts.append(_fact("Lead", _lead(incident.complained_at - incident.opened_at)))
+    if finding.error_types:
+        facts.append(_fact("Errors", join([[name(error), " "] for error in finding.error_types[:3]])))
+    if finding.unaffected:
+        facts.append(_fact("Not affected", join([[name(sibling), " "] for sibling in finding.unaffected[:3]])))
+    return facts
+
+
+def _fact(term: str, value: str) -> Markup:
+    return el("div", el("dt", term), el("dd", value))
+
+
+def _lead(seconds: float) -> str:
+    if seconds >= 0.0:
+        return f"{words.span(float(round(seconds)))} before the first complaint"
+    return f"{words.span(float(round(-seconds)))} after the first complaint"
+
+
+def _others(others: Sequence[Alert]) -> Markup | None:
+    if not others:
+        return None
+    items = [
+        el(
+            "li",
+            words.headline(alert),
+            " ",
+            where(alert.finding.node),
+            " resolved" if alert.status == "resolved" else None,
+        )
+        for alert in others[:ALERTS_SHOWN]
+    ]
+    hidden = len(others) - ALERTS_SHOWN
+    return el("ul", items, el("li", f"and {hidden} more") if hidden > 0 else None, class_="also", aria_label="Also")
+
+
+def _runs(incident: Incident) -> Markup | None:
+    if not incident.runs:
+        return None
+    shown = [[name(run, class_="name run"), " "] for run in incident.runs[:5]]
+    return el("p", el("span", "Runs to look at ", class_="label"), shown, class_="runs")
+
+
+def _more(hidden: int) -> Markup | None:
+    if hidden <= 0:
+        return None
+    return el("p", f"and {hidden:,} more: ", el("a", "/api/v1/incidents", href="/api/v1/incidents"), class_="more")
+
+
+def _resolved(resolved: Sequence[Incident], now: float) -> Markup:
+    columns = (("Resolved", None), ("Where", None), ("Owner", "wide"), ("Lasted", "number wide"), ("Ended", "number"))
+    head = el("tr", [el("th", title, scope="col", class_=kind) for title, kind in columns])
+    return el(
+        "table",
+        el("caption", "Resolved incidents, newest first", class_="visually-hidden"),
+        el("thead", head),
+        el("tbody", [_resolved_row(incident, now) for incident in resolved]),
+        class_="resolved",
+    )
+
+
+def _resolved_row(incident: Incident, now: float) -> Markup:
+    alert = leading(incident)
+    ended = incident.resolved_at or incident.opened_at
+    return el(
+        "tr",
+        el("th", words.headline(alert) if alert is not None else "Incident", scope="row"),
+        el("td", where(alert.finding.node) if alert is not None else None),
+        el("td", name(incident.owner), class_="wide"),
+        el("td", words.span(float(round(ended - incident.onset))), class_="number wide"),
+        el("td", words.ago(ended, now), class_="number"),
+        data_key=incident.id,
+    )

@@ -1,0 +1,89 @@
+// Live updates of the page. The server renders every section; this script only puts what changed into place, node by
+// node, so that the reader's selection, focus and opened details stay. Without it the page is complete but still.
+"use strict";
+
+(() => {
+  const indicator = document.getElementById("live");
+  const indicatorText = document.getElementById("live-text");
+  const assets = document.body.dataset.assets;
+
+  const isSame = (old, wanted) =>
+    old.nodeType === wanted.nodeType &&
+    old.nodeName === wanted.nodeName &&
+    (old.nodeType !== Node.ELEMENT_NODE || old.getAttribute("data-key") === wanted.getAttribute("data-key"));
+
+  function takeAttributes(old, wanted) {
+    // What the reader opened stays open, until the state behind it changes.
+    const keepsOpen = old.nodeName === "DETAILS" && old.dataset.state === wanted.dataset.state;
+    for (const { name } of Array.from(old.attributes)) {
+      if (!wanted.hasAttribute(name) && !(keepsOpen && name === "open")) old.removeAttribute(name);
+    }
+    for (const { name, value } of Array.from(wanted.attributes)) {
+      if (keepsOpen && name === "open") continue;
+      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    }
+  }
+
+  function become(old, wanted) {
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      if (old.nodeValue !== wanted.nodeValue) old.nodeValue = wanted.nodeValue;
+      return;
+    }
+    takeAttributes(old, wanted);
+    takeChildren(old, wanted);
+  }
+
+  function takeChildren(old, wanted) {
+    let at = old.firstChild;
+    for (const next of Array.from(wanted.childNodes)) {
+      let match = at;
+      while (match && !isSame(match, next)) match = match.nextSibling;
+      if (!match) {
+        old.insertBefore(next, at);
+      } else {
+        if (match === at) at = at.nextSibling;
+        else old.insertBefore(match, at);
+        become(match, next);
+      }
+    }
+    while (at) {
+      const after = at.nextSibling;
+      at.remove();
+      at = after;
+    }
+  }
+
+  function show(state, text) {
+    indicator.dataset.state = state;
+    if (indicatorText.textContent !== text) indicatorText.textContent = text;
+  }
+
+  const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19) + " UTC";
+  let shownAt = indicatorText.textContent;
+
+  const stream = new EventSource("/api/v1/live");
+  stream.addEventListener("open", () => show("live", "live"));
+  stream.addEventListener("error", () => {
+    const gone = stream.readyState === EventSource.CLOSED;
+    show("lost", (gone ? "not live, " : "connection lost, ") + shownAt);
+  });
+  stream.addEventListener("snapshot", (event) => {
+    const snapshot = JSON.parse(event.data);
+    if (snapshot.assets !== assets) {
+      location.reload(); // the monitor was upgraded
+      return;
+    }
+    shownAt = "as of " + clock(snapshot.time);
+    document.title = snapshot.title;
+    for (const [name, html] of Object.entries(snapshot.sections)) {
+      const section = document.querySelector(`[data-live="${name}"]`);
+      if (!section) continue;
+      const wanted = section.cloneNode(false);
+      wanted.innerHTML = html; // every name in it was escaped by the server; the CSP allows no inline script
+      takeChildren(section, wanted);
+    }
+    show("live", "live");
+  });
+  addEventListener("pagehide", () => stream.close());
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+})();

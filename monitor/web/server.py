@@ -1,0 +1,146 @@
+"""Builds the one HTTP application: intake routes, API, page, metrics, probes. Read this module first.
+
+Not a server: `monitor.app` binds it to an address. Not the intake: its routes come in from outside. Nothing here
+changes the state of the monitor.
+
+Order of a request: `errors` → `guard` → handler; every response, errors and streams too, leaves with `HEADERS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from importlib import resources
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from monitor.web import api
+from monitor.web.guard import Guard, guard_middleware
+from monitor.web.live import Live
+from monitor.web.metrics import Exposition
+from monitor.web.page.document import Address, Snapshot, document
+from monitor.web.view import View
+from schemas import limits
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "forewarn",
+}
+"""On every response. No inline script or style, no other host."""
+
+ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "favicon.svg": "image/svg+xml"}
+"""The files of `monitor/web/page/static`, all of them ours. The page names them with their digest."""
+
+log = logging.getLogger(__name__)
+
+
+def build_app(
+    view: View,
+    intake_routes: Iterable[web.RouteDef],
+    *,
+    host_is_loopback: bool,
+    token: str | None,
+    hosts: Collection[str] = (),
+    clock: Callable[[], float] = time.time,
+) -> web.Application:
+    """The application.
+
+    `host_is_loopback`: whether the address that it will be bound to is reached from this machine only. If not, `token`
+    is needed (`ValueError`). Where a token is given, every request but the probes must carry it.
+    `hosts`: names beside localhost under which the page may be asked for on loopback (a proxy in front).
+    `clock`: epoch seconds, for "how long ago" on the page and `time` in the API.
+    """
+    intake = list(intake_routes)
+    counts: Counter[str] = Counter()
+    guard = Guard(
+        host_is_loopback=host_is_loopback,
+        token=token,
+        open_paths=frozenset(route.path for route in intake),
+        hosts=frozenset(host.lower() for host in hosts),
+    )
+    files = {name: _asset(name) for name in ASSETS}
+    digest = hashlib.sha256(b"\0".join(files.values())).hexdigest()[:12]
+
+    def snapshot() -> Snapshot:
+        return Snapshot(
+            time=clock(),
+            version=view.version,
+            agents=view.agents(),
+            incidents=api.in_order(view.incidents()),
+            budgets=view.budgets(),
+            health=view.health(),
+            counts=view.counts(),
+        )
+
+    live = Live(snapshot, counts, digest)
+    exposition = Exposition(view, counts, lambda: {"live_clients": live.clients})
+
+    async def page(request: web.Request) -> web.Response:
+        base_url = f"{request.scheme}://{request.host}"
+        text = document(snapshot(), Address(base_url, token_needed=token is not None, assets=digest))
+        return web.Response(text=text, content_type="text/html")
+
+    async def metrics(request: web.Request) -> web.Response:
+        body, content_type = exposition.render(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def asset(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in files:
+            raise web.HTTPNotFound
+        fresh = request.query.get("v") == digest
+        cache = "private, max-age=31536000, immutable" if fresh else "no-cache"
+        return web.Response(
+            body=files[name], content_type=ASSETS[name], charset="utf-8", headers={"Cache-Control": cache}
+        )
+
+    async def close(_: web.Application) -> None:
+        live.close()
+
+    app = web.Application(
+        middlewares=[_errors, guard_middleware(guard, counts)],
+        client_max_size=limits.BODY_BYTES,
+    )
+    app.add_routes(intake)
+    app.add_routes(api.routes(view, counts, clock))
+    app.add_routes([web.get("/api/v1/live", live.handle, allow_head=False), web.get("/metrics", metrics)])
+    app.add_routes([web.get("/", page), web.get("/static/{name}", asset)])
+    app.on_response_prepare.append(_add_headers)
+    app.on_shutdown.append(close)
+    return app
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Errors of ours as JSON; the intake writes its own, in the words of its protocols."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400 or (error.body and error.content_type != "text/plain"):
+            raise
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return web.json_response({"error": error.text or error.reason}, status=error.status, headers=headers)
+    except Exception:
+        log.exception("no answer to %s %s", request.method, request.rel_url.path)
+        return web.json_response({"error": "the monitor failed to answer; its log says why"}, status=500)
+
+
+async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    for name, value in HEADERS.items():
+        response.headers[name] = value
+    response.headers.setdefault("Cache-Control", "no-store")
+
+
+def _asset(name: str) -> bytes:
+    return resources.files("monitor.web.page").joinpath("static", name).read_bytes()
