@@ -1,0 +1,272 @@
+"""What every target is to show, and what it shows: one entry per target and incident.
+
+Pure: the dispatcher sends. The outbox keeps the latest state only, so a target that was away for an hour is told the
+present, not the past. Invariants: a notification of a sequence that was put before changes nothing; nothing is due
+before what was put is durable (`release`); an entry that was loaded without a reference is uncertain, for nobody knows
+what was sent before the crash.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
+
+import msgspec
+from msgspec import Struct
+
+from monitor.alerting.routing.receivers import Target, targets_of
+from monitor.notify.delivery import Delivery, DeliveryError, FailureReason
+from schemas.alert import Notification, NotificationReason
+
+PREFIX = "delivery/"
+VERSION = b"\x01"
+
+BACKOFF_SECONDS = 1.0
+"""Wait after the first failure of a target; doubles with each that follows."""
+
+BACKOFF_LIMIT_SECONDS = 300.0
+"""The longest wait between two attempts, unless the service asks for a longer one."""
+
+GENERATIONS = 5
+"""Messages that one incident may have at one target where editing fails; beyond, only the resolution is sent."""
+
+FINISHED = 1_000
+"""Entries of finished incidents that are remembered. Beyond, the oldest is forgotten."""
+
+ENTRIES = 10_000
+"""Entries in all. Beyond, the oldest that waits gives way, a resolved one first; counted as `dropped`."""
+
+
+class Entry(Struct, kw_only=True):
+    """One target's view of one incident. `delivered`: sequence of what it shows, 0 for nothing."""
+
+    target: str
+    incident: str
+    desired: Notification
+    since: float
+    delivered: int = 0
+    generation: int = 1
+    reference: str | None = None
+    uncertain: bool = False
+    mention: bool = False
+    attempts: int = 0
+    error: str = ""
+    given_up: bool = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the target does not show the present state and will be tried again."""
+        return self.delivered < self.desired.sequence and not self.given_up
+
+    @property
+    def finished(self) -> bool:
+        """Whether the incident is over and nothing is to be sent any more."""
+        return self.desired.status == "resolved" and not self.waiting
+
+
+class Trouble(Struct, frozen=True):
+    """A delivery that failed: for the page and the metrics. `error`: reason and detail, no secret."""
+
+    target: str
+    incident: str
+    error: str
+    attempts: int
+    since: float
+    given_up: bool
+
+
+class _Lane(Struct):
+    failures: int = 0
+    until: float = 0.0
+
+
+class Outbox:
+    """Entries by target and incident. `planned`: receiver → targets, from `receivers.plan`."""
+
+    def __init__(self, planned: Mapping[str, tuple[Target, ...]]) -> None:
+        self._planned = dict(planned)
+        self._entries: dict[str, Entry] = {}
+        self._finished: dict[str, None] = {}
+        self._fresh: set[str] = set()
+        self._lanes: dict[str, _Lane] = {}
+        self._changed: dict[str, None] = {}
+        self.counts: Counter[str] = Counter()
+
+    def put(self, notification: Notification) -> None:
+        """Note what the targets of a receiver are to show. Due once `release` says that the note is durable."""
+        for target in targets_of(notification.receiver, self._planned):
+            self._put(target, notification)
+
+    def release(self) -> None:
+        """What was put so far is durable."""
+        self._fresh.clear()
+
+    def due(self, now: float) -> list[Delivery]:
+        """What can be sent at `now`, epoch seconds: what rings first, then the oldest. Sending is the caller's part."""
+        found = [
+            entry
+            for key, entry in self._entries.items()
+            if entry.waiting and key not in self._fresh and self._lane(entry.target).until <= now
+        ]
+        found.sort(key=lambda entry: (not entry.mention, entry.since, entry.target, entry.incident))
+        return [_delivery(entry) for entry in found]
+
+    def next_wake(self, busy: Container[str] = ()) -> float | None:
+        """When the next delivery to a target that is not `busy` becomes due, epoch seconds; None while nothing does."""
+        times = (
+            self._lane(entry.target).until
+            for key, entry in self._entries.items()
+            if entry.waiting and key not in self._fresh and entry.target not in busy
+        )
+        return min(times, default=None)
+
+    def sent(self, delivery: Delivery, reference: str, now: float) -> None:
+        """The target shows the delivery's state; `reference` finds it again."""
+        self._lanes.pop(delivery.target, None)
+        entry = self._entry_of(delivery)
+        if entry is None:
+            return
+        entry.reference, entry.uncertain = reference, False
+        entry.mention = False
+        entry.delivered = max(entry.delivered, delivery.revision)
+        entry.attempts, entry.error, entry.given_up = 0, "", False
+        self.counts["sent"] += 1
+        self.counts["sent late"] += now - delivery.since > BACKOFF_LIMIT_SECONDS and delivery.reference is None
+        self._touch(entry)
+
+    def failed(self, delivery: Delivery, error: DeliveryError, now: float) -> None:
+        """The delivery did not succeed: wait and try again, start a new message, or give up with a reason."""
+        self.counts[f"failed {error.reason}"] += 1
+        entry = self._entry_of(delivery)
+        if error.retryable and not error.gone:
+            self._hold(delivery.target, error, now)
+        if entry is None:
+            return
+        entry.attempts += 1
+        entry.error = f"{error.reason}: {error.detail}"
+        entry.uncertain = entry.uncertain or (error.uncertain and entry.reference is None)
+        if error.gone and (entry.generation < GENERATIONS or entry.desired.status == "resolved"):
+            entry.generation, entry.reference, entry.uncertain = entry.generation + 1, None, False
+        elif error.gone or not error.retryable:
+            # A newer state that came meanwhile is worth its own attempt.
+            entry.given_up = entry.desired.sequence == delivery.revision
+            self.counts["given up"] += entry.given_up
+        self._touch(entry)
+
+    def pending(self) -> int:
+        """How many targets do not show the present state yet."""
+        return sum(entry.waiting for entry in self._entries.values())
+
+    def troubles(self) -> list[Trouble]:
+        """Deliveries that fail or were given up, oldest first."""
+        return [
+            Trouble(entry.target, entry.incident, entry.error, entry.attempts, entry.since, entry.given_up)
+            for entry in self._entries.values()
+            if entry.error
+        ]
+
+    @property
+    def dirty(self) -> bool:
+        """Whether `changes` would give something."""
+        return bool(self._changed)
+
+    def changes(self) -> list[tuple[str, bytes | None]]:
+        """Entries `delivery/<target>/<incident>` that changed since the last call; None deletes."""
+        out: list[tuple[str, bytes | None]] = []
+        for key in self._changed:
+            entry = self._entries.get(key)
+            out.append((key, VERSION + msgspec.msgpack.encode(entry) if entry is not None else None))
+        self._changed.clear()
+        return out
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Take up what `changes` gave, before the first put. What had been given up gets another chance."""
+        for key, raw in entries:
+            if not key.startswith(PREFIX):
+                continue
+            if raw[:1] != VERSION:
+                raise ValueError(f"delivery of unknown version {raw[:1]!r}")
+            entry = msgspec.msgpack.decode(raw[1:], type=Entry)
+            self._entries[key] = entry
+            if entry.finished:
+                self._finished[key] = None
+                continue
+            entry.given_up = False
+            entry.uncertain = entry.reference is None
+
+    def _put(self, target: Target, notification: Notification) -> None:
+        if notification.reason is NotificationReason.SOME_RESOLVED and not target.send_resolved:
+            return
+        key = f"{PREFIX}{target.name}/{notification.incident}"
+        entry = self._entries.get(key)
+        if entry is not None and notification.sequence <= entry.desired.sequence:
+            self.counts["replayed"] += 1
+            return
+        if entry is None:
+            entry = Entry(
+                target=target.name, incident=notification.incident, desired=notification, since=notification.time
+            )
+            self._make_room()
+            self._entries[key] = entry
+        entry.desired = notification
+        entry.given_up = False
+        entry.mention = (entry.mention or notification.mention) and notification.status == "firing"
+        if notification.status == "resolved" and not target.send_resolved:
+            entry.delivered = notification.sequence
+        self._fresh.add(key)
+        self._touch(entry)
+
+    def _touch(self, entry: Entry) -> None:
+        key = f"{PREFIX}{entry.target}/{entry.incident}"
+        self._changed[key] = None
+        if not entry.finished:
+            self._finished.pop(key, None)
+            return
+        if not entry.given_up:
+            entry.desired = msgspec.structs.replace(entry.desired, alerts=(), timeline=(), runs=())
+        self._finished[key] = None
+        while len(self._finished) > FINISHED:
+            oldest = next(iter(self._finished))
+            del self._finished[oldest], self._entries[oldest]
+            self._changed[oldest] = None
+            self.counts["forgotten"] += 1
+
+    def _make_room(self) -> None:
+        if len(self._entries) < ENTRIES:
+            return
+        oldest = min(
+            self._entries, key=lambda key: (self._entries[key].desired.status != "resolved", key in self._fresh)
+        )
+        del self._entries[oldest]
+        self._finished.pop(oldest, None)
+        self._changed[oldest] = None
+        self.counts["dropped"] += 1
+
+    def _entry_of(self, delivery: Delivery) -> Entry | None:
+        return self._entries.get(f"{PREFIX}{delivery.target}/{delivery.incident}")
+
+    def _lane(self, target: str) -> _Lane:
+        return self._lanes.get(target, _Lane())
+
+    def _hold(self, target: str, error: DeliveryError, now: float) -> None:
+        """A target that failed is left alone for a while, with all that waits for it."""
+        lane = self._lanes.setdefault(target, _Lane())
+        lane.failures += 1
+        wait = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2.0 ** min(lane.failures - 1, 20))
+        if error.reason is FailureReason.RATE_LIMITED and error.retry_after is not None:
+            wait = error.retry_after
+        lane.until = now + max(wait, error.retry_after or 0.0)
+
+
+def _delivery(entry: Entry) -> Delivery:
+    return Delivery(
+        target=entry.target,
+        incident=entry.incident,
+        revision=entry.desired.sequence,
+        generation=entry.generation,
+        notification=entry.desired,
+        reference=entry.reference,
+        uncertain=entry.uncertain,
+        mention=entry.mention and entry.reference is None,
+        since=entry.since,
+    )
