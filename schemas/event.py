@@ -21,6 +21,8 @@ from msgspec import Meta, Raw, Struct
 from schemas import limits
 
 Name = Annotated[str, Meta(max_length=limits.NAME_LENGTH)]
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number that state can hold. Larger: dead letter, `wrong_type`."""
 Status = Literal["ok", "error"]
 Actor = Literal["agent", "user"]
 Variant = Literal["stable", "canary", "shadow"]
@@ -74,7 +76,7 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
 
     kind: Name
     time: float | datetime
-    schema_version: int = 1
+    schema_version: Whole = 1
     id: Name = ""
     observed_time: float | None = None
     producer: Name | None = None
@@ -103,18 +105,18 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     model: Name | None = None
     response_model: Name | None = None
     provider: Name | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_tokens: int | None = None
+    input_tokens: Whole | None = None
+    output_tokens: Whole | None = None
+    cached_tokens: Whole | None = None
     finish_reason: Name | None = None
-    attempt: int | None = None
+    attempt: Whole | None = None
     tool: Name | None = None
     tool_version: Name | None = None
     call_id: Name | None = None
     arguments: Raw = NOTHING
     result: Raw = NOTHING
     source: Name | None = None
-    hits: int | None = None
+    hits: Whole | None = None
     top_score: float | None = None
     # what the agent handed on
     to_agent: Name | None = None
@@ -137,8 +139,8 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     url: Annotated[str, Meta(max_length=2048)] | None = None
     # kept in place of text
     soft_error: bool | None = None
-    arguments_hash: int | None = None
-    result_hash: int | None = None
+    arguments_hash: Whole | None = None
+    result_hash: Whole | None = None
     result_empty: bool | None = None
 
     @property

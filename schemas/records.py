@@ -59,7 +59,8 @@ def is_control(raw: bytes) -> bool:
 
 def decode_control(raw: bytes) -> Control:
     """Raises `msgspec.DecodeError` on what the monitor did not write."""
-    return _decoder.decode(raw)
+    record: Control = _decoder.decode(raw)
+    return record
 
 
 def encode_control(record: Control) -> bytes:
@@ -71,7 +72,7 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
     """What one agent's runs of one tick say to one parent node.
 
     `sums`: per bet, the sum of log L in units of 2**-32. `n` observations; `bad` and `expected`: sums of what was
-    seen and of what the references promised, in units of 2**-32.
+    seen and of what the references promised, in units of 2**-32. `runs`: the last ones that were bad.
     """
 
     node: str
@@ -79,6 +80,7 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
     n: int
     bad: int
     expected: int
+    runs: tuple[str, ...] = ()
 
 
 class EvidenceBatch(Struct, frozen=True, omit_defaults=True):

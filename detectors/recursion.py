@@ -1,0 +1,48 @@
+"""The node recursion: evidence times budget, paged when it reaches one.
+
+    R[j] <- (R[j] + b * w[j]) * L[j];  page when sum(R) >= 1;  then R <- 0
+
+`b` is the part of the owner's budget that was dripped since the last step (expected false pages), fixed before the
+outcome is seen; `w` are the weights of the bets, at most one together; `L[j]` are e-values. Then the number of pages
+minus the budget dripped is a supermartingale (T1): the expected number of false pages never exceeds the budget, at any
+horizon and under any dependence between nodes. This is the Shiryaev-Roberts e-detector of Shin, Ramdas and Rinaldo
+(arXiv 2203.03532) with a drip in time.
+
+Invariant: 0 <= sum(R) < 1 after every step. Losing R costs power, never validity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+PAGE = 1.0
+SCALE = 1 << 32
+"""Fixed-point units of log L: sums of integers do not depend on their order."""
+LOG_CAP = 60.0
+"""Nats that one tick may add to a parent; more says nothing more."""
+
+
+def step(evidence: list[float], bets: Sequence[float], weights: Sequence[float], drip: float) -> bool:
+    """Advance `evidence` (J floats, in place) by one observation; True is a page, and evidence is zero again."""
+    total = 0.0
+    for j, bet in enumerate(bets):
+        grown = (evidence[j] + drip * weights[j]) * bet
+        evidence[j] = grown
+        total += grown
+    if total >= PAGE:
+        for j in range(len(evidence)):
+            evidence[j] = 0.0
+        return True
+    return False
+
+
+def step_sums(evidence: list[float], sums: Sequence[int], weights: Sequence[float], drip: float) -> bool:
+    """The same for a parent node: `sums` are the tick's sums of log L per bet, in units of 1 / SCALE."""
+    bets = [math.exp(min(total / SCALE, LOG_CAP)) for total in sums]
+    return step(evidence, bets, weights, drip)
+
+
+def fixed_logs(bets: Sequence[float]) -> tuple[int, ...]:
+    """log L per bet as integers in units of 1 / SCALE, for parents to add up (T4: the same L at every level)."""
+    return tuple([round(math.log(bet) * SCALE) for bet in bets])

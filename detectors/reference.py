@@ -1,0 +1,36 @@
+"""What is normal for a node: declared by the owner, or learned from its own runs before the present one.
+
+Learned: p = (k + 1/2) / (n + 1), clipped to [0.001, 0.9]; live after 200 runs or 20 failures. A budget is proved for
+declared references and calibrated, not proved, for learned ones.
+"""
+
+from __future__ import annotations
+
+LIVE_RUNS = 200
+LIVE_FAILURES = 20.0
+LOWEST = 0.001
+HIGHEST = 0.9
+INHERITED_RUNS = 2_000.0
+"""At most so many runs of its parent's experience a new leaf starts with."""
+
+
+def learned(failures: float, runs: float) -> float:
+    """The learned rate from `failures` among `runs`, both before the run that is judged."""
+    return min(max((failures + 0.5) / (runs + 1.0), LOWEST), HIGHEST)
+
+
+def is_live(failures: float, runs: float) -> bool:
+    """Whether enough was seen to judge by."""
+    return runs >= LIVE_RUNS or failures >= LIVE_FAILURES
+
+
+def waiting_for(failures: float, runs: float) -> str:
+    """What a node that warms up still needs, as words."""
+    return f"warming up: {int(failures)} of about {int(LIVE_FAILURES)} failures or {int(runs)} of {LIVE_RUNS} runs seen"
+
+
+def inherited(failures: float, runs: float) -> tuple[float, float]:
+    """Counts that a new leaf takes over from its parent: the same rate, from a bounded number of runs."""
+    if runs <= INHERITED_RUNS:
+        return failures, runs
+    return failures * INHERITED_RUNS / runs, INHERITED_RUNS

@@ -1,0 +1,215 @@
+"""One agent: its runs, its failure nodes, its traffic. Events go in; findings and evidence for parents come out.
+
+Not here: time and the log (`monitor.engine`), how evidence is gathered (`monitor.evidence`), nodes above agents
+(`monitor.evidence.aggregator`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from monitor import runs as tracking
+from monitor.evidence import accounts, traffic, words
+from monitor.evidence.accounts import Account
+from monitor.evidence.slices import Slices, Waiting
+from monitor.runs import Closed, RunTracker
+from monitor.signals import RUN_FAILED, RUN_HUNG, TOOL_FAILED, TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
+from monitor.topology import Topology
+from schemas.config import DetectorSettings
+from schemas.event import Event
+from schemas.finding import Finding, FindingStatus
+from schemas.records import Grant
+
+NAMES = 200
+"""Versions and tools that an agent's view names, each. More: the one that was quiet longest is forgotten."""
+
+
+class Core(Struct, array_like=True):
+    """What is saved of an agent beside its runs and nodes. `offset`: the last record of the log that is in it."""
+
+    agent: str
+    offset: int
+    runs: int
+    failed: int
+    hung: int
+    silent: int
+    versions: dict[str, float]
+    tools: dict[str, float]
+    histogram: list[int]
+    next_block: int
+    accounts: dict[str, Account]
+    traffic: traffic.Traffic
+    waiting: list[Waiting]
+    first_seen: float
+    last_seen: float
+    loose_ids: dict[str, float]
+    asked: list[str]
+    wake: float
+
+
+class Settings(Struct, frozen=True):
+    """What the YAML says about detection: settings per signal, and the time-out of runs in seconds."""
+
+    detectors: dict[str, DetectorSettings]
+    run_timeout: float | None
+
+
+class Agent:
+    """The state of one agent and all that changes it. `emit` takes findings, `now` is the time of the last tick."""
+
+    def __init__(
+        self,
+        name: str,
+        now: float,
+        partition: int,
+        topology: Topology,
+        settings: Settings,
+        counts: dict[str, int],
+        emit: Callable[[Finding], None],
+    ) -> None:
+        self.name = name
+        self.partition = partition
+        self.settings = settings
+        self.emit = emit
+        self.tracker = RunTracker(counts, settings.run_timeout)
+        self.slices = Slices(name, topology, settings.detectors, self.tracker, emit, self._identify)
+        self.owner = self.slices.owner
+        self.traffic = traffic.new(now)
+        self.versions: dict[str, float] = {}
+        self.tools: dict[str, float] = {}
+        self.runs = self.failed = self.hung = self.silent = 0
+        self.first_seen = self.last_seen = now
+        self.offset = -1
+        self.wake = 0.0
+        self.loose_ids: dict[str, float] = {}
+
+    # -- events
+
+    def take(self, event: Event, now: float) -> Closed | None:
+        """One event of a run; the closed run if it ended one."""
+        run = self.tracker.take(event, now)
+        if run is None:
+            return None
+        self.last_seen = now
+        if not run.counted:
+            run.counted = True
+            self.traffic.arrivals += run.variant != "shadow"
+            self.slices.enter(run)
+        if event.kind != "run_finished":
+            return None
+        closed = self.tracker.finish(run, event, now)
+        self._observe(closed, now)
+        return closed
+
+    def take_loose(self, event: Event, now: float) -> bool:
+        """An event of no open run (a change, a complaint, a late judgement); False if it is a duplicate."""
+        if event.id in self.loose_ids:
+            self.tracker.count("duplicates")
+            return False
+        self.loose_ids[event.id] = now
+        if len(self.loose_ids) > tracking.IDS_PER_RUN:
+            del self.loose_ids[next(iter(self.loose_ids))]
+            self.tracker.count("loose_ids_forgotten")
+        return True
+
+    # -- time
+
+    def tick(self, now: float) -> list[Closed]:
+        """What the passing of time does: hung runs, waiting observations, traffic. Returns the runs that it closed."""
+        found = []
+        for run in self.tracker.hung(now):
+            closed = self.tracker.hang(run, now)
+            self._observe(closed, now)
+            found.append(closed)
+        for version in sorted(self.slices.waiting):
+            self.slices.release(version, now)
+        self._advance_traffic(now)
+        self.tracker.forget(now)
+        while self.loose_ids and next(iter(self.loose_ids.values())) + tracking.REMEMBER_SECONDS <= now:
+            del self.loose_ids[next(iter(self.loose_ids))]
+        self.wake = self._next_wake(now)
+        return found
+
+    def blind(self, now: float, seconds: float) -> None:
+        """The monitor saw nothing for `seconds` up to `now`."""
+        self.tracker.blind(seconds)
+        traffic.blind(self.traffic, now)
+
+    def grant(self, grant: Grant, now: float) -> None:
+        """A new grant for the nodes of one owner that live here."""
+        account = self.slices.account(grant.owner)
+        if grant.owner == self.owner:
+            self.traffic.pending += self._traffic_flow(now)
+        accounts.renew(account, grant, self.slices.of_owner(grant.owner), now)
+
+    # -- inner
+
+    def _observe(self, closed: Closed, now: float) -> None:
+        run = closed.run
+        if run.variant == "shadow":
+            self.tracker.count("shadow_runs")
+            return
+        hung = closed.status == "hung"
+        self.runs += 1
+        self.hung += hung
+        self.failed += closed.status == "error"
+        self.silent += closed.silent
+        root = run.parent_run is None
+        self.slices.observe(RUN_HUNG, run, None, float(hung), root, now)
+        if not hung:
+            self.slices.observe(RUN_FAILED, run, None, float(closed.status == "error"), root, now)
+        for tool, (calls, failed, _) in run.tools.items():
+            _see(self.tools, tool, now)
+            self.slices.observe(TOOL_FAILED, run, tool, failed / calls, True, now)
+        if run.version is not None:
+            _see(self.versions, run.version, now)
+            self.slices.release(run.version, now)
+
+    def _next_wake(self, now: float) -> float:
+        if self.slices.waiting:
+            return now + 1.0
+        rate = self.slices.accounts[self.owner].rate(self.traffic.mode)
+        wake = traffic.next_wake(self.traffic, TRAFFIC_SHARE * rate)
+        due = self.tracker.next_wake()
+        return max(wake if due is None else min(wake, due), now + 1.0)
+
+    def _advance_traffic(self, now: float) -> None:
+        setting = self.settings.detectors.get(TRAFFIC, _NO_SETTING)
+        if setting.mode == "off":
+            return
+        state = self.traffic
+        flowed = state.pending + self._traffic_flow(now)
+        state.pending = 0.0
+        verdict = traffic.advance(state, now, flowed, setting.reference, setting.tolerance or TRAFFIC_TOLERANCE)
+        if verdict == "fire":
+            traffic.fire(state, self._identify(TRAFFIC), now)
+            self._say_traffic("firing", now, setting)
+        elif verdict == "resolve":
+            self._say_traffic("resolved", now, setting, "runs come again")
+            traffic.end(state, now)
+
+    def _traffic_flow(self, now: float) -> float:
+        account = self.slices.accounts[self.owner]
+        seconds = min(now, account.end) - self.traffic.last
+        return TRAFFIC_SHARE * account.rate(self.traffic.mode) * seconds if seconds > 0.0 else 0.0
+
+    def _say_traffic(self, status: FindingStatus, now: float, setting: DetectorSettings, reason: str = "") -> None:
+        mode = "notice" if setting.mode == "notice" else self.traffic.mode
+        identity = self._identify(self.traffic.firing_key, status)
+        declared = setting.reference is not None
+        self.emit(words.of_traffic(self.name, self.owner, self.traffic, status, now, declared, mode, reason, identity))
+
+    def _identify(self, *parts: str | None) -> str:
+        return words.name(self.name, self.partition, self.offset, *parts)
+
+
+_NO_SETTING = DetectorSettings()
+
+
+def _see(names: dict[str, float], name: str, now: float) -> None:
+    names.pop(name, None)  # the order of a dict is that of first insertion
+    names[name] = now
+    if len(names) > NAMES:
+        del names[next(iter(names))]

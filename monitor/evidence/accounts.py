@@ -1,0 +1,69 @@
+"""An agent's part of the alert budget: what the ledger granted, and how the agent's nodes share it.
+
+A grant is for one owner and one agent and ends at a given time. Every kind of node (signal, and whether it is of one
+version) has a fixed part of it; within a kind the nodes share by `detectors.shares`. All of it is fixed before the
+observations that it is spent on, and together it never exceeds the grant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from detectors import shares
+from monitor.evidence import nodes
+from monitor.evidence.nodes import Key, Node
+from monitor.signals import FAILURE_SIGNALS
+from schemas.records import Grant
+
+
+class Account(Struct, array_like=True):
+    """What the nodes of one owner that live with an agent may drip. Rates: expected false alarms per second."""
+
+    page_rate: float
+    notice_rate: float
+    end: float
+    known: dict[str, int]
+    """Kind of node → how many there were when the grant came."""
+    newcomers: dict[str, int]
+    """Kind of node → how many came since."""
+
+    def rate(self, mode: str) -> float:
+        """The rate of this voice."""
+        return self.page_rate if mode == "page" else self.notice_rate
+
+
+def empty() -> Account:
+    """An account without a grant: it drips nothing."""
+    return Account(0.0, 0.0, 0.0, {}, {})
+
+
+def newcomer(account: Account, key: Key) -> float:
+    """The share of a node that is seen for the first time."""
+    kind = _kind(key)
+    index = account.newcomers[kind] = account.newcomers.get(kind, 0) + 1
+    return _kind_share(key) * shares.newcomer_share(account.known.get(kind, 0), index)
+
+
+def renew(account: Account, grant: Grant, mine: Iterable[Node], now: float) -> None:
+    """A new grant: what flowed so far is kept, and the nodes that are known by now share anew."""
+    known: dict[str, int] = {}
+    mine = list(mine)
+    for node in mine:
+        nodes.settle(node, now, account.rate(node.mode), account.end)
+        kind = _kind(node.key)
+        known[kind] = known.get(kind, 0) + 1
+    account.page_rate, account.notice_rate, account.end = grant.page_rate, grant.notice_rate, grant.end
+    account.known, account.newcomers = known, {}
+    for node in mine:
+        node.share = _kind_share(node.key) * shares.known_share(known[_kind(node.key)])
+
+
+def _kind(key: Key) -> str:
+    return f"{key[0]}|{'middle' if key[1] is None else 'leaf'}"
+
+
+def _kind_share(key: Key) -> float:
+    row = FAILURE_SIGNALS[key[0]]
+    return row.middle_share if key[1] is None else row.leaf_share

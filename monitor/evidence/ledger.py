@@ -1,0 +1,152 @@
+"""The ledger of the alert budget: what each owner's accounts may drip, epoch by epoch.
+
+A part of an owner's budget is for nodes above agents, the rest for agents; within each the known accounts share by
+`detectors.shares`, with a reserve for those that come meanwhile. Epochs start short, so that an owner's first agents
+share fairly soon, and grow to an hour. All grants of one owner together never exceed the budget, whatever the traffic
+does, because a grant depends on nothing but who was seen before it.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from detectors import shares
+from monitor.signals import AGGREGATOR_SHARE
+from schemas.config import Config, Owner
+from schemas.records import Grant
+from schemas.view import BudgetView
+
+SHORTEST_EPOCH = 60.0
+LONGEST_EPOCH = 3600.0
+FORGET_SECONDS = 7 * 86400.0
+"""An account that asked for nothing for so long no longer counts as known."""
+ACCOUNTS = 100_000
+"""Accounts of one owner. More get nothing, counted as `accounts_refused`; nodes above agents still watch them."""
+
+
+class Book(Struct, array_like=True):
+    """One owner's accounts. Rates: expected false alarms per second; times in epoch seconds."""
+
+    owner: str
+    start: float
+    end: float
+    length: float
+    known: int
+    newcomers: int
+    accounts: dict[str, float]
+    """Agent → when it last had something to say."""
+    fresh: list[str]
+    """Agents that joined in this epoch, in the order in which they came."""
+    page_share: float = 0.0
+    """Part of the agents' budget that the grants of this epoch hold together."""
+    page_granted: float = 0.0
+    notice_granted: float = 0.0
+    """Expected false alarms granted in earlier epochs."""
+    pages: int = 0
+    notices: int = 0
+
+
+class Ledger:
+    """The books of all owners. `dirty`: owners whose book changed since it was saved."""
+
+    def __init__(self, config: Config, counts: dict[str, int]) -> None:
+        self._owners = config.owners
+        self._counts = counts
+        self.books: dict[str, Book] = {}
+        self.dirty: set[str] = set()
+
+    def ask(self, owner: str, agent: str, now: float) -> Grant | None:
+        """An agent has nodes of this owner; a grant if it is new."""
+        book = self._book(owner, now)
+        self.dirty.add(owner)
+        known = agent in book.accounts
+        book.accounts[agent] = now
+        if known:
+            return None
+        if len(book.accounts) > ACCOUNTS:
+            del book.accounts[agent]
+            self._counts["accounts_refused"] = self._counts.get("accounts_refused", 0) + 1
+            return None
+        book.newcomers += 1
+        book.fresh.append(agent)
+        return self._grant(book, agent, shares.newcomer_share(book.known, book.newcomers), now)
+
+    def seen(self, owner: str, agent: str, now: float) -> None:
+        """An agent is still there."""
+        book = self.books.get(owner)
+        if book is not None and agent in book.accounts:
+            book.accounts[agent] = now
+
+    def tick(self, now: float) -> list[Grant]:
+        """New grants for every owner whose epoch is over."""
+        grants = []
+        for owner in sorted(self.books):
+            book = self.books[owner]
+            if now >= book.end:
+                grants += self._turn(book, now)
+        return grants
+
+    def spend(self, owner: str, mode: str, now: float) -> None:
+        """An alert was raised from this owner's budget."""
+        book = self._book(owner, now)
+        self.dirty.add(owner)
+        if mode == "page":
+            book.pages += 1
+        else:
+            book.notices += 1
+
+    def parent_rate(self, owner: str, mode: str) -> float:
+        """What all nodes above agents of this owner may drip together, per second."""
+        return AGGREGATOR_SHARE * self._budget(owner, mode)
+
+    def view(self, now: float) -> list[BudgetView]:
+        """Granted and spent per owner, up to `now`."""
+        found = []
+        for owner, book in sorted(self.books.items()):
+            part = AGGREGATOR_SHARE + (1.0 - AGGREGATOR_SHARE) * book.page_share
+            elapsed = max(min(now, book.end) - book.start, 0.0)
+            found.append(
+                BudgetView(
+                    owner=owner,
+                    granted=book.page_granted + part * self._budget(owner, "page") * elapsed,
+                    spent=book.pages,
+                    notices_granted=book.notice_granted + part * self._budget(owner, "notice") * elapsed,
+                    notices_spent=book.notices,
+                )
+            )
+        return found
+
+    def _budget(self, owner: str, mode: str) -> float:
+        settings = self._owners.get(owner) or _DEFAULT
+        return settings.budget if mode == "page" else settings.notices
+
+    def _book(self, owner: str, now: float) -> Book:
+        book = self.books.get(owner)
+        if book is None:
+            book = self.books[owner] = Book(owner, now, now + SHORTEST_EPOCH, SHORTEST_EPOCH, 0, 0, {}, [])
+        return book
+
+    def _turn(self, book: Book, now: float) -> list[Grant]:
+        """Close an epoch and open the next."""
+        part = AGGREGATOR_SHARE + (1.0 - AGGREGATOR_SHARE) * book.page_share
+        elapsed = book.end - book.start
+        book.page_granted += part * self._budget(book.owner, "page") * elapsed
+        book.notice_granted += part * self._budget(book.owner, "notice") * elapsed
+        book.length = SHORTEST_EPOCH if book.newcomers else min(2.0 * book.length, LONGEST_EPOCH)
+        book.start, book.end = now, now + book.length
+        book.accounts = {agent: at for agent, at in book.accounts.items() if at + FORGET_SECONDS > now}
+        book.known, book.newcomers, book.fresh, book.page_share = len(book.accounts), 0, [], 0.0
+        self.dirty.add(book.owner)
+        share = shares.known_share(book.known)
+        return [self._grant(book, agent, share, now) for agent in sorted(book.accounts)]
+
+    def _grant(self, book: Book, agent: str, share: float, now: float) -> Grant:
+        book.page_share += share
+        part = (1.0 - AGGREGATOR_SHARE) * share
+        owner = book.owner
+        return Grant(
+            owner, agent, now, book.end, part * self._budget(owner, "page"), part * self._budget(owner, "notice")
+        )
+
+
+_DEFAULT = Owner()

@@ -1,0 +1,239 @@
+"""A node: one failure signal in one slice of an agent; one account of the alert budget.
+
+A node learns what is normal, gathers evidence against it with the recursion of `detectors.recursion`, and, once it has
+paged, gathers evidence that the signal is back. A CUSUM of one middling bet runs beside it: it decides nothing, it dates
+the onset and counts what came since.
+
+Invariant: while a node fires its reference is frozen, so that the fault does not become normal.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from detectors import failure, recursion, reference, resolution
+from detectors.failure import Bets
+from monitor.signals import FAILURE_SIGNALS
+from schemas import limits
+
+_ONSET_BET = 1
+"""The bet whose CUSUM dates the onset: odds ratio 2.5, slope 2.5."""
+
+UPDATE_SECONDS = 30.0
+"""At most one update of a firing node in so many seconds."""
+
+Key = tuple[str, str | None, str | None]
+"""Signal, version, tool; None where the node is not of one."""
+
+
+class Firing(Struct, array_like=True):
+    """An episode: what was seen when it began, and the evidence that it is over."""
+
+    incident_key: str
+    began: float
+    onset: float
+    before: float
+    before_n: float
+    before_bad: float
+    after: float
+    """The level that must be refuted for a resolution."""
+    n: float
+    bad: float
+    """Observations since the onset, and how many of them were bad."""
+    back: float = 0.0
+    """Evidence that the signal is back."""
+    gone: float = 0.0
+    """Evidence that the slice gets no more runs: its version was rolled back."""
+    others: float = 0.0
+    gap: float = 0.0
+    """Runs of the agent's other versions since the onset; those since the last run of this one."""
+    said_n: float = 0.0
+    said_at: float = 0.0
+    """What the last word about it told, and when."""
+    mode: str = "page"
+    watched: tuple[str, str | None, str | None] | None = None
+
+
+class Node(Struct, array_like=True):
+    """State of one node. Probabilities and counts; times in epoch seconds of ticks."""
+
+    signal: str
+    version: str | None
+    tool: str | None
+    owner: str
+    evidence: list[float]
+    last: float
+    share: float = 0.0
+    """Part of the grant to (owner, agent) that this node drips."""
+    pending: float = 0.0
+    """Dripped at earlier rates and not yet used."""
+    k: float = 0.0
+    n: float = 0.0
+    seen: float = 0.0
+    onset: float = 0.0
+    cusum: float = 0.0
+    since_n: float = 0.0
+    since_bad: float = 0.0
+    since_expected: float = 0.0
+    examples: list[str] = []
+    declared: float | None = None
+    tolerance: float = 1.25
+    mode: str = "page"
+    firing: Firing | None = None
+
+    @property
+    def key(self) -> Key:
+        """What tells this node from the others of its agent."""
+        return (self.signal, self.version, self.tool)
+
+    @property
+    def live(self) -> bool:
+        """Whether it knows what is normal."""
+        return self.declared is not None or reference.is_live(self.k, self.n)
+
+    @property
+    def reference(self) -> float:
+        """What is normal, from what came before: a share of one."""
+        return self.declared if self.declared is not None else reference.learned(self.k, self.n)
+
+    def labels(self) -> dict[str, str]:
+        """Version and tool, where the node is of one."""
+        found = {}
+        if self.version is not None:
+            found["version"] = self.version
+        if self.tool is not None:
+            found["tool"] = self.tool
+        return found
+
+
+def bets_of(node: Node) -> Bets:
+    """The bets against the node's reference, moved by its tolerance."""
+    grid = FAILURE_SIGNALS[node.signal].grid
+    return failure.bets(grid, failure.tolerated(node.reference, node.tolerance))
+
+
+def learn(node: Node, y: float) -> None:
+    """Count one observation into the reference, unless that is frozen."""
+    if node.firing is None:
+        node.k += y
+        node.n += 1.0
+
+
+def drip(node: Node, now: float, rate: float, end: float) -> float:
+    """What flowed into the node since its last step: expected false alarms, fixed before the outcome is seen.
+
+    `rate` is the account's, `end` the time at which the grant ends.
+    """
+    until = min(now, end)
+    flowed = node.pending
+    if until > node.last:
+        flowed += node.share * rate * (until - node.last)
+    node.pending = 0.0
+    node.last = max(now, node.last)
+    return flowed
+
+
+def settle(node: Node, now: float, rate: float, end: float) -> None:
+    """Keep what flowed at the old rate, before the rate or the share changes."""
+    node.pending = drip(node, now, rate, end)
+
+
+def observe(node: Node, values: list[float], bets: Bets, y: float, run: str, now: float, flowed: float) -> bool:
+    """One observation `y` with e-values `values`; True is a page. The caller has learned nothing from `y` yet."""
+    _date(node, values[_ONSET_BET], y, bets.mean, run, now)
+    return recursion.step(node.evidence, values, bets.weights, flowed)
+
+
+def silence_evidence(node: Node) -> None:
+    """Lose the evidence gathered so far: costs power, never validity."""
+    node.evidence = [0.0] * failure.SIZE
+    _restart(node, node.last)
+
+
+def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key) -> Firing:
+    """Begin an episode from what was counted since the onset."""
+    normal = node.reference
+    n = max(node.since_n, 1.0)
+    level = node.since_bad / n
+    before_n = max(node.n - node.since_n, 0.0)
+    before_bad = min(max(node.k - node.since_bad, 0.0), before_n)
+    if node.declared is None and before_n > 0.0:
+        # the fault's own runs leave the reference: what is normal is what was before it
+        node.k, node.n = before_bad, before_n
+        normal = node.reference
+    node.firing = Firing(
+        incident_key, now, node.onset, normal, max(before_n, 0.0), before_bad,
+        resolution.level(normal, level), node.since_n, node.since_bad, said_n=node.since_n, said_at=now,
+        mode=mode, watched=watched,
+    )  # fmt: skip
+    node.evidence = [0.0] * failure.SIZE
+    return node.firing
+
+
+def observe_firing(node: Node, y: float, run: str) -> bool:
+    """One observation while the node fires; True when the evidence says that the signal is back."""
+    firing = node.firing
+    assert firing is not None
+    firing.back = resolution.step(firing.back, y, firing.before, firing.after)
+    firing.others += firing.gap
+    firing.gap = firing.gone = 0.0
+    if firing.back >= resolution.RESOLVED:
+        return True
+    firing.n += 1.0
+    firing.bad += y
+    if y > 0.0:
+        _remember(node, run)
+    return False
+
+
+def observe_elsewhere(node: Node) -> bool:
+    """A run of another version while this one fires; True when this one plainly gets no more runs.
+
+    The null is "it still gets at least half of its share of the runs"; then a run goes elsewhere with probability at
+    most 1 - share / 2.
+    """
+    firing = node.firing
+    assert firing is not None
+    firing.gap += 1.0
+    share = min((firing.n + 1.0) / (firing.n + firing.others + 1.0), 0.9)
+    firing.gone = (firing.gone + resolution.DRIP) / (1.0 - share / 2.0)
+    return firing.gone >= resolution.RESOLVED
+
+
+def has_news(firing: Firing, now: float) -> bool:
+    """Whether the counts moved enough since the last word, and that was long enough ago."""
+    return firing.n - firing.said_n >= max(5.0, 0.25 * firing.said_n) and now - firing.said_at >= UPDATE_SECONDS
+
+
+def end(node: Node, now: float) -> None:
+    """Close the episode; the reference is kept."""
+    node.firing = None
+    node.last = now
+    node.pending = 0.0
+    silence_evidence(node)
+
+
+def _date(node: Node, value: float, y: float, mean: float, run: str, now: float) -> None:
+    if node.cusum <= 1.0:
+        _restart(node, now)
+    node.cusum = max(node.cusum, 1.0) * value
+    node.since_n += 1.0
+    node.since_bad += y
+    node.since_expected += mean
+    if y > 0.0:
+        _remember(node, run)
+
+
+def _restart(node: Node, now: float) -> None:
+    node.cusum = 0.0
+    node.onset = now
+    node.since_n = node.since_bad = node.since_expected = 0.0
+    node.examples = []
+
+
+def _remember(node: Node, run: str) -> None:
+    examples = node.examples
+    if not examples or examples[-1] != run:
+        if len(examples) >= limits.EXAMPLE_RUNS:
+            examples = examples[-limits.EXAMPLE_RUNS + 1 :]
+        node.examples = [*examples, run]

@@ -1,0 +1,184 @@
+"""A node above agents: what it holds, how it dates a change, what it says. Decisions are the aggregator's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+from detectors import recursion, resolution
+from monitor.evidence import words
+from monitor.evidence.nodes import UPDATE_SECONDS, Firing
+from schemas import limits
+from schemas.finding import Finding, FindingStatus
+from schemas.records import Evidence
+
+MEMBERS = 1_000
+"""Agents that one parent tells apart. More: they count, but are not named."""
+NAMED = 5
+EXPLAINS = 0.7
+"""Part of the excess that one agent must explain to be named as the slice."""
+_ONSET_BET = 1
+
+
+class Parent(Struct, array_like=True):
+    """State of one parent node. `members`: agent → [observations, bad, expected] since the onset."""
+
+    name: str
+    signal: str
+    level: str
+    value: str
+    owner: str
+    evidence: list[float]
+    last: float
+    share: float
+    mode: str
+    members: dict[str, list[float]]
+    cusum: float = 0.0
+    onset: float = 0.0
+    n: float = 0.0
+    bad: float = 0.0
+    expected: float = 0.0
+    total_n: float = 0.0
+    total_bad: float = 0.0
+    examples: list[str] = []
+    firing: Firing | None = None
+
+
+def add(one: Evidence, other: Evidence) -> Evidence:
+    """Two pieces of evidence for the same node as one."""
+    sums = tuple([a + b for a, b in zip(one.sums, other.sums, strict=True)]) if one.sums and other.sums else ()
+    return Evidence(
+        one.node, sums or one.sums or other.sums, one.n + other.n, one.bad + other.bad,
+        one.expected + other.expected, (*one.runs, *other.runs)[-limits.EXAMPLE_RUNS :],
+    )  # fmt: skip
+
+
+def total(evidence: Iterable[Evidence]) -> Evidence:
+    """All of a tick's evidence for one node."""
+    pieces = iter(evidence)
+    result = next(pieces)
+    for piece in pieces:
+        result = add(result, piece)
+    return result
+
+
+def note(parent: Parent, agent: str, evidence: Evidence, now: float) -> None:
+    """Count what one agent said."""
+    counts = parent.members.get(agent)
+    if counts is None:
+        if len(parent.members) >= MEMBERS:
+            return
+        counts = parent.members[agent] = [0.0, 0.0, 0.0]
+    counts[0] += evidence.n
+    counts[1] += evidence.bad / recursion.SCALE
+    counts[2] += evidence.expected / recursion.SCALE
+    parent.total_n += evidence.n
+    parent.total_bad += evidence.bad / recursion.SCALE
+    parent.examples = [*parent.examples, *evidence.runs][-limits.EXAMPLE_RUNS :]
+
+
+def date(parent: Parent, by_agent: dict[str, Evidence], tick: Evidence, now: float) -> None:
+    """Follow the CUSUM that dates the onset, and count what came since it."""
+    if parent.cusum <= 1.0:
+        parent.onset = now
+        parent.n = parent.bad = parent.expected = 0.0
+        for agent, counts in parent.members.items():
+            piece = by_agent.get(agent)
+            counts[:] = [0.0, 0.0, 0.0] if piece is None else _counts(piece)
+        parent.examples = list(tick.runs)
+    logs = tick.sums[_ONSET_BET] / recursion.SCALE
+    parent.cusum = max(parent.cusum, 1.0) * math.exp(max(min(logs, recursion.LOG_CAP), -recursion.LOG_CAP))
+    n, bad, expected = _counts(tick)
+    parent.n += n
+    parent.bad += bad
+    parent.expected += expected
+
+
+def fire(parent: Parent, now: float, level: Callable[[float, float], float]) -> None:
+    """Begin an episode from what was counted since the onset."""
+    n = max(parent.n, 1.0)
+    normal = min(max(parent.expected / n, 0.001), 0.9)
+    before_n = max(parent.total_n - parent.n, 0.0)
+    parent.firing = Firing(
+        words.name(parent.name, parent.onset, now), now, parent.onset, normal, before_n,
+        max(parent.total_bad - parent.bad, 0.0), level(normal, parent.bad / n), parent.n, parent.bad,
+        said_n=parent.n, said_at=now, mode=parent.mode,
+    )  # fmt: skip
+
+
+def observe_firing(parent: Parent, tick: Evidence) -> bool:
+    """A tick's observations while the parent fires; True when the evidence says that the signal is back.
+
+    log(1 + slope * (after - y)) is concave in y, so counting a share as that part of a failure never overstates.
+    """
+    firing = parent.firing
+    assert firing is not None
+    n, bad, _ = _counts(tick)
+    slope = (firing.after - firing.before) / (firing.after * (1.0 - firing.after))
+    worst = max(1.0 + slope * (firing.after - 1.0), 1e-12)
+    logs = bad * math.log(worst) + (n - bad) * math.log(1.0 + slope * firing.after)
+    firing.back = (firing.back + resolution.DRIP) * math.exp(max(min(logs, recursion.LOG_CAP), -recursion.LOG_CAP))
+    if firing.back >= resolution.RESOLVED:
+        return True
+    firing.n += n
+    firing.bad += bad
+    return False
+
+
+def has_news(parent: Parent, now: float) -> bool:
+    """Whether the counts moved enough since the last word; if so, this is the word."""
+    firing = parent.firing
+    assert firing is not None
+    if firing.n - firing.said_n < max(5.0, 0.25 * firing.said_n) or now - firing.said_at < UPDATE_SECONDS:
+        return False
+    firing.said_n, firing.said_at = firing.n, now
+    return True
+
+
+def end(parent: Parent, now: float) -> None:
+    """Close the episode."""
+    parent.firing = None
+    parent.cusum = 0.0
+    parent.onset = now
+
+
+def say(parent: Parent, status: FindingStatus, now: float) -> Finding:
+    """What the parent says; labels of the one agent that explains it, if one does."""
+    firing = parent.firing
+    assert firing is not None
+    labels = {} if parent.level == "fleet" else {parent.level: parent.value}
+    excess = {agent: max(bad - expected, 0.0) for agent, (_, bad, expected) in parent.members.items()}
+    whole = sum(excess.values())
+    worst = sorted(excess, key=lambda agent: (-excess[agent], agent))[:NAMED]
+    node = dict(labels)
+    if worst and excess[worst[0]] >= EXPLAINS * whole > 0.0:
+        node["agent"] = worst[0]
+        worst = worst[:1]
+    return Finding(
+        id=words.name(firing.incident_key, status, now),
+        incident_key=firing.incident_key,
+        status=status,
+        time=now,
+        signal=parent.signal,
+        direction="up",
+        mode="page" if firing.mode == "page" else "notice",
+        owner=parent.owner,
+        node=node,
+        watched=labels,
+        before=firing.before,
+        after=firing.bad / firing.n if firing.n else firing.after,
+        before_n=firing.before_n,
+        after_n=firing.n,
+        before_bad=firing.before_bad,
+        after_bad=firing.bad,
+        onset=firing.onset,
+        runs=tuple(parent.examples),
+        affected=tuple([f"agent={agent}" for agent in worst if excess[agent] > 0.0]),
+        reason="the signal is back" if status == "resolved" else "",
+    )
+
+
+def _counts(evidence: Evidence) -> list[float]:
+    return [float(evidence.n), evidence.bad / recursion.SCALE, evidence.expected / recursion.SCALE]

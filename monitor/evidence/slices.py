@@ -1,0 +1,308 @@
+"""The failure nodes of one agent: observations go in, episodes and evidence for parents come out.
+
+In one slice an observation feeds a *leaf* (the agent's version, with a tool the version and the tool) and a *middle*
+node (the agent, or the agent and the tool). The bets are made once, against the leaf's reference, and the same
+e-values feed leaf, middle and the parents above agents (T4), so a mix of versions that shifts creates no evidence.
+Leaves are fed in the order in which the runs started, because failures are often faster than successes and the first
+minutes of a version would look like an outage; middle nodes take runs as they close.
+
+Invariant: at most one node of a slice's family (leaf, middle) fires for the same fault; while it does, the family
+neither learns nor bets.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+from detectors import failure, recursion
+from detectors.reference import inherited
+from monitor.evidence import accounts, nodes, words
+from monitor.evidence.accounts import Account
+from monitor.evidence.nodes import Key, Node
+from monitor.runs import Run, RunTracker
+from monitor.signals import FAILURE_SIGNALS, Signal
+from monitor.topology import Topology
+from schemas import limits
+from schemas.config import DetectorSettings
+from schemas.finding import Finding, FindingStatus
+from schemas.records import Evidence
+
+NODES = 2_000
+"""Nodes of one agent. One more: the one that was quiet longest makes room, counted as `nodes_evicted`."""
+WAITING = 1_000
+"""Observations of one version that wait for earlier runs. One more: the earliest goes in, counted as `order_forced`."""
+NARROW = 0.7
+"""Part of the excess that one version must explain to be named as the slice."""
+
+
+class Waiting(Struct, array_like=True, order=True):
+    """An observation for a leaf that waits until the runs that started before it have closed."""
+
+    started: float
+    run: str
+    key: Key
+    y: float
+    mean: float
+    values: list[float]
+    weights: tuple[float, ...]
+
+
+class Slices:
+    """`emit` takes findings; `identify(parts)` names them after the present record."""
+
+    def __init__(
+        self,
+        agent: str,
+        topology: Topology,
+        settings: dict[str, DetectorSettings],
+        tracker: RunTracker,
+        emit: Callable[[Finding], None],
+        identify: Callable[..., str],
+    ) -> None:
+        self.agent = agent
+        self.owner = topology.owner_of_agent(agent)
+        self.topology = topology
+        self.settings = settings
+        self.tracker = tracker
+        self.emit = emit
+        self.identify = identify
+        self.nodes: dict[Key, Node] = {}
+        self.firing: dict[Key, Node] = {}
+        self.touched: set[Key] = set()
+        self.accounts: dict[str, Account] = {}
+        self.asked: list[str] = []
+        self.waiting: dict[str, list[Waiting]] = {}
+        self._opened: dict[str, list[tuple[float, str]]] = {}
+        self._evidence: dict[str, list[int]] = {}
+        self._failed: dict[str, list[str]] = {}
+        self.account(self.owner)
+
+    # -- observations
+
+    def enter(self, run: Run) -> None:
+        """A run has begun; observations of its version that start later wait for it."""
+        if run.version is not None:
+            heapq.heappush(self._opened.setdefault(run.version, []), (run.started, run.run))
+
+    def observe(self, signal: Signal, run: Run, tool: str | None, y: float, root: bool, now: float) -> None:
+        """One observation of a closed run: `y` in [0, 1]. `root`: parents above agents may hear of it."""
+        if self._setting(signal.name).mode == "off":
+            return
+        middle = self._node((signal.name, None, tool), now)
+        leaf = middle if run.version is None else self._node((signal.name, run.version, tool), now)
+        if self.firing:
+            if leaf.firing is not None or middle.firing is not None:
+                self._observe_firing(leaf if leaf.firing is not None else middle, y, run.run, root, now)
+                return
+            self._notice_absence(leaf, now)
+        judge = leaf if leaf.live else middle
+        if judge.live:
+            bets = nodes.bets_of(judge)
+            values = bets.values(y)
+            if run.version is not None:
+                item = Waiting(run.started, run.run, leaf.key, y, bets.mean, values, bets.weights)
+                heapq.heappush(self.waiting.setdefault(run.version, []), item)
+            if nodes.observe(middle, values, bets, y, run.run, now, self._drip(middle, now)):
+                self._page(middle, now)
+            elif root:
+                self._tell_parents(signal.name, tool, recursion.fixed_logs(values), y, judge.reference, run.run)
+        nodes.learn(leaf, y)
+        if leaf is not middle:
+            nodes.learn(middle, y)
+
+    def release(self, version: str, now: float) -> None:
+        """Feed the leaves of a version with what need not wait any longer."""
+        waiting = self.waiting.get(version)
+        if not waiting:
+            return
+        opened = self._opened.get(version, [])
+        patience = now - self.tracker.usual_seconds()
+        while opened:
+            started, name = opened[0]
+            run = self.tracker.runs.get(name)
+            if run is not None and not run.closed and started >= patience:
+                break
+            heapq.heappop(opened)
+        while waiting and (not opened or waiting[0].started <= opened[0][0] or len(waiting) > WAITING):
+            if opened and waiting[0].started > opened[0][0]:
+                self.tracker.count("order_forced")
+            self._feed_leaf(heapq.heappop(waiting), now)
+        if not waiting:
+            del self.waiting[version]
+        if not opened:
+            self._opened.pop(version, None)
+
+    def take_evidence(self) -> tuple[Evidence, ...]:
+        """What parents above agents are to hear since the last call."""
+        if not self._evidence:
+            return ()
+        found = [
+            Evidence(name, tuple(s[:-3]), s[-3], s[-2], s[-1], tuple(self._failed.get(name, ())))
+            for name, s in sorted(self._evidence.items())
+        ]
+        self._evidence, self._failed = {}, {}
+        return tuple(found)
+
+    # -- budget
+
+    def account(self, owner: str) -> Account:
+        """The account of an owner with this agent; a new one is asked for at the ledger."""
+        account = self.accounts.get(owner)
+        if account is None:
+            account = self.accounts[owner] = accounts.empty()
+            self.asked.append(owner)
+        return account
+
+    def of_owner(self, owner: str) -> list[Node]:
+        """The nodes that drip from this owner's account."""
+        found = [node for node in self.nodes.values() if node.owner == owner]
+        self.touched.update(node.key for node in found)
+        return found
+
+    # -- state
+
+    def restore(self, found: Iterable[Node]) -> None:
+        """Put back saved nodes."""
+        for node in found:
+            self.nodes[node.key] = node
+            if node.firing is not None:
+                self.firing[node.key] = node
+
+    def reopen(self) -> None:
+        """After a restore: open runs hold back later ones again."""
+        for run in self.tracker.runs.values():
+            if not run.closed:
+                self.enter(run)
+
+    # -- inner
+
+    def _feed_leaf(self, item: Waiting, now: float) -> None:
+        leaf = self.nodes.get(item.key)
+        middle = self.nodes.get((item.key[0], None, item.key[2]))
+        if leaf is None or leaf.firing is not None or (middle is not None and middle.firing is not None):
+            return
+        self.touched.add(leaf.key)
+        bets = failure.Bets(item.mean, (), item.weights)
+        if nodes.observe(leaf, item.values, bets, item.y, item.run, now, self._drip(leaf, now)):
+            self._page(leaf, now)
+
+    def _observe_firing(self, node: Node, y: float, run: str, root: bool, now: float) -> None:
+        self.touched.add(node.key)
+        firing = node.firing
+        assert firing is not None
+        if root:
+            self._tell_parents(node.signal, node.tool, (), y, firing.before, run)
+        if nodes.observe_firing(node, y, run):
+            self._resolve(node, "the signal is back", now)
+        elif nodes.has_news(firing, now):
+            self._say(node, "update", now)
+            firing.said_n, firing.said_at = firing.n, now
+
+    def _notice_absence(self, leaf: Node, now: float) -> None:
+        """A run of this leaf is one that the firing versions beside it did not get."""
+        for node in list(self.firing.values()):
+            if node.version is not None and node.signal == leaf.signal and node.tool == leaf.tool:
+                self.touched.add(node.key)
+                if nodes.observe_elsewhere(node):
+                    self._resolve(node, f"version {node.version} gets no more runs", now)
+
+    def _page(self, node: Node, now: float) -> None:
+        """Begin an episode at the smallest slice that explains it; its relatives lose their evidence to it."""
+        watched = node.key
+        family = self._family(node)
+        chosen = node if node.version is not None else _smallest_slice(node, family)
+        if chosen is not node:
+            # the middle node learned from the same runs
+            node.k = max(node.k - chosen.since_bad, 0.0)
+            node.n = max(node.n - chosen.since_n, 0.0)
+        nodes.fire(chosen, self.identify(*chosen.key), now, chosen.mode, watched)
+        self.firing[chosen.key] = chosen
+        self._say(chosen, "firing", now)
+        for relative in [node, *family]:
+            self.touched.add(relative.key)
+            if relative is not chosen and (relative.version is None or chosen.version is None):
+                nodes.silence_evidence(relative)
+
+    def _resolve(self, node: Node, reason: str, now: float) -> None:
+        self._say(node, "resolved", now, reason)
+        nodes.end(node, now)
+        del self.firing[node.key]
+
+    def _say(self, node: Node, status: FindingStatus, now: float, reason: str = "") -> None:
+        assert node.firing is not None
+        siblings = [n for n in self._family(node) if n.version is not None]
+        identity = self.identify(node.firing.incident_key, status)
+        self.emit(words.of_node(self.agent, node, status, now, siblings, reason, identity))
+
+    def _family(self, node: Node) -> list[Node]:
+        return [n for n in self.nodes.values() if n.signal == node.signal and n.tool == node.tool and n is not node]
+
+    def _drip(self, node: Node, now: float) -> float:
+        account = self.accounts[node.owner]
+        return nodes.drip(node, now, account.rate(node.mode), account.end)
+
+    def _node(self, key: Key, now: float) -> Node:
+        self.touched.add(key)
+        node = self.nodes.get(key)
+        if node is not None:
+            node.seen = now
+            return node
+        if len(self.nodes) >= NODES:
+            self._evict()
+        signal, version, tool = key
+        owner = self.owner if tool is None else self.topology.owner_of_tool(tool, self.agent)
+        setting = self._setting(signal)
+        row = FAILURE_SIGNALS[signal]
+        node = self.nodes[key] = Node(
+            signal, version, tool, owner, [0.0] * failure.SIZE, now,
+            share=accounts.newcomer(self.account(owner), key), seen=now, onset=now, declared=setting.reference,
+            tolerance=setting.tolerance or row.tolerance, mode=setting.mode or row.mode,
+        )  # fmt: skip
+        parent = self.nodes.get((signal, None, tool)) if version is not None else None
+        if parent is not None and parent.live:
+            node.k, node.n = inherited(parent.k, parent.n)
+        return node
+
+    def _evict(self) -> None:
+        quiet = min((n for n in self.nodes.values() if n.firing is None), key=lambda n: (n.seen, str(n.key)))
+        del self.nodes[quiet.key]
+        self.touched.add(quiet.key)
+        self.tracker.count("nodes_evicted")
+
+    def _setting(self, signal: str) -> DetectorSettings:
+        return self.settings.get(signal, _NO_SETTING)
+
+    def _tell_parents(
+        self, signal: str, tool: str | None, logs: tuple[int, ...], y: float, normal: float, run: str
+    ) -> None:
+        owner_and_fleet = (f"{signal}|owner|{self.owner}", f"{signal}|fleet|")
+        bad, expected = round(y * recursion.SCALE), round(normal * recursion.SCALE)
+        for parent in owner_and_fleet if tool is None else (f"{signal}|tool|{tool}",):
+            sums = self._evidence.get(parent)
+            if sums is None:
+                sums = self._evidence[parent] = [0] * (failure.SIZE + 3)
+            for j, log in enumerate(logs):
+                sums[j] += log
+            sums[-3] += 1
+            sums[-2] += bad
+            sums[-1] += expected
+            if bad:
+                failed = self._failed.setdefault(parent, [])
+                failed.append(run)
+                del failed[: -limits.EXAMPLE_RUNS]
+
+
+_NO_SETTING = DetectorSettings()
+
+
+def _smallest_slice(node: Node, family: list[Node]) -> Node:
+    """The one version that explains what the middle node saw, or the middle node itself."""
+    leaves = [n for n in family if n.version is not None and n.firing is None]
+    excess = [max(n.since_bad - n.since_expected, 0.0) if n.cusum > 1.0 else 0.0 for n in leaves]
+    if not any(excess):
+        return node
+    most = max(range(len(leaves)), key=lambda i: (excess[i], leaves[i].version or ""))
+    return leaves[most] if excess[most] >= NARROW * sum(excess) else node

@@ -1,0 +1,85 @@
+"""Findings: what a node or the traffic of an agent says, as the record that goes to the router."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from monitor.evidence.nodes import Key, Node
+from monitor.evidence.traffic import Traffic
+from monitor.signals import TRAFFIC
+from schemas.finding import Finding, FindingStatus
+
+SIBLINGS = 5
+"""Slices that are named as not affected."""
+
+
+def name(*parts: object) -> str:
+    """A name made of parts: the same when the same record is stepped again."""
+    return hashlib.blake2b("\x1f".join(str(part) for part in parts).encode(), digest_size=10).hexdigest()
+
+
+def of_node(
+    agent: str, node: Node, status: FindingStatus, now: float, siblings: Iterable[Node], reason: str, identity: str
+) -> Finding:
+    """What a firing node says. `siblings`: nodes of the same signal and tool for other versions."""
+    firing = node.firing
+    assert firing is not None
+    well = [f"version={n.version}" for n in siblings if n.firing is None and n.cusum <= 1.0]
+    return Finding(
+        id=identity,
+        incident_key=firing.incident_key,
+        status=status,
+        time=now,
+        signal=node.signal,
+        direction="up",
+        mode="page" if firing.mode == "page" else "notice",
+        owner=node.owner,
+        node={"agent": agent, **node.labels()},
+        watched={"agent": agent, **_labels(firing.watched or node.key)},
+        before=firing.before,
+        after=firing.bad / firing.n if firing.n else firing.after,
+        before_n=firing.before_n,
+        after_n=firing.n,
+        before_bad=firing.before_bad,
+        after_bad=firing.bad,
+        onset=firing.onset,
+        runs=tuple(node.examples),
+        affected=(f"version={node.version}",) if node.version is not None else (),
+        unaffected=tuple(well[-SIBLINGS:]),
+        reference="declared" if node.declared is not None else "learned",
+        reason=reason,
+    )
+
+
+def of_traffic(
+    agent: str, owner: str, state: Traffic, status: FindingStatus, now: float, declared: bool, mode: str, reason: str,
+    identity: str,
+) -> Finding:  # fmt: skip
+    """What the traffic node of an agent says; levels in runs per second."""
+    quiet = max(now - state.quiet_since, 1.0)
+    return Finding(
+        id=identity,
+        incident_key=state.firing_key,
+        status=status,
+        time=now,
+        signal=TRAFFIC,
+        direction="down",
+        mode="page" if mode == "page" else "notice",
+        owner=owner,
+        node={"agent": agent},
+        watched={"agent": agent},
+        before=state.before,
+        after=state.since_n / quiet,
+        before_n=float(state.total),
+        after_n=float(state.since_n),
+        before_bad=float(state.total),
+        after_bad=float(state.since_n),
+        onset=state.quiet_since,
+        reference="declared" if declared else "learned",
+        reason=reason,
+    )
+
+
+def _labels(key: Key) -> dict[str, str]:
+    return {label: value for label, value in (("version", key[1]), ("tool", key[2])) if value is not None}

@@ -1,0 +1,288 @@
+"""The run tracker: events of one agent → open runs → closed runs. Each event counts once.
+
+A run opens at its first event, whatever that is, and closes by `run_finished` or, hung, when it gave no sign of life
+for longer than its agent's runs usually take. Closed runs are remembered for an hour: what still comes for them is a
+duplicate or late, and counted as such.
+
+Not here: what a closed run means for a node (`monitor.agents`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import deque
+
+from msgspec import Struct
+
+from detectors import durations
+from schemas import derive
+from schemas.event import Event
+
+OPEN_RUNS = 10_000
+"""Open runs of one agent. One more: the one that was silent longest is closed unjudged, counted as `runs_evicted`."""
+CLOSED_RUNS = 50_000
+"""Closed runs of one agent that are remembered. More: the oldest is forgotten early, counted as `closed_forgotten`."""
+REMEMBER_SECONDS = 3600.0
+IDS_PER_RUN = 10_000
+"""Event ids remembered per run. Further ones are counted as `ids_unchecked` and taken."""
+TOOLS_PER_RUN = 100
+"""Tools told apart in one run; further ones are counted as `tools_folded` under `_other`."""
+LEAST_TIMEOUT = 60.0
+UNKNOWN_TIMEOUT = 600.0
+"""Seconds after which a run is hung while the agent's usual duration is not known."""
+TIMEOUT_FACTOR = 3.0
+"""A run is hung after this many times the agent's p99 duration without a sign of life."""
+USUAL = 0.99
+
+_DIGEST = 8
+
+
+class Run(Struct, array_like=True):
+    """One run. `tools` maps a tool to [calls, failed calls, whether the last call failed]."""
+
+    run: str
+    version: str | None
+    block: int
+    started: float
+    seen: float
+    """The tick at which its last event came; once closed, the tick at which it closed."""
+    ids: set[str]
+    tools: dict[str, list[int]]
+    parent_run: str | None = None
+    parent_agent: str | None = None
+    variant: str = "stable"
+    error_type: str | None = None
+    counted: bool = False
+    """Whether its start was counted as traffic."""
+    closed: bool = False
+    packed: bytes = b""
+    """Digests of its event ids, once it is closed."""
+
+
+class Closed(Struct, frozen=True):
+    """What is known of a run when it ends. `status`: ok, error or hung."""
+
+    run: Run
+    status: str
+    time: float
+    duration_seconds: float
+    outcome: str | None
+    error_type: str | None
+
+    @property
+    def silent(self) -> bool:
+        """Status ok although the last call of some tool failed: nothing in the run mended it."""
+        return self.status == "ok" and any(tool[2] for tool in self.run.tools.values())
+
+
+class RunTracker:
+    """The runs of one agent. `now` is the time of the last tick; `touched` collects blocks that must be saved."""
+
+    BLOCK_RUNS = 64
+
+    def __init__(self, counts: dict[str, int], timeout: float | None = None) -> None:
+        self.counts = counts
+        self.timeout = timeout
+        self.runs: dict[str, Run] = {}
+        self.blocks: dict[int, dict[str, Run]] = {}
+        self.touched: set[int] = set()
+        self.next_block = 0
+        self.open_count = 0
+        self.histogram = durations.new_histogram()
+        self._closed: deque[tuple[float, str]] = deque()
+        self._deadlines: list[tuple[float, str]] = []
+
+    # -- events
+
+    def take(self, event: Event, now: float) -> Run | None:
+        """The open run that the event belongs to; None where it is a duplicate or late."""
+        name = event.run or ""
+        run = self.runs.get(name)
+        if run is None:
+            run = self._open(name, event, now)
+        elif run.closed:
+            known = _digest(event.id) in _unpack(run.packed)
+            self.count("duplicates" if known else "late")
+            return None
+        elif event.id in run.ids:
+            self.count("duplicates")
+            return None
+        if len(run.ids) < IDS_PER_RUN:
+            run.ids.add(event.id)
+        else:
+            self.count("ids_unchecked")
+        self.touched.add(run.block)
+        run.seen = now
+        at = event.at
+        if at < run.started:
+            run.started = at
+        if run.version is None:
+            run.version = event.version
+        if event.parent_run is not None:
+            run.parent_run = event.parent_run
+            run.parent_agent = event.parent_agent
+        if event.variant != "stable":
+            run.variant = event.variant
+        if event.kind == "tool_call" and event.actor == "agent":
+            self._call(run, event)
+        return run
+
+    def finish(self, run: Run, event: Event, now: float) -> Closed:
+        """Close a run by its `run_finished`."""
+        duration = event.duration_seconds
+        if duration is None:
+            duration = max(event.at - run.started, 0.0)
+        else:
+            run.started = min(run.started, event.at - duration)
+        durations.add(self.histogram, duration)
+        error_type = event.error_type or run.error_type
+        self._close(run, now)
+        return Closed(run, event.status or "ok", event.at, duration, event.outcome, error_type)
+
+    def hang(self, run: Run, now: float) -> Closed:
+        """Close a run that gave no sign of life for too long."""
+        self._close(run, now)
+        return Closed(run, "hung", now, max(now - run.started, 0.0), None, None)
+
+    # -- time
+
+    def usual_seconds(self) -> float:
+        """The p99 duration of a run, or a minute while it is not known."""
+        usual = durations.quantile(self.histogram, USUAL)
+        return LEAST_TIMEOUT if usual is None else usual
+
+    def timeout_seconds(self) -> float:
+        """How long a run may be silent."""
+        if self.timeout is not None:
+            return self.timeout
+        usual = durations.quantile(self.histogram, USUAL)
+        return UNKNOWN_TIMEOUT if usual is None else max(LEAST_TIMEOUT, TIMEOUT_FACTOR * usual)
+
+    def next_wake(self) -> float | None:
+        """The earliest tick at which a run may be hung; a lower bound, looked at again then."""
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def hung(self, now: float) -> list[Run]:
+        """Open runs that are hung at `now`, in the order of their deadlines."""
+        found = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, name = heapq.heappop(self._deadlines)
+            run = self.runs.get(name)
+            if run is None or run.closed:
+                continue
+            deadline = run.seen + self.timeout_seconds()
+            if deadline > now:
+                heapq.heappush(self._deadlines, (deadline, name))
+            else:
+                found.append(run)
+        return found
+
+    def blind(self, seconds: float) -> None:
+        """Nobody could see signs of life for `seconds`: they do not count against open runs."""
+        for run in self.runs.values():
+            if not run.closed:
+                run.seen += seconds
+                self.touched.add(run.block)
+
+    def forget(self, now: float) -> None:
+        """Drop closed runs after their hour, and the oldest beyond the limit."""
+        closed = self._closed
+        while closed and (closed[0][0] + REMEMBER_SECONDS <= now or len(closed) > CLOSED_RUNS):
+            at, name = closed.popleft()
+            if at + REMEMBER_SECONDS > now:
+                self.count("closed_forgotten")
+            run = self.runs.pop(name)
+            block = self.blocks[run.block]
+            del block[name]
+            self.touched.add(run.block)
+
+    # -- state
+
+    def block(self, number: int) -> list[Run]:
+        """The runs of one block, in the order in which they came."""
+        return list(self.blocks.get(number, {}).values())
+
+    def restore(self, runs: list[Run]) -> None:
+        """Put back the runs of a block."""
+        for run in runs:
+            self.runs[run.run] = run
+            self.blocks.setdefault(run.block, {})[run.run] = run
+            if run.closed:
+                self._closed.append((run.seen, run.run))
+            else:
+                self.open_count += 1
+                heapq.heappush(self._deadlines, (run.seen, run.run))
+
+    def restored(self) -> None:
+        """To be called once after the last `restore`: closed runs leave in the order in which they closed."""
+        self._closed = deque(sorted(self._closed))
+
+    # -- inner
+
+    def _open(self, name: str, event: Event, now: float) -> Run:
+        if self.open_count >= OPEN_RUNS:
+            self._evict(now)
+        current = self.blocks.get(self.next_block)
+        if current is not None and len(current) >= self.BLOCK_RUNS:
+            self.next_block += 1
+        run = Run(name, event.version, self.next_block, event.at, now, set(), {})
+        self.runs[name] = run
+        self.blocks.setdefault(run.block, {})[name] = run
+        self.open_count += 1
+        heapq.heappush(self._deadlines, (now + self.timeout_seconds(), name))
+        return run
+
+    def _evict(self, now: float) -> None:
+        while self._deadlines:
+            deadline, name = heapq.heappop(self._deadlines)
+            run = self.runs.get(name)
+            if run is None or run.closed:
+                continue
+            due = run.seen + self.timeout_seconds()
+            if due > deadline and self._deadlines and due > self._deadlines[0][0]:
+                heapq.heappush(self._deadlines, (due, name))
+                continue
+            self.count("runs_evicted")
+            self._close(run, now)
+            return
+
+    def _close(self, run: Run, now: float) -> None:
+        run.closed = True
+        run.seen = now
+        run.packed = b"".join(sorted(_digest(name) for name in run.ids))
+        run.ids = set()
+        self.open_count -= 1
+        self.touched.add(run.block)
+        self._closed.append((now, run.run))
+
+    def _call(self, run: Run, event: Event) -> None:
+        tool = event.tool or ""
+        calls = run.tools.get(tool)
+        if calls is None:
+            if len(run.tools) >= TOOLS_PER_RUN:
+                self.count("tools_folded")
+                tool = "_other"
+            calls = run.tools.setdefault(tool, [0, 0, 0])
+        soft = event.soft_error
+        if soft is None:
+            soft = derive.soft_error(event.result)
+        failed = event.status == "error" or soft
+        calls[0] += 1
+        calls[2] = 0
+        if failed:
+            calls[1] += 1
+            calls[2] = 1
+            run.error_type = event.error_type or ("soft_error" if soft else "error")
+
+    def count(self, name: str) -> None:
+        """Add one to a counter."""
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.blake2b(name.encode(), digest_size=_DIGEST).digest()
+
+
+def _unpack(packed: bytes) -> set[bytes]:
+    return {packed[i : i + _DIGEST] for i in range(0, len(packed), _DIGEST)}
