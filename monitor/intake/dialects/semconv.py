@@ -1,0 +1,142 @@
+"""OpenTelemetry's GenAI conventions, all three generations: up to v1.36, v1.37 to v1.41, and v0.1.0 of their own.
+
+Attributes that changed their name stand side by side. Other dialects fall back on these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from monitor.intake.dialects import values
+from monitor.intake.dialects.reading import Dialect, Role
+from monitor.intake.spans import Span
+
+OPERATIONS = {
+    "invoke_agent": Role.AGENT,
+    "invoke_workflow": Role.WORKFLOW,
+    "invoke_swarm": Role.WORKFLOW,
+    "invoke_graph": Role.WORKFLOW,
+    "execute_event_loop_cycle": Role.CHAIN,
+    "plan": Role.CHAIN,
+    "chat": Role.LLM,
+    "generate_content": Role.LLM,
+    "text_completion": Role.LLM,
+    "execute_tool": Role.TOOL,
+    "retrieval": Role.RETRIEVAL,
+    "search_memory": Role.RETRIEVAL,
+    "vector_db_retrieve": Role.RETRIEVAL,
+    "handoff": Role.HANDOFF,
+    "guardrail": Role.GUARDRAIL,
+}
+"""`gen_ai.operation.name` → role. Others (embeddings, create_agent …) are no part of a run."""
+
+SHARED = {
+    "session": ("gen_ai.conversation.id", "session.id"),
+    "user": ("user.id", "enduser.id"),
+    "version": ("gen_ai.agent.version",),
+}
+LLM = {
+    "agent": ("gen_ai.agent.name",),
+    "model": ("gen_ai.request.model",),
+    "response_model": ("gen_ai.response.model",),
+    "provider": ("gen_ai.provider.name", "gen_ai.system"),
+    "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
+    "output_tokens": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+    "cached_tokens": ("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens"),
+    "cost_usd": ("gen_ai.usage.cost", "operation.cost"),
+    "finish_reason": ("gen_ai.response.finish_reasons", "gen_ai.completion.0.finish_reason"),
+}
+BY_ROLE = {
+    Role.AGENT: {"agent": ("gen_ai.agent.name", "agent_name")},
+    Role.WORKFLOW: {"label": ("gen_ai.workflow.name", "gen_ai.agent.name")},
+    Role.LLM: LLM,
+    Role.TOOL: {
+        "agent": ("gen_ai.agent.name",),
+        "tool": ("gen_ai.tool.name",),
+        "tool_version": ("gen_ai.tool.version",),
+        "call_id": ("gen_ai.tool.call.id",),
+        "arguments": ("gen_ai.tool.call.arguments", "gen_ai.tool.arguments", "tool_arguments"),
+        "result": ("gen_ai.tool.call.result", "gen_ai.tool.result", "tool_response"),
+    },
+    Role.RETRIEVAL: {"source": ("gen_ai.data_source.id", "gen_ai.memory.store.id", "db.collection.name")},
+    Role.HANDOFF: {"to_agent": ("gen_ai.handoff.to_agent", "gen_ai.handoff.to_agent.name")},
+    Role.GUARDRAIL: {"name": ("gen_ai.guardrail.name",), "triggered": ("gen_ai.guardrail.triggered",)},
+}
+_TEXT_HOLDERS = frozenset((Role.AGENT, Role.WORKFLOW, Role.LLM))
+_OUTPUTS = ("gen_ai.output.messages", "final_result", "gen_ai.completion.0.content")
+_INPUTS = ("gen_ai.input.messages",)
+
+
+def role(span: Span) -> Role | None:
+    """By `gen_ai.operation.name`; the oldest instrumentations have none and show themselves by a model asked."""
+    operation = span.attributes.get("gen_ai.operation.name")
+    if operation is not None:
+        return OPERATIONS.get(str(operation), Role.OTHER)
+    if span.kind == "client" and "gen_ai.request.model" in span.attributes and "gen_ai.system" in span.attributes:
+        return Role.LLM
+    return None
+
+
+def extra(span: Span, role: Role) -> Mapping[str, Any]:
+    """What stands in messages, events and names."""
+    found: dict[str, Any] = {}
+    if role in _TEXT_HOLDERS:
+        found.update(_conversation(span))
+    if role in (Role.AGENT, Role.WORKFLOW, Role.TOOL):
+        field = {Role.AGENT: "agent", Role.WORKFLOW: "label", Role.TOOL: "tool"}[role]
+        found[field] = _name_in(span)
+    if role is Role.TOOL:
+        for event in span.events:
+            if event.name == "gen_ai.tool.message":
+                found["arguments"] = event.attributes.get("content")
+            elif event.name == "gen_ai.choice":
+                found["result"] = event.attributes.get("message", event.attributes.get("content"))
+        status = span.attributes.get("gen_ai.tool.status")
+        if status is not None:
+            found["failed"] = status == "error"
+    if role is Role.RETRIEVAL:
+        seen = values.documents(span.attributes.get("gen_ai.retrieval.documents"))
+        if seen is not None:
+            found["hits"], found["top_score"] = seen
+    return found
+
+
+def _name_in(span: Span) -> str | None:
+    """`invoke_agent support` and `execute_tool refund` hold the name after the operation."""
+    operation, _, rest = span.name.partition(" ")
+    return rest if operation == span.attributes.get("gen_ai.operation.name") else None
+
+
+def _conversation(span: Span) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key in _OUTPUTS:
+        if key in span.attributes:
+            found["output"] = _said(span.attributes[key])
+            reasons = values.parsed(span.attributes[key])
+            if isinstance(reasons, list) and reasons and isinstance(reasons[-1], dict):
+                found["finish_reason"] = reasons[-1].get("finish_reason")
+            break
+    for key in _INPUTS:
+        found["input"] = span.attributes.get(key)
+    for event in span.events:
+        if event.name == "gen_ai.choice":
+            found["finish_reason"] = event.attributes.get("finish_reason")
+            if "output" not in found:
+                found["output"] = _said(event.attributes.get("message", event.attributes.get("content")))
+        elif event.name == "gen_ai.user.message" and found.get("input") is None:
+            found["input"] = event.attributes.get("content")
+        elif event.name == "gen_ai.client.inference.operation.details" and found.get("output") is None:
+            found["output"] = _said(event.attributes.get("gen_ai.output.messages"))
+    return found
+
+
+def _said(value: Any) -> str | None:
+    """What the model said last. Messages without any text part (tool calls alone, content off) say nothing."""
+    messages = values.parsed(value)
+    if isinstance(messages, list) and messages and isinstance(messages[-1], dict) and "role" in messages[-1]:
+        return values.message_text([messages[-1]])
+    return values.message_text(value)
+
+
+DIALECT = Dialect("semconv", role, SHARED, BY_ROLE, extra)

@@ -1,0 +1,1 @@
+"""OTLP's two encodings. Imported by `monitor.intake.otlp` alone."""

@@ -1,0 +1,97 @@
+"""Span → Reading: which dialect it speaks, and its fields in neutral words.
+
+Knows one span at a time; runs are made of several in `monitor.intake.tree`. Invariant: total. Any span has a reading,
+whatever stands in its attributes; at worst its role is `other` and it has no fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from monitor.intake.dialects import errors, judgements, openinference, semconv, traceloop, values, vercel
+from monitor.intake.dialects.reading import Dialect, Reading, Role
+from monitor.intake.spans import Span
+
+DIALECTS: tuple[Dialect, ...] = (openinference.DIALECT, vercel.DIALECT, traceloop.DIALECT, semconv.DIALECT)
+"""Asked in this order; the conventions last, because the others write some of their attributes too."""
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "agent": values.name,
+    "label": values.name,
+    "version": values.name,
+    "session": values.name,
+    "user": values.name,
+    "model": values.name,
+    "response_model": values.name,
+    "provider": values.name,
+    "input_tokens": values.count,
+    "output_tokens": values.count,
+    "cached_tokens": values.count,
+    "cost_usd": values.number,
+    "finish_reason": values.finish_reason,
+    "tool": values.name,
+    "tool_version": values.name,
+    "call_id": values.name,
+    "source": values.name,
+    "hits": values.count,
+    "top_score": values.number,
+    "to_agent": values.name,
+    "name": values.name,
+    "score": values.number,
+    "judged": values.name,
+    "triggered": lambda value: value if isinstance(value, bool) else None,
+    "failed": lambda value: value if isinstance(value, bool) else None,
+    "input": lambda value: value,
+    "output": lambda value: value,
+    "arguments": lambda value: value,
+    "result": lambda value: value,
+}
+"""Field → how its value is read. A field that no reader knows is a mistake of ours."""
+
+
+def read(span: Span) -> Reading:
+    """The span in neutral words."""
+    dialect, role = _dialect_of(span)
+    fields = _fields(span, dialect, role) if dialect is not None else {}
+    if role is Role.TOOL and "result" in fields:
+        fields["result"], said_failed = values.result(fields["result"])
+        fields.setdefault("failed", said_failed)
+    return Reading(
+        span=span,
+        role=role,
+        failed=errors.failed(span) or bool(fields.pop("failed", False)),
+        agent=fields.pop("agent", None),
+        label=fields.pop("label", None),
+        fields=fields,
+        judgements=judgements.of_span(span),
+    )
+
+
+def _dialect_of(span: Span) -> tuple[Dialect | None, Role]:
+    for dialect in DIALECTS:
+        role = dialect.role(span)
+        if role is not None:
+            return dialect, role
+    return None, Role.OTHER
+
+
+def _fields(span: Span, dialect: Dialect, role: Role) -> dict[str, Any]:
+    """The dialect's own words first, then what it has in common with the conventions."""
+    found: dict[str, Any] = {}
+    for speaker in (dialect,) if dialect is semconv.DIALECT else (dialect, semconv.DIALECT):
+        for table in (speaker.by_role.get(role, {}), speaker.shared):
+            for field, keys in table.items():
+                for key in keys:
+                    _put(found, field, span.attributes.get(key))
+        for field, value in speaker.extra(span, role).items():
+            _put(found, field, value)
+    return found
+
+
+def _put(found: dict[str, Any], field: str, value: Any) -> None:
+    if value is None or field in found:
+        return
+    read = READERS[field](value)
+    if read is not None:
+        found[field] = read
