@@ -47,6 +47,8 @@ class Core(Struct, array_like=True):
     loose_ids: dict[str, float]
     asked: list[str]
     wake: float
+    evidence: dict[str, list[int]]
+    failed_runs: dict[str, list[str]]
 
 
 class Settings(Struct, frozen=True):

@@ -76,8 +76,8 @@ class Slices:
         self.asked: list[str] = []
         self.waiting: dict[str, list[Waiting]] = {}
         self._opened: dict[str, list[tuple[float, str]]] = {}
-        self._evidence: dict[str, list[int]] = {}
-        self._failed: dict[str, list[str]] = {}
+        self.evidence: dict[str, list[int]] = {}
+        self.failed_runs: dict[str, list[str]] = {}
         self.account(self.owner)
 
     # -- observations
@@ -137,13 +137,13 @@ class Slices:
 
     def take_evidence(self) -> tuple[Evidence, ...]:
         """What parents above agents are to hear since the last call."""
-        if not self._evidence:
+        if not self.evidence:
             return ()
         found = [
-            Evidence(name, tuple(s[:-3]), s[-3], s[-2], s[-1], tuple(self._failed.get(name, ())))
-            for name, s in sorted(self._evidence.items())
+            Evidence(name, tuple(s[:-3]), s[-3], s[-2], s[-1], tuple(self.failed_runs.get(name, ())))
+            for name, s in sorted(self.evidence.items())
         ]
-        self._evidence, self._failed = {}, {}
+        self.evidence, self.failed_runs = {}, {}
         return tuple(found)
 
     # -- budget
@@ -281,16 +281,16 @@ class Slices:
         owner_and_fleet = (f"{signal}|owner|{self.owner}", f"{signal}|fleet|")
         bad, expected = round(y * recursion.SCALE), round(normal * recursion.SCALE)
         for parent in owner_and_fleet if tool is None else (f"{signal}|tool|{tool}",):
-            sums = self._evidence.get(parent)
+            sums = self.evidence.get(parent)
             if sums is None:
-                sums = self._evidence[parent] = [0] * (failure.SIZE + 3)
+                sums = self.evidence[parent] = [0] * (failure.SIZE + 3)
             for j, log in enumerate(logs):
                 sums[j] += log
             sums[-3] += 1
             sums[-2] += bad
             sums[-1] += expected
             if bad:
-                failed = self._failed.setdefault(parent, [])
+                failed = self.failed_runs.setdefault(parent, [])
                 failed.append(run)
                 del failed[: -limits.EXAMPLE_RUNS]
 

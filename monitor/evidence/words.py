@@ -10,6 +10,8 @@ from monitor.evidence.traffic import Traffic
 from monitor.signals import TRAFFIC
 from schemas.finding import Finding, FindingStatus
 
+SUSPECT = 20.0
+"""A sibling whose own evidence is beyond this is not called unaffected."""
 SIBLINGS = 5
 """Slices that are named as not affected."""
 
@@ -25,7 +27,7 @@ def of_node(
     """What a firing node says. `siblings`: nodes of the same signal and tool for other versions."""
     firing = node.firing
     assert firing is not None
-    well = [f"version={n.version}" for n in siblings if n.firing is None and n.cusum <= 1.0]
+    well = [f"version={n.version}" for n in siblings if n.firing is None and n.cusum < SUSPECT]
     return Finding(
         id=identity,
         incident_key=firing.incident_key,

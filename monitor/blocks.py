@@ -1,0 +1,143 @@
+"""How an agent's state becomes entries: blocks of bounded size, and a core that names them.
+
+Each block exists under two keys, `.0` and `.1`, written in turn; the core is written last and says which of the two
+counts. A crash between any two writes leaves the old core with its old blocks: an old state, never a mixed one. The
+runtime must keep the order of the entries.
+
+Values: one version byte, then msgpack. This version reads its own byte and that of the version before it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+import msgspec
+
+from monitor.agents import Agent, Core
+from monitor.evidence.nodes import Key, Node
+from monitor.evidence.slices import Waiting
+from monitor.runs import Run
+
+VERSION = b"\x01"
+NODE_BLOCKS = 8
+
+Entry = tuple[str, bytes | None]
+
+
+class WrongVersion(Exception):
+    """State written by a version of the monitor that this one cannot read."""
+
+
+class _Saved(msgspec.Struct, array_like=True):
+    core: Core
+    manifest: dict[str, int]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_saved = msgspec.msgpack.Decoder(_Saved)
+_nodes = msgspec.msgpack.Decoder(list[Node])
+_runs = msgspec.msgpack.Decoder(list[Run])
+
+
+class Blocks:
+    """Which of its two keys each block of each agent was last written under."""
+
+    def __init__(self) -> None:
+        self._manifests: dict[str, dict[str, int]] = {}
+
+    def save(self, agent: Agent) -> list[Entry]:
+        """The entries of an agent that changed, in the order in which they must become durable."""
+        manifest = self._manifests.setdefault(agent.name, {})
+        entries: list[Entry] = []
+        gone: list[Entry] = []
+        slices, tracker = agent.slices, agent.tracker
+        changed = {_block_of(key) for key in slices.touched}
+        if changed:
+            members: dict[int, list[Node]] = {number: [] for number in changed}
+            for key, node in slices.nodes.items():
+                number = _block_of(key)
+                if number in changed:
+                    members[number].append(node)
+            entries += [
+                self._write(agent.name, manifest, f"n{number}", _encoder.encode(members[number]))
+                for number in sorted(changed)
+            ]
+            slices.touched.clear()
+        for number in sorted(tracker.touched):
+            runs = tracker.block(number)
+            name = f"r{number}"
+            if runs:
+                entries.append(self._write(agent.name, manifest, name, _encoder.encode(runs)))
+            elif name in manifest:
+                del manifest[name]
+                gone += [(f"agent/{agent.name}/{name}.{parity}", None) for parity in (0, 1)]
+        tracker.touched.clear()
+        saved = _Saved(_core(agent), manifest)
+        entries.append((f"agent/{agent.name}/core", VERSION + _encoder.encode(saved)))
+        return entries + gone
+
+    def _write(self, agent: str, manifest: dict[str, int], name: str, value: bytes) -> Entry:
+        parity = manifest[name] = 1 - manifest.get(name, 1)
+        return (f"agent/{agent}/{name}.{parity}", VERSION + value)
+
+    def restore(self, entries: Iterable[tuple[str, bytes]]) -> dict[str, tuple[Core, list[Node], list[Run]]]:
+        """Agent → what was saved of it. Keys of others are ignored. Raises `WrongVersion`."""
+        values = {key: value for key, value in entries if key.startswith("agent/")}
+        found = {}
+        for key, value in values.items():
+            if not key.endswith("/core"):
+                continue
+            saved = _saved.decode(_body(key, value))
+            name = saved.core.agent
+            nodes: list[Node] = []
+            runs: list[Run] = []
+            for block, parity in saved.manifest.items():
+                body = _body(key, values[f"agent/{name}/{block}.{parity}"])
+                if block[0] == "n":
+                    nodes += _nodes.decode(body)
+                else:
+                    runs += _runs.decode(body)
+            self._manifests[name] = saved.manifest
+            found[name] = (saved.core, nodes, runs)
+        return found
+
+
+def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> None:
+    """Fill a new agent with what was saved of it."""
+    agent.offset, agent.wake = core.offset, core.wake
+    agent.runs, agent.failed, agent.hung, agent.silent = core.runs, core.failed, core.hung, core.silent
+    agent.versions, agent.tools = core.versions, core.tools
+    agent.traffic, agent.loose_ids = core.traffic, core.loose_ids
+    agent.first_seen, agent.last_seen = core.first_seen, core.last_seen
+    agent.tracker.histogram, agent.tracker.next_block = core.histogram, core.next_block
+    agent.tracker.restore(runs)
+    agent.tracker.restored()
+    agent.slices.accounts, agent.slices.asked = core.accounts, core.asked
+    agent.slices.evidence, agent.slices.failed_runs = core.evidence, core.failed_runs
+    agent.slices.restore(nodes)
+    agent.slices.reopen()
+    waiting: dict[str, list[Waiting]] = {}
+    for item in sorted(core.waiting):  # a sorted list is a heap
+        waiting.setdefault(item.key[1] or "", []).append(item)
+    agent.slices.waiting = waiting
+
+
+def _core(agent: Agent) -> Core:
+    return Core(
+        agent.name, agent.offset, agent.runs, agent.failed, agent.hung, agent.silent, agent.versions, agent.tools,
+        agent.tracker.histogram, agent.tracker.next_block, agent.slices.accounts, agent.traffic,
+        [item for waiting in agent.slices.waiting.values() for item in waiting],
+        agent.first_seen, agent.last_seen, agent.loose_ids, agent.slices.asked, agent.wake,
+        agent.slices.evidence, agent.slices.failed_runs,
+    )  # fmt: skip
+
+
+def _block_of(key: Key) -> int:
+    return zlib.crc32("\x1f".join(part or "" for part in key).encode()) % NODE_BLOCKS
+
+
+def _body(key: str, value: bytes) -> bytes:
+    if value[:1] != VERSION:
+        raise WrongVersion(f"{key}: state of version {value[0] if value else 'none'}; this monitor reads 1")
+    return value[1:]

@@ -1,0 +1,312 @@
+"""The engine: records of the log go in, findings come out. Read this first.
+
+    for offset, record in log:
+        event → its agent: runs (monitor.runs) → closed run → signals → nodes (monitor.evidence.slices) → findings
+        tick  → time moves: hung runs, silence, waiting observations; evidence for parents above agents is handed on
+
+`PartitionEngine` holds the agents of one partition; `Engine` is one partition with its aggregator, for a single
+process. Pure: no I/O, no clock, no randomness. Time is the last tick. The same records give the same findings, bit for
+bit, however they are cut into batches.
+
+What does not belong to a known run of an agent, and how each is counted: see `counts`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from monitor.agents import Agent, Settings
+from monitor.blocks import VERSION, Blocks, Entry, put_back
+from monitor.evidence.aggregator import Aggregator
+from monitor.runs import Closed
+from monitor.topology import Topology
+from schemas import limits
+from schemas.config import Config
+from schemas.event import Event
+from schemas.finding import Finding
+from schemas.records import Ack, Control, EvidenceBatch, Grant, Tick
+from schemas.view import RunView
+
+Record = Event | Control
+
+RUN_KINDS = frozenset(
+    (
+        "run_started",
+        "run_finished",
+        "llm_call",
+        "tool_call",
+        "retrieval",
+        "handoff",
+        "fallback",
+        "escalation",
+        "guardrail",
+    )
+)
+"""Kinds that belong to a run and open it."""
+AGENTS = 100_000
+"""Agents of one partition. Events of further ones are counted as `agents_refused` and skipped."""
+RECENT_RUNS = 200
+"""Closed runs that a view can show."""
+
+
+class Step(Struct):
+    """What came out of a batch. `grants` only from `Engine`; a partition gets its own from the log."""
+
+    findings: list[Finding] = []
+    evidence: list[EvidenceBatch] = []
+    closed: list[RunView] = []
+    grants: list[Grant] = []
+
+
+class _Clock(Struct, array_like=True):
+    now: float
+    counts: dict[str, int]
+
+
+class PartitionEngine:
+    """The agents of one partition.
+
+    `counts`: events, duplicates, late, skewed, runs, ticks and every limit that was reached, by name.
+    """
+
+    def __init__(self, config: Config, partition: int = 0) -> None:
+        self.partition = partition
+        self.topology = Topology(config)
+        self.settings = Settings(config.detectors, config.runtime.run_timeout)
+        self.counts: dict[str, int] = {}
+        self.now = 0.0
+        self.agents: dict[str, Agent] = {}
+        self._blocks = Blocks()
+        self._active: dict[str, None] = {}
+        self._unsaved: dict[str, None] = {}
+        self._wakes: list[tuple[float, str]] = []
+        self._runs: dict[str, str] = {}
+        self._step = Step()
+
+    def step(self, batch: Iterable[tuple[int, Record]]) -> Step:
+        """Advance by records of the log with their offsets, which must rise."""
+        step = self._step = Step()
+        for offset, record in batch:
+            if isinstance(record, Event):
+                self._event(offset, record)
+            elif isinstance(record, Tick):
+                self._tick(offset, record)
+            elif isinstance(record, Grant):
+                self._grant(offset, record)
+            elif isinstance(record, Ack):
+                self._count("acks")
+        return step
+
+    def next_wake(self) -> float | None:
+        """The next tick at which something may be due if nothing comes; None while there are no agents."""
+        if self._active:
+            return self.now + 1.0
+        while self._wakes:
+            wake, name = self._wakes[0]
+            if self.agents[name].wake == wake:
+                return wake
+            heapq.heappop(self._wakes)
+        return None
+
+    # -- state
+
+    def changes(self) -> list[Entry]:
+        """Entries that changed since the last call, in the order in which they must become durable."""
+        entries: list[Entry] = []
+        for name in self._unsaved:
+            entries += self._blocks.save(self.agents[name])
+        self._unsaved.clear()
+        clock = VERSION + msgspec.msgpack.encode(_Clock(self.now, self.counts))
+        return [*entries, (f"engine/{self.partition}", clock)]
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Put back saved entries before the first step; keys of others are ignored."""
+        values = dict(entries)
+        clock = values.get(f"engine/{self.partition}")
+        if clock is not None:
+            saved = msgspec.msgpack.decode(clock[1:], type=_Clock)
+            self.now = saved.now
+            self.counts.update(saved.counts)
+        for name, (core, nodes, runs) in self._blocks.restore(values.items()).items():
+            agent = self._new_agent(name)
+            put_back(agent, core, nodes, runs)
+            heapq.heappush(self._wakes, (agent.wake, name))
+            for run in runs:
+                self._runs[run.run] = name
+
+    # -- records
+
+    def _event(self, offset: int, event: Event) -> None:
+        observed = event.observed_time
+        if observed is not None and abs(event.at - observed) > limits.SKEW_SECONDS:
+            event.time = observed
+            self._count("skewed")
+        if self.now == 0.0:
+            self.now = float(int(event.at))
+        name = event.agent or self._runs.get(event.run or "")
+        if name is None:
+            self._count("events")
+            self._count("unassigned")
+            return
+        agent = self.agents.get(name)
+        if agent is None:
+            if len(self.agents) >= AGENTS:
+                self._count("agents_refused")
+                return
+            agent = self._new_agent(name)
+        elif offset <= agent.offset:
+            return
+        agent.offset = offset
+        self._active[name] = None
+        self._unsaved[name] = None
+        self._count("events")
+        if event.kind in RUN_KINDS:
+            if event.kind == "run_started":
+                self._remember(event.run or "", name)
+            closed = agent.take(event, self.now)
+            if closed is not None:
+                self._closed(name, closed)
+        elif agent.take_loose(event, self.now):
+            self._count(event.kind)
+
+    def _tick(self, offset: int, tick: Tick) -> None:
+        if tick.time <= self.now and self.counts.get("ticks"):
+            self._count("ticks_ignored")
+            return
+        before, self.now = self.now, tick.time
+        self._count("ticks")
+        if (tick.since is None or tick.since > before) and self.agents and before:
+            self._blind(offset, before, tick)
+        due = set(self._active)
+        self._active.clear()
+        while self._wakes and self._wakes[0][0] <= tick.time:
+            due.add(heapq.heappop(self._wakes)[1])
+        for name in sorted(due):
+            agent = self.agents[name]
+            if offset <= agent.offset:
+                continue
+            agent.offset = offset
+            self._unsaved[name] = None
+            for closed in agent.tick(tick.time):
+                self._closed(name, closed)
+            heapq.heappush(self._wakes, (agent.wake, name))
+            evidence = agent.slices.take_evidence()
+            if evidence or agent.slices.asked:
+                asked, agent.slices.asked = tuple(agent.slices.asked), []
+                self._step.evidence.append(EvidenceBatch(name, self.partition, tick.time, evidence, asked))
+
+    def _blind(self, offset: int, before: float, tick: Tick) -> None:
+        """Nobody wrote ticks between `before` and the start of this writer: that time says nothing of the agents."""
+        until = tick.time if tick.since is None else tick.since
+        self._count("blind_gaps")
+        for name, agent in self.agents.items():
+            if offset > agent.offset:
+                agent.blind(until, until - before)
+                self._active[name] = None
+
+    def _grant(self, offset: int, grant: Grant) -> None:
+        agent = self.agents.get(grant.agent)
+        if agent is not None and offset > agent.offset:
+            agent.grant(grant, self.now)
+            self._unsaved[grant.agent] = None
+
+    def grant(self, grants: Sequence[Grant]) -> None:
+        """Grants that do not come through the log: they belong to the tick that was stepped last."""
+        for grant in grants:
+            agent = self.agents.get(grant.agent)
+            if agent is not None:
+                agent.grant(grant, self.now)
+                self._unsaved[grant.agent] = None
+
+    # -- inner
+
+    def _new_agent(self, name: str) -> Agent:
+        agent = self.agents[name] = Agent(
+            name, self.now, self.partition, self.topology, self.settings, self.counts, self._emit
+        )
+        return agent
+
+    def _emit(self, finding: Finding) -> None:
+        self._step.findings.append(finding)
+
+    def _closed(self, agent: str, closed: Closed) -> None:
+        run = closed.run
+        self._count("runs")
+        self._step.closed.append(
+            RunView(
+                run=run.run,
+                agent=agent,
+                version=run.version,
+                status="hung" if closed.status == "hung" else "error" if closed.status == "error" else "ok",
+                started=run.started,
+                duration_seconds=closed.duration_seconds,
+                tools={tool: calls for tool, (calls, _, _) in run.tools.items()},
+                failed_tools={tool: failed for tool, (_, failed, _) in run.tools.items() if failed},
+                outcome=closed.outcome,
+                error_type=closed.error_type,
+                parent_run=run.parent_run,
+            )
+        )
+
+    def _remember(self, run: str, agent: str) -> None:
+        self._runs[run] = agent
+        if len(self._runs) > AGENTS:
+            del self._runs[next(iter(self._runs))]
+
+    def _count(self, name: str) -> None:
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+
+class Engine:
+    """One partition and its aggregator, for a process that has the whole log: embedded and replay."""
+
+    def __init__(self, config: Config) -> None:
+        self.partition = PartitionEngine(config)
+        self.aggregator = Aggregator(config)
+
+    def step(self, batch: Iterable[tuple[int, Record]]) -> Step:
+        """Advance by records of the log; evidence and grants are handed on at each tick."""
+        step = Step()
+        between: list[tuple[int, Record]] = []
+        for item in batch:
+            between.append(item)
+            if isinstance(item[1], Tick):
+                self._advance(between, step)
+                self._close_tick(item[1].time, step)
+                between = []
+        self._advance(between, step)
+        return step
+
+    def next_wake(self) -> float | None:
+        """See `PartitionEngine.next_wake`."""
+        return self.partition.next_wake()
+
+    def changes(self) -> list[Entry]:
+        """Entries that changed since the last call."""
+        return [*self.partition.changes(), *self.aggregator.changes()]
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Put back saved entries before the first step."""
+        values = list(entries)
+        self.partition.load(values)
+        self.aggregator.load(values)
+
+    def _advance(self, batch: list[tuple[int, Record]], step: Step) -> None:
+        if not batch:
+            return
+        part = self.partition.step(batch)
+        step.findings += part.findings
+        step.closed += part.closed
+        self.aggregator.spend(part.findings)
+        for evidence in part.evidence:
+            self.aggregator.take(evidence)
+
+    def _close_tick(self, now: float, step: Step) -> None:
+        findings, grants = self.aggregator.tick(now)
+        step.findings += findings
+        step.grants += grants
+        self.partition.grant(grants)
