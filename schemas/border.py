@@ -192,13 +192,12 @@ def _model(kind: str) -> type[BaseModel]:
 MODELS: dict[str, type[BaseModel]] = {kind: _model(kind) for kind in KINDS}
 """Kind → its model."""
 
-_event: TypeAdapter[Any] = TypeAdapter(
-    Annotated[Union[tuple(MODELS.values())], Field(discriminator="kind")]  # noqa: UP007 (made of a list)
-)
+_any_kind: Any = Union[tuple(MODELS.values())]  # noqa: UP007 (made of a list)
+_event: TypeAdapter[Any] = TypeAdapter(Annotated[_any_kind, Field(discriminator="kind")])
 
 
 def parse(raw: bytes) -> BaseModel:
-    """One JSON object → its model. Raises ValueError (pydantic's `ValidationError` is one): everything wrong at once."""
+    """One JSON object → its model. Raises ValueError, mostly pydantic's `ValidationError` with everything at once."""
     if len(raw) > limits.EVENT_BYTES:
         raise ValueError(f"{len(raw)} bytes; at most {limits.EVENT_BYTES}")
     value = json.loads(raw.decode(), parse_constant=_refuse)

@@ -69,9 +69,9 @@ class BadEvent(Exception):
 class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     """One event of any kind; fields that do not belong to its kind stay at their default.
 
-    `time` and `observed_time` are epoch seconds (UTC), `duration_seconds` seconds, `cost_usd` US dollars, tokens counts.
-    `soft_error`, `arguments_hash`, `result_hash` and `result_empty` are ours: what is kept of text that is dropped
-    (`schemas.derive`).
+    `time` and `observed_time` are epoch seconds (UTC), `duration_seconds` seconds, `cost_usd` US dollars, tokens
+    counts. `soft_error`, `arguments_hash`, `result_hash` and `result_empty` are ours: what is kept of text that is
+    dropped (`schemas.derive`).
     """
 
     kind: Name

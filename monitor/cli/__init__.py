@@ -1,1 +1,70 @@
-"""Forewarn."""
+"""The command line: a table of commands, each imported when it is called.
+
+Knows the names of the commands and their first line of help, not what they do. Exit codes: 0 good, 1 problems found,
+2 could not run. Invariant: `forewarn --help` imports no command.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from importlib import metadata
+
+import click
+
+GOOD = 0
+PROBLEMS_FOUND = 1
+COULD_NOT_RUN = 2
+
+COMMANDS = {
+    "demo": "See a small fleet break silently, and what Slack would show.",
+    "run": "Run the monitor.",
+    "check": "Validate a configuration, offline.",
+    "replay": "Push recorded events through the monitor on a virtual clock.",
+    "emit": "Send one event, a change or a complaint.",
+    "schema": "Print the JSON Schema of events or of the configuration.",
+}
+"""Name → one line of help. The command itself is `monitor.cli.<name>:command`."""
+
+
+class _Commands(click.Group):
+    """Commands that are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"monitor.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+        if args[0] not in COMMANDS and near:
+            ctx.fail(f"No such command '{args[0]}'; did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version() -> str:
+    try:
+        return metadata.version("forewarn")
+    except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+        return "unknown"
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 good, 1 problems found, 2 could not run.\n\nBegin with: forewarn demo",
+)
+@click.version_option(version=_version(), prog_name="forewarn")
+def cli() -> None:
+    """A streaming runtime monitor for AI agents: one message to the owner before a user complains."""

@@ -1,1 +1,6 @@
-"""Forewarn."""
+"""YAML with positions → configuration, or all problems at once."""
+
+from monitor.config.problem import ConfigError, Problem, render
+from monitor.config.reader import check_text, load, read_text
+
+__all__ = ["ConfigError", "Problem", "check_text", "load", "read_text", "render"]

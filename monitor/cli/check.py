@@ -1,0 +1,60 @@
+"""`forewarn check`: validate a configuration offline, and show every problem at its place."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import click
+
+from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
+from monitor.config import ConfigError, Problem, check_text, read_text, render
+
+
+@click.command(
+    "check",
+    short_help="Validate a configuration, offline.",
+    epilog="Example: forewarn check forewarn.yaml && forewarn run -c forewarn.yaml",
+)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all problems.")
+def command(file: Path, as_json: bool) -> None:
+    """Validate the configuration in FILE, offline.
+
+    Prints every problem at once, each with its line, a caret and the nearest spelling. Variables and secret files
+    that are missing here are warnings, as is what is accepted but not yet effective. Exit code 0 without problems
+    (warnings are none), 1 with problems, 2 if FILE cannot be read.
+    """
+    try:
+        problems = check_text(read_text(file), str(file), os.environ)
+    except OSError as error:
+        raise click.exceptions.Exit(_cannot_read(file, error)) from None
+    except ConfigError as error:
+        problems = list(error.problems)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if as_json:
+        click.echo(json.dumps({"file": str(file), "ok": not errors, "problems": [_plain(p) for p in problems]}))
+    else:
+        if problems:
+            click.echo(render(problems))
+        click.echo(_closing(file, len(errors), len(problems) - len(errors)))
+    if errors:
+        raise click.exceptions.Exit(PROBLEMS_FOUND)
+
+
+def _cannot_read(file: Path, error: OSError) -> int:
+    click.echo(f"forewarn: cannot read {file}: {error.strerror}", err=True)
+    return COULD_NOT_RUN
+
+
+def _closing(file: Path, errors: int, warnings: int) -> str:
+    parts = [f"{errors} problem{'' if errors == 1 else 's'}" if errors else "good"]
+    if warnings:
+        parts.append(f"{warnings} warning{'' if warnings == 1 else 's'}")
+    return f"{file}: {', '.join(parts)}"
+
+
+def _plain(problem: Problem) -> dict[str, object]:
+    return {key: value for key, value in dataclasses.asdict(problem).items() if key not in ("source", "length", "file")}
