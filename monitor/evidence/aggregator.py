@@ -46,6 +46,7 @@ class Aggregator:
         self.parents: dict[str, Parent] = {}
         self._now = 0.0
         self._heard: dict[str, float] = {}
+        self._heard_more = False
         self._pending: dict[str, dict[str, Evidence]] = {}
         self._asked: list[tuple[str, str]] = []
         self._dirty: set[str] = set()
@@ -56,6 +57,7 @@ class Aggregator:
             self._count("evidence_repeated")
             return
         self._heard[batch.agent] = batch.time
+        self._heard_more = True
         self._asked += [(owner, batch.agent) for owner in batch.accounts]
         for evidence in batch.evidence:
             by_agent = self._pending.setdefault(evidence.node, {})
@@ -94,14 +96,16 @@ class Aggregator:
 
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call. To be called after a tick, when nothing is pending."""
-        entries: list[tuple[str, bytes | None]] = []
-        for name in sorted(self._dirty):
-            entries.append((f"aggregator/parent/{name}", VERSION + msgspec.msgpack.encode(self.parents[name])))
-        for owner in sorted(self.ledger.dirty):
-            entries.append((f"aggregator/book/{owner}", VERSION + msgspec.msgpack.encode(self.ledger.books[owner])))
-        if entries or self._heard:
-            clock = _Clock(self._now, self._heard)
-            entries.append(("aggregator/clock", VERSION + msgspec.msgpack.encode(clock)))
+        changed: dict[str, Parent | Book | _Clock] = {
+            **{f"aggregator/parent/{name}": self.parents[name] for name in sorted(self._dirty)},
+            **{f"aggregator/book/{owner}": self.ledger.books[owner] for owner in sorted(self.ledger.dirty)},
+        }
+        if changed or self._heard_more:
+            changed["aggregator/clock"] = _Clock(self._now, self._heard)
+        entries: list[tuple[str, bytes | None]] = [
+            (key, VERSION + msgspec.msgpack.encode(value)) for key, value in changed.items()
+        ]
+        self._heard_more = False
         self._dirty.clear()
         self.ledger.dirty.clear()
         return entries
@@ -125,7 +129,7 @@ class Aggregator:
         self._dirty.add(parent.name)
         total = parents.total(by_agent.values())
         for agent in sorted(by_agent):
-            parents.note(parent, agent, by_agent[agent], now)
+            parents.note(parent, agent, by_agent[agent])
         rate = self.ledger.parent_rate(parent.owner, parent.mode) * parent.share
         flowed = rate * max(now - parent.last, 0.0)
         parent.last = max(now, parent.last)

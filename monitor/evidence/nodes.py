@@ -1,8 +1,8 @@
 """A node: one failure signal in one slice of an agent; one account of the alert budget.
 
 A node learns what is normal, gathers evidence against it with the recursion of `detectors.recursion`, and, once it has
-paged, gathers evidence that the signal is back. A CUSUM of one middling bet runs beside it: it decides nothing, it dates
-the onset and counts what came since.
+paged, gathers evidence that the signal is back. A CUSUM of one middling bet runs beside it: it decides nothing, it
+dates the onset and counts what came since.
 
 Invariant: while a node fires its reference is frozen, so that the fault does not become normal.
 """

@@ -64,7 +64,7 @@ def total(evidence: Iterable[Evidence]) -> Evidence:
     return result
 
 
-def note(parent: Parent, agent: str, evidence: Evidence, now: float) -> None:
+def note(parent: Parent, agent: str, evidence: Evidence) -> None:
     """Count what one agent said."""
     counts = parent.members.get(agent)
     if counts is None:

@@ -1,0 +1,114 @@
+"""What a runtime needs from the parts that it runs and may not import. `monitor.app` hands the real ones over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from schemas.alert import Notification
+from schemas.event import Event
+
+Entry = tuple[str, bytes | None]
+
+
+class Busy(Exception):
+    """The runtime cannot take more now; worth another try after `retry_after` seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"busy; try again in {retry_after:g} s")
+        self.retry_after = retry_after
+
+
+class DeadLetter(Protocol):
+    """One input that was not taken."""
+
+    @property
+    def reason(self) -> str:
+        """Why, by name."""
+        ...
+
+
+class Batch(Protocol):
+    """All that one body held: `monitor.intake.sink.Batch`."""
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """What became events."""
+        ...
+
+    @property
+    def spans(self) -> Sequence[Any]:
+        """Spans and log records, for the assembler."""
+        ...
+
+    @property
+    def dead_letters(self) -> Sequence[DeadLetter]:
+        """What could not be read."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What was skipped or re-timed, by name."""
+        ...
+
+
+class Assembler(Protocol):
+    """Spans → events: `monitor.intake.assembler.Assembler`. Pure; `now` in epoch seconds of ticks."""
+
+    counts: dict[str, int]
+
+    def add(self, spans: Iterable[Any], now: float) -> object:
+        """Take spans in any order."""
+        ...
+
+    def tick(self, now: float) -> list[Event]:
+        """Events of the traces that are complete by now."""
+        ...
+
+    def flush(self) -> list[Event]:
+        """Events of all traces, complete or not."""
+        ...
+
+    def next_wake(self) -> float | None:
+        """When `tick` has something to do."""
+        ...
+
+    def changes(self) -> list[Entry]:
+        """Entries that changed."""
+        ...
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Put back saved entries."""
+        ...
+
+
+class Outbox(Protocol):
+    """What receivers are to be told: `monitor.notify.outbox.Outbox`."""
+
+    def put(self, notification: Notification) -> None:
+        """Note a notification."""
+        ...
+
+    def changes(self) -> list[Entry]:
+        """Entries that changed."""
+        ...
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Put back saved entries."""
+        ...
+
+
+class Dispatcher(Protocol):
+    """The loop that sends: `monitor.notify.dispatch.Dispatcher`."""
+
+    def committed(self) -> None:
+        """What was put is durable now."""
+        ...
+
+    async def run(self) -> None:
+        """Send until stopped."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop gracefully."""
+        ...

@@ -1,0 +1,88 @@
+"""What people see of an agent: its state in a word, its nodes against what is normal. Reads, never changes."""
+
+from __future__ import annotations
+
+from detectors import reference
+from monitor.agents import Agent
+from monitor.engine import PartitionEngine
+from monitor.evidence import traffic
+from monitor.evidence.nodes import Node
+from monitor.signals import TRAFFIC
+from schemas.view import AgentState, AgentView, SignalView
+
+SIGNALS_SHOWN = 50
+"""Nodes of one agent that a view lists: those that fire first, then those with most evidence."""
+
+
+def agents(engine: PartitionEngine) -> list[AgentView]:
+    """Every agent of a partition."""
+    return [of_agent(agent, engine.now) for _, agent in sorted(engine.agents.items())]
+
+
+def of_agent(agent: Agent, now: float) -> AgentView:
+    """One agent at `now`, epoch seconds."""
+    nodes = list(agent.slices.nodes.values())
+    nodes.sort(key=lambda node: (node.firing is None, -sum(node.evidence), node.key[0], str(node.key)))
+    signals = [of_node(node) for node in nodes[:SIGNALS_SHOWN]]
+    signals.append(_of_traffic(agent.traffic))
+    seconds = max(now - agent.first_seen, 1.0)
+    recent = [count for count in agent.traffic.bins[-traffic.HOUR_BINS :] if count != traffic.UNKNOWN]
+    if recent:
+        per_minute = sum(recent) / (len(recent) * traffic.BIN_SECONDS) * 60.0
+    else:
+        per_minute = (agent.runs + agent.tracker.open_count) / seconds * 60.0
+    return AgentView(
+        agent=agent.name,
+        owner=agent.owner,
+        state=_state(agent, nodes),
+        runs=agent.runs,
+        failed=agent.failed,
+        hung=agent.hung,
+        silent=agent.silent,
+        open_runs=agent.tracker.open_count,
+        versions=tuple(sorted(agent.versions)),
+        tools=tuple(sorted(agent.tools)),
+        last_seen=agent.last_seen,
+        runs_per_minute=per_minute,
+        signals=tuple(signals),
+    )
+
+
+def of_node(node: Node) -> SignalView:
+    """One failure node."""
+    firing = node.firing
+    live = node.live
+    level = firing.bad / max(firing.n, 1.0) if firing is not None else reference.learned(node.k, node.n)
+    return SignalView(
+        signal=node.signal,
+        labels=node.labels(),
+        state="firing" if firing is not None else "healthy" if live else "warming up",
+        level=level if node.n else 0.0,
+        reference=node.reference if live else None,
+        n=node.n,
+        evidence=1.0 if firing is not None else min(sum(node.evidence), 1.0),
+        waiting_for="" if live else reference.waiting_for(node.k, node.n),
+    )
+
+
+def _of_traffic(state: traffic.Traffic) -> SignalView:
+    waiting = traffic.waiting_for(state)
+    known = [count for count in state.bins[-traffic.HOUR_BINS :] if count != traffic.UNKNOWN]
+    return SignalView(
+        signal=TRAFFIC,
+        labels={},
+        state="firing" if state.firing_key else "warming up" if waiting else "healthy",
+        level=sum(known) / (len(known) * traffic.BIN_SECONDS) if known else 0.0,
+        reference=state.rate * state.dispersion or None,
+        n=float(state.total),
+        evidence=1.0 if state.firing_key else min(sum(state.evidence), 1.0),
+        waiting_for=waiting,
+    )
+
+
+def _state(agent: Agent, nodes: list[Node]) -> AgentState:
+    if any(node.firing is not None for node in nodes):
+        return "incident"
+    if agent.traffic.firing_key:
+        return "silent"
+    return "healthy" if any(node.live for node in nodes) else "warming up"
