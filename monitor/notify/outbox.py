@@ -27,6 +27,9 @@ BACKOFF_SECONDS = 1.0
 BACKOFF_LIMIT_SECONDS = 300.0
 """The longest wait between two attempts, unless the service asks for a longer one."""
 
+UNCERTAIN_SECONDS = 3.0
+"""Least wait after a first send of which nobody knows: a look that comes too early sees nothing and posts twice."""
+
 GENERATIONS = 5
 """Messages that one incident may have at one target where editing fails; beyond, only the resolution is sent."""
 
@@ -253,6 +256,8 @@ class Outbox:
         lane = self._lanes.setdefault(target, _Lane())
         lane.failures += 1
         wait = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2.0 ** min(lane.failures - 1, 20))
+        if error.uncertain:
+            wait = max(wait, UNCERTAIN_SECONDS)
         if error.reason is FailureReason.RATE_LIMITED and error.retry_after is not None:
             wait = error.retry_after
         lane.until = now + max(wait, error.retry_after or 0.0)

@@ -37,7 +37,8 @@ def plan(config: Config, *, slack: bool) -> dict[str, tuple[Target, ...]]:
     would go to Slack is shown on the console.
     """
     declared = {receiver.name: receiver for receiver in config.receivers}
-    names = dict.fromkeys((*config.owners, config.default_owner, *declared))
+    owners = (component.owner for component in config.components if component.owner is not None)
+    names = dict.fromkeys((*config.owners, *owners, config.default_owner, *declared))
     return {name: _targets(name, declared.get(name), _channel(config, name), slack) for name in names}
 
 

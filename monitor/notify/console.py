@@ -1,0 +1,95 @@
+"""The message as text: what Slack would show, on a terminal or in a log.
+
+Used where there is no Slack token. Colours only on a terminal. Invariant: a line never holds a control character of
+foreign origin, for the message was cleaned before.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TextIO
+
+from monitor.notify.delivery import Delivery
+from monitor.notify.message import Fact, Message, compose
+from monitor.notify.slack_blocks import utc
+from schemas.alert import NotificationReason
+from schemas.config import Config
+
+WIDTH = 100
+_LABEL = 13
+_COLOURS = {"PAGE": "\x1b[1;31m", "Notice": "\x1b[1;33m", "Resolved": "\x1b[1;32m"}
+_DIM, _BOLD, _OFF = "\x1b[2m", "\x1b[1m", "\x1b[0m"
+_SHORT = (NotificationReason.EVIDENCE, NotificationReason.REPEAT)
+
+
+class ConsoleNotifier:
+    """Writes each delivery to `stream`. `stands_for`: the Slack channel that would have been written to."""
+
+    def __init__(self, stream: TextIO, config: Config, stands_for: str = "") -> None:
+        self._stream = stream
+        self._config = config
+        self._stands_for = stands_for
+
+    async def send(self, delivery: Delivery) -> str:
+        """Print the message; an update of numbers in short."""
+        message = compose(delivery.notification, self._config, mention=delivery.mention)
+        lines = render(message, edits=delivery.reference is not None, channel=self._stands_for)
+        colours = self._stream.isatty()
+        text = "\n".join(lines if colours else [plain(line) for line in lines])
+        self._stream.write(text + "\n\n")
+        self._stream.flush()
+        return "console"
+
+
+def render(message: Message, *, edits: bool = False, channel: str = "") -> list[str]:
+    """Lines with colours. `edits`: Slack would edit the message that is there; `channel`: where."""
+    colour = _COLOURS[message.word]
+    bar = f"{colour}┃{_OFF} "
+    short = edits and message.reason in _SHORT and message.status == "firing"
+    body = [f"{_BOLD}{line}{_OFF}" for line in textwrap.wrap(message.title, WIDTH - 2)]
+    facts = message.facts[:2] if short else message.facts
+    body += [_fact(fact) for fact in facts]
+    if not short:
+        body += _details(message)
+    body += [f"{_DIM}{line}{_OFF}" for line in textwrap.wrap(" · ".join(message.footer), WIDTH - 2)]
+    if message.link is not None:
+        body.append(f"{_DIM}{message.link}{_OFF}")
+    return [_head(message, edits, channel), *(bar + line for line in body)]
+
+
+def plain(line: str) -> str:
+    """A rendered line without colours."""
+    for colour in (*_COLOURS.values(), _DIM, _BOLD, _OFF):
+        line = line.replace(colour, "")
+    return line
+
+
+def _head(message: Message, edits: bool, channel: str) -> str:
+    colour = _COLOURS[message.word]
+    deed = f"edited: {message.reason}" if edits else "new message"
+    where = f"Slack {channel} (no token: shown here), {deed}" if channel else deed
+    ring = f", rings {message.mention}" if message.mention is not None else ""
+    return f"{colour}┏ {message.word}{_OFF} for {message.owner} {_DIM}{where}{ring}{_OFF}"
+
+
+def _fact(fact: Fact) -> str:
+    value = fact.value if fact.time is None else utc(fact.time) + fact.value
+    return f"{_DIM}{fact.name:<{_LABEL}}{_OFF} {value}"
+
+
+def _details(message: Message) -> list[str]:
+    lines = []
+    if message.affected:
+        lines.append(_fact(Fact("Affected", ", ".join(message.affected))))
+    if message.unaffected:
+        lines.append(_fact(Fact("Not affected", ", ".join(message.unaffected))))
+    lines += _block("Errors", message.errors)
+    lines += _block("Example runs", tuple(run.run + (f"  {run.url}" if run.url else "") for run in message.runs))
+    lines += _block("Also", message.others)
+    if len(message.timeline) > 1:
+        lines += _block("Timeline", tuple(f"{utc(entry.time or 0.0)}  {entry.value}" for entry in message.timeline))
+    return lines
+
+
+def _block(title: str, values: tuple[str, ...]) -> list[str]:
+    return [_fact(Fact(title if index == 0 else "", value)) for index, value in enumerate(values)]

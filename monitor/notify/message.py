@@ -1,0 +1,210 @@
+"""A notification as a message for a person, in no medium yet: title, facts, examples, timeline.
+
+Pure. It answers in this order what someone asks at three in the morning: what broke, how badly, since when, whose is
+it, what is not affected, where do I look. All text in it is harmless and redacted (`redact`), none of it is escaped:
+that is the renderer's part.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from monitor.alerting.headline import headline, level_texts
+from monitor.notify.redact import name, redact
+from schemas.alert import LABELS, Alert, AlertStatus, Notification, NotificationReason, Severity
+from schemas.config import Config
+from schemas.finding import Finding
+from schemas.limits import EXAMPLE_RUNS
+
+TITLE_LENGTH = 140
+OTHERS = 5
+"""Further alerts that are listed. Beyond: a count."""
+
+TIMELINE = 6
+"""Latest entries of the timeline that are shown."""
+
+SIDES = 6
+"""Affected and unaffected slices that are shown, of each. Beyond: a count."""
+
+ERRORS = 3
+URL_LENGTH = 500
+"""Characters of a link to a run. A longer one is left out."""
+
+_NAME_LENGTHS = {"agent": 40, "version": 24, "tool": 40, "model": 40, "provider": 30, "tenant": 30, "owner": 40}
+
+
+class Fact(Struct, frozen=True):
+    """A name and what stands beside it; `time` (epoch seconds) where it is a moment."""
+
+    name: str
+    value: str
+    time: float | None = None
+
+
+class RunLink(Struct, frozen=True):
+    """An example run, and where to look at it."""
+
+    run: str
+    url: str | None
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """What a person is shown of an incident. Times in epoch seconds."""
+
+    status: AlertStatus
+    severity: Severity
+    reason: NotificationReason
+    title: str
+    owner: str
+    incident: str
+    mention: str | None
+    """A Slack user or group id to ring."""
+    facts: tuple[Fact, ...]
+    affected: tuple[str, ...]
+    unaffected: tuple[str, ...]
+    errors: tuple[str, ...]
+    runs: tuple[RunLink, ...]
+    others: tuple[str, ...]
+    timeline: tuple[Fact, ...]
+    footer: tuple[str, ...]
+    link: str | None
+
+    @property
+    def word(self) -> str:
+        """`PAGE`, `Notice` or `Resolved`."""
+        if self.status == "resolved":
+            return "Resolved"
+        return "PAGE" if self.severity == "page" else "Notice"
+
+
+def compose(notification: Notification, config: Config, *, mention: bool = False) -> Message:
+    """The message of a notification; `mention`: ring the owner with it."""
+    lead = notification.alerts[0]
+    finding = _harmless(lead.finding, config)
+    owner = config.owners.get(notification.owner)
+    external = config.runtime.external_url
+    return Message(
+        status=notification.status,
+        severity=notification.severity,
+        reason=notification.reason,
+        title=_clip(headline(finding)),
+        owner=name(notification.owner, 60),
+        incident=notification.incident,
+        mention=owner.mention if owner is not None and mention and notification.status == "firing" else None,
+        facts=_facts(notification, lead, finding),
+        affected=_sides(finding.affected),
+        unaffected=_sides(finding.unaffected),
+        errors=finding.error_types[:ERRORS],
+        runs=tuple(_run(run, config.runtime.run_url) for run in notification.runs[:EXAMPLE_RUNS]),
+        others=_others(notification, config),
+        timeline=tuple(Fact("", redact(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
+        footer=_footer(notification, finding),
+        link=None if external is None else f"{external.rstrip('/')}/#incident={notification.incident}",
+    )
+
+
+def span_text(seconds: float) -> str:
+    """A length of time as a person says it: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
+    whole = max(0, round(seconds))
+    if whole < 90:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def _harmless(finding: Finding, config: Config) -> Finding:
+    """The finding with every foreign word cleaned and cut."""
+    privacy = config.runtime.privacy
+    excerpts = finding.error_types if privacy.excerpts else ()
+    return msgspec.structs.replace(
+        finding,
+        signal=name(finding.signal, 60),
+        node={label: name(value, _NAME_LENGTHS.get(label, 40)) or "?" for label, value in finding.node.items()},
+        affected=tuple(name(side, 80) for side in finding.affected),
+        unaffected=tuple(name(side, 80) for side in finding.unaffected),
+        error_types=tuple(redact(text, privacy.excerpt_length) for text in excerpts if privacy.excerpt_length),
+        reason=redact(finding.reason),
+    )
+
+
+def _facts(notification: Notification, lead: Alert, finding: Finding) -> tuple[Fact, ...]:
+    before, after = level_texts(finding)
+    since = min(alert.finding.onset for alert in notification.alerts)
+    learned = _counted(before, finding.before_bad, finding.before_n, finding)
+    facts = [
+        Fact(
+            "Now" if notification.status == "firing" else "Reached",
+            _counted(after, finding.after_bad, finding.after_n, finding),
+        ),
+        Fact("Before", f"{before} (declared)" if finding.reference == "declared" else learned),
+    ]
+    if notification.status == "resolved" and notification.resolved_at is not None:
+        facts += [*_recovery(lead), Fact("Resolved", "", notification.resolved_at)]
+        facts += [Fact("Lasted", span_text(notification.resolved_at - since)), Fact("Began about", "", since)]
+    else:
+        noticed = f", {span_text(notification.opened_at - since)} later" if notification.opened_at > since else ""
+        facts += [Fact("Since about", "", since), Fact("Noticed", noticed, notification.opened_at)]
+    facts.append(Fact("Signal", finding.signal))
+    facts += [Fact(label.capitalize(), name(lead.labels[label])) for label in LABELS if label in lead.labels]
+    return (*facts, Fact("Owner", name(notification.owner, 60)))
+
+
+def _recovery(lead: Alert) -> list[Fact]:
+    """The level at which the evidence said that the signal is back, where the finding tells it."""
+    back, worst = lead.recovery, lead.finding
+    if back is None or back.after_n <= 0 or abs(back.after - back.before) >= abs(worst.after - worst.before):
+        return []
+    return [Fact("Now", _counted(level_texts(back)[1], back.after_bad, back.after_n, back))]
+
+
+def _counted(level: str, bad: float, n: float, finding: Finding) -> str:
+    if n <= 0 or finding.signal == "agent.traffic":
+        return level
+    unit = {"tool.schema": "calls", "retrieval.empty": "retrievals"}.get(finding.signal, "runs")
+    return f"{level} ({_count(bad)} of {_count(n)} {unit})"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if abs(value - round(value)) < 0.05 else f"{value:,.1f}"
+
+
+def _sides(sides: tuple[str, ...]) -> tuple[str, ...]:
+    shown = tuple(side.replace("=", " ", 1) for side in sides[:SIDES])
+    return (*shown, f"{len(sides) - SIDES} more") if len(sides) > SIDES else shown
+
+
+def _others(notification: Notification, config: Config) -> tuple[str, ...]:
+    rest = notification.alerts[1:]
+    shown = tuple(
+        ("" if alert.status == "firing" else "resolved: ") + _clip(headline(_harmless(alert.finding, config)))
+        for alert in rest[:OTHERS]
+    )
+    more = len(rest) - len(shown) + notification.alerts_dropped
+    return (*shown, f"and {more} more") if more else shown
+
+
+def _run(run: str, template: str | None) -> RunLink:
+    url = template.replace("{run}", quote(run, safe="", errors="replace")) if template is not None else None
+    return RunLink(name(run, 80), url if url is not None and len(url) <= URL_LENGTH else None)
+
+
+def _footer(notification: Notification, finding: Finding) -> tuple[str, ...]:
+    if finding.reference == "declared":
+        normal = "normal level declared in the configuration"
+    else:
+        normal = f"normal level learned from {_count(finding.before_n)} observations"
+    why = (finding.reason,) if finding.reason else ()
+    return (f"incident {notification.incident}", str(notification.reason), normal, *why)
+
+
+def _clip(title: str) -> str:
+    return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1].rstrip() + "…"
