@@ -80,9 +80,11 @@ class Delivery:
         self._queue: deque[Record] = deque()
         self._bytes = 0
         self._in_flight = 0
+        self._idle = False
         self._flushing = 0
         self._deadline: float | None = None
         self._thread: threading.Thread | None = None
+        self._permit = ["to start the thread"]
         self._warned: set[str] = set()
 
     def put(self, record: Record) -> None:
@@ -93,6 +95,8 @@ class Delivery:
                 self._counts.add("closed")
                 return
             queue = self._queue
+            if not queue:
+                self._bytes = 0
             queue.append(record)
             self._bytes += len(record.body)
             while len(queue) > self._queue_events or (self._bytes > self._queue_bytes and len(queue) > 1):
@@ -100,7 +104,8 @@ class Delivery:
                 self._counts.add("queue_full")
             if self._thread is None:
                 self._start()
-            if len(queue) == 1 or len(queue) == BATCH_EVENTS:
+            if self._idle or len(queue) == BATCH_EVENTS:
+                self._idle = False
                 self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
@@ -147,11 +152,16 @@ class Delivery:
 
     def _start(self) -> None:
         _finish_with_multiprocessing()
-        thread = threading.Thread(target=self._work, name="forewarn", daemon=True)
         try:
+            permit = self._permit.pop()  # one step: a signal handler that emits cannot start a second thread
+        except IndexError:
+            return
+        try:
+            thread = threading.Thread(target=self._work, name="forewarn", daemon=True)
             thread.start()
             self._thread = thread
         except RuntimeError:  # no more threads, or the interpreter is ending: tried again with the next record
+            self._permit.append(permit)
             self._counts.add("thread_failures")
 
     def _work(self) -> None:
@@ -169,7 +179,10 @@ class Delivery:
     def _next_batch(self) -> list[Record]:
         """Waits for records; an empty list means that it is over."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed)
+            while not self._queue and not self._closed:
+                self._idle = True
+                self._changed.wait()
+            self._idle = False
             if not self._hurried():
                 self._changed.wait_for(
                     lambda: len(self._queue) >= BATCH_EVENTS or self._hurried(), self._linger_seconds

@@ -48,6 +48,8 @@ class KafkaTransport:
                     "request_timeout_ms": int(self._timeout * 1000),
                     "delivery_timeout_ms": int(self._timeout * 1000) + 100,
                     "max_block_ms": int(self._timeout * 1000),
+                    "bootstrap_timeout_ms": int(self._timeout * 1000),
+                    "reconnect_backoff_max_ms": 5000,
                     **self._settings,
                 },
             )

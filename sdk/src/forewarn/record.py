@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import deque
 from collections.abc import Callable
-from threading import RLock
+from threading import Lock
+from uuid import UUID
 
 from forewarn.text import TEXT_CHARACTERS, bounded
 
@@ -24,39 +26,55 @@ LABELS = 32
 """Labels on one event. More: left out, counted as `truncated`."""
 
 _LARGEST_COUNT = 2**53
+_SUM_UP_AT = 256
 
 
-class Misuse(ValueError):  # noqa: N818 (it is the fault of the caller, not ours)
+class Misuse(ValueError):
     """A call that the SDK cannot make an event of; raised only with `strict=True`."""
 
 
 class Counts:
-    """What happened to events, by name. Safe from any thread; zero again in a forked child."""
+    """What happened to events, by name. Safe from any thread, signal handler and finaliser; zero in a forked child.
+
+    Additions are appended (one step, so nothing can come between) and summed up later, by one at a time.
+    """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Everything back to zero, with a lock that no other thread can hold."""
-        self._lock = RLock()  # re-entrant: a signal handler or a finaliser may emit as well
+        self._lock = Lock()
+        self._added: deque[tuple[str, int]] = deque()
         self._numbers: dict[str, int] = {}
 
     def add(self, name: str, number: int = 1) -> None:
         """Counts `number` more under `name`."""
-        with self._lock:
-            self._numbers[name] = self._numbers.get(name, 0) + number
+        self._added.append((name, number))
+        if len(self._added) >= _SUM_UP_AT:
+            self._sum_up(0.0)
 
     def get(self, name: str) -> int:
         """How many so far."""
-        return self._numbers.get(name, 0)
+        return self.snapshot().get(name, 0)
 
     def snapshot(self) -> dict[str, int]:
         """All that is not zero."""
-        with self._lock:
-            return dict(self._numbers)
+        self._sum_up(0.1)
+        return dict(self._numbers)
+
+    def _sum_up(self, patience: float) -> None:
+        if not self._lock.acquire(timeout=patience):
+            return  # somebody does it; perhaps the very code that this signal handler interrupted
+        try:
+            while self._added:
+                name, number = self._added.popleft()
+                self._numbers[name] = self._numbers.get(name, 0) + number
+        finally:
+            self._lock.release()
 
 
-class _Bad(Exception):  # noqa: N818
+class _Bad(Exception):
     """A value that its field cannot hold; the text says what would do."""
 
 
@@ -67,7 +85,7 @@ def _name(value: object, counts: Counts) -> object:
     if type(value) is not str:
         if isinstance(value, str):
             value = str.__str__(value)
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        elif isinstance(value, (int, float, UUID)) and not isinstance(value, bool):
             value = str(value)
         else:
             raise _Bad("a string")
@@ -162,6 +180,8 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 }
 """Kind → fields without which the event is dropped as `incomplete`. The SDK always knows its agent."""
 
+_NO_ERROR = frozenset(("null", "false", '""', "0", "[]", "{}"))
+
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -184,6 +204,8 @@ class Writer:
                 good[name] = check(value, self._counts)
             except _Bad as bad:
                 self.misuse("bad_values", f"{kind}: `{name}` is {type(value).__name__} {_short(value)}; expected {bad}")
+            except Exception as error:  # a comparison or a conversion of the agent's own type that raises
+                self.misuse("bad_values", f"{kind}: `{name}` is {type(value).__name__}, which raised {error!r}")
         return good
 
     def encode(self, kind: str, time: float, base: dict[str, object], fields: dict[str, object]) -> bytes | None:
@@ -222,7 +244,7 @@ def says_error(result: object) -> bool:
             return False
     if not isinstance(result, dict):
         return False
-    return any(bounded(result.get(name))[0] not in (None, False, "", 0, [], {}) for name in ("error", "isError"))
+    return any(_encode(bounded(result.get(name))[0]) not in _NO_ERROR for name in ("error", "isError"))
 
 
 class Unset:

@@ -60,7 +60,6 @@ class Run(Timed):
         self._trigger = trigger
         self._loose: dict[int, Call] = {}
         self._token: Token[Run | None] | None = None
-        self.id: str = run if isinstance(run, str) and run else os.urandom(16).hex()
         self.agent = agent
         self.output: object = UNSET
         self.outcome: str | None = None
@@ -69,9 +68,10 @@ class Run(Timed):
         self._context = context
         """What only the first and the last event of a run say: session, user, labels."""
         parent = current_run()
-        if parent is not None and base.get("parent_run") is None and parent.id != self.id:
+        if parent is not None and base.get("parent_run") is None and parent.id != run:
             base = {**base, "parent_run": parent.id, "parent_agent": parent.agent}
-        self._base = emitter._clean({**base, "run": self.id})
+        self._base = emitter._clean({**base, "run": run or None})
+        self.id: str = str(self._base.setdefault("run", os.urandom(16).hex()))
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, agent={self.agent!r})"
