@@ -40,10 +40,11 @@ format: $(READY) ## ruff format, and the fixes that ruff is sure of
 	$(BIN)/ruff check --fix $(CODE)
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 lock: $(READY) ## pin every dependency anew from pyproject.toml (`make lock UPGRADE=--upgrade` for newer ones)
-	$(LOCK) $(UPGRADE) -o requirements.lock
-	$(LOCK) $(UPGRADE) -c requirements.lock --extra demo --group dev -o requirements-dev.lock
+	$(LOCK) $(UPGRADE) pyproject.toml -o requirements.lock
+	$(LOCK) $(UPGRADE) -c requirements.lock --extra demo --group dev pyproject.toml -o requirements-dev.lock
+	$(LOCK) -c requirements-dev.lock --group build -o requirements-build.lock
 
 # An installed browser is taken as it is; else Playwright fetches its own where it can. Without either the browser
 # tests are skipped with a remedy, and fail in CI.

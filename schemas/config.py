@@ -292,6 +292,9 @@ class Runtime(Strict):
     directory: str = "forewarn-data"
     host: str = "127.0.0.1"
     port: int = Field(default=4319, ge=0, le=65535)
+    token: SecretStr | None = None
+    """What senders and readers show as `Authorization: Bearer …`. Needed where `host` is not loopback."""
+    token_file: str | None = None
     kafka: Kafka = Kafka()
     retention: Retention = Retention()
     privacy: Privacy = Privacy()

@@ -105,8 +105,8 @@ class Document:
             line=span.line,
             column=span.column,
             path=path_text(path),
-            message=message,
-            found=found,
+            message=_SECRET_TEXT.sub(_mask, message),
+            found=None if found is None else _SECRET_TEXT.sub(_mask, found),
             allowed=allowed,
             suggestion=suggestion,
             severity="warning" if warning else "error",
@@ -152,7 +152,7 @@ def read_document(text: str, file: str) -> Document:
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Span(before.count("\n") + 1, error.position - before.rfind("\n"))
-        document.report(place, (), f"a file of text cannot hold the character U+{ord(str(error.character)):04X}")
+        document.report(place, (), f"a file of text cannot hold the character U+{error.character:04X}")
     return document
 
 

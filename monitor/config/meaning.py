@@ -6,6 +6,7 @@ problem at its place and raises nothing. Grammar of routing stands in `monitor.c
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -254,6 +255,8 @@ def check_slack(checked: Checked) -> None:
 def check_runtime(checked: Checked) -> None:
     """The runtime: links that are links, topics that Kafka takes, times above zero."""
     runtime, place = checked.config.runtime, checked.section("runtime")
+    if not _is_loopback(runtime.host) and not {"token", "token_file"} & place.keys_at.keys():
+        checked.at(place, "host", "who listens beyond this machine needs a `token` (or `token_file`) that senders show")
     for key in ("external_url", "run_url"):
         value = getattr(runtime, key)
         if value is not None and not _is_url(value):
@@ -308,6 +311,13 @@ def _named(section: object) -> tuple[str, ...] | None:
 def _broken(checked: Checked) -> set[str]:
     """Sections in which something was wrong; what they lack may have been there."""
     return {re.split(r"[.\[]", problem.path)[0] for problem in checked.document.problems if problem.severity == "error"}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_url(text: str) -> bool:

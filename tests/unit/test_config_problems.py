@@ -1,0 +1,171 @@
+"""Every kind of problem: one row with the file, the place, and what is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.config import ConfigError, Problem, check_text, render
+from monitor.config.problem import nearest
+
+
+def _errors(text: str) -> list[Problem]:
+    return [problem for problem in check_text(text, "f.yaml") if problem.severity == "error"]
+
+
+TWO = "owners: {a: {}, b: {}}\n"
+AGENT = "owners: {a: {}}\ncomponents:\n  - agent: x\n    "
+
+ROWS = [
+    # the shape
+    ("componets: []", 1, 1, "unknown key `componets`", "components"),
+    ("owners: {a: {bugdet: 1 per week}}", 1, 14, "unknown key `bugdet`", "budget"),
+    ("owners: {a: {budget: 1 weak}}", 1, 22, "'1 weak' is no rate", None),
+    ("owners: [a]", 1, 1, "this must be a mapping, not a list", None),
+    ("owners: {a: 5}", 1, 13, "this must be a mapping, not the number 5", None),
+    ("owners: {a: {escalate: {to: a}}}", 1, 14, "`after` is missing here", None),
+    ("owners: {a: {slack: #x\n}}", 1, 14, "has no value, because an unquoted `#` starts a comment", 'slack: "#x"'),
+    ("owners: {a: {slack: }}", 1, 14, "`slack` has no value", None),
+    ("runtime: {kind: embeded}", 1, 17, "`embeded` is not among the allowed words", "embedded"),
+    ('runtime: {port: "80"}', 1, 17, "this must be a whole number, not the text `80`", None),
+    ("runtime: {port: 70000}", 1, 17, "this must be at most 65535", None),
+    ("runtime: {port: true}", 1, 17, "this must be a whole number, not `true`", None),
+    ("runtime: {privacy: {excerpts: yes}}", 1, 31, "this must be `true` or `false`, not the text `yes`", None),
+    ("runtime: {trace_timeout: 60}", 1, 26, "60 is no duration", None),
+    ("components:\n- {tool: 1.10}", 2, 10, "this must be text, not the number 1.10", '"1.10"'),
+    ("components:\n- {tool: a, agent: b}", 2, 3, "a component has exactly one of agent, tool", None),
+    ("receivers: [null]", 1, 13, "this item has no value", None),
+    ("route: {receiver: a, continue: 3}\nreceivers: [{name: a}]", 1, 32, "this must be `true` or `false`", None),
+    ("tests: 5", 1, 8, "this must be a list, not the number 5", None),
+    # owners
+    ("owners: {a: {budget: 0 per week}}", 1, 22, "with a budget of 0 nothing may ever page", None),
+    ("owners: {a: {slack: general}}", 1, 21, "no Slack channel", "#general"),
+    ('owners: {a: {mention: "@ann"}}', 1, 23, "Slack mentions by id only", None),
+    ("owners: {ann: {escalate: {after: 5m, to: anne}}}", 1, 42, "there is no owner `anne`", "ann"),
+    ("owners: {a: {escalate: {after: 5m, to: a}}}", 1, 40, "this escalates to the owner itself", None),
+    ("owners: {a: {}}\ndefaults: {owner: plat}", 2, 19, "there is no owner `plat`", None),
+    # components
+    (TWO + "components:\n- tool: x", 3, 9, "`tool:x` has no owner", None),
+    ("components: [{tool: x}]", 1, 21, "`tool:x` has no owner; add `owners:` and name one", None),
+    (TWO + "components:\n- {tool: x, owner: c}", 3, 20, "there is no owner `c`", None),
+    (AGENT + "owner: a\n  - agent: x", 5, 12, "`agent:x` is declared twice, first on line 3", None),
+    (AGENT + "depends_on: [refund]", 4, 18, "`refund` does not say of what kind it is", None),
+    (AGENT + "depends_on: [tol:refund]", 4, 18, "there is no kind of component `tol`", "tool:refund"),
+    (AGENT + 'depends_on: ["tool:"]', 4, 18, "names no component", None),
+    (AGENT + "depends_on: [agent:x]", 4, 18, "depends on itself", None),
+    # objectives and contracts
+    (AGENT + "objectives: [{target: 100%}]", 4, 27, "unreachable: at 100% the first failure breaks it", None),
+    (AGENT + "objectives: [{target: 0%}]", 4, 27, "nothing can break a target of 0%", None),
+    (AGENT + "objectives: [{target: 97}]", 4, 27, "97 is no share", None),
+    (AGENT + "objectives: [{target: 97%, window: 5m}]", 4, 40, "unreachable: shorter than 1h", None),
+    (AGENT + "objectives: [{target: 97%, window: 2y}]", 4, 40, "longer than a year", None),
+    (AGENT + "objectives: [{target: 97%}, {target: 98%}]", 4, 33, "a second objective `success`", None),
+    (AGENT + "contract: {claims: [{output_matches: (, requires_tool: t}]}", 4, 42, "no regular expression", None),
+    (AGENT + "contract: {tools: {send: {}}, claims: [{output_matches: x, requires_tool: sent}]}", 4, 79,
+     "the contract has no tool `sent`", "send"),
+    (AGENT + "contract: {limits: {steps: 0}}", 4, 32, "this must be more than 0", None),
+    ("owners: {a: {}}\ncomponents:\n- {tool: x, contract: {}}", 3, 13, "only an agent has a contract", None),
+    # detectors
+    ("detectors: {run.faild: {}}", 1, 13, "there is no signal `run.faild`", "run.failed"),
+    ("detectors: {run.cost_usd: {mode: off}}", 1, 13, "`run.cost_usd` is not watched yet", None),
+    ("detectors: {run.failed: {reference: 60 per hour}}", 1, 37, "`run.failed` is a share: write `2%`", None),
+    ("detectors: {agent.traffic: {reference: 2%}}", 1, 40, "`agent.traffic` is a rate", None),
+    ("detectors: {run.failed: {reference: 100%}}", 1, 37, "unreachable: nothing is worse than 100%", None),
+    ("detectors: {run.failed: {reference: 0}}", 1, 37, "nothing can be compared with 0", None),
+    ("detectors: {run.failed: {tolerance: 0.5}}", 1, 37, "this must be at least 1", None),
+    # routing
+    ("route: {group_wait: 1s}", 1, 8, "the root of the tree needs a `receiver`", None),
+    ("receivers: [{name: slack}]\nroute: {receiver: slak}", 2, 19, "there is no receiver `slak`", "slack"),
+    ("receivers: [{name: a}]\nroute: {receiver: a, routes: [{receiver: b}]}", 2, 42, "there is no receiver `b`", None),
+    ("receivers: [{name: a}, {name: a}]", 1, 31, "a second receiver `a`", None),
+    ("receivers: [{name: a, webhook_configs: [{}]}]", 1, 41, "a webhook needs `url` or `url_file`", None),
+    ("receivers: [{name: a, webhook_configs: [{url: \"ftp://x\"}]}]", 1, 47, "no address", None),
+    ("receivers: [{name: a}]\nroute: {receiver: a, matchers: ['a=b']}", 2, 22, "no `matchers` here", None),
+    ("receivers: [{name: a}]\nroute: {receiver: a, group_interval: 0s}", 2, 38, "must be longer than nothing", None),
+    ("receivers: [{name: a}]\nroute: {receiver: a, group_by: [x, '...']}", 2, 32, "stands alone", None),
+    ("receivers: [{name: a}]\nroute: {receiver: a, group_by: [x, x]}", 2, 32, "`x` stands here twice", None),
+    ("receivers: [{name: a}]\nroute: {receiver: a, routes: [{mute_time_intervals: [night]}]}", 2, 54,
+     "there is no time interval `night`", None),
+    # Slack, runtime
+    ("slack: {base_url: here}", 1, 19, "no address", None),
+    ('runtime: {run_url: "https://x/runs"}', 1, 20, "no `{run}`", None),
+    ("runtime: {host: 0.0.0.0}", 1, 17, "needs a `token`", None),
+    ("runtime: {external_url: x}", 1, 25, "no address", None),
+    ('runtime: {kafka: {topics: {events: "a b"}}}', 1, 36, "Kafka takes letters", None),
+    ("runtime: {kafka: {topics: {events: forewarn.control}}}", 1, 36, "are the same topic", None),
+    ("runtime: {retention: {text: 0s}}", 1, 29, "must be longer than nothing", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "line", "column", "message", "suggestion"), ROWS)
+def test_each_problem_is_told_once_at_its_place(
+    text: str, line: int, column: int, message: str, suggestion: str | None
+) -> None:
+    problems = _errors(text)
+    assert len(problems) == 1, render(problems)
+    problem = problems[0]
+    assert message in problem.message
+    assert (problem.line, problem.column, problem.suggestion) == (line, column, suggestion), render(problems)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    text = "owners: {a: {bugdet: 1}}\ncomponents:\n- {tool: 5}\n- {tool: x, owner: c}\nroute: {receiver: z}\ntests: 1\n"
+    assert [problem.line for problem in _errors(text)] == [1, 3, 4, 5, 6]
+
+
+FOLLOWING = [
+    ("owners: 5\ncomponents: [{tool: x, owner: a}]", 1, "an unreadable section of owners makes no owner unknown"),
+    ("owners: {a: 5}\ncomponents: [{tool: x, owner: a}]", 1, "an unreadable owner still has its name"),
+    ("owners: {a: {}}\ncomponents: [{agent: 5}]", 1, "a component without its bad name is not told a second time"),
+    ("owners: {a: {bugdet: 1, slack: general}}", 2, "what remains of a section is still checked"),
+    ("owners: {a: {}, b: {}}\ndefaults: {owner: 5}\ncomponents: [{tool: x}]", 1, "a bad default is still a default"),
+    ("receivers: 5\nroute: {receiver: a}", 1, "unreadable receivers make no receiver unknown"),
+]
+
+
+@pytest.mark.parametrize(("text", "count", "why"), FOLLOWING, ids=[row[2] for row in FOLLOWING])
+def test_a_problem_is_not_told_twice_by_what_follows_from_it(text: str, count: int, why: str) -> None:
+    assert len(_errors(text)) == count, why + "\n" + render(_errors(text))
+
+
+def test_an_alias_shows_its_problem_once() -> None:
+    text = "owners:\n  a: &o {bugdet: 1}\n  b: *o\n"
+    assert [(problem.line, problem.path) for problem in _errors(text)][:1] == [(2, "owners.a.bugdet")]
+
+
+def test_rendering_marks_the_word() -> None:
+    text = "owners:\n  payments: {budgt: 1 per week}\n"
+    assert render(check_text(text, "forewarn.yaml")) == (
+        "forewarn.yaml:2:14: unknown key `budgt`\n"
+        "  2 |   payments: {budgt: 1 per week}\n"
+        "    |              ^^^^^ did you mean `budget`?"
+    )
+
+
+def test_rendering_lines_up_under_tabs_and_wide_characters() -> None:
+    text = 'owners: {"支\t払": {bugdet: 1}}\n'
+    _, source, caret = render(check_text(text, "f.yaml")).splitlines()
+    assert source.index("bugdet") + 2 == caret.index("^")  # two wide characters take two columns more
+    assert "\t" in caret
+
+
+def test_a_long_line_is_shown_around_the_place() -> None:
+    text = "owners: {" + "a: {}, " * 0 + ", ".join(f"a{n}: {{}}" for n in range(100)) + ", z: {bugdet: 1}}\n"
+    first, source, caret = render(check_text(text, "f.yaml")).splitlines()
+    assert "unknown key" in first
+    assert len(source) < 200
+    at = caret.index("^")
+    assert source[at : at + 6] == "bugdet"
+
+
+def test_many_allowed_words_are_counted() -> None:
+    assert "and 13 more" in render(check_text("detectors: {xyzzy: {}}\n", "f.yaml"))
+
+
+def test_the_error_holds_what_is_printed() -> None:
+    problems = check_text("x: 1", "f.yaml")
+    assert str(ConfigError(problems)) == render(problems)
+
+
+def test_nearest_ignores_case_and_gives_up_on_strangers() -> None:
+    assert nearest("Budget", ["budget", "notices"]) == "budget"
+    assert nearest("xyz", ["budget", "notices"]) is None
