@@ -7,6 +7,7 @@ Invariant: at most `CLIENTS` streams, each with one snapshot in flight; a slow r
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable
 
@@ -29,6 +30,7 @@ SLOWEST_SECONDS = 10.0
 KEEPALIVE_SECONDS = 15.0
 """Silence after which a comment is sent, so that proxies keep the stream and a dead reader is noticed."""
 
+log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -65,6 +67,9 @@ class Live:
             return response
         except ConnectionError:
             return response  # the reader went away; nothing is left to tell it
+        except Exception:
+            log.exception("a live stream ended early")
+            return response  # its head is sent; the page will ask again
         finally:
             self.clients -= 1
 
@@ -103,5 +108,5 @@ class Live:
     def _current(self, at: float) -> tuple[Snapshot, dict[str, str]]:
         if self._rendered is None or at - self._rendered[0] >= SECONDS * 0.9:
             snapshot = self._snapshot()
-            self._rendered = (at, snapshot, dict(sections(snapshot)))
+            self._rendered = (at, snapshot, {name: str(html) for name, html in sections(snapshot).items()})
         return self._rendered[1:]

@@ -208,7 +208,7 @@ def _scale(level: float, reference: float | None) -> Markup:
 
 def _evidence(signal: SignalView) -> Markup:
     if signal.state == "warming up":
-        return el("span", signal.waiting_for or "learning what is normal", class_="waiting")
+        return name(signal.waiting_for or "learning what is normal", class_="name waiting")
     share = min(max(signal.evidence, 0.0), 1.0)
     if signal.state == "firing":
         return join(_bar(1.0, "proof firing"), el("span", "firing", class_="share"))

@@ -135,12 +135,17 @@ def _overview(snapshot: Snapshot) -> Markup:
     firing = _open(snapshot)
     per_minute = sum(agent.runs_per_minute for agent in snapshot.agents)
     failed = [check for check in (*snapshot.health.live, *snapshot.health.ready) if not check.ok]
-    verdict = words.plural(firing, "open incident") if firing else "No open incidents"
+    if firing:
+        verdict = words.plural(firing, "open incident")
+    else:
+        verdict = "No open incidents" if snapshot.agents else "Waiting for the first event"
     known = words.plural(len(snapshot.agents), "agent")
     return join(
         _unready(failed) if failed else None,
         el("h1", verdict, class_="firing" if firing else None),
-        el("p", f"{known}, {words.rate(per_minute)} runs", class_="known") if snapshot.agents else None,
+        el("p", f"{known}, {words.rate(per_minute).replace('/', ' runs/')}", class_="known")
+        if snapshot.agents
+        else None,
         tally(snapshot.agents) if snapshot.agents else None,
     )
 
@@ -172,7 +177,8 @@ def _budgets(budgets: Sequence[BudgetView]) -> Markup:
     return join(
         el(
             "p",
-            "What was granted is how many of the messages may be false, in expectation; the rest were true.",
+            "Granted is how many false messages an owner's budget has allowed for so far. Of the messages sent, "
+            "no more than that are expected to be false.",
             class_="note",
         ),
         el(

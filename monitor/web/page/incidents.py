@@ -23,6 +23,9 @@ RESOLVED_SHOWN = 8
 ALERTS_SHOWN = 5
 """Further alerts of one incident."""
 
+TIMELINE_SHOWN = 8
+"""Entries of the timeline, the latest ones."""
+
 
 def incidents(found: Sequence[Incident], now: float) -> Markup:
     """The section's inside. `found` in the order of `api.in_order`."""
@@ -86,7 +89,9 @@ def _card(incident: Incident, now: float) -> Markup:
         el("dl", _facts(incident, alert, now), class_="facts"),
         _others(others),
         _runs(incident),
+        _timeline(incident, now),
         class_="incident",
+        id=f"incident-{incident.id}",
         data_key=incident.id,
         data_severity=incident.severity,
     )
@@ -141,7 +146,11 @@ def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
     if finding.error_types:
         facts.append(_fact("Errors", join([[name(error), " "] for error in finding.error_types[:3]])))
     if finding.unaffected:
-        facts.append(_fact("Not affected", join([[name(sibling), " "] for sibling in finding.unaffected[:3]])))
+        facts.append(
+            _fact(
+                "Not affected", join([[name(sibling.replace("=", " ", 1)), " "] for sibling in finding.unaffected[:3]])
+            )
+        )
     return facts
 
 
@@ -177,6 +186,14 @@ def _runs(incident: Incident) -> Markup | None:
         return None
     shown = [[name(run, class_="name run"), " "] for run in incident.runs[:5]]
     return el("p", el("span", "Runs to look at ", class_="label"), shown, class_="runs")
+
+
+def _timeline(incident: Incident, now: float) -> Markup | None:
+    if not incident.timeline:
+        return None
+    entries = incident.timeline[-TIMELINE_SHOWN:]
+    items = [el("li", el("time", words.ago(entry.time, now)), el("span", name(entry.text))) for entry in entries]
+    return el("details", el("summary", "Timeline"), el("ol", items), class_="timeline")
 
 
 def _more(hidden: int) -> Markup | None:

@@ -60,7 +60,9 @@ def name(text: str, class_: str = "name") -> Markup:
 
 
 def visible(text: str) -> str:
-    """The text with control and direction characters written out, as `\\u202e`."""
+    """The text with control and direction characters written out, as `\\u202e`; a blank one in quotation marks."""
+    if not text.strip():
+        return f'"{text[:NAME_SHOWN]}"'
     if text.isprintable():
         return text
     return "".join(

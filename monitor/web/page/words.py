@@ -57,11 +57,12 @@ def level(signal: str, value: float) -> str:
 
 def rate(per_minute: float) -> str:
     """Runs or events per second, minute or hour, whichever reads best."""
+    number, unit = per_minute, "min"
     if per_minute >= 600.0:
-        return f"{per_minute / 60.0:,.0f}/s"
-    if per_minute >= 1.0 or per_minute <= 0.0:
-        return f"{per_minute:,.0f}/min" if per_minute >= 10.0 or per_minute <= 0.0 else f"{per_minute:.1f}/min"
-    return f"{per_minute * 60.0:.1f}/h"
+        number, unit = per_minute / 60.0, "s"
+    elif 0.0 < per_minute < 1.0:
+        number, unit = per_minute * 60.0, "h"
+    return f"{number:,.0f}/{unit}" if number >= 9.95 or number == int(number) else f"{number:.1f}/{unit}"
 
 
 def span(seconds: float) -> str:

@@ -1,0 +1,222 @@
+"""The page in a real browser: first paint, live updates, states, hostile names, a phone, the CSP, no other host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from monitor.web.view import View
+from tests.services import web_fleet
+from tests.services.web_fleet import FLEETS, NOW, MemoryView
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PHONE = {"width": 360, "height": 740}
+CONTRAST = """() => {
+  const parse = (text) => { const m = text.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
+  const light = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const ground = (el) => {
+    for (let at = el; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour[3] > 0.99) return colour;
+    }
+    return [255, 255, 255, 1];
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const el = walker.currentNode.parentElement;
+    if (!walker.currentNode.nodeValue.trim() || !el.checkVisibility()) continue;
+    const a = light(parse(getComputedStyle(el).color)), b = light(ground(el));
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push([walker.currentNode.nodeValue.slice(0, 40), ratio.toFixed(2)]);
+  }
+  return found;
+}"""
+
+
+@dataclass
+class Opened:
+    """A page, and everything that must not have happened on it."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+
+Open = Callable[..., Awaitable[Opened]]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(browser: Browser, serve: Callable[[View], Awaitable[str]]) -> AsyncIterator[Open]:
+    """Opens the page of a view; at the end no page may have complained or asked another host."""
+    contexts: list[BrowserContext] = []
+    pages: list[Opened] = []
+
+    async def open_page(view: View, *, is_live: bool = True, **options: Any) -> Opened:
+        address = await serve(view)
+        context = await browser.new_context(**options)
+        contexts.append(context)
+        opened = Opened(await context.new_page())
+        pages.append(opened)
+        opened.page.on("console", lambda message: opened.complaints.append(message.text))
+        opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+        opened.page.on("dialog", lambda dialog: opened.complaints.append(dialog.message))
+        opened.page.on(
+            "request",
+            lambda request: (
+                opened.foreign.append(request.url) if urlsplit(request.url).netloc != urlsplit(address).netloc else None
+            ),
+        )
+        await opened.page.goto(address)
+        if is_live:
+            await expect(opened.page.locator("#live")).to_have_attribute("data-state", "live")
+        return opened
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    for opened in pages:
+        assert opened.complaints == []
+        assert opened.foreign == []
+
+
+async def test_the_first_paint_is_complete_without_javascript(visit: Open) -> None:
+    page = (await visit(web_fleet.troubled(), is_live=False, java_script_enabled=False)).page
+    card = page.locator("#incident-i1")
+    await expect(page.locator("h1")).to_have_text("2 open incidents")
+    for text in ("refund-agent", "v13", "issue_refund", "3.8 %", "31 %", "13 of 42", "platform", "4 min ago"):
+        await expect(card).to_contain_text(text)
+    await expect(card).to_contain_text("12 min before the first complaint")
+    await expect(page.locator(".agents")).to_contain_text("41 more runs that use it")
+    await expect(page.locator("#budgets")).to_contain_text("payments")
+    assert await page.locator("#live-text").inner_text() == "as of 14:13:20 UTC"
+
+
+async def test_what_happens_shows_without_a_reload(visit: Open) -> None:
+    view = web_fleet.calm()
+    page = (await visit(view)).page
+    await page.evaluate("window.sameDocument = true")
+    await expect(page.locator("h1")).to_have_text("No open incidents")
+
+    view.incident_list.append(web_fleet.incident("i1"))
+    view.agent_list[0] = web_fleet.agent("refund-agent", "incident", runs=4_999)
+
+    await expect(page.locator("#incident-i1")).to_be_visible()
+    await expect(page.locator("h1")).to_have_text("1 open incident")
+    await expect(page).to_have_title("(1) Forewarn")
+    await expect(page.get_by_role("status")).to_contain_text("Tool calls fail more often at agent refund-agent")
+    await expect(page.locator(".agents tbody").first).to_contain_text("4,999")
+
+    view.incident_list[-1] = web_fleet.incident("i1", resolved_at=NOW)
+    await expect(page.locator("#incident-i1")).to_have_count(0)
+    await expect(page.locator(".resolved tbody tr").first).to_contain_text("now")
+    await expect(page).to_have_title("Forewarn")
+    assert await page.evaluate("window.sameDocument") is True
+
+
+async def test_an_update_leaves_what_the_reader_opened_and_selected(visit: Open) -> None:
+    view = web_fleet.calm()
+    page = (await visit(view)).page
+    details = page.locator("tbody[data-key='refund-agent'] details")
+    await expect(details).not_to_have_attribute("open", "")
+    await details.locator("summary").click()
+    await details.locator("summary").focus()
+    await page.evaluate("getSelection().selectAllChildren(document.querySelector('.agents tbody th .name'))")
+    selected = await page.evaluate("getSelection().toString()")
+
+    view.agent_list[0] = web_fleet.agent("refund-agent", runs=5_001)
+    view.agent_list.append(web_fleet.agent("a-new-one"))
+
+    await expect(page.locator("tbody[data-key='refund-agent']")).to_contain_text("5,001")
+    await expect(page.locator("tbody[data-key='a-new-one']")).to_be_visible()
+    await expect(details).to_have_attribute("open", "")
+    assert await page.evaluate("document.activeElement.nodeName") == "SUMMARY"
+    assert selected and await page.evaluate("getSelection().toString()") == selected
+
+
+async def test_the_first_event_replaces_the_empty_page(visit: Open) -> None:
+    view = web_fleet.empty()
+    page = (await visit(view)).page
+    await expect(page.locator("h1")).to_have_text("Waiting for the first event")
+    await expect(page.locator("#send")).to_contain_text("OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:")
+    await expect(page.locator("#curl")).to_contain_text("/v1/events")
+    view.agent_list.append(web_fleet.agent("hello-agent", "warming up"))
+    await expect(page.locator("tbody[data-key='hello-agent']")).to_contain_text("warming up")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_state_has_a_word_and_every_word_has_contrast(visit: Open, scheme: str) -> None:
+    page = (await visit(web_fleet.troubled(), color_scheme=scheme)).page
+    states = await page.locator(".agents .state").all_inner_texts()
+    assert states == ["incident", "silent", "blind", "warming up", "healthy"]
+    assert await page.evaluate(CONTRAST) == []
+
+
+async def test_the_page_has_landmarks_headings_and_table_headers(visit: Open) -> None:
+    page = (await visit(web_fleet.troubled())).page
+    for role in ("banner", "main", "contentinfo", "navigation"):
+        await expect(page.get_by_role(role)).to_have_count(1)
+    for name in ("Incidents", "Agents", "Budgets", "Intake"):
+        await expect(page.get_by_role("region", name=name)).to_have_count(1)
+    await expect(page.get_by_role("columnheader", name="Last seen")).to_be_visible()
+    await expect(page.get_by_role("rowheader", name="refund-agent")).to_be_visible()
+    await expect(page.get_by_role("table", name="Signals of refund-agent")).to_be_visible()
+    await expect(page.get_by_role("status")).to_have_count(1)
+
+
+@pytest.mark.parametrize("size", [PHONE, {"width": 1280, "height": 800}], ids=["phone", "desk"])
+async def test_hostile_names_stay_names(visit: Open, size: dict[str, int]) -> None:
+    view = web_fleet.hostile()
+    page = (await visit(view, viewport=size)).page
+    view.agent_list[0] = web_fleet.agent(
+        web_fleet.HOSTILE[0], "silent", runs=777_777
+    )  # through the live stream as well
+    await expect(page.locator("body")).to_contain_text("777,777")
+    await expect(page).to_have_title(re.compile(r"^\(10\) Forewarn$"))
+    assert await page.locator("main img, main script, main [onerror]").count() == 0
+    assert await page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    text = await page.locator("main").inner_text()
+    assert '<script>document.title="owned"</script>' in text
+    assert "safe\\u202egnp.exe" in text and "\u202e" not in text
+
+
+@pytest.mark.parametrize("fleet", sorted(FLEETS))
+async def test_a_phone_needs_no_sideways_scrolling(visit: Open, fleet: str) -> None:
+    page = (await visit(FLEETS[fleet](), viewport=PHONE)).page
+    await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    spilled = await page.evaluate(
+        """() => Array.from(document.querySelectorAll("td, th, dd")).filter((cell) => cell.checkVisibility() &&
+             cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.innerText.slice(0, 60))"""
+    )
+    assert spilled == []
+
+
+async def test_a_lost_connection_is_said(visit: Open) -> None:
+    opened = await visit(web_fleet.calm())
+    page = opened.page
+    await page.route("**/api/v1/live", lambda route: route.abort())
+    await page.reload()
+    await expect(page.locator("#live")).to_have_attribute("data-state", "lost")
+    await expect(page.locator("#live")).to_contain_text("as of")
+    await expect(page.locator(".agents")).to_contain_text("refund-agent")
+    opened.complaints.clear()  # the browser reports the aborted request
+
+
+async def test_a_monitor_that_is_not_ready_says_what_is_missing(visit: Open) -> None:
+    view = MemoryView(health_now=web_fleet.unready("broker", "no answer from localhost:9092"))
+    page = (await visit(view)).page
+    await expect(page.locator(".unready")).to_contain_text("broker: no answer from localhost:9092")
+    view.health_now = web_fleet.READY
+    await expect(page.locator(".unready")).to_have_count(0)
