@@ -43,7 +43,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "triggered": lambda value: value if isinstance(value, bool) else None,
     "failed": lambda value: value if isinstance(value, bool) else None,
     "input": lambda value: value,
-    "output": lambda value: value,
+    "output": values.answer,
     "arguments": lambda value: value,
     "result": lambda value: value,
 }

@@ -40,7 +40,7 @@ class Decoded(Generic[R]):
 
 
 def decode_traces(
-    body: bytes, encoding: Encoding | None = None, *, received: float = 0.0, source: str = "otlp"
+    body: bytes, encoding: Encoding | None = None, *, received: float | None = None, source: str = "otlp"
 ) -> Decoded[Span]:
     """A trace export, received at `received` (epoch seconds) → spans. Without `encoding` the bytes say what they are.
 
@@ -50,7 +50,7 @@ def decode_traces(
 
 
 def decode_logs(
-    body: bytes, encoding: Encoding | None = None, *, received: float = 0.0, source: str = "otlp"
+    body: bytes, encoding: Encoding | None = None, *, received: float | None = None, source: str = "otlp"
 ) -> Decoded[LogRecord]:
     """A log export → the log events of the GenAI conventions; other log records are counted as `logs_unread`."""
     return _decode(body, encoding, {"protobuf": protobuf.logs, "json": json.logs}, received, source)
@@ -77,7 +77,7 @@ def _decode(
     body: bytes,
     encoding: Encoding | None,
     readers: dict[Encoding, Callable[[bytes], Iterator[Cut[R]]]],
-    received: float,
+    received: float | None,
     source: str,
 ) -> Decoded[R]:
     decoded = Decoded[R]()
@@ -94,7 +94,7 @@ def _decode(
         except BadEvent as error:
             rejected += 1
             if rejected <= DEAD_LETTERS_PER_BODY:
-                decoded.bad.append(dead_letter(cut.raw(), error, time=received, source=f"{source}[{index}]"))
+                decoded.bad.append(dead_letter(cut.raw(), error, time=received or 0.0, source=f"{source}[{index}]"))
             continue
         if record is None:
             decoded.counts["logs_unread"] = decoded.counts.get("logs_unread", 0) + 1

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitor.intake.dialects import values
-from monitor.intake.dialects.reading import Dialect, Role
+from monitor.intake.dialects.reading import Dialect, Keys, Role
 from monitor.intake.spans import Span
 
 KINDS = {
@@ -21,8 +21,8 @@ KINDS = {
 }
 """`openinference.span.kind` → role. A reranker orders what a retriever found: no retrieval of its own."""
 
-SHARED = {"session": ("session.id",), "user": ("user.id",)}
-BY_ROLE = {
+SHARED: Keys = {"session": ("session.id",), "user": ("user.id",)}
+BY_ROLE: Mapping[Role, Keys] = {
     Role.AGENT: {
         "agent": ("agent.name", "graph.node.id"),
         "input": ("input.value",),

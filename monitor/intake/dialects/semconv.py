@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitor.intake.dialects import values
-from monitor.intake.dialects.reading import Dialect, Role
+from monitor.intake.dialects.reading import Dialect, Keys, Role
 from monitor.intake.spans import Span
 
 OPERATIONS = {
@@ -31,12 +31,12 @@ OPERATIONS = {
 }
 """`gen_ai.operation.name` → role. Others (embeddings, create_agent …) are no part of a run."""
 
-SHARED = {
+SHARED: Keys = {
     "session": ("gen_ai.conversation.id", "session.id"),
     "user": ("user.id", "enduser.id"),
     "version": ("gen_ai.agent.version",),
 }
-LLM = {
+LLM: Keys = {
     "agent": ("gen_ai.agent.name",),
     "model": ("gen_ai.request.model",),
     "response_model": ("gen_ai.response.model",),
@@ -47,7 +47,7 @@ LLM = {
     "cost_usd": ("gen_ai.usage.cost", "operation.cost"),
     "finish_reason": ("gen_ai.response.finish_reasons", "gen_ai.completion.0.finish_reason"),
 }
-BY_ROLE = {
+BY_ROLE: Mapping[Role, Keys] = {
     Role.AGENT: {"agent": ("gen_ai.agent.name", "agent_name")},
     Role.WORKFLOW: {"label": ("gen_ai.workflow.name", "gen_ai.agent.name")},
     Role.LLM: LLM,

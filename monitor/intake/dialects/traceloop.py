@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitor.intake.dialects import semconv, values
-from monitor.intake.dialects.reading import Dialect, Role
+from monitor.intake.dialects.reading import Dialect, Keys, Role
 from monitor.intake.spans import Span
 
 KINDS = {
@@ -23,12 +23,12 @@ REQUESTS = {"chat": Role.LLM, "completion": Role.LLM}
 """`llm.request.type` of the older releases → role."""
 
 _OWN = "traceloop.association.properties."
-SHARED = {
+SHARED: Keys = {
     "session": (_OWN + "session_id", _OWN + "thread_id", _OWN + "conversation_id"),
     "user": (_OWN + "user_id",),
     "version": (_OWN + "version",),
 }
-BY_ROLE = {
+BY_ROLE: Mapping[Role, Keys] = {
     Role.AGENT: {
         "agent": ("gen_ai.agent.name", "traceloop.entity.name"),
         "input": ("traceloop.entity.input",),

@@ -14,7 +14,7 @@ from schemas.event import NOTHING
 
 _DEPTH = 8
 _NO_TEXT = frozenset(("tool_call", "tool_use", "tool_call_response", "tool_result", "reasoning", "thinking"))
-_TEXT_KEYS = ("parts", "content", "text", "message")
+_TEXT_KEYS = ("parts", "content", "text", "message", "data")
 
 FINISH_REASONS = {
     "stop": ("end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed", "end", "finished", "done"),
@@ -53,9 +53,11 @@ def count(value: Any) -> int | None:
 
 def finish_reason(value: Any) -> str | None:
     """One word of `FINISH_REASONS`, or the word as it was, in our spelling."""
+    if isinstance(value, str) and value[:1] == "[":
+        value = parsed(value)
     if isinstance(value, list):
         value = next((item for item in value if item), None)
-    word = name(parsed(value)[0] if isinstance(value, str) and value[:1] == "[" and parsed(value) else value)
+    word = name(value)
     if word is None or word.lower() in ("none", "null"):
         return None
     word = word.rsplit(".", 1)[-1].lower().replace("-", "_").replace(" ", "_")
@@ -98,6 +100,16 @@ def message_text(value: Any) -> str | None:
     if structured is None:
         return value if isinstance(value, str) else None
     return _text_of(structured, 0)
+
+
+def answer(value: Any) -> Any:
+    """What a run answered. A graph's whole state is no answer: the last of its messages is."""
+    state = parsed(value)
+    messages = state.get("messages") if isinstance(state, dict) else None
+    if not isinstance(messages, list) or not messages:
+        return value
+    said = _text_of(messages[-1], 0)
+    return value if said is None else said
 
 
 def _text_of(value: Any, depth: int) -> str | None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitor.intake.dialects import values
-from monitor.intake.dialects.reading import Dialect, Role
+from monitor.intake.dialects.reading import Dialect, Keys, Role
 from monitor.intake.spans import Span
 
-SHARED = {
+_OWN = "ai.telemetry.metadata."
+SHARED: Keys = {
     "session": (
         "ai.telemetry.metadata.sessionId",
         "ai.telemetry.metadata.session_id",
@@ -19,7 +20,7 @@ SHARED = {
     "version": ("ai.telemetry.metadata.version",),
     "agent": ("ai.telemetry.functionId",),
 }
-BY_ROLE = {
+BY_ROLE: Mapping[Role, Keys] = {
     Role.AGENT: {"input": ("ai.prompt",), "output": ("ai.response.text", "ai.response.object")},
     Role.LLM: {
         "model": ("ai.model.id",),

@@ -17,6 +17,8 @@ R = TypeVar("R", Span, LogRecord)
 
 EVENTS_PER_SPAN = 128
 """Events of one span that are kept (the SDKs' own limit); further ones are left out."""
+MESSAGE_LENGTH = 4_096
+"""Characters of a status message that are kept; its class stands at the beginning."""
 
 _HAS_REMOTE, _IS_REMOTE = 0x100, 0x200  # bits of Span.flags
 _NO_SPAN = "0" * 16

@@ -83,12 +83,12 @@ def _span(span: Mapping[str, Any], resource: Attributes, scope: str) -> Span:
         trace_id=fields.hex_id(span.get("traceId"), 32, "traceId"),
         span_id=fields.hex_id(span.get("spanId"), 16, "spanId"),
         parent_id=fields.parent(span.get("parentSpanId")),
-        name=fields.text(span.get("name")),
+        name=fields.text(span.get("name"))[: limits.NAME_LENGTH],
         kind=fields.by_number(KINDS, int(span.get("kind") or 0)),
         start=(start := fields.seconds(fields.integer(span.get("startTimeUnixNano")))),
         end=max(start, fields.seconds(fields.integer(span.get("endTimeUnixNano")))),
         status=fields.by_number(STATUSES, int(status.get("code") or 0)),
-        status_message=fields.text(status.get("message")),
+        status_message=fields.text(status.get("message"))[: fields.MESSAGE_LENGTH],
         attributes=_attributes(span),
         events=[
             SpanEvent(

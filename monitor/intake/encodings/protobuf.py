@@ -82,12 +82,12 @@ def _span(span: ProtoSpan, resource: Attributes, scope: str) -> Span:
         trace_id=fields.hex_id(span.trace_id.hex(), 32, "trace_id"),
         span_id=fields.hex_id(span.span_id.hex(), 16, "span_id"),
         parent_id=fields.parent(span.parent_span_id.hex()),
-        name=span.name,
+        name=span.name[: limits.NAME_LENGTH],
         kind=fields.by_number(KINDS, span.kind),
         start=(start := fields.seconds(span.start_time_unix_nano)),
         end=max(start, fields.seconds(span.end_time_unix_nano)),
         status=fields.by_number(STATUSES, span.status.code),
-        status_message=span.status.message,
+        status_message=span.status.message[: fields.MESSAGE_LENGTH],
         attributes=_attributes(span.attributes),
         events=[
             SpanEvent(event.name, event.time_unix_nano / 1e9, _attributes(event.attributes))

@@ -1,0 +1,258 @@
+"""Runs → events, each with an id made of its span, so that the same span told twice is a duplicate.
+
+`time` is when the thing was done (a call: its end), within the run's own start and end. `observed_time` is the time
+plus the delay with which the run's last span reached us: a long run's start was no late event. A producer whose clock
+is further off than `SKEW_SECONDS` is taken at `observed_time`, its durations kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from monitor.intake.assembly.forest import Node
+from monitor.intake.assembly.outcome import judge
+from monitor.intake.assembly.runs import Run, RunKey
+from monitor.intake.dialects import errors, judgements, values
+from monitor.intake.dialects.reading import Judgement, Role
+from schemas import limits
+from schemas.derive import derive
+from schemas.event import NOTHING, Event
+
+TEXT_BYTES = 200_000
+"""One text of an event. Longer: its features are read, then it is left out, counted as `texts_dropped`."""
+
+_TEXTS = ("input", "output", "arguments", "result", "text")
+_IDENTITY = ("version", "session", "user")
+_JUDGED_LATER = ("evaluation", "feedback")
+_BLOCKED_WORDS = ("guardrail", "tripwire")
+
+
+@dataclass(slots=True)
+class Told:
+    """The events of some runs, and what was counted on the way."""
+
+    events: list[Event] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, name: str) -> None:
+        """One more of `name`."""
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+
+def tell(trace: str, run: Run, told: Told) -> RunKey:
+    """Adds the events of one run. Returns what later spans must know of it."""
+    identity = _identity(run)
+    parentage = _parentage(run)
+    producer = _resource(run, "service.name")
+    delay = _delay(run)
+    shift = delay if delay is not None and abs(delay) > limits.SKEW_SECONDS else 0.0
+
+    def event(kind: str, node: Node | None, at: float, tag: str = "", **fields: Any) -> None:
+        if kind not in _JUDGED_LATER:
+            at = min(max(at, run.start), run.end)
+        span_id = node.span.span_id if node else "-"
+        made = Event(
+            kind=kind,
+            time=at + shift,
+            id=":".join(part for part in (trace, span_id, kind, tag) if part),
+            observed_time=None if delay is None else at + delay,
+            producer=producer,
+            agent=run.agent,
+            run=run.id,
+        )
+        for name, value in (identity | parentage | fields).items():
+            if value is not None:
+                setattr(made, name, values.raw(value) if name in _TEXTS else value)
+        if shift:
+            told.count("skewed")
+            told.count(f"skewed/{producer or run.agent}")
+        derive(made)
+        for text in _TEXTS:
+            if len(bytes(getattr(made, text))) > TEXT_BYTES:
+                setattr(made, text, NOTHING)
+                told.count("texts_dropped")
+        told.events.append(made)
+
+    complete = run.resumed is None
+    if complete:
+        event("run_started", run.head, run.start, input=run.head.reading.fields.get("input") if run.head else None)
+    for node in run.nodes:
+        if node.role in _CALLS:
+            kind, fields_of, otherwise = _CALLS[node.role]
+            fields = fields_of(node)
+            if fields is None:
+                told.count(otherwise)
+            else:
+                event(kind, node, node.span.end, **fields)
+        elif node.role is Role.HANDOFF:
+            to_agent = _handed_to(run, node)
+            if to_agent is None:
+                told.count("handoffs_to_nobody")
+            else:
+                event("handoff", node, node.span.end, to_agent=to_agent)
+        for judgement in node.reading.judgements:
+            kind, at, tag, fields = _judged(judgement)
+            event(kind, node, at, tag, **fields)
+    for child in run.children:
+        if child.head is not None and not _is_handed_explicitly(run, child):
+            event("handoff", child.head, child.start, to_agent=child.agent)
+    if complete or run.head is not None:
+        outcome = judge(run)
+        event(
+            "run_finished",
+            run.head,
+            run.end,
+            status="error" if outcome.failed else "ok",
+            error_type=outcome.error_type,
+            duration_seconds=run.end - run.start,
+            output=_output(run),
+        )
+    return run.resumed or RunKey(
+        run=run.id, agent=run.agent, named=run.named, headless=run.head is None, **identity, **parentage
+    )
+
+
+Fields = dict[str, Any]
+
+
+def _llm_call(node: Node) -> Fields | None:
+    if any(below.role is Role.LLM and below.nearest is node for below in node.below()):
+        return None  # the call itself is below; its tokens would count twice
+    return _call(node, _LLM_FIELDS)
+
+
+def _tool_call(node: Node) -> Fields | None:
+    tool = node.reading.fields.get("tool") or "unknown"
+    above = node.nearest
+    if above is not None and above.role is Role.TOOL and above.reading.fields.get("tool") == tool:
+        return None  # one call, seen by the framework and by its client
+    return _call(node, _TOOL_FIELDS) | {"tool": tool}
+
+
+def _retrieval(node: Node) -> Fields:
+    return _call(node, _RETRIEVAL_FIELDS)
+
+
+def _guardrail(node: Node) -> Fields:
+    name = node.reading.fields.get("name") or node.span.name or "guardrail"
+    return {"name": name, "action": "blocked" if _blocked(node, name) else "allowed"}
+
+
+def _evaluation(node: Node) -> Fields | None:
+    fields = node.reading.fields
+    if fields.get("score") is None and fields.get("judged") is None:
+        return None  # what it judged by is not written here; its judgements may stand elsewhere
+    return {"name": fields.get("name") or "evaluation", "score": fields.get("score"), "label": fields.get("judged")}
+
+
+_CALLS: dict[Role, tuple[str, Callable[[Node], Fields | None], str]] = {
+    Role.LLM: ("llm_call", _llm_call, "wrapped_calls"),
+    Role.TOOL: ("tool_call", _tool_call, "wrapped_calls"),
+    Role.RETRIEVAL: ("retrieval", _retrieval, ""),
+    Role.GUARDRAIL: ("guardrail", _guardrail, ""),
+    Role.EVALUATOR: ("evaluation", _evaluation, "evaluators_without_score"),
+}
+"""Role → kind of event, its fields, and what is counted where there is no event."""
+_LLM_FIELDS = (
+    "model",
+    "response_model",
+    "provider",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "cost_usd",
+    "finish_reason",
+    "output",
+)
+_TOOL_FIELDS = ("tool_version", "call_id", "arguments", "result")
+_RETRIEVAL_FIELDS = ("source", "hits", "top_score")
+
+
+def _call(node: Node, names: Iterable[str]) -> dict[str, Any]:
+    failed = node.reading.failed
+    return {
+        "status": "error" if failed else "ok",
+        "error_type": errors.error_class(node.span) if failed else None,
+        "duration_seconds": node.span.end - node.span.start,
+        **{name: node.reading.fields.get(name) for name in names},
+    }
+
+
+def judgement_id(judgement: Judgement) -> str:
+    """Tells two judgements of one span apart, and knows one that was sent twice."""
+    said = f"{judgement.name}|{judgement.time}|{judgement.score}|{judgement.label}|{judgement.human}"
+    return hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
+
+
+def _judged(judgement: Judgement) -> tuple[str, float, str, Fields]:
+    tag = judgement_id(judgement)
+    if judgement.human:
+        return "feedback", judgement.time, tag, {"rating": judgements.rating(judgement)}
+    said = {"name": judgement.name, "score": judgement.score, "label": judgement.label}
+    return "evaluation", judgement.time, tag, said
+
+
+def _blocked(node: Node, name: str) -> bool:
+    """The guardrail says so itself, or the step around it failed and names it."""
+    if node.reading.failed or node.reading.fields.get("triggered"):
+        return True
+    around = node.nearest
+    if around is None or not around.reading.failed:
+        return False
+    message = around.span.status_message
+    return name in message and any(word in message.lower() for word in _BLOCKED_WORDS)
+
+
+def _handed_to(run: Run, node: Node) -> str | None:
+    named = node.reading.fields.get("to_agent")
+    if isinstance(named, str) and named.lower() != "unknown":
+        return named
+    later = [child for child in run.children if child.start >= node.span.start]
+    return min(later, key=lambda child: child.start).agent if later else None
+
+
+def _is_handed_explicitly(run: Run, child: Run) -> bool:
+    return any(node.role is Role.HANDOFF and _handed_to(run, node) == child.agent for node in run.nodes)
+
+
+def _output(run: Run) -> Any:
+    """What the run answered: its topmost span says it, else its last model call does."""
+    said = run.head.reading.fields.get("output") if run.head else None
+    if said is not None:
+        return said
+    calls = [node for node in run.nodes if node.role is Role.LLM and not node.reading.failed]
+    last = max(calls, key=lambda node: (node.span.end, node.span.span_id), default=None)
+    return last.reading.fields.get("output") if last else None
+
+
+def _identity(run: Run) -> dict[str, str | None]:
+    if run.resumed is not None:
+        return {name: getattr(run.resumed, name) for name in _IDENTITY}
+    found = {
+        name: next((node.reading.fields[name] for node in run.nodes if name in node.reading.fields), None)
+        for name in _IDENTITY
+    }
+    found["version"] = found["version"] or _resource(run, "service.version")
+    return found
+
+
+def _parentage(run: Run) -> dict[str, str | None]:
+    if run.resumed is not None:
+        return {"parent_run": run.resumed.parent_run, "parent_agent": run.resumed.parent_agent}
+    return {
+        "parent_run": run.parent.id if run.parent else None,
+        "parent_agent": run.parent.agent if run.parent else None,
+    }
+
+
+def _resource(run: Run, name: str) -> str | None:
+    return values.name(run.last_node.span.resource.get(name))
+
+
+def _delay(run: Run) -> float | None:
+    """Seconds from the end of the run's last span to its receipt; None where the receipt is not known (replay)."""
+    span = run.last_node.span
+    return None if span.observed_time is None else span.observed_time - span.end

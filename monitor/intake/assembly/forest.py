@@ -1,0 +1,83 @@
+"""Forest: the spans of one trace, linked parent to child.
+
+Not runs yet. Whatever the parent ids say, the result has no cycle and holds every span once. Invariant: the order is
+that of (start, span id), so it does not depend on the order of arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from monitor.intake import mapping
+from monitor.intake.dialects.reading import Reading, Role
+from monitor.intake.spans import Span
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One span in its place. `lost_parent`: its parent ran in the same process, as far as we know, and never came."""
+
+    reading: Reading
+    lost_parent: bool = False
+    parent: Node | None = None
+    children: list[Node] = field(default_factory=list)
+
+    @property
+    def span(self) -> Span:
+        """The span itself."""
+        return self.reading.span
+
+    @property
+    def role(self) -> Role:
+        """What the span is to a run."""
+        return self.reading.role
+
+    @property
+    def nearest(self) -> Node | None:
+        """The closest node above that is not `other`."""
+        above = self.parent
+        while above is not None and above.role is Role.OTHER:
+            above = above.parent
+        return above
+
+    def below(self, stop: frozenset[Role] = frozenset()) -> Iterator[Node]:
+        """All nodes below, level by level; not beyond those whose role is in `stop`, which are given themselves."""
+        level = self.children
+        while level:
+            yield from level
+            level = [child for node in level if node.role not in stop for child in node.children]
+
+
+def grow(spans: Iterable[Span], seen: Container[str]) -> list[Node]:
+    """The roots, each with what is below it. `seen`: ids of spans of this trace that were handled before.
+
+    If the trace's own root is there, a span whose parent got lost is put below it: in one trace all belongs to it.
+    """
+    nodes = {span.span_id: Node(mapping.read(span)) for span in sorted(spans, key=_order)}
+    origin = next((node for node in nodes.values() if not node.span.parent_id), None)
+    roots = []
+    for node in nodes.values():
+        above = node.span.parent_id
+        parent = nodes.get(above)
+        if parent is None and above and above not in seen:
+            parent = origin
+            node.lost_parent = origin is None and node.span.remote_parent is not True
+        if parent is None or _is_above(node, parent):
+            roots.append(node)
+        else:
+            node.parent = parent
+            parent.children.append(node)
+    return roots
+
+
+def _is_above(node: Node, other: Node | None) -> bool:
+    while other is not None:
+        if other is node:
+            return True
+        other = other.parent
+    return False
+
+
+def _order(span: Span) -> tuple[float, str]:
+    return span.start, span.span_id
