@@ -1,6 +1,6 @@
 """What one `run.tool(...)` costs the agent, in microseconds: with a healthy monitor, a deaf one, and none.
 
-    python benchmarks/sdk_overhead.py [CALLS]
+    python benchmarks/bench_sdk_overhead.py [CALLS]
 
 The call is timed in the agent's thread, the sending thread included as far as it takes the interpreter's lock.
 """
