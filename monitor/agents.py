@@ -175,7 +175,7 @@ class Agent:
         rate = self.slices.accounts[self.owner].rate(self.traffic.mode)
         wake = traffic.next_wake(self.traffic, TRAFFIC_SHARE * rate)
         due = self.tracker.next_wake()
-        return max(wake if due is None else min(wake, due), now + 1.0)
+        return max(min(wake, due), now + 1.0)
 
     def _advance_traffic(self, now: float) -> None:
         setting = self.settings.detectors.get(TRAFFIC, _NO_SETTING)

@@ -14,6 +14,7 @@ What does not belong to a known run of an agent, and how each is counted: see `c
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -108,7 +109,7 @@ class PartitionEngine:
         while self._wakes:
             wake, name = self._wakes[0]
             if self.agents[name].wake == wake:
-                return wake
+                return None if wake == math.inf else wake
             heapq.heappop(self._wakes)
         return None
 

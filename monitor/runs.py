@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import math
 from collections import deque
 
 from msgspec import Struct
@@ -159,9 +160,10 @@ class RunTracker:
         usual = durations.quantile(self.histogram, USUAL)
         return UNKNOWN_TIMEOUT if usual is None else max(LEAST_TIMEOUT, TIMEOUT_FACTOR * usual)
 
-    def next_wake(self) -> float | None:
-        """The earliest tick at which a run may be hung; a lower bound, looked at again then."""
-        return self._deadlines[0][0] if self._deadlines else None
+    def next_wake(self) -> float:
+        """The earliest tick at which a run may be hung, or all closed ones may be forgotten; infinity for never."""
+        hung = self._deadlines[0][0] if self._deadlines else math.inf
+        return min(hung, self._closed[-1][0] + REMEMBER_SECONDS) if self._closed else hung
 
     def hung(self, now: float) -> list[Run]:
         """Open runs that are hung at `now`, in the order of their deadlines."""

@@ -68,10 +68,10 @@ def new(now: float) -> Traffic:
 
 
 def next_wake(traffic: Traffic, drip_rate: float) -> float:
-    """When to look again if nothing comes: the end of the bin, or the moment of a page."""
-    end = traffic.bin_start + BIN_SECONDS
+    """When to look again if nothing comes: the end of the bin or the moment of a page; infinity where nothing is due."""
     if traffic.firing_key or traffic.rate <= 0.0:
-        return end
+        return math.inf
+    end = traffic.bin_start + BIN_SECONDS
     return min(end, math.ceil(traffic.last + silence.seconds_until_page(traffic.evidence, traffic.rate, drip_rate)))
 
 
@@ -98,8 +98,8 @@ def advance(traffic: Traffic, now: float, flowed: float, declared: float | None,
     traffic.total += arrivals
     traffic.arrivals = 0
     traffic.last = now
-    traffic.bin_count += arrivals
     _roll(traffic, now, declared, tolerance)
+    traffic.bin_count += arrivals  # they came in the last second, however long the wait before it was
     return verdict
 
 

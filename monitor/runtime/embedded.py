@@ -1,0 +1,277 @@
+"""One process, no Kafka: intake → engine → router → outbox over one SQLite file.
+
+One writer at a time holds the door: it steps the engine and the router by what came, then puts log records, all state
+and the outbox into one transaction, then answers the senders. Senders that were answered have their events on disk;
+senders that were not send again, and ids tell what was there already.
+
+Crash between any two steps: before the commit nothing has happened; after it everything has, and the dispatcher finds
+the delivery in the outbox. Bound: `QUEUE_EVENTS` events wait in memory; beyond that senders are told to come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from monitor import views
+from monitor.alerting.router import Router
+from monitor.engine import RECENT_RUNS, Engine, Record, Step
+from monitor.runtime.clock import SteadyClock
+from monitor.runtime.counting import published
+from monitor.runtime.parts import Assembler, Batch, Busy, DeadLetter, Dispatcher, Entry, Outbox
+from monitor.runtime.store import Store
+from schemas import derive
+from schemas.alert import Incident
+from schemas.config import Config
+from schemas.event import Event, encode
+from schemas.records import Tick, encode_control
+from schemas.view import AgentView, BudgetView, Check, Health, RunView
+
+log = logging.getLogger(__name__)
+
+QUEUE_EVENTS = 200_000
+"""Events and spans that wait for the writer. More: `Busy`, and the sender is told when to come back."""
+STEP_EVENTS = 2_000
+"""Events that one transaction takes; a body with more is written in several."""
+TICK_SECONDS = 1.0
+BLIND_SECONDS = 10.0
+"""Without a tick for so long the monitor says that it is blind."""
+PRUNE_TICKS = 60
+
+
+@dataclass(slots=True)
+class _Waiting:
+    batch: Batch
+    done: asyncio.Future[None]
+
+
+class Embedded:
+    """The running monitor. `start`, then `accept` batches; it is a `View` for the page and the metrics as well."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        assembler: Assembler,
+        outbox: Outbox,
+        encode_letter: Callable[[DeadLetter], bytes],
+        clock: SteadyClock,
+        version: str,
+    ) -> None:
+        self.version = version
+        self._config = config
+        self._store = store
+        self._engine = Engine(config)
+        self._router = Router(config)
+        self._assembler = assembler
+        self._outbox = outbox
+        self._encode_letter = encode_letter
+        self._clock = clock
+        self._dispatcher: Dispatcher | None = None
+        self._offset = store.next_offset()
+        self._queue: deque[_Waiting] = deque()
+        self._queued = 0
+        self._arrived = asyncio.Event()
+        self._door = asyncio.Lock()
+        self._counts: Counter[str] = Counter()
+        self._closed: deque[RunView] = deque(maxlen=RECENT_RUNS)
+        self._last_tick: float | None = None
+        self._jumps = clock.jumps
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failure: BaseException | None = None
+        entries = store.entries()
+        self._engine.load(entries)
+        self._router.load(entries)
+        assembler.load(entries)
+        outbox.load(entries)
+
+    # -- life
+
+    def start(self, dispatcher: Dispatcher) -> None:
+        """Begin to tick, write and send."""
+        self._dispatcher = dispatcher
+        dispatcher.committed()  # what the outbox was loaded with is on disk
+        for work in (self._write(), self._tick(), dispatcher.run()):
+            task = asyncio.create_task(work)
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
+
+    async def stop(self) -> None:
+        """Write what waits, let deliveries end, close the file."""
+        while self._queue and self._failure is None:
+            await self._write_once()
+        for task in self._tasks[:2]:
+            task.cancel()
+        if self._dispatcher is not None:
+            await self._dispatcher.stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._store.close()
+
+    async def wait(self) -> None:
+        """Return when the monitor cannot go on; raises what stopped it."""
+        await asyncio.gather(*self._tasks)
+
+    # -- intake
+
+    async def accept(self, batch: Batch) -> None:
+        """Returns when all of the batch is on disk. Raises `Busy` when too much waits already."""
+        size = len(batch.events) + len(batch.spans)
+        if self._failure is not None or (self._queued and self._queued + size > QUEUE_EVENTS):
+            raise Busy(1.0)
+        waiting = _Waiting(batch, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._queued += size
+        self._arrived.set()
+        await waiting.done
+
+    async def commit_outbox(self) -> None:
+        """Make what the outbox changed durable; for the dispatcher."""
+        async with self._door:
+            await asyncio.to_thread(self._store.commit, (), self._outbox.changes())
+
+    # -- what people see
+
+    def agents(self) -> list[AgentView]:
+        """Every agent."""
+        found = views.agents(self._engine.partition)
+        return [_blind(view) for view in found] if self._is_blind() else found
+
+    def incidents(self) -> list[Incident]:
+        """Open incidents, then closed ones."""
+        return self._router.incidents()
+
+    def runs(self, limit: int) -> list[RunView]:
+        """Runs that closed last, newest first."""
+        return list(self._closed)[::-1][:limit]
+
+    def budgets(self) -> list[BudgetView]:
+        """One account per owner."""
+        return self._engine.aggregator.budgets()
+
+    def counts(self) -> dict[str, int]:
+        """Counters by metric name."""
+        found = published(self._engine.partition.counts | self._engine.aggregator.counts)
+        return {**found, **self._counts}
+
+    def gauges(self) -> dict[str, float]:
+        """Levels by metric name."""
+        age = self._clock() - self._last_tick if self._last_tick is not None else 0.0
+        nodes = sum(len(agent.slices.nodes) for agent in self._engine.partition.agents.values())
+        return {"nodes": float(nodes), "tick_age_seconds": max(age, 0.0), "lag_records:log": float(self._queued)}
+
+    def health(self) -> Health:
+        """Alive: the writer runs. Ready: it ticks, and there is room."""
+        live = Check(name="writer", ok=self._failure is None, message=str(self._failure or ""))
+        ready = (
+            Check(name="ticks", ok=not self._is_blind(), message="no tick for a while" if self._is_blind() else ""),
+            Check(name="room", ok=self._queued < QUEUE_EVENTS, message=f"{self._queued} events wait"),
+        )
+        return Health(live=(live,), ready=ready)
+
+    # -- the writer
+
+    async def _write(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._queue:
+                await self._write_once()
+
+    async def _write_once(self) -> None:
+        """Take what waits, up to a transaction's worth, and write it."""
+        async with self._door:
+            taken: list[_Waiting] = []
+            events: list[Event] = []
+            letters: list[bytes] = []
+            while self._queue and (not taken or len(events) + len(self._queue[0].batch.events) <= STEP_EVENTS):
+                waiting = self._queue.popleft()
+                taken.append(waiting)
+                batch = waiting.batch
+                self._queued -= len(batch.events) + len(batch.spans)
+                events += batch.events
+                letters += [self._encode_letter(letter) for letter in batch.dead_letters]
+                for letter in batch.dead_letters:
+                    self._counts[f"dead_letters:{letter.reason}"] += 1
+                if batch.spans:
+                    self._counts["spans_received"] += len(batch.spans)
+                    self._assembler.add(batch.spans, self._clock())
+            try:
+                for start in range(0, max(len(events), 1), STEP_EVENTS):
+                    await self._step(events[start : start + STEP_EVENTS], letters)
+                    letters = []
+            except BaseException as error:
+                for waiting in taken:
+                    if not waiting.done.done():
+                        waiting.done.set_exception(Busy(1.0))
+                raise error
+            for waiting in taken:
+                if not waiting.done.done():
+                    waiting.done.set_result(None)
+
+    async def _tick(self) -> None:
+        """Time moves once a second, on whole seconds."""
+        ticks = 0
+        while True:
+            now = float(int(self._clock()))
+            if self._last_tick is None or now > self._last_tick:
+                async with self._door:
+                    since = self._last_tick if self._clock.jumps == self._jumps else None
+                    self._jumps = self._clock.jumps
+                    assembled = self._assembler.tick(now)
+                    await self._step([*assembled, Tick(now, since)])
+                    self._last_tick = now
+                    ticks += 1
+                    if ticks % PRUNE_TICKS == 0:
+                        keep = self._config.runtime.retention.events
+                        await asyncio.to_thread(self._store.prune, now - keep)
+            await asyncio.sleep(max(TICK_SECONDS - (self._clock() % TICK_SECONDS), 0.01))
+
+    async def _step(self, records: Sequence[Record], letters: Sequence[bytes] = ()) -> None:
+        """Engine, router and outbox by one batch, then one transaction. Called behind the door."""
+        rows: list[tuple[int, float, bytes]] = []
+        batch: list[tuple[int, Record]] = []
+        for record in records:
+            if isinstance(record, Event):
+                derive.keep_no_text(record)
+                rows.append((self._offset, record.at, encode(record)))
+            elif isinstance(record, Tick):
+                rows.append((self._offset, record.time, encode_control(record)))
+            batch.append((self._offset, record))
+            self._offset += 1
+        step = self._engine.step(batch)
+        changes = self._route(step)
+        changes += self._engine.changes()
+        changes += self._assembler.changes()
+        await asyncio.to_thread(self._store.commit, rows, changes, letters, self._offset)
+        if self._dispatcher is not None:
+            self._dispatcher.committed()
+
+    def _route(self, step: Step) -> list[Entry]:
+        now = self._engine.partition.now
+        self._closed.extend(step.closed)
+        for finding in step.findings:
+            self._counts[f"findings:{finding.signal}"] += finding.status == "firing"
+        for notification in self._router.step(step.findings, now):
+            self._counts[f"notifications:{notification.reason}"] += 1
+            self._outbox.put(notification)
+        return [*self._router.changes(), *self._outbox.changes()]
+
+    def _is_blind(self) -> bool:
+        return self._last_tick is not None and self._clock() - self._last_tick > BLIND_SECONDS
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or task.exception() is None:
+            return
+        self._failure = self._failure or task.exception()
+        log.error("the monitor cannot go on", exc_info=task.exception())
+        for other in self._tasks:
+            other.cancel()
+
+
+def _blind(view: AgentView) -> AgentView:
+    return msgspec.structs.replace(view, state="blind")
