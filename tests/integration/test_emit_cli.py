@@ -59,7 +59,8 @@ def emit(server, *arguments, input=None, **environment):
 
 
 def test_a_change(server) -> None:
-    options = [
+    options = ["--version", "v13", "--previous", "v12", "--stage", "canary", "--share", "0.1", "--author", "ada"]
+    options += ["--url", "https://x/1"]
         "--version",
         "v13",
         "--previous",

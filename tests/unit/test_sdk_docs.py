@@ -19,7 +19,7 @@ def test_an_example_runs(example, monkeypatch) -> None:
     monkeypatch.setattr(forewarn, "KafkaTransport", lambda **_: forewarn.MemoryTransport())
     if "Emitter(agent=" in example and "transport=" not in example:  # nobody listens in a unit test
         example = example.replace('version="v12"', 'version="v12", transport=forewarn.MemoryTransport(), strict=True')
-    scope: dict[str, object] = {}
+    scope: dict[str, object] = {"forewarn": forewarn}
     exec(example, scope)
     emitter = scope["emitter"]
     assert isinstance(emitter, forewarn.Emitter)
