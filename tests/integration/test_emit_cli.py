@@ -61,19 +61,6 @@ def emit(server, *arguments, input=None, **environment):
 def test_a_change(server) -> None:
     options = ["--version", "v13", "--previous", "v12", "--stage", "canary", "--share", "0.1", "--author", "ada"]
     options += ["--url", "https://x/1"]
-        "--version",
-        "v13",
-        "--previous",
-        "v12",
-        "--stage",
-        "canary",
-        "--share",
-        "0.1",
-        "--author",
-        "ada",
-        "--url",
-        "https://x/1",
-    ]
     result = emit(server, "change", "prompt:refund", *options, FOREWARN_TOKEN="s3cret")
     assert result.exit_code == 0, result.output
     assert result.output.startswith("sent 1 event (change, id ")
