@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from monitor.alerting.headline import share_text
 from monitor.web.page import words
-from monitor.web.page.markup import Markup, el, join, name
+from monitor.web.page.markup import Markup, el, join, name, visible
 from schemas.view import AgentState, AgentView, SignalView
 
 AGENTS_SHOWN = 100
@@ -113,7 +113,7 @@ def _agent(agent: AgentView, now: float) -> Markup:
         class_="agent",
     )
     signals = el("tr", el("td", _signals(agent), colspan=len(_COLUMNS)), class_="signals")
-    return el("tbody", row, signals if agent.signals else None, data_key=agent.agent, data_state=agent.state)
+    return el("tbody", row, signals if agent.signals else None, data_key=visible(agent.agent), data_state=agent.state)
 
 
 def _number(number: int, *, wide: bool = False) -> Markup:
@@ -192,7 +192,7 @@ def _signal(signal: SignalView) -> Markup:
         ),
         el("td", normal, class_="number"),
         el("td", _evidence(signal), class_="evidence"),
-        data_key=f"{signal.signal} {labels}",
+        data_key=visible(f"{signal.signal} {labels}"),
         data_state=signal.state,
     )
 

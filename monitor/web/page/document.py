@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from monitor.web.page import words
 from monitor.web.page.agents import agents, tally
 from monitor.web.page.incidents import announcement, incidents
-from monitor.web.page.markup import Markup, el, join, name
+from monitor.web.page.markup import Markup, el, join, name, visible
 from schemas.alert import Incident
 from schemas.view import AgentView, BudgetView, Check, Health
 
@@ -168,7 +168,7 @@ def _budgets(budgets: Sequence[BudgetView]) -> Markup:
             el("td", f"{budget.spent:,}", class_="number"),
             el("td", f"{budget.notices_granted:,.2f}", class_="number wide"),
             el("td", f"{budget.notices_spent:,}", class_="number wide"),
-            data_key=budget.owner,
+            data_key=visible(budget.owner),
         )
         for budget in ordered[:OWNERS_SHOWN]
     ]

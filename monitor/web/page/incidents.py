@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from monitor.alerting.headline import level_texts
 from monitor.web.page import words
-from monitor.web.page.markup import Markup, el, join, name
+from monitor.web.page.markup import Markup, el, join, name, visible
 from schemas.alert import Alert, Incident
 from schemas.finding import Finding
 
@@ -68,14 +68,14 @@ def _quiet(resolved: Sequence[Incident], now: float) -> str:
 def _spoken(alert: Alert | None) -> str:
     if alert is None:
         return "an incident without alerts"
-    where = ", ".join(f"{label} {value[:80]}" for label, value in alert.finding.node.items())
+    where = ", ".join(f"{label} {visible(value)[:80]}" for label, value in alert.finding.node.items())
     return f"{words.headline(alert)} at {where or 'the whole fleet'}"
 
 
 def _card(incident: Incident, now: float) -> Markup:
     alert = leading(incident)
     if alert is None:
-        return el("article", el("h3", "Incident without alerts"), class_="incident", data_key=incident.id)
+        return el("article", el("h3", "Incident without alerts"), class_="incident", data_key=visible(incident.id))
     others = [other for other in incident.alerts if other is not alert]
     return el(
         "article",
@@ -91,8 +91,8 @@ def _card(incident: Incident, now: float) -> Markup:
         _runs(incident),
         _timeline(incident, now),
         class_="incident",
-        id=f"incident-{incident.id}",
-        data_key=incident.id,
+        id=f"incident-{visible(incident.id)}",
+        data_key=visible(incident.id),
         data_severity=incident.severity,
     )
 
@@ -224,5 +224,5 @@ def _resolved_row(incident: Incident, now: float) -> Markup:
         el("td", name(incident.owner), class_="wide"),
         el("td", words.span(float(round(ended - incident.onset))), class_="number wide"),
         el("td", words.ago(ended, now), class_="number"),
-        data_key=incident.id,
+        data_key=visible(incident.id),
     )

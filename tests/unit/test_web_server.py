@@ -1,0 +1,199 @@
+"""The application over a real socket: API, probes, headers, errors, the live stream and its limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import pytest_asyncio
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from monitor.web import live
+from monitor.web.server import build_app
+from schemas import event
+from tests.services import web_fleet
+from tests.services.web_fleet import NOW, MemoryView
+
+Start = Callable[..., Awaitable[TestClient]]
+
+
+@pytest_asyncio.fixture
+async def start() -> AsyncIterator[Start]:
+    clients: list[TestClient] = []
+
+    async def run(view: MemoryView, routes: list[web.RouteDef] | None = None, token: str | None = None) -> TestClient:
+        app = build_app(view, routes or [], host_is_loopback=token is None, token=token, clock=lambda: NOW)
+        client = TestClient(TestServer(app))
+        clients.append(client)
+        await client.start_server()
+        return client
+
+    yield run
+    for client in clients:
+        await client.close()
+
+
+@pytest.mark.parametrize("name", ["agents", "incidents", "budgets"])
+async def test_a_list_has_its_items_their_total_and_the_time(start: Start, name: str) -> None:
+    client = await start(web_fleet.troubled())
+    found = await (await client.get(f"/api/v1/{name}?limit=2")).json()
+    assert found["time"] == NOW
+    assert len(found[name]) == 2 < found["total"]
+
+
+async def test_incidents_come_open_first_with_all_that_is_known(start: Start) -> None:
+    client = await start(web_fleet.troubled())
+    found = (await (await client.get("/api/v1/incidents")).json())["incidents"]
+    assert [incident["id"] for incident in found] == ["i1", "i2", "old"]
+    assert found[0]["alerts"][0]["finding"]["node"] == {
+        "agent": "refund-agent",
+        "version": "v13",
+        "tool": "issue_refund",
+    }
+
+
+async def test_runs_and_status(start: Start) -> None:
+    client = await start(web_fleet.troubled())
+    runs = (await (await client.get("/api/v1/runs?limit=3")).json())["runs"]
+    assert [run["run"] for run in runs] == ["run-0", "run-1", "run-2"]
+    status = await (await client.get("/api/v1/status")).json()
+    assert status["ready"] and status["incidents_open"] == 2 and status["agents"]["silent"] == 1
+    assert status["counts"]["dead_letters:not_json"] == 3
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "x", "10001", "1e3", "", "\u0663", "0000000009999999"])
+async def test_a_bad_limit_is_a_400_that_says_so(start: Start, limit: str) -> None:
+    client = await start(web_fleet.calm())
+    answer = await client.get("/api/v1/runs", params={"limit": limit})
+    assert answer.status == 400
+    assert "whole number from 1 to 10000" in (await answer.json())["error"]
+
+
+async def test_probes_name_what_is_missing(start: Start) -> None:
+    view = web_fleet.calm()
+    client = await start(view)
+    assert [(await client.get(path)).status for path in ("/livez", "/readyz", "/healthz")] == [200, 200, 200]
+    view.health_now = web_fleet.unready("broker", "no answer")
+    assert [(await client.get(path)).status for path in ("/livez", "/readyz", "/healthz")] == [200, 503, 503]
+    body = await (await client.get("/readyz")).json()
+    assert body["missing"] == ["broker: no answer"]
+    assert {"name": "engine", "ok": True, "message": ""} in body["checks"]
+
+
+async def test_every_response_has_the_headers(start: Start) -> None:
+    client = await start(web_fleet.calm())
+    for path in ("/", "/api/v1/agents", "/nothing", "/metrics", "/livez", "/static/page.js", "/static/../server.py"):
+        answer = await client.get(path)
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"], path
+        assert "unsafe" not in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Server"] == "forewarn"
+        assert answer.headers["Cache-Control"] in ("no-store", "no-cache")
+
+
+async def test_only_reading_is_answered_and_errors_are_json(start: Start) -> None:
+    client = await start(web_fleet.calm())
+    refused = await client.post("/api/v1/agents", data=b"{}")
+    assert refused.status == 405 and "GET" in refused.headers["Allow"]
+    assert "error" in await refused.json()
+    assert (await client.get("/static/nothing.js")).status == 404
+
+
+async def test_a_view_that_fails_is_a_500_without_details(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(MemoryView):
+        def agents(self) -> list[object]:
+            raise RuntimeError("password is hunter2")
+
+    client = await start(Broken())
+    answer = await client.get("/api/v1/agents")
+    assert answer.status == 500
+    assert "hunter2" not in await answer.text()
+    assert "no answer to GET /api/v1/agents" in caplog.text
+
+
+async def test_a_token_guards_intake_and_page_and_is_told_nobody(start: Start) -> None:
+    async def take(_: web.Request) -> web.Response:
+        return web.Response(text="taken")
+
+    client = await start(web_fleet.calm(), [web.post("/v1/events", take)], token="s3cret")
+    refused = await client.post("/v1/events", data=b"{}")
+    assert refused.status == 401
+    assert refused.headers["WWW-Authenticate"].startswith("Bearer")
+    assert "Authorization: Bearer" in (await refused.json())["error"]
+    assert (await client.get("/")).headers["WWW-Authenticate"].startswith("Basic")
+    allowed = {"Authorization": "Bearer s3cret"}
+    assert await (await client.post("/v1/events", data=b"{}", headers=allowed)).text() == "taken"
+    page = await (await client.get("/", headers=allowed)).text()
+    metrics = await (await client.get("/metrics", headers=allowed)).text()
+    assert "Bearer $FOREWARN_TOKEN" in page and "s3cret" not in page + metrics
+    assert 'forewarn_requests_refused_total{reason="no_token"} 2.0' in metrics
+
+
+async def test_a_foreign_host_sees_nothing(start: Start) -> None:
+    client = await start(web_fleet.calm())
+    answer = await client.get("/api/v1/agents", headers={"Host": "evil.example"})
+    assert answer.status == 403
+    assert "refund-agent" not in await answer.text()
+
+
+async def test_the_curl_example_is_two_events_that_the_decoder_takes(start: Start) -> None:
+    client = await start(web_fleet.empty())
+    page = await (await client.get("/")).text()
+    body = page.partition("-d &#x27;")[2].partition("&#x27;</code>")[0]
+    body = body.replace("&quot;", '"').replace("&#x27;$(date +%s)&#x27;", "1790000000")
+    kinds = [event.decode(json.dumps(item).encode()).kind for item in json.loads(body)]
+    assert kinds == ["run_started", "run_finished"]
+
+
+async def _snapshot(session: ClientSession, url: str) -> dict[str, object]:
+    async with session.get(url) as answer:
+        assert answer.content_type == "text/event-stream"
+        async for line in answer.content:
+            if line.startswith(b"data: "):
+                return json.loads(line[6:])
+    raise AssertionError("the stream ended")
+
+
+async def test_the_first_snapshot_is_the_page(start: Start) -> None:
+    view = web_fleet.troubled()
+    client = await start(view)
+    page = await (await client.get("/")).text()
+    found = await _snapshot(client.session, str(client.make_url("/api/v1/live")))
+    assert found["title"] == "(2) Forewarn"
+    assert set(found["sections"]) == {"overview", "announcement", "incidents", "agents", "budgets", "intake"}
+    for html in found["sections"].values():
+        assert html in page
+
+
+async def test_the_readers_are_bounded_and_the_next_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "CLIENTS", 2)
+    client = await start(web_fleet.calm())
+    readers = [await client.get("/api/v1/live") for _ in range(2)]
+    refused = await client.get("/api/v1/live")
+    assert refused.status == 503 and refused.headers["Retry-After"] == "30"
+    metrics = await (await client.get("/metrics")).text()
+    assert "forewarn_live_clients 2.0" in metrics and "forewarn_live_refused_total 1.0" in metrics
+    for reader in readers:
+        reader.close()
+
+
+async def test_a_stop_does_not_wait_for_readers() -> None:
+    app = build_app(web_fleet.calm(), [], host_is_loopback=True, token=None, clock=lambda: NOW)
+    async with TestClient(TestServer(app)) as client:
+        reader = await client.get("/api/v1/live")
+        await app.shutdown()
+        rest = await reader.content.read()
+        assert rest.startswith(b"retry: 2000\n\nevent: snapshot\n")
+
+
+@pytest.mark.parametrize("fleet", sorted(web_fleet.FLEETS))
+async def test_a_page_is_bounded_and_holds_no_raw_name(start: Start, fleet: str) -> None:
+    view = web_fleet.FLEETS[fleet]()
+    client = await start(view)
+    page = await (await client.get("/")).text()
+    assert len(page) < 1_000_000
+    for name in web_fleet.HOSTILE:
+        if set(name) & set("<>\x00\u202e"):
+            assert name not in page
