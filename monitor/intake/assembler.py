@@ -25,13 +25,13 @@ from monitor.intake.spans import LogRecord, Record, Span
 from schemas.event import Event
 
 OPEN_TRACES = 10_000
-"""Traces that wait for spans. More: the oldest are closed as they are at the next tick, counted `traces_evicted`."""
+"""Traces that wait for spans. More: the oldest are closed as they are at the next tick, counted `evicted:open_traces`."""
 SPANS_PER_TRACE = 5_000
-"""Spans (and as many log events) of one open trace. More: dropped but for the topmost, counted `spans_over_limit`."""
+"""Spans (and as many log events) of one open trace. More: dropped but for the topmost, counted `evicted:trace_spans`."""
 REMEMBER_SECONDS = 3600.0
 """How long a closed trace with runs is remembered. Spans later than that begin a new run."""
 REMEMBERED_TRACES = 10_000
-"""Closed traces that are remembered. More: the oldest are forgotten, counted `traces_forgotten`."""
+"""Closed traces that are remembered. More: the oldest are forgotten, counted `evicted:remembered_traces`."""
 REMEMBERED_SPANS = 1_000_000
 """Spans of closed traces whose ids are remembered. More: the oldest traces are forgotten."""
 
@@ -75,7 +75,8 @@ _decoder = msgspec.msgpack.Decoder(tuple[int, _Trace])
 class Assembler:
     """Puts the spans of runs together. `trace_timeout` and `grace` in seconds.
 
-    `counts`: spans, duplicates, late, runs, headless_runs and whatever a limit dropped, since the start.
+    `counts`, since the start: `spans`, `logs`, `spans_late`, `runs_assembled`, `runs_headless`, `traces_timed_out`,
+    `events_skewed`, `events_skewed_by:<producer>`, `spans_ignored:<reason>`, `evicted:<limit>`.
     """
 
     def __init__(self, trace_timeout: float = 60.0, grace: float = 1.0) -> None:
@@ -118,6 +119,11 @@ class Assembler:
         """When the next trace closes if nothing more comes; None if nothing waits."""
         return min((at for trace in self._traces.values() if (at := self._due(trace)) is not None), default=None)
 
+    @property
+    def open_traces(self) -> int:
+        """Traces that wait for spans."""
+        return self._waiting
+
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call; None deletes."""
         changed = [
@@ -143,13 +149,13 @@ class Assembler:
         self._count("spans")
         seen = trace.placed() if trace.places else {}
         if span.span_id in trace.spans or span.span_id in seen:
-            self._count("duplicates")
+            self._count("spans_ignored:duplicate")
             return
         if len(trace.spans) >= SPANS_PER_TRACE and span.parent_id:
-            self._count("spans_over_limit")
+            self._count("evicted:trace_spans")
             return
         if trace.closed_at is not None:
-            self._count("late")
+            self._count("spans_late")
         trace.spans[span.span_id] = span
         trace.last = now
         if trace.topmost_at is None and (not span.parent_id or span.parent_id in seen):
@@ -163,10 +169,10 @@ class Assembler:
         said = msgspec.msgpack.encode((log.span_id, log.name, log.time, log.attributes))
         key = hashlib.blake2b(said, digest_size=8).hexdigest()
         if key in trace.logs:
-            self._count("duplicates")
+            self._count("spans_ignored:duplicate")
             return
         if len(trace.logs) >= SPANS_PER_TRACE:
-            self._count("spans_over_limit")
+            self._count("evicted:trace_spans")
             return
         trace.logs[key] = log
         trace.last = now
@@ -195,11 +201,12 @@ class Assembler:
                 if not trace.forced:
                     trace.forced = True
                     self._changed[name] = None
-                    self._count("traces_evicted")
+                    self._count("evicted:open_traces")
 
     def _close(self, name: str, now: float) -> list[Event]:
         trace = self._traces[name]
         told = Told()
+        self._count("traces_timed_out", int(trace.topmost_at is None and trace.remote_at is None))
         placed = trace.placed()
         spans, loose = logs.attach(trace.spans.values(), trace.logs.values())
         cut, strays = runs.cut(name, forest.grow(spans, placed), trace.runs, placed)
@@ -209,13 +216,13 @@ class Assembler:
             if run.resumed is None:
                 index[key.run] = len(trace.runs)
                 trace.runs.append(key)
-                self._count("runs")
-                self._count("headless_runs", int(key.headless))
+                self._count("runs_assembled")
+                self._count("runs_headless", int(key.headless))
             placed.update((node.span.span_id, index[key.run]) for node in run.nodes)
         for log in loose:
             number = placed.get(log.span_id, 0)
             logs.tell_alone(name, log, trace.runs[number] if number < len(trace.runs) else None, told)
-        self._count("spans_outside_runs", len(strays))
+        self._count("spans_ignored:no_run", len(strays))
         self._settle(trace, placed, now)
         self._changed[name] = None
         for what, count in told.counts.items():
@@ -250,7 +257,7 @@ class Assembler:
             kept_for = REMEMBER_SECONDS if trace.runs else self._trace_timeout
             if not too_many and now - closed_at < kept_for:
                 continue
-            self._count("traces_forgotten", int(too_many))
+            self._count("evicted:remembered_traces", int(too_many))
             surplus -= 1
             self._remembered_spans -= len(trace.places) // _PLACE_BYTES
             del self._traces[name]

@@ -52,7 +52,7 @@ def decode_traces(
 def decode_logs(
     body: bytes, encoding: Encoding | None = None, *, received: float | None = None, source: str = "otlp"
 ) -> Decoded[LogRecord]:
-    """A log export → the log events of the GenAI conventions; other log records are counted as `logs_unread`."""
+    """A log export → the log events of the GenAI conventions; other log records are counted as `spans_ignored:log`."""
     return _decode(body, encoding, {"protobuf": protobuf.logs, "json": json.logs}, received, source)
 
 
@@ -97,10 +97,10 @@ def _decode(
                 decoded.bad.append(dead_letter(cut.raw(), error, time=received or 0.0, source=f"{source}[{index}]"))
             continue
         if record is None:
-            decoded.counts["logs_unread"] = decoded.counts.get("logs_unread", 0) + 1
+            decoded.counts["spans_ignored:log"] = decoded.counts.get("spans_ignored:log", 0) + 1
             continue
         record.observed_time = received
         if dropped := spans.fit(record):
-            decoded.counts["attributes_dropped"] = decoded.counts.get("attributes_dropped", 0) + dropped
+            decoded.counts["evicted:attributes"] = decoded.counts.get("evicted:attributes", 0) + dropped
         decoded.spans.append(record)
     return Decoded(decoded.spans, decoded.bad, rejected, decoded.counts)

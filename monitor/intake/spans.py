@@ -22,7 +22,7 @@ Attributes = dict[str, Any]
 
 SPAN_BYTES = 900_000
 """One encoded record, below Kafka's usual limit for a message. More: its largest texts are left out, counted as
-`attributes_dropped`."""
+`evicted:attributes`."""
 
 UNREAD = frozenset(
     (

@@ -22,7 +22,7 @@ from schemas.derive import derive
 from schemas.event import NOTHING, Event
 
 TEXT_BYTES = 200_000
-"""One text of an event. Longer: its features are read, then it is left out, counted as `texts_dropped`."""
+"""One text of an event. Longer: its features are read, then it is left out, counted as `evicted:texts`."""
 
 _TEXTS = ("input", "output", "arguments", "result", "text")
 _IDENTITY = ("version", "session", "user")
@@ -67,13 +67,13 @@ def tell(trace: str, run: Run, told: Told) -> RunKey:
             if value is not None:
                 setattr(made, name, values.raw(value) if name in _TEXTS else value)
         if shift:
-            told.count("skewed")
-            told.count(f"skewed/{producer or run.agent}")
+            told.count("events_skewed")
+            told.count(f"events_skewed_by:{producer or run.agent}")
         derive(made)
         for text in _TEXTS:
             if len(bytes(getattr(made, text))) > TEXT_BYTES:
                 setattr(made, text, NOTHING)
-                told.count("texts_dropped")
+                told.count("evicted:texts")
         told.events.append(made)
 
     complete = run.resumed is None
@@ -90,7 +90,7 @@ def tell(trace: str, run: Run, told: Told) -> RunKey:
         elif node.role is Role.HANDOFF:
             to_agent = _handed_to(run, node)
             if to_agent is None:
-                told.count("handoffs_to_nobody")
+                told.count("spans_ignored:handoff_to_nobody")
             else:
                 event("handoff", node, node.span.end, to_agent=to_agent)
         for judgement in node.reading.judgements:
@@ -149,11 +149,11 @@ def _evaluation(node: Node) -> Fields | None:
 
 
 _CALLS: dict[Role, tuple[str, Callable[[Node], Fields | None], str]] = {
-    Role.LLM: ("llm_call", _llm_call, "wrapped_calls"),
-    Role.TOOL: ("tool_call", _tool_call, "wrapped_calls"),
+    Role.LLM: ("llm_call", _llm_call, "spans_ignored:wrapped"),
+    Role.TOOL: ("tool_call", _tool_call, "spans_ignored:wrapped"),
     Role.RETRIEVAL: ("retrieval", _retrieval, ""),
     Role.GUARDRAIL: ("guardrail", _guardrail, ""),
-    Role.EVALUATOR: ("evaluation", _evaluation, "evaluators_without_score"),
+    Role.EVALUATOR: ("evaluation", _evaluation, "spans_ignored:no_score"),
 }
 """Role → kind of event, its fields, and what is counted where there is no event."""
 _LLM_FIELDS = (

@@ -35,15 +35,15 @@ def attach(spans: Iterable[Span], logs: Iterable[LogRecord]) -> tuple[list[Span]
 def tell_alone(trace: str, log: LogRecord, run: RunKey | None, told: Told) -> None:
     """A judgement whose span is not here: of `run`, or of the run that is called like the trace."""
     if log.name != judgements.EVALUATION_EVENT:
-        told.count("logs_unattached")
+        told.count("spans_ignored:log_unattached")
         return
     judgement = judgements.of_event(SpanEvent(log.name, log.time, log.attributes))
     observed = log.observed_time
     skewed = observed is not None and abs(log.time - observed) > limits.SKEW_SECONDS
     producer = values.name(log.resource.get("service.name"))
     if skewed:
-        told.count("skewed")
-        told.count(f"skewed/{producer or 'unknown'}")
+        told.count("events_skewed")
+        told.count(f"events_skewed_by:{producer or 'unknown'}")
     told.events.append(
         Event(
             kind="evaluation",

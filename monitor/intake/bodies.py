@@ -1,0 +1,116 @@
+"""Our own events in a body: one JSON object, an array, lines; plain or as CloudEvents, over HTTP and Kafka alike.
+
+It reads and re-times; it stores nothing. Invariant: every object of the body is an event, a dead letter or counted as
+skipped; none is lost, and no text of one is in a dead letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from monitor.intake import cloudevents
+from monitor.intake.dead_letters import DeadLetter, dead_letter
+from schemas import limits
+from schemas.event import BadEvent, Event, Reason, decode
+
+Headers = Mapping[str, str] | Mapping[str, bytes] | Iterable[tuple[str, str | bytes]]
+
+_CONFLUENT_HEADER = 5
+_LINES = frozenset(("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"))
+_raw = msgspec.json.Decoder(msgspec.Raw)
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One object that was not taken: where it stood in the body, and what is kept of it."""
+
+    index: int
+    letter: DeadLetter
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What a body of our events held. `skipped`: objects of a kind that we do not know, and tombstones."""
+
+    events: list[Event] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    skipped: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def dead_letters(self) -> list[DeadLetter]:
+        """What is kept of the objects that were not taken."""
+        return [rejected.letter for rejected in self.rejected]
+
+
+def read_events(body: bytes, headers: Headers = (), received: float = 0.0, source: str = "events") -> Intake:
+    """The events of one body, received at `received` (epoch seconds).
+
+    Raises `BadEvent(TOO_LARGE)` for more than `EVENTS_PER_BODY` objects; anything else that is wrong is a dead letter.
+    """
+    known = cloudevents.fold(headers)
+    if body[:1] == b"\0" and len(body) > _CONFLUENT_HEADER:
+        body = body[_CONFLUENT_HEADER:]
+    if not body.strip():
+        return Intake(skipped=1 if cloudevents.is_binary(known) else 0)
+    events: list[Event] = []
+    rejected: list[Rejected] = []
+    counts: dict[str, int] = {}
+    skipped = 0
+    whole = True
+    for index, piece in enumerate(_pieces(body, known.get("content-type", ""))):
+        whole = piece is body
+        if index >= limits.EVENTS_PER_BODY:
+            raise BadEvent(Reason.TOO_LARGE, f"more than {limits.EVENTS_PER_BODY} events in one body")
+        try:
+            event = decode(cloudevents.unwrap(piece, known))
+        except BadEvent as error:
+            if error.reason is Reason.UNKNOWN_KIND:
+                skipped += 1
+                continue
+            place = source if whole else f"{source}[{index}]"
+            rejected.append(Rejected(index, dead_letter(piece, error, time=received, source=place)))
+            continue
+        settle_time(event, received, counts)
+        events.append(event)
+    return Intake(events, rejected, skipped, counts)
+
+
+def settle_time(event: Event, received: float, counts: dict[str, int]) -> None:
+    """Sets `observed_time`; a `time` further off than `SKEW_SECONDS` becomes it, counted for its producer."""
+    event.observed_time = received
+    if abs(event.at - received) > limits.SKEW_SECONDS:
+        event.time = received
+        for name in ("events_skewed", f"events_skewed_by:{event.producer or event.agent or 'unknown'}"):
+            counts[name] = counts.get(name, 0) + 1
+
+
+def _pieces(body: bytes, content_type: str) -> Iterator[bytes]:
+    """The JSON objects of a body, each as its bytes; what cannot be cut is one piece, which decoding will refuse."""
+    kind = content_type.partition(";")[0].strip().lower()
+    start = body.lstrip()[:1]
+    if kind not in _LINES and start == b"[":
+        try:
+            pieces = _raws.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            yield body
+            return
+        yield from (bytes(piece) for piece in pieces)
+        return
+    if kind not in _LINES and (b"\n" not in body.strip() or _is_one_value(body)):
+        yield body
+        return
+    lines = body.splitlines() if body.isascii() else body.replace(b"\r\n", b"\n").split(b"\n")
+    yield from (line for line in lines if line.strip())
+
+
+def _is_one_value(body: bytes) -> bool:
+    try:
+        _raw.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
