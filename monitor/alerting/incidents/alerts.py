@@ -46,7 +46,8 @@ def step_of(alert: Alert | None, finding: Finding) -> Step:
     """What `finding` does to `alert` (None: nobody knows its episode)."""
     if alert is None:
         return _LIFE["unknown"][finding.status]
-    if finding.time < last_heard(alert):
+    # What refreshes or ends an alert comes after what fired it; otherwise it was in the log before, and is replayed.
+    if finding.time < last_heard(alert) or (finding.status != "firing" and finding.time <= alert.starts_at):
         return Step.LATE
     return _LIFE[alert.status][finding.status]
 

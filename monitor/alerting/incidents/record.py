@@ -42,9 +42,13 @@ class Sent(Struct, kw_only=True):
 
 
 class Record(Struct, kw_only=True):
-    """An incident, the findings that made it, and the last notification of each receiver."""
+    """An incident, the findings that made it, and the last notification of each receiver.
+
+    `order` counts openings and closings over all incidents, so that what is loaded stands in the order it had.
+    """
 
     incident: Incident
+    order: int = 0
     seen: list[str] = msgspec.field(default_factory=list)
     sent: dict[str, Sent] = msgspec.field(default_factory=dict)
 
@@ -53,8 +57,10 @@ class Record(Struct, kw_only=True):
         return next((alert for alert in self.incident.alerts if alert.key == key), None)
 
     def take(self, step: Step, finding: Finding) -> None:
-        """Apply a finding that this incident holds or that joins it."""
+        """Apply a finding that this incident holds or that joins it. Who owns it stays so until it ends."""
         self.remember(finding.id)
+        if finding.owner != self.incident.owner:
+            finding = msgspec.structs.replace(finding, owner=self.incident.owner)
         alerts, timeline = self.incident.alerts, self.incident.timeline
         dropped, gone = self.incident.alerts_dropped, self.incident.timeline_dropped
         current = self.alert(finding.incident_key)

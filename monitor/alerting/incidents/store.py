@@ -29,12 +29,13 @@ class Incidents:
         self._retention = retention
         self._open: dict[str, Record] = {}
         self._closed: dict[str, Record] = {}
-        self._by_key: dict[str, list[str]] = {}
+        self._by_key: dict[str, set[str]] = {}
         self._changed: dict[str, None] = {}
+        self._order = 0
         self.counts: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Record]:
-        """Open ones in the order in which they opened, then closed ones, oldest first."""
+        """Open ones in the order in which they opened, then closed ones in the order in which they closed."""
         yield from self._open.values()
         yield from self._closed.values()
 
@@ -55,8 +56,9 @@ class Incidents:
         known = self._by_key.get(key, ())
         found = [self._open[name] for name in known if name in self._open]
         if not found:
-            found = [self._closed[name] for name in known if name in self._closed][-1:]
-        return found
+            found = [self._closed[name] for name in known if name in self._closed]
+            return sorted(found, key=_order)[-1:]
+        return sorted(found, key=_order)
 
     def of_owner(self, owner: str) -> list[Incident]:
         """Open incidents of one owner, oldest first."""
@@ -71,6 +73,7 @@ class Incidents:
 
     def add(self, record: Record) -> None:
         """Keep a new open incident."""
+        self._number(record)
         self._open[record.incident.id] = record
         self._index(record)
         self._changed[record.incident.id] = None
@@ -83,6 +86,7 @@ class Incidents:
     def close(self, record: Record) -> None:
         """Move a resolved incident to the closed ones."""
         record.close()
+        self._number(record)
         del self._open[record.incident.id]
         self._closed[record.incident.id] = record
         self._changed[record.incident.id] = None
@@ -115,28 +119,30 @@ class Incidents:
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take up what `changes` gave; other entries are ignored. Before the first step only."""
         records = [decode(raw) for key, raw in entries if key.startswith(PREFIX)]
-        for record in sorted(records, key=lambda each: (each.incident.opened_at, each.incident.id)):
-            if record.incident.status == "firing":
-                self._open[record.incident.id] = record
-                self._index(record)
-        closed = [record for record in records if record.incident.status == "resolved"]
-        for record in sorted(closed, key=lambda each: (each.incident.resolved_at or 0.0, each.incident.id)):
-            self._closed[record.incident.id] = record
+        for record in sorted(records, key=_order):
+            kept = self._open if record.incident.status == "firing" else self._closed
+            kept[record.incident.id] = record
+            self._order = record.order
             self._index(record)
+
+    def _number(self, record: Record) -> None:
+        self._order += 1
+        record.order = self._order
 
     def _index(self, record: Record) -> None:
         for alert in record.incident.alerts:
-            known = self._by_key.setdefault(alert.key, [])
-            if record.incident.id not in known:
-                known.append(record.incident.id)
+            self._by_key.setdefault(alert.key, set()).add(record.incident.id)
 
     def _forget(self, name: str) -> None:
         record = self._closed.pop(name)
         for alert in record.incident.alerts:
-            known = self._by_key.get(alert.key, [])
-            if name in known:
-                known.remove(name)
+            known = self._by_key.get(alert.key, set())
+            known.discard(name)
             if not known:
                 self._by_key.pop(alert.key, None)
         self._changed[name] = None
         self.counts["evicted"] += 1
+
+
+def _order(record: Record) -> int:
+    return record.order
