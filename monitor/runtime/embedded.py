@@ -15,6 +15,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,7 @@ from monitor.alerting.router import Router
 from monitor.engine import RECENT_RUNS, Engine, Record, Step
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.counting import published
-from monitor.runtime.parts import Assembler, Batch, Busy, DeadLetter, Dispatcher, Entry, Outbox
+from monitor.runtime.parts import Assembler, Batch, Busy, Dispatcher, Entry, Outbox
 from monitor.runtime.store import Store
 from schemas import derive
 from schemas.alert import Incident
@@ -59,7 +60,7 @@ class Embedded:
         store: Store,
         assembler: Assembler,
         outbox: Outbox,
-        encode_letter: Callable[[DeadLetter], bytes],
+        encode_letter: Callable[[Any], bytes],
         clock: SteadyClock,
         version: str,
     ) -> None:

@@ -19,15 +19,6 @@ class Busy(Exception):
         self.retry_after = retry_after
 
 
-class DeadLetter(Protocol):
-    """One input that was not taken."""
-
-    @property
-    def reason(self) -> str:
-        """Why, by name."""
-        ...
-
-
 class Batch(Protocol):
     """All that one body held: `monitor.intake.sink.Batch`."""
 
@@ -42,7 +33,7 @@ class Batch(Protocol):
         ...
 
     @property
-    def dead_letters(self) -> Sequence[DeadLetter]:
+    def dead_letters(self) -> Sequence[Any]:
         """What could not be read."""
         ...
 

@@ -1,0 +1,86 @@
+"""`forewarn run`: the monitor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from monitor import app
+from monitor.cli import COULD_NOT_RUN
+from monitor.config import ConfigError, load, render
+from monitor.runtime.store import StoreError
+from schemas.config import Config
+
+
+@click.command(
+    "run",
+    short_help="Run the monitor.",
+    epilog="Example: forewarn run -c forewarn.yaml --port 4319",
+)
+@click.option(
+    "-c", "--config", "file", type=click.Path(path_type=Path), help="The configuration; without it, defaults."
+)
+@click.option("--runtime", type=click.Choice(["embedded", "kafka"]), help="Where it runs; default: the file's.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port for intake, API, page and metrics; 0 picks one.")
+@click.option("--host", help="Address to bind to; anything but loopback needs runtime.token.")
+@click.option("--directory", type=click.Path(path_type=Path), help="Where the embedded runtime keeps its state.")
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+def command(
+    file: Path | None,
+    runtime: str | None,
+    port: int | None,
+    host: str | None,
+    directory: Path | None,
+    log_level: str,
+) -> None:
+    """Run the monitor until it is told to stop (Ctrl-C, SIGTERM).
+
+    One port takes events (POST /v1/events), OpenTelemetry (POST /v1/traces, /v1/logs), and shows the page at /.
+    Exit code 0 after a clean stop, 2 if it could not run.
+    """
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        config = load(file, os.environ) if file is not None else Config()
+    except OSError as error:
+        _fail(f"cannot read {file}: {error.strerror}")
+    except ConfigError as error:
+        click.echo(render(error.problems), err=True)
+        raise click.exceptions.Exit(COULD_NOT_RUN) from None
+    changes = {"kind": runtime, "port": port, "host": host, "directory": str(directory) if directory else None}
+    given = {key: value for key, value in changes.items() if value is not None}
+    config = config.model_copy(update={"runtime": config.runtime.model_copy(update=given)})
+    try:
+        asyncio.run(_serve(config))
+    except (app.CannotServe, StoreError) as error:
+        _fail(str(error))
+
+
+async def _serve(config: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # not every loop can
+            loop.add_signal_handler(number, stop.set)
+
+    def started(serving: app.Serving) -> None:
+        click.echo(f"Forewarn {serving.view.version} at {serving.url}", err=True)
+        click.echo(f"  page     {serving.url}/", err=True)
+        click.echo(f"  events   POST {serving.url}/v1/events", err=True)
+        click.echo(f"  OTLP     OTEL_EXPORTER_OTLP_ENDPOINT={serving.url}", err=True)
+        sys.stderr.flush()
+
+    await app.serve(config, stop, started)
+
+
+def _fail(message: str) -> None:
+    click.echo(f"forewarn: {message}", err=True)
+    raise click.exceptions.Exit(COULD_NOT_RUN)
