@@ -261,9 +261,12 @@ def _reasons(answer: bytes) -> list[str]:
         return []
     if not isinstance(found, dict):
         return []
-    problems = found.get("problems") or found.get("error") or found.get("message") or []
-    listed = problems if isinstance(problems, list) else [problems]
-    return [each if isinstance(each, str) else json.dumps(each) for each in listed]
+    if found.get("error"):
+        return [str(found["error"])]
+    reasons = [f"{each.get('reason')}: {each.get('detail')}" for each in found.get("rejected") or []]
+    if found.get("skipped"):
+        reasons.append(f"{found['skipped']} of a kind that it does not know")
+    return reasons
 
 
 def _words(events: list[dict[str, Any]]) -> str:

@@ -125,7 +125,13 @@ def test_one_bad_line_stops_all_and_every_bad_line_is_named(server) -> None:
 @pytest.mark.parametrize(
     ("status", "answer", "code", "says"),
     [
-        (202, b'{"accepted": 0, "problems": ["event 0: too_long"]}', 1, "the monitor refused it: event 0: too_long"),
+        (
+            200,
+            b'{"accepted":0,"rejected":[{"index":0,"reason":"too_long","detail":"run"}]}',
+            1,
+            "refused it: too_long: run",
+        ),
+        (200, b'{"accepted":0,"skipped":1,"rejected":[]}', 1, "refused it: 1 of a kind that it does not know"),
         (400, b'{"error": "bad things"}', 1, "the monitor refused it (HTTP 400): bad things"),
         (401, b"", 2, "wants a token (HTTP 401): set FOREWARN_TOKEN"),
         (307, b"", 2, "answered HTTP 307"),

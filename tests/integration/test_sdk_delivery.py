@@ -141,6 +141,16 @@ def test_refusals_are_counted_and_not_repeated(server, status, caplog) -> None:
     assert f"HTTP {status}: no such tenant" in caplog.text
 
 
+def test_events_refused_among_others_are_counted_with_their_reason(server, caplog) -> None:
+    answer = {"accepted": 2, "skipped": 0, "rejected": [{"index": 1, "reason": "too_long", "detail": "run"}]}
+    server.answers = [(200, {}, json.dumps(answer).encode())]
+    with an_emitter(server.endpoint, linger_seconds=0.3) as emitter:
+        say(emitter, 3)
+        until(lambda: emitter.counts.get("sent"))
+        assert emitter.counts.snapshot() == {"emitted": 3, "sent": 2, "refused": 1}
+    assert "refused 1 events: too_long: run" in caplog.text
+
+
 def test_a_server_that_is_not_there_yet(server) -> None:
     server.stop()
     with an_emitter(server.endpoint) as emitter:

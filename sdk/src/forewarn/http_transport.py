@@ -81,7 +81,7 @@ class HttpTransport:
         if status in TRY_AGAIN:
             wait = _asked_wait(answer_headers.get("Retry-After"), time.time())
             return Receipt(again=batch, wait_seconds=wait, problem=f"{self!r}: HTTP {status}")
-        return Receipt(refused={f"HTTP {status}{_reason_of(answer)}": len(batch)})
+        return Receipt(refused={f"HTTP {status}: {_reason_of(answer)}": len(batch)})
 
     def reset(self) -> None:
         """In a forked child: the connection belongs to the parent."""
@@ -123,28 +123,22 @@ class HttpTransport:
 
 def _taken(batch: list[Record], answer: bytes) -> Receipt:
     """A success; the server may still have refused some events, with a reason each."""
-    rejected, reasons = _refusals(answer)
-    rejected = min(rejected, len(batch))
-    if not rejected:
+    accepted = _json_object(answer).get("accepted")
+    if isinstance(accepted, bool) or not isinstance(accepted, int) or not 0 <= accepted < len(batch):
         return Receipt(accepted=len(batch))
-    reason = "; ".join(reasons)[:500] or "no reason given"
-    return Receipt(accepted=len(batch) - rejected, refused={reason: rejected})
-
-
-def _refusals(answer: bytes) -> tuple[int, list[str]]:
-    found = _json_object(answer)
-    rejected = found.get("rejected")
-    if isinstance(rejected, bool) or not isinstance(rejected, int) or rejected <= 0:
-        return 0, []
-    problems = found.get("problems")
-    shown = [json.dumps(problem, ensure_ascii=False) for problem in problems[:5]] if isinstance(problems, list) else []
-    return rejected, shown
+    return Receipt(accepted=accepted, refused={_reason_of(answer) or "no reason given": len(batch) - accepted})
 
 
 def _reason_of(answer: bytes) -> str:
+    """The server's words: of the first events that it refused, else of the whole body."""
     found = _json_object(answer)
-    words = found.get("error") or found.get("message") or answer[:200].decode("utf-8", "replace")
-    return f": {str(words)[:300]}" if words else ""
+    rejected = found.get("rejected")
+    if isinstance(rejected, list) and rejected:
+        shown = [f"{each.get('reason')}: {each.get('detail')}" for each in rejected[:3] if isinstance(each, dict)]
+        return "; ".join(shown)[:300]
+    if found.get("skipped"):
+        return "a kind of event that the server does not know"
+    return str(found.get("error") or found.get("message") or answer[:200].decode("utf-8", "replace"))[:300]
 
 
 def _json_object(answer: bytes) -> dict[str, Any]:
