@@ -187,7 +187,7 @@ def _signal(signal: SignalView) -> Markup:
         el(
             "td",
             words.level(signal.signal, signal.level) if seen else ABSENT,
-            _scale(signal.level, signal.reference) if seen else None,
+            _scale(signal.level, signal.reference) if seen and signal.reference is not None else None,
             class_="number",
         ),
         el("td", normal, class_="number"),
@@ -197,12 +197,10 @@ def _signal(signal: SignalView) -> Markup:
     )
 
 
-def _scale(level: float, reference: float | None) -> Markup:
+def _scale(level: float, reference: float) -> Markup:
     """The level as a bar and the normal level as a tick, on a scale of their own."""
-    top = max(level, reference or 0.0) * 1.2 or 1.0
-    tick = None
-    if reference is not None:
-        tick = el("rect", class_="tick", x=f"{reference / top * 100.0 - 0.75:.1f}", y=0, width="1.5", height=8)
+    top = max(level, reference) * 1.2 or 1.0
+    tick = el("rect", class_="tick", x=f"{reference / top * 100.0 - 0.75:.1f}", y=0, width="1.5", height=8)
     return _bar(level / top, "scale", tick)
 
 

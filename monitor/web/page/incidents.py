@@ -62,7 +62,7 @@ def _quiet(resolved: Sequence[Incident], now: float) -> str:
     if not resolved:
         return "No incidents."
     last = resolved[0].resolved_at or resolved[0].opened_at
-    return f"No open incidents. The last one was resolved {words.ago(last, now)}."
+    return f"None is open. The last one was resolved {words.ago(last, now)}."
 
 
 def _spoken(alert: Alert | None) -> str:
