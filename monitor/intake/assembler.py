@@ -25,9 +25,9 @@ from monitor.intake.spans import LogRecord, Record, Span
 from schemas.event import Event
 
 OPEN_TRACES = 10_000
-"""Traces that wait for spans. More: the oldest are closed as they are at the next tick, counted `evicted:open_traces`."""
+"""Traces that wait for spans. More: the oldest close as they are at the next tick, counted `evicted:open_traces`."""
 SPANS_PER_TRACE = 5_000
-"""Spans (and as many log events) of one open trace. More: dropped but for the topmost, counted `evicted:trace_spans`."""
+"""Spans, and log events, of one open trace. More: dropped but for the topmost, counted `evicted:trace_spans`."""
 REMEMBER_SECONDS = 3600.0
 """How long a closed trace with runs is remembered. Spans later than that begin a new run."""
 REMEMBERED_TRACES = 10_000

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,7 @@ _EVENT_TYPES = frozenset(
 )
 _CODES = {400: code_pb2.INVALID_ARGUMENT, 413: code_pb2.RESOURCE_EXHAUSTED, 415: code_pb2.INVALID_ARGUMENT}
 _CHUNK = 64 * 1024
+_GZIP_MAGIC = b"\x1f"
 
 
 def routes(sink: Sink, clock: Callable[[], float], body_bytes: int = limits.BODY_BYTES) -> list[web.RouteDef]:
@@ -87,6 +89,42 @@ class _Signal:
 _TRACES = _Signal("/v1/traces", otlp.decode_traces, ExportTraceServiceResponse, "rejected_spans")
 _LOGS = _Signal("/v1/logs", otlp.decode_logs, ExportLogsServiceResponse, "rejected_log_records")
 _METRICS = _Signal("/v1/metrics", lambda *_, **__: Decoded(), ExportMetricsServiceResponse, "rejected_data_points")
+
+
+class _Unpacked:
+    """A body as it grows. aiohttp unpacks gzip itself unless its server runs with `auto_decompress=False`; both do."""
+
+    def __init__(self, limit: int, packed: bool) -> None:
+        self._limit = limit
+        self._may_be_packed = packed
+        self._gzip: Any = None
+        self._body = bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        """Raises `_Refused` beyond the limit, `zlib.error` on bad gzip."""
+        if self._may_be_packed and not self._body and self._gzip is None:
+            if chunk[:1] == _GZIP_MAGIC:  # never the first byte of JSON or protobuf
+                self._gzip = zlib.decompressobj(wbits=31)
+            self._may_be_packed = False
+        if self._gzip is None:
+            self._take(chunk)
+            return
+        while chunk:
+            self._take(self._gzip.decompress(chunk, _CHUNK))
+            chunk = self._gzip.unconsumed_tail
+
+    def whole(self) -> bytes:
+        """The body; raises `zlib.error` if the gzip was cut off."""
+        if self._gzip is not None:
+            self._take(self._gzip.flush())
+            if not self._gzip.eof:
+                raise zlib.error("cut off")
+        return bytes(self._body)
+
+    def _take(self, data: bytes) -> None:
+        self._body += data
+        if len(self._body) > self._limit:
+            raise _Refused(413, f"more than {self._limit} bytes, unpacked")
 
 
 class _Front:
@@ -172,16 +210,14 @@ class _Front:
             raise _Refused(415, "content encoding; known: gzip, identity")
         if (request.content_length or 0) > self._body_bytes:
             raise _Refused(413, f"more than {self._body_bytes} bytes")
-        body = bytearray()
+        body = _Unpacked(self._body_bytes, packed=encoding == "gzip")
         try:
             async for chunk in request.content.iter_chunked(_CHUNK):
-                body += chunk
-                if len(body) > self._body_bytes:
-                    raise _Refused(413, f"more than {self._body_bytes} bytes, unpacked")
-        except (web.RequestPayloadError, HttpProcessingError, ClientPayloadError):
+                body.feed(chunk)
+            return body.whole()
+        except (web.RequestPayloadError, HttpProcessingError, ClientPayloadError, zlib.error):
             request.content.feed_eof()  # there is nothing more to wait for, and aiohttp would
             raise _Refused(400, "the body could not be read: bad gzip, bad chunks, or cut off") from None
-        return bytes(body)
 
 
 def _counted(decoded: Decoded[Any], signal: _Signal) -> dict[str, int]:

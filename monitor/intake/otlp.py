@@ -81,7 +81,7 @@ def _decode(
     source: str,
 ) -> Decoded[R]:
     decoded = Decoded[R]()
-    if not body.strip():
+    if not (body if encoding == "protobuf" else body.strip()):
         return decoded
     if encoding is None:
         encoding, body = sniff(body)
