@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 import click
 
 from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
+from monitor.cli.environment import environment
 from monitor.config import ConfigError, Problem, check_text, read_text, render
 
 
@@ -28,7 +28,7 @@ def command(file: Path, as_json: bool) -> None:
     (warnings are none), 1 with problems, 2 if FILE cannot be read.
     """
     try:
-        problems = check_text(read_text(file), str(file), os.environ)
+        problems = check_text(read_text(file), str(file), environment())
     except OSError as error:
         raise click.exceptions.Exit(_cannot_read(file, error)) from None
     except ConfigError as error:

@@ -1,0 +1,96 @@
+"""The docs say what is: usage blocks equal the real `--help`, schemas the real ones, examples pass, links lead somewhere.
+
+`make golden` writes the blocks and the schemas anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from monitor.cli import COMMANDS, cli
+from monitor.config import check_text, render
+from monitor.config.shape import fields_of
+from schemas.border import config_schema, event_schema
+from schemas.config import Config
+from schemas.signals import PUBLIC_SIGNALS
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+UPDATE = "UPDATE_GOLDEN"
+USAGE = re.compile(r"(?<=```console\n)\$ forewarn (?P<name>[a-z]*) ?--help\n.*?(?=```)", re.DOTALL)
+EXAMPLES = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
+LINKS = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
+
+
+def _usage(name: str) -> str:
+    arguments = [name, "--help"] if name else ["--help"]
+    result = CliRunner().invoke(cli, arguments, prog_name="forewarn", terminal_width=80)
+    assert result.exit_code == 0, result.output
+    return f"$ forewarn {' '.join(arguments)}\n{result.output}"
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_a_page_shows_the_real_help(name: str) -> None:
+    page = DOCS / "commands" / f"{name or 'README'}.md"
+    text = page.read_text(encoding="utf-8")
+    blocks = [block for block in USAGE.finditer(text) if block["name"] == name]
+    assert len(blocks) == 1, f"{page.relative_to(ROOT)} needs one block ```console that begins with its --help"
+    written, real = blocks[0], _usage(name)
+    if os.environ.get(UPDATE):
+        page.write_text(text[: written.start()] + real + text[written.end() :], encoding="utf-8")
+    else:
+        assert written[0] == real, "`make golden` writes it anew"
+
+
+def test_every_page_of_a_command_has_its_command() -> None:
+    pages = {path.stem for path in (DOCS / "commands").glob("*.md")}
+    assert pages == {"README", *COMMANDS}
+
+
+@pytest.mark.parametrize(("file", "schema"), [("event", event_schema), ("forewarn", config_schema)])
+def test_schemas_for_editors_are_the_real_ones(file: str, schema: object) -> None:
+    assert callable(schema)
+    path = DOCS / f"{file}.schema.json"
+    real = json.dumps(schema(), indent=2) + "\n"
+    if os.environ.get(UPDATE):
+        path.write_text(real, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == real, "`make golden` writes it anew"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_of_configuration_pass_the_check(page: str) -> None:
+    for example in EXAMPLES.findall((ROOT / page).read_text(encoding="utf-8")):
+        errors = [problem for problem in check_text(example, page) if problem.severity == "error"]
+        assert not errors, render(errors)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for link in LINKS.findall((ROOT / page).read_text(encoding="utf-8")):
+        if not link.startswith(("http://", "https://", "#", "mailto:")):
+            assert ((ROOT / page).parent / link.split("#")[0]).exists(), link
+
+
+def test_every_page_is_found_from_the_first() -> None:
+    seen, waiting = set(), [DOCS / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in seen and page.suffix == ".md":
+            seen.add(page)
+            links = [link.split("#")[0] for link in LINKS.findall(page.read_text(encoding="utf-8")) if "://" not in link]
+            waiting += [(page.parent / link).resolve() for link in links if link]
+    assert {path for path in DOCS.rglob("*.md")} <= seen
+
+
+def test_the_reference_names_every_section_and_signal() -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    assert [name for name in fields_of(Config) if f"## `{name}`" not in text] == []
+    assert [signal.name for signal in PUBLIC_SIGNALS if f"`{signal.name}`" not in text] == []
