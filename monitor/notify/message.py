@@ -15,7 +15,7 @@ from msgspec import Struct
 from monitor.alerting.headline import headline, level_texts
 from monitor.notify.redact import name, redact
 from schemas.alert import LABELS, Alert, AlertStatus, Notification, NotificationReason, Severity
-from schemas.config import Config
+from schemas.config import DAY, WEEK, Config
 from schemas.finding import Finding
 from schemas.limits import EXAMPLE_RUNS
 
@@ -37,11 +37,12 @@ _NAME_LENGTHS = {"agent": 40, "version": 24, "tool": 40, "model": 40, "provider"
 
 
 class Fact(Struct, frozen=True):
-    """A name and what stands beside it; `time` (epoch seconds) where it is a moment."""
+    """A name and what stands beside it; `time` (epoch seconds) where it is a moment. `ours`: no foreign word in it."""
 
     name: str
     value: str
     time: float | None = None
+    ours: bool = False
 
 
 class RunLink(Struct, frozen=True):
@@ -101,7 +102,7 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
         runs=tuple(_run(run, config.runtime.run_url) for run in notification.runs[:EXAMPLE_RUNS]),
         others=_others(notification, config),
         timeline=tuple(Fact("", redact(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
-        footer=_footer(notification, finding),
+        footer=_footer(notification, finding, config),
         link=None if external is None else f"{external.rstrip('/')}/#incident={notification.incident}",
     )
 
@@ -119,6 +120,12 @@ def span_text(seconds: float) -> str:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def budget_text(per_second: float) -> str:
+    """A budget in the shortest period that gives at least one: `1 per week`, `2 per day`, `0.5 per week`."""
+    daily = per_second * DAY
+    return f"{daily:.3g} per day" if daily > 1.0 - 1e-9 else f"{per_second * WEEK:.3g} per week"
 
 
 def _harmless(finding: Finding, config: Config) -> Finding:
@@ -139,17 +146,18 @@ def _harmless(finding: Finding, config: Config) -> Finding:
 def _facts(notification: Notification, lead: Alert, finding: Finding) -> tuple[Fact, ...]:
     before, after = level_texts(finding)
     since = min(alert.finding.onset for alert in notification.alerts)
+    word = "Now" if notification.status == "firing" else "Reached"
     learned = _counted(before, finding.before_bad, finding.before_n, finding)
     facts = [
-        Fact(
-            "Now" if notification.status == "firing" else "Reached",
-            _counted(after, finding.after_bad, finding.after_n, finding),
-        ),
-        Fact("Before", f"{before} (declared)" if finding.reference == "declared" else learned),
+        Fact(word, _counted(after, finding.after_bad, finding.after_n, finding, " since"), ours=True),
+        Fact("Before", f"{before} (declared)" if finding.reference == "declared" else learned, ours=True),
     ]
     if notification.status == "resolved" and notification.resolved_at is not None:
         facts += [*_recovery(lead), Fact("Resolved", "", notification.resolved_at)]
-        facts += [Fact("Lasted", span_text(notification.resolved_at - since)), Fact("Began about", "", since)]
+        facts += [
+            Fact("Lasted", span_text(notification.resolved_at - since), ours=True),
+            Fact("Began about", "", since),
+        ]
     else:
         noticed = f", {span_text(notification.opened_at - since)} later" if notification.opened_at > since else ""
         facts += [Fact("Since about", "", since), Fact("Noticed", noticed, notification.opened_at)]
@@ -163,14 +171,14 @@ def _recovery(lead: Alert) -> list[Fact]:
     back, worst = lead.recovery, lead.finding
     if back is None or back.after_n <= 0 or abs(back.after - back.before) >= abs(worst.after - worst.before):
         return []
-    return [Fact("Now", _counted(level_texts(back)[1], back.after_bad, back.after_n, back))]
+    return [Fact("Now", _counted(level_texts(back)[1], back.after_bad, back.after_n, back), ours=True)]
 
 
-def _counted(level: str, bad: float, n: float, finding: Finding) -> str:
+def _counted(level: str, bad: float, n: float, finding: Finding, when: str = "") -> str:
     if n <= 0 or finding.signal == "agent.traffic":
         return level
     unit = {"tool.schema": "calls", "retrieval.empty": "retrievals"}.get(finding.signal, "runs")
-    return f"{level} ({_count(bad)} of {_count(n)} {unit})"
+    return f"{level} ({_count(bad)} of {_count(n)} {unit}{when})"
 
 
 def _count(value: float) -> str:
@@ -197,13 +205,15 @@ def _run(run: str, template: str | None) -> RunLink:
     return RunLink(name(run, 80), url if url is not None and len(url) <= URL_LENGTH else None)
 
 
-def _footer(notification: Notification, finding: Finding) -> tuple[str, ...]:
+def _footer(notification: Notification, finding: Finding, config: Config) -> tuple[str, ...]:
     if finding.reference == "declared":
         normal = "normal level declared in the configuration"
     else:
         normal = f"normal level learned from {_count(finding.before_n)} observations"
-    why = (finding.reason,) if finding.reason else ()
-    return (f"incident {notification.incident}", str(notification.reason), normal, *why)
+    words = [f"incident {notification.incident}", str(notification.reason), normal]
+    if notification.severity == "page" and (owner := config.owners.get(notification.owner)) is not None:
+        words.append(f"false pages accepted: {budget_text(owner.budget)}")
+    return (*words, finding.reason) if finding.reason else tuple(words)
 
 
 def _clip(title: str) -> str:

@@ -26,6 +26,7 @@ TEXT = 3000
 TOTAL = 10_000
 """JSON characters over all blocks. Slack refuses at about 13,200 (`msg_blocks_too_long`)."""
 
+_NO_FORMAT = {ord(each): " " for each in "*_~"}
 _NO_MARKUP = {ord(each): None for each in "&<>`"}
 _SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅"}
 
@@ -53,7 +54,7 @@ def render(message: Message) -> tuple[list[Block], str]:
 def fallback(message: Message) -> str:
     """The message in one paragraph: what a phone shows before it is opened."""
     facts = ", ".join(f"{fact.name.lower()} {_plain(fact)}" for fact in message.facts[:3])
-    text = f"{_SIGNS[message.word]} {message.word}: {message.title}. {facts}. Owner {message.owner}."
+    text = f"{_SIGNS[message.word]} {message.word}: {message.title} ({facts}, owner {message.owner})"
     return _whole(escape(text), TEXT)
 
 
@@ -101,7 +102,7 @@ def _fields(facts: Iterable[Fact]) -> Block | None:
 
 def _shown(fact: Fact) -> str:
     if fact.time is None:
-        return code(fact.value)
+        return escape(fact.value) if fact.ours else code(fact.value)
     return moment(fact.time) + escape(fact.value)
 
 
@@ -136,8 +137,7 @@ def _timeline(message: Message) -> list[str]:
 
 
 def _context(message: Message) -> Block:
-    words = [escape(word.replace("`", "'")) for word in message.footer[:3]]
-    words += [code(word) for word in message.footer[3:]]
+    words = [escape(word).replace("`", "'").translate(_NO_FORMAT) for word in message.footer]
     if message.link is not None:
         words.append(f"<{_url(message.link)}|open in Forewarn>")
     return {"type": "context", "elements": [_mrkdwn(_whole(" · ".join(words), SECTION))]}
