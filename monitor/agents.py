@@ -45,7 +45,6 @@ class Core(Struct, array_like=True):
     first_seen: float
     last_seen: float
     loose_ids: dict[str, float]
-    asked: list[str]
     wake: float
     evidence: dict[str, list[int]]
     failed_runs: dict[str, list[str]]
@@ -128,6 +127,7 @@ class Agent:
         for version in sorted(self.slices.waiting):
             self.slices.release(version, now)
         self._advance_traffic(now)
+        self.slices.ask(now)
         self.tracker.forget(now)
         while self.loose_ids and next(iter(self.loose_ids.values())) + tracking.REMEMBER_SECONDS <= now:
             del self.loose_ids[next(iter(self.loose_ids))]

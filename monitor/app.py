@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from pydantic import SecretStr
@@ -120,7 +121,11 @@ async def _listen(config: Config, view: View, sink: Sink, clock: Callable[[], fl
             f"runtime.host {runtime.host} is reachable from elsewhere: set runtime.token (or runtime.token_file), "
             "or bind to 127.0.0.1 and put a proxy in front"
         )
-    app = build_app(view, http.routes(sink, clock), host_is_loopback=loopback, token=token, clock=clock)
+    outside = urlsplit(runtime.external_url).hostname if runtime.external_url else None
+    app = build_app(
+        view, http.routes(sink, clock), host_is_loopback=loopback, token=token,
+        hosts=(outside,) if outside else (), clock=clock,
+    )  # fmt: skip
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:

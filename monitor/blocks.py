@@ -113,7 +113,7 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.tracker.histogram, agent.tracker.next_block = core.histogram, core.next_block
     agent.tracker.restore(runs)
     agent.tracker.restored()
-    agent.slices.accounts, agent.slices.asked = core.accounts, core.asked
+    agent.slices.accounts = core.accounts
     agent.slices.evidence, agent.slices.failed_runs = core.evidence, core.failed_runs
     agent.slices.restore(nodes)
     agent.slices.reopen()
@@ -128,7 +128,7 @@ def _core(agent: Agent) -> Core:
         agent.name, agent.offset, agent.runs, agent.failed, agent.hung, agent.silent, agent.versions, agent.tools,
         agent.tracker.histogram, agent.tracker.next_block, agent.slices.accounts, agent.traffic,
         [item for waiting in agent.slices.waiting.values() for item in waiting],
-        agent.first_seen, agent.last_seen, agent.loose_ids, agent.slices.asked, agent.wake,
+        agent.first_seen, agent.last_seen, agent.loose_ids, agent.wake,
         agent.slices.evidence, agent.slices.failed_runs,
     )  # fmt: skip
 

@@ -27,7 +27,6 @@ from schemas.view import BudgetView
 VERSION = b"\x01"
 PARENTS = 10_000
 """Nodes above agents. More: no new ones, counted as `parents_refused`."""
-SPEAKERS = 2
 
 
 class _Clock(Struct, array_like=True):
@@ -58,6 +57,7 @@ class Aggregator:
             return
         self._heard[batch.agent] = batch.time
         self._heard_more = True
+        self.ledger.seen(batch.agent, batch.time)
         self._asked += [(owner, batch.agent) for owner in batch.accounts]
         for evidence in batch.evidence:
             by_agent = self._pending.setdefault(evidence.node, {})
@@ -118,7 +118,7 @@ class Aggregator:
                 self.parents[parent.name] = parent
             elif key.startswith("aggregator/book/"):
                 book = msgspec.msgpack.decode(value[1:], type=Book)
-                self.ledger.books[book.owner] = book
+                self.ledger.restore(book)
             elif key == "aggregator/clock":
                 clock = msgspec.msgpack.decode(value[1:], type=_Clock)
                 self._now, self._heard = clock.now, clock.heard
@@ -140,7 +140,7 @@ class Aggregator:
             elif parents.has_news(parent, now):
                 findings.append(parents.say(parent, "update", now))
             return
-        if len(parent.members) < SPEAKERS or not total.sums:
+        if len(parent.speakers) < parents.SPEAKERS or not total.sums:
             return
         parents.date(parent, by_agent, total, now)
         if recursion.step_sums(parent.evidence, total.sums, failure.LONG_WEIGHTS, flowed):

@@ -18,6 +18,8 @@ from schemas.view import BudgetView
 
 SHORTEST_EPOCH = 60.0
 LONGEST_EPOCH = 3600.0
+REFRESH_SECONDS = 3600.0
+"""How exactly it is known when an agent was last there."""
 FORGET_SECONDS = 7 * 86400.0
 """An account that asked for nothing for so long no longer counts as known."""
 ACCOUNTS = 100_000
@@ -33,10 +35,8 @@ class Book(Struct, array_like=True):
     length: float
     known: int
     newcomers: int
-    accounts: dict[str, float]
-    """Agent → when it last had something to say."""
-    fresh: list[str]
-    """Agents that joined in this epoch, in the order in which they came."""
+    accounts: dict[str, list[float]]
+    """Agent → when it last had something to say, and its share of this epoch."""
     page_share: float = 0.0
     """Part of the agents' budget that the grants of this epoch hold together."""
     page_granted: float = 0.0
@@ -53,29 +53,37 @@ class Ledger:
         self._owners = config.owners
         self._counts = counts
         self.books: dict[str, Book] = {}
+        self._owners_of: dict[str, set[str]] = {}
         self.dirty: set[str] = set()
 
     def ask(self, owner: str, agent: str, now: float) -> Grant | None:
-        """An agent has nodes of this owner; a grant if it is new."""
+        """An agent has nodes of this owner and no grant for them; asked again, it gets the same again."""
         book = self._book(owner, now)
-        self.dirty.add(owner)
-        known = agent in book.accounts
-        book.accounts[agent] = now
-        if known:
-            return None
-        if len(book.accounts) > ACCOUNTS:
-            del book.accounts[agent]
-            self._counts["accounts_refused"] = self._counts.get("accounts_refused", 0) + 1
-            return None
-        book.newcomers += 1
-        book.fresh.append(agent)
-        return self._grant(book, agent, shares.newcomer_share(book.known, book.newcomers), now)
+        account = book.accounts.get(agent)
+        if account is None:
+            if len(book.accounts) >= ACCOUNTS:
+                self._counts["accounts_refused"] = self._counts.get("accounts_refused", 0) + 1
+                return None
+            book.newcomers += 1
+            account = book.accounts[agent] = [now, shares.newcomer_share(book.known, book.newcomers)]
+            book.page_share += account[1]
+            self._owners_of.setdefault(agent, set()).add(owner)
+            self.dirty.add(owner)
+        return self._grant(book, agent, account[1], now)
 
-    def seen(self, owner: str, agent: str, now: float) -> None:
+    def seen(self, agent: str, now: float) -> None:
         """An agent is still there."""
-        book = self.books.get(owner)
-        if book is not None and agent in book.accounts:
-            book.accounts[agent] = now
+        for owner in self._owners_of.get(agent, ()):
+            account = self.books[owner].accounts[agent]
+            if now - account[0] > REFRESH_SECONDS:
+                account[0] = now
+                self.dirty.add(owner)
+
+    def restore(self, book: Book) -> None:
+        """Put back a saved book."""
+        self.books[book.owner] = book
+        for agent in book.accounts:
+            self._owners_of.setdefault(agent, set()).add(book.owner)
 
     def tick(self, now: float) -> list[Grant]:
         """New grants for every owner whose epoch is over."""
@@ -123,7 +131,7 @@ class Ledger:
     def _book(self, owner: str, now: float) -> Book:
         book = self.books.get(owner)
         if book is None:
-            book = self.books[owner] = Book(owner, now, now + SHORTEST_EPOCH, SHORTEST_EPOCH, 0, 0, {}, [])
+            book = self.books[owner] = Book(owner, now, now + SHORTEST_EPOCH, SHORTEST_EPOCH, 0, 0, {})
         return book
 
     def _turn(self, book: Book, now: float) -> list[Grant]:
@@ -134,14 +142,18 @@ class Ledger:
         book.notice_granted += part * self._budget(book.owner, "notice") * elapsed
         book.length = SHORTEST_EPOCH if book.newcomers else min(2.0 * book.length, LONGEST_EPOCH)
         book.start, book.end = now, now + book.length
-        book.accounts = {agent: at for agent, at in book.accounts.items() if at + FORGET_SECONDS > now}
-        book.known, book.newcomers, book.fresh, book.page_share = len(book.accounts), 0, [], 0.0
-        self.dirty.add(book.owner)
+        for agent in [agent for agent, (at, _) in book.accounts.items() if at + FORGET_SECONDS <= now]:
+            del book.accounts[agent]
+            self._owners_of[agent].discard(book.owner)
+        book.known, book.newcomers = len(book.accounts), 0
         share = shares.known_share(book.known)
+        book.page_share = share * book.known
+        self.dirty.add(book.owner)
+        for account in book.accounts.values():
+            account[1] = share
         return [self._grant(book, agent, share, now) for agent in sorted(book.accounts)]
 
     def _grant(self, book: Book, agent: str, share: float, now: float) -> Grant:
-        book.page_share += share
         part = (1.0 - AGGREGATOR_SHARE) * share
         owner = book.owner
         return Grant(

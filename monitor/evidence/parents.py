@@ -14,6 +14,8 @@ from schemas import limits
 from schemas.finding import Finding, FindingStatus
 from schemas.records import Evidence
 
+SPEAKERS = 2
+"""Agents that must have spoken: with one, a parent would be that agent's node again."""
 MEMBERS = 1_000
 """Agents that one parent tells apart. More: they count, but are not named."""
 NAMED = 5
@@ -43,6 +45,8 @@ class Parent(Struct, array_like=True):
     total_n: float = 0.0
     total_bad: float = 0.0
     examples: list[str] = []
+    speakers: list[str] = []
+    """The first agents that spoke to it, as many as it takes to bet."""
     firing: Firing | None = None
 
 
@@ -66,6 +70,8 @@ def total(evidence: Iterable[Evidence]) -> Evidence:
 
 def note(parent: Parent, agent: str, evidence: Evidence) -> None:
     """Count what one agent said."""
+    if len(parent.speakers) < SPEAKERS and agent not in parent.speakers:
+        parent.speakers = [*parent.speakers, agent]
     counts = parent.members.get(agent)
     if counts is None:
         if len(parent.members) >= MEMBERS:
@@ -84,9 +90,7 @@ def date(parent: Parent, by_agent: dict[str, Evidence], tick: Evidence, now: flo
     if parent.cusum <= 1.0:
         parent.onset = now
         parent.n = parent.bad = parent.expected = 0.0
-        for agent, counts in parent.members.items():
-            piece = by_agent.get(agent)
-            counts[:] = [0.0, 0.0, 0.0] if piece is None else _counts(piece)
+        parent.members = {agent: _counts(piece) for agent, piece in by_agent.items()}
         parent.examples = list(tick.runs)
     logs = tick.sums[_ONSET_BET] / recursion.SCALE
     parent.cusum = max(parent.cusum, 1.0) * math.exp(max(min(logs, recursion.LOG_CAP), -recursion.LOG_CAP))

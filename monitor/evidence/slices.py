@@ -153,8 +153,11 @@ class Slices:
         account = self.accounts.get(owner)
         if account is None:
             account = self.accounts[owner] = accounts.empty()
-            self.asked.append(owner)
         return account
+
+    def ask(self, now: float) -> None:
+        """Ask anew for every account whose grant is over."""
+        self.asked = [owner for owner, account in self.accounts.items() if account.end <= now]
 
     def of_owner(self, owner: str) -> list[Node]:
         """The nodes that drip from this owner's account."""

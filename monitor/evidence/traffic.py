@@ -68,7 +68,7 @@ def new(now: float) -> Traffic:
 
 
 def next_wake(traffic: Traffic, drip_rate: float) -> float:
-    """When to look again if nothing comes: the end of the bin or the moment of a page; infinity where nothing is due."""
+    """When to look again if nothing comes: the end of the bin or the moment of a page; infinity if nothing is due."""
     if traffic.firing_key or traffic.rate <= 0.0:
         return math.inf
     end = traffic.bin_start + BIN_SECONDS
@@ -183,6 +183,15 @@ def _bound(traffic: Traffic, declared: float | None, tolerance: float) -> None:
 
 def _low_hour(bins: list[int]) -> float:
     """The tenth percentile of the hourly counts in a stretch of bins; nothing where no hour of it is known."""
-    stretches = (bins[i : i + HOUR_BINS] for i in range(len(bins) - HOUR_BINS + 1))
-    hours = sorted(sum(stretch) for stretch in stretches if UNKNOWN not in stretch)
+    hours: list[int] = []
+    total = known = 0
+    for i, count in enumerate(bins):
+        total += count if count != UNKNOWN else 0
+        known += count != UNKNOWN
+        if i >= HOUR_BINS:
+            total -= bins[i - HOUR_BINS] if bins[i - HOUR_BINS] != UNKNOWN else 0
+            known -= bins[i - HOUR_BINS] != UNKNOWN
+        if known == HOUR_BINS:
+            hours.append(total)
+    hours.sort()
     return float(hours[int(LOW_QUANTILE * (len(hours) - 1))]) if hours else 0.0

@@ -156,7 +156,7 @@ class Embedded:
 
     def counts(self) -> dict[str, int]:
         """Counters by metric name."""
-        found = published(self._engine.partition.counts | self._engine.aggregator.counts)
+        found = published(Counter(self._engine.partition.counts) + Counter(self._engine.aggregator.counts))
         return {**found, **self._counts}
 
     def gauges(self) -> dict[str, float]:
@@ -167,7 +167,11 @@ class Embedded:
 
     def health(self) -> Health:
         """Alive: the writer runs. Ready: it ticks, and there is room."""
-        live = Check(name="writer", ok=self._failure is None, message=str(self._failure or ""))
+        live = Check(
+            name="writer",
+            ok=self._failure is None,
+            message=type(self._failure).__name__ if self._failure is not None else "",
+        )
         ready = (
             Check(name="ticks", ok=not self._is_blind(), message="no tick for a while" if self._is_blind() else ""),
             Check(name="room", ok=self._queued < QUEUE_EVENTS, message=f"{self._queued} events wait"),
