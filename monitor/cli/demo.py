@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
-import os
 import signal
 import socket
 import sys
@@ -22,6 +21,7 @@ import click
 
 from monitor import app
 from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
+from monitor.cli.environment import environment
 from monitor.config import load
 from monitor.demo.process import FleetEnded, FleetProcess
 from monitor.demo.scenario import CONFIG
@@ -65,7 +65,7 @@ def command(once: bool, port: int | None, seed: int) -> None:
 def _config(directory: Path, port: int) -> Config:
     file = directory / "forewarn.yaml"
     file.write_text(CONFIG, "utf-8")
-    config = load(file, os.environ)
+    config = load(file, environment())
     changes = {"directory": str(directory / "data"), "port": port}
     return config.model_copy(update={"runtime": config.runtime.model_copy(update=changes)})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 
 from monitor import history
 from monitor.cli import COULD_NOT_RUN
+from monitor.cli.environment import environment
 from monitor.config import ConfigError, load, render
 from monitor.notify.console import render as render_message
 from monitor.notify.message import compose
@@ -36,7 +36,7 @@ def command(file: Path, inputs: tuple[Path, ...], as_json: bool, until: float | 
     is sent. The last line is a summary. Exit code 0, or 2 if something cannot be read.
     """
     try:
-        config = load(file, os.environ)
+        config = load(file, environment())
         began = time.perf_counter()
         recorded = history.read(inputs, config.runtime.trace_timeout)
     except ConfigError as error:

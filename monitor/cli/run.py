@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import click
 
 from monitor import app
 from monitor.cli import COULD_NOT_RUN
+from monitor.cli.environment import environment
 from monitor.config import ConfigError, load, render
 from monitor.runtime.store import StoreError
 from schemas.config import Config
@@ -49,7 +49,7 @@ def command(
     """
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        config = load(file, os.environ) if file is not None else Config()
+        config = load(file, environment()) if file is not None else Config()
     except OSError as error:
         _fail(f"cannot read {file}: {error.strerror}")
     except ConfigError as error:

@@ -24,7 +24,8 @@ MORE_MODULES = {"schemas": 10}  # one noun each; a folder inside would say less 
 CODE = ("schemas/", "detectors/", "monitor/", "sdk/src/", "forewarn_server.py")
 PURE = ("schemas/", "detectors/", "monitor/")
 EDGES = tuple(
-    f"monitor/{name}" for name in ("config/", "intake/", "runtime/", "notify/", "web/", "app", "history", "demo/", "cli/")
+    f"monitor/{part}"
+    for part in ("config/", "intake/", "runtime/", "notify/", "web/", "app", "history", "demo/", "cli/")
 )
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 IMPURE_MODULES = {
@@ -36,8 +37,8 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpo
 NOW = {"now", "utcnow", "today"}
 ENVIRONMENT_READERS = {
     "monitor/cli/environment.py",
+    "monitor/demo/process.py",  # hands a child process its variables, cleaned
     "sdk/src/forewarn/http_transport.py",
-    "sdk/src/forewarn/kafka_transport.py",
 }
 CLOCK_READERS = {"monitor/runtime/clock.py", "monitor/cli/emit.py", "monitor/demo/fleet.py"}
 REMEDY = re.compile(r"\b(install|unset|set|run|start|needs?)\b")
@@ -106,7 +107,7 @@ def purity(path: str, text: str) -> Iterator[str]:
 
 
 def environment(path: str, text: str) -> Iterator[str]:
-    """The environment is read in one place of the server, and in one of the SDK for each of its transports."""
+    """The environment is read in one place of the server, and in one of the SDK."""
     if not is_code(path) or path in ENVIRONMENT_READERS:
         return
     for node in ast.walk(ast.parse(text)):
