@@ -11,13 +11,18 @@ WITHOUT_EFFECT = {
     "owners.*.escalate": "nobody is told when a page is not acknowledged",
     "components.*.objectives": "objectives are not judged",
     "components.*.contract": "contracts are not checked",
-    "components.*.depends_on": "dependencies do not change who is told",
-    "route": "routing is by owner",
+    "route.**.group_by": "an incident is the group",
+    "route.**.group_wait": "an incident is told at once",
+    "route.**.group_interval": "what is new is told at once",
+    "route.**.mute_time_intervals": "no time mutes an alert",
+    "route.**.active_time_intervals": "no time mutes an alert",
     "inhibit_rules": "no alert mutes another",
     "time_intervals": "no time mutes an alert",
+    "slack.app_token": "messages have no buttons",
+    "slack.app_token_file": "messages have no buttons",
     "tests": "`forewarn test` does not exist",
 }
-"""Key path (`*`: any name or item) → what does not happen yet."""
+"""Key path (`*`: any name or item, `**`: any route of the tree) → what does not happen yet."""
 
 
 def say_without_effect(document: Document) -> None:
@@ -32,10 +37,13 @@ def say_without_effect(document: Document) -> None:
 
 def _first(value: object, pattern: list[str]) -> tuple[Mapping, str] | None:
     part, rest = pattern[0], pattern[1:]
-    if part == "*":
-        inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, Sequence) else ()
-        found = (_first(item, rest) for item in inner)
+    if part == "**":
+        inner = value.get("routes", ()) if isinstance(value, Mapping) else ()
+        found = (_first(value, rest), *(_first(route, pattern) for route in inner))
         return next((place for place in found if place is not None), None)
+    if part == "*":
+        items = value.values() if isinstance(value, Mapping) else value if isinstance(value, Sequence) else ()
+        return next((place for item in items if (place := _first(item, rest)) is not None), None)
     if not isinstance(value, Mapping) or not value.get(part):
         return None
     return (value, part) if not rest else _first(value[part], rest)

@@ -6,15 +6,10 @@ Alertmanager 0.34, whose configuration this is.
 
 from __future__ import annotations
 
-import re
-
+from monitor.alerting.routing.matchers import parse_matchers
 from monitor.config.document import Mapping, Sequence, clip
-from monitor.config.meaning import Checked, pattern_problem
+from monitor.config.meaning import Checked
 from schemas.config import Route
-
-_MATCHER = re.compile(
-    r'\s*(?P<name>[A-Za-z_][\w.]*|"(?:[^"\\]|\\.)+")\s*(?P<op>=~|!~|!=|=)\s*(?P<value>"(?:[^"\\]|\\.)*"|[^"{},\s]*)\s*'
-)
 
 
 def check_receivers(checked: Checked) -> None:
@@ -42,8 +37,6 @@ def check_routes(checked: Checked) -> None:
     route, place = checked.config.route, checked.document.root.get("route")
     if route is None or not isinstance(place, Mapping) or not place.keys_at:
         return  # `route: {}`: by owner
-    if route.receiver is None and "receiver" not in place.keys_at:
-        checked.document.report(place.span, place.path, "the root of the tree needs a `receiver`")
     for key in ("matchers", "continue", "mute_time_intervals", "active_time_intervals"):
         if place.get(key):
             checked.document.report(
@@ -88,28 +81,8 @@ def _check_matchers(checked: Checked, matchers: object) -> None:
     if not isinstance(matchers, Sequence):
         return
     for index, text in enumerate(matchers):
-        problem = matcher_problem(str(text))
-        if problem:
+        try:
+            parse_matchers(str(text))
+        except ValueError as error:
             span, path = matchers.items_at[index], (*matchers.path, matchers.indexes[index])
-            checked.document.report(span, path, f"no matcher: {problem}", found=clip(str(text)))
-
-
-def matcher_problem(text: str) -> str | None:
-    """Why a text is no list of matchers (`owner="payments"`, `{severity=~"page|notice", agent!="x"}`)."""
-    inner = text.strip()
-    if inner.startswith("{") != inner.endswith("}"):
-        return "a brace without its other half"
-    inner = inner[1:-1] if inner.startswith("{") else inner
-    at = 0
-    while at < len(inner):
-        match = _MATCHER.match(inner, at)
-        if match is None:
-            return f'`{clip(inner[at:])}`; write `label="value"`, with `=`, `!=`, `=~` or `!~`'
-        if match["op"] in ("=~", "!~") and (problem := pattern_problem(match["value"].strip('"'))):
-            return problem
-        at = match.end()
-        if at < len(inner):
-            if inner[at] != ",":
-                return f"a `,` belongs before `{clip(inner[at:])}`"
-            at += 1
-    return None if inner.strip() else "nothing to match"
+            checked.document.report(span, path, f"no matcher: {error}", found=clip(str(text)))

@@ -73,7 +73,9 @@ ROWS = [
     ("detectors: {run.failed: {reference: 0}}", 1, 37, "nothing can be compared with 0", None),
     ("detectors: {run.failed: {tolerance: 0.5}}", 1, 37, "this must be at least 1", None),
     # routing
-    ("route: {group_wait: 1s}", 1, 8, "the root of the tree needs a `receiver`", None),
+    ("route: {routes: [{matchers: ['a~b']}]}", 1, 30, "no matcher: ", None),
+    ("route: {routes: [{matchers: ['a=~\"(\"']}]}", 1, 30, "no matcher: ", None),
+    ("route: {routes: [{matchers: ['{a=b']}]}", 1, 30, "no matcher: ", None),
     ("receivers: [{name: slack}]\nroute: {receiver: slak}", 2, 19, "there is no receiver `slak`", "slack"),
     ("receivers: [{name: a}]\nroute: {receiver: a, routes: [{receiver: b}]}", 2, 42, "there is no receiver `b`", None),
     ("receivers: [{name: a}, {name: a}]", 1, 31, "a second receiver `a`", None),
