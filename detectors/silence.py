@@ -14,6 +14,8 @@ from detectors.recursion import PAGE
 RHOS = (0.0, 0.25, 0.5)
 SIZE = len(RHOS)
 _EXPONENT_CAP = 60.0
+_RESOLUTION_DRIP = 0.01
+"""Flows in per event that is expected; a false resolution at level 20 then takes 2,000 of them on average."""
 
 
 def advance(evidence: list[float], rate: float, seconds: float, events: float, drip: float) -> bool:
@@ -49,4 +51,5 @@ def seconds_until_page(evidence: list[float], rate: float, drip_rate: float) -> 
 def resolve(evidence: float, rate: float, after: float, seconds: float, events: float) -> float:
     """Evidence for "back at `rate`" against "still at most `after`" (likelihood ratio of two Poisson processes)."""
     growth = events * math.log(rate / after) - (rate - after) * seconds
-    return (evidence + 0.05) * math.exp(max(min(growth, _EXPONENT_CAP), -_EXPONENT_CAP))
+    drip = _RESOLUTION_DRIP * min(rate * seconds, 1.0)
+    return (evidence + drip) * math.exp(max(min(growth, _EXPONENT_CAP), -_EXPONENT_CAP))

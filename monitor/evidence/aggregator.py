@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from detectors import failure, recursion, resolution, shares
+from detectors import failure, recursion, shares
 from monitor.evidence import parents
 from monitor.evidence.ledger import Book, Ledger
 from monitor.evidence.parents import Parent
@@ -144,7 +144,7 @@ class Aggregator:
             return
         parents.date(parent, by_agent, total, now)
         if recursion.step_sums(parent.evidence, total.sums, failure.LONG_WEIGHTS, flowed):
-            parents.fire(parent, now, resolution.level)
+            parents.fire(parent, now)
             findings.append(parents.say(parent, "firing", now))
 
     def _parent(self, name: str, now: float) -> Parent | None:

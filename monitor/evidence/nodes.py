@@ -35,13 +35,14 @@ class Firing(Struct, array_like=True):
     before: float
     before_n: float
     before_bad: float
-    after: float
-    """The level that must be refuted for a resolution."""
     n: float
     bad: float
     """Observations since the onset, and how many of them were bad."""
     back: float = 0.0
     """Evidence that the signal is back."""
+    back_n: float = 0.0
+    back_bad: float = 0.0
+    """Observations since that evidence began to grow, and how many of them were bad."""
     gone: float = 0.0
     """Evidence that the slice gets no more runs: its version was rolled back."""
     others: float = 0.0
@@ -153,8 +154,6 @@ def silence_evidence(node: Node) -> None:
 def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key) -> Firing:
     """Begin an episode from what was counted since the onset."""
     normal = node.reference
-    n = max(node.since_n, 1.0)
-    level = node.since_bad / n
     before_n = max(node.n - node.since_n, 0.0)
     before_bad = min(max(node.k - node.since_bad, 0.0), before_n)
     if node.declared is None and before_n > 0.0:
@@ -163,7 +162,7 @@ def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key) -> 
         normal = node.reference
     node.firing = Firing(
         incident_key, now, node.onset, normal, max(before_n, 0.0), before_bad,
-        resolution.level(normal, level), node.since_n, node.since_bad, said_n=node.since_n, said_at=now,
+        node.since_n, node.since_bad, said_n=node.since_n, said_at=now,
         mode=mode, watched=watched,
     )  # fmt: skip
     node.evidence = [0.0] * failure.SIZE
@@ -174,7 +173,12 @@ def observe_firing(node: Node, y: float, run: str) -> bool:
     """One observation while the node fires; True when the evidence says that the signal is back."""
     firing = node.firing
     assert firing is not None
-    firing.back = resolution.step(firing.back, y, firing.before, firing.after)
+    if firing.back < 1.0:
+        firing.back_n = firing.back_bad = 0.0
+    firing.back_n += 1.0
+    firing.back_bad += y
+    level = resolution.level(firing.before, firing.bad, firing.n)
+    firing.back = resolution.step(firing.back, y, firing.before, level, firing.n)
     firing.others += firing.gap
     firing.gap = firing.gone = 0.0
     if firing.back >= resolution.RESOLVED:
@@ -196,7 +200,7 @@ def observe_elsewhere(node: Node) -> bool:
     assert firing is not None
     firing.gap += 1.0
     share = min((firing.n + 1.0) / (firing.n + firing.others + 1.0), 0.9)
-    firing.gone = (firing.gone + resolution.DRIP) / (1.0 - share / 2.0)
+    firing.gone = (firing.gone + resolution.drip(firing.n + firing.others)) / (1.0 - share / 2.0)
     return firing.gone >= resolution.RESOLVED
 
 

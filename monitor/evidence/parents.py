@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -100,14 +100,14 @@ def date(parent: Parent, by_agent: dict[str, Evidence], tick: Evidence, now: flo
     parent.expected += expected
 
 
-def fire(parent: Parent, now: float, level: Callable[[float, float], float]) -> None:
+def fire(parent: Parent, now: float) -> None:
     """Begin an episode from what was counted since the onset."""
     n = max(parent.n, 1.0)
     normal = min(max(parent.expected / n, 0.001), 0.9)
     before_n = max(parent.total_n - parent.n, 0.0)
     parent.firing = Firing(
         words.name(parent.name, parent.onset, now), now, parent.onset, normal, before_n,
-        max(parent.total_bad - parent.bad, 0.0), level(normal, parent.bad / n), parent.n, parent.bad,
+        max(parent.total_bad - parent.bad, 0.0), parent.n, parent.bad,
         said_n=parent.n, said_at=now, mode=parent.mode,
     )  # fmt: skip
 
@@ -115,15 +115,22 @@ def fire(parent: Parent, now: float, level: Callable[[float, float], float]) -> 
 def observe_firing(parent: Parent, tick: Evidence) -> bool:
     """A tick's observations while the parent fires; True when the evidence says that the signal is back.
 
-    log(1 + slope * (after - y)) is concave in y, so counting a share as that part of a failure never overstates.
+    log(1 + slope * (level - y)) is concave in y, so counting a share as that part of a failure never overstates.
     """
     firing = parent.firing
     assert firing is not None
     n, bad, _ = _counts(tick)
-    slope = (firing.after - firing.before) / (firing.after * (1.0 - firing.after))
-    worst = max(1.0 + slope * (firing.after - 1.0), 1e-12)
-    logs = bad * math.log(worst) + (n - bad) * math.log(1.0 + slope * firing.after)
-    firing.back = (firing.back + resolution.DRIP) * math.exp(max(min(logs, recursion.LOG_CAP), -recursion.LOG_CAP))
+    if firing.back < 1.0:
+        firing.back_n = firing.back_bad = 0.0
+    firing.back_n += n
+    firing.back_bad += bad
+    level = resolution.level(firing.before, firing.bad, firing.n)
+    slope = resolution.slope(firing.before, level)
+    worst = max(1.0 + slope * (level - 1.0), 1e-12)
+    logs = bad * math.log(worst) + (n - bad) * math.log(1.0 + slope * level)
+    firing.back = (firing.back + resolution.drip(firing.n)) * math.exp(
+        max(min(logs, recursion.LOG_CAP), -recursion.LOG_CAP)
+    )
     if firing.back >= resolution.RESOLVED:
         return True
     firing.n += n
@@ -157,6 +164,7 @@ def say(parent: Parent, status: FindingStatus, now: float) -> Finding:
     whole = sum(excess.values())
     worst = sorted(excess, key=lambda agent: (-excess[agent], agent))[:NAMED]
     node = dict(labels)
+    n, bad = words.counted(firing, status)
     if worst and excess[worst[0]] >= EXPLAINS * whole > 0.0:
         node["agent"] = worst[0]
         worst = worst[:1]
@@ -172,11 +180,11 @@ def say(parent: Parent, status: FindingStatus, now: float) -> Finding:
         node=node,
         watched=labels,
         before=firing.before,
-        after=firing.bad / firing.n if firing.n else firing.after,
+        after=bad / max(n, 1.0),
         before_n=firing.before_n,
-        after_n=firing.n,
+        after_n=n,
         before_bad=firing.before_bad,
-        after_bad=firing.bad,
+        after_bad=bad,
         onset=firing.onset,
         runs=tuple(parent.examples),
         affected=tuple([f"agent={agent}" for agent in worst if excess[agent] > 0.0]),

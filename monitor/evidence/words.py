@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from monitor.evidence.nodes import Key, Node
+from monitor.evidence.nodes import Firing, Key, Node
 from monitor.evidence.traffic import Traffic
 from monitor.signals import TRAFFIC
 from schemas.finding import Finding, FindingStatus
@@ -27,6 +27,7 @@ def of_node(
     """What a firing node says. `siblings`: nodes of the same signal and tool for other versions."""
     firing = node.firing
     assert firing is not None
+    n, bad = counted(firing, status)
     well = [f"version={n.version}" for n in siblings if n.firing is None and n.cusum < SUSPECT]
     return Finding(
         id=identity,
@@ -40,11 +41,11 @@ def of_node(
         node={"agent": agent, **node.labels()},
         watched={"agent": agent, **_labels(firing.watched or node.key)},
         before=firing.before,
-        after=firing.bad / firing.n if firing.n else firing.after,
+        after=bad / max(n, 1.0),
         before_n=firing.before_n,
-        after_n=firing.n,
+        after_n=n,
         before_bad=firing.before_bad,
-        after_bad=firing.bad,
+        after_bad=bad,
         onset=firing.onset,
         runs=tuple(node.examples),
         affected=(f"version={node.version}",) if node.version is not None else (),
@@ -52,6 +53,13 @@ def of_node(
         reference="declared" if node.declared is not None else "learned",
         reason=reason,
     )
+
+
+def counted(firing: Firing, status: FindingStatus) -> tuple[float, float]:
+    """The observations that a word about an episode counts, and the bad ones: since the onset, or since the recovery."""
+    if status == "resolved" and firing.back_n:
+        return firing.back_n, firing.back_bad
+    return firing.n, firing.bad
 
 
 def of_traffic(
