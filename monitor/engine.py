@@ -50,6 +50,9 @@ RUN_KINDS = frozenset(
 """Kinds that belong to a run and open it."""
 AGENTS = 100_000
 """Agents of one partition. Events of further ones are counted as `agents_refused` and skipped."""
+REMEMBERED = 200_000
+"""Runs, sessions and users whose agent is known without being named. More: the oldest is forgotten; its late events are
+counted as `unassigned`. After a restart runs are known again, sessions and users once they come back."""
 RECENT_RUNS = 200
 """Closed runs that a view can show."""
 
@@ -85,7 +88,7 @@ class PartitionEngine:
         self._active: dict[str, None] = {}
         self._unsaved: dict[str, None] = {}
         self._wakes: list[tuple[float, str]] = []
-        self._runs: dict[str, str] = {}
+        self._owners: dict[str, str] = {}
         self._step = Step()
 
     def step(self, batch: Iterable[tuple[int, Record]]) -> Step:
@@ -137,7 +140,7 @@ class PartitionEngine:
             put_back(agent, core, nodes, runs)
             heapq.heappush(self._wakes, (agent.wake, name))
             for run in runs:
-                self._runs[run.run] = name
+                self._owners[run.run] = name
 
     # -- records
 
@@ -148,7 +151,7 @@ class PartitionEngine:
             self._count("skewed")
         if self.now == 0.0:
             self.now = float(int(event.at))
-        name = event.agent or self._runs.get(event.run or "")
+        name = event.agent or self._claimed(event)
         if name is None:
             self._count("events")
             self._count("unassigned")
@@ -167,7 +170,7 @@ class PartitionEngine:
         self._count("events")
         if event.kind in RUN_KINDS:
             if event.kind == "run_started":
-                self._remember(event.run or "", name)
+                self._remember(event, name)
             closed = agent.take(event, self.now)
             if closed is not None:
                 self._closed(name, closed)
@@ -253,10 +256,20 @@ class PartitionEngine:
             )
         )
 
-    def _remember(self, run: str, agent: str) -> None:
-        self._runs[run] = agent
-        if len(self._runs) > AGENTS:
-            del self._runs[next(iter(self._runs))]
+    def _remember(self, event: Event, agent: str) -> None:
+        """Note whose run, session and user this is, for events that name no agent."""
+        owners = self._owners
+        for key in (event.run, event.session and f"session {event.session}", event.user and f"user {event.user}"):
+            if key:
+                owners.pop(key, None)
+                owners[key] = agent
+        while len(owners) > REMEMBERED:
+            del owners[next(iter(owners))]
+
+    def _claimed(self, event: Event) -> str | None:
+        """The agent of an event that names none: by its run, else by the last run of its session or user."""
+        owners = self._owners
+        return owners.get(event.run or "") or owners.get(f"session {event.session}") or owners.get(f"user {event.user}")
 
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1

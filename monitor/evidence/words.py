@@ -56,7 +56,7 @@ def of_node(
 
 
 def counted(firing: Firing, status: FindingStatus) -> tuple[float, float]:
-    """The observations that a word about an episode counts, and the bad ones: since the onset, or since the recovery."""
+    """The observations that a word counts, and the bad ones among them: since the onset, or since the recovery."""
     if status == "resolved" and firing.back_n:
         return firing.back_n, firing.back_bad
     return firing.n, firing.bad
