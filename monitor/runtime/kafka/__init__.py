@@ -1,0 +1,1 @@
+"""The monitor on Kafka and Faust: the only importer of either."""

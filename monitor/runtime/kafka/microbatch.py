@@ -1,0 +1,227 @@
+"""The seam through which Faust becomes fast: each fetch of a partition reaches a stream as one message.
+
+Faust spends some 90 µs on every message. Here a message stands for up to `BATCH_RECORDS` records of one partition: its
+value is the tuple of them, its offset that of the last. Everything else of Faust (group, rebalance, changelogs) is
+used as it is. Not here: what the records mean (`partition`), and Faust's settings (`worker`).
+
+Invariants, for batched topics:
+
+1. An offset is committed only after `done` said so. Faust's own acknowledgement counts for nothing, because a stream
+   also acknowledges what it skips while partitions move, and because offsets between two messages are no gap here.
+2. `done` counts only in the generation in which the records were fetched; whatever was fetched before a rebalance or
+   a seek is read again from the committed offset.
+3. Compaction holes and offset 0 need no care: what is committed is the offset after the last record that is done.
+
+`RELIED_ON` names what this module uses of Faust beyond its public interface; a test compares it with the pinned
+release, so that an upgrade that moves any of it fails there and not in production.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, NamedTuple, cast
+
+import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+FAUST = "0.15.3"
+"""The release this was read and tested against."""
+
+BATCH_RECORDS = 2000
+"""Records in one message at most: what the loop works on before it looks at anything else (some 20 ms)."""
+
+RELIED_ON: dict[str, tuple[str, ...]] = {
+    "Consumer.getmany": ("self", "timeout"),
+    "Consumer._wait_next_records": ("self", "timeout"),
+    "Consumer._new_offset": ("self", "tp"),
+    "Consumer._filter_tps_with_pending_acks": ("self", "topics"),
+    "Consumer._drain_messages": ("self", "fetcher"),
+    "Consumer._to_message": ("self", "tp", "record"),
+    "Consumer.ack": ("self", "message"),
+    "Consumer.on_partitions_revoked": ("self", "revoked"),
+    "Consumer.perform_seek": ("self",),
+    "Schema.compile": ("self", "app", "on_key_decode_error", "on_value_decode_error", "default_propagate"),
+    "App._new_transport": ("self",),
+    "App.create_event": ("self", "key", "value", "headers", "message"),
+}
+
+
+class Record(NamedTuple):
+    """One record of a batch. `time`: epoch seconds at which the broker (or the producer) wrote it."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    time: float
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class MicroBatchConsumer(driver.Consumer):
+    """Faust's consumer, with the topics of `app.batched_topics` in batches."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._batched = cast(MicroBatchApp, self.app).batched_topics
+        self._done: dict[TP, int] = {}
+        self._epoch = 0
+
+    @property
+    def epoch(self) -> int:
+        """Grows with every seek and rebalance: what was fetched in an older one is fetched again."""
+        return self._epoch
+
+    def done(self, tp: TP, offset: int, epoch: int) -> bool:
+        """Everything of `tp` up to and including `offset` is durable and may be committed.
+
+        False, and nothing happens, if it was fetched before the partitions last moved.
+        """
+        if epoch != self._epoch or tp not in self.assignment():
+            return False
+        if offset > self._done.get(tp, -1):
+            self._done[tp] = offset
+        return True
+
+    def lags(self, tps: Iterable[TP]) -> dict[tuple[str, int], int]:
+        """Records between what is done and the end of each partition, as far as the last fetch knew it."""
+        found = {}
+        for tp in tps:
+            end = self.highwater(tp)
+            done = self._done.get(tp)
+            begun = self._committed_offset.get(tp) if done is None else done + 1
+            if end is not None:
+                found[tp.topic, tp.partition] = max(0, end - (begun or 0))
+        return found
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        """Fetch, and give each partition's records as messages of at most `BATCH_RECORDS`."""
+        if not self.flow_active:
+            await self.wait(cast(Any, self.can_resume_flow))
+        # Read before the fetch: what moves while it waits makes its records void.
+        generation, epoch = self.app.consumer_generation_id, self._epoch
+        records, active = await self._wait_next_records(timeout)
+        if not records or self.should_stop:
+            return
+        if self._moved(generation, epoch):
+            await self._seek_back()
+            return
+        one_by_one = {}
+        for tp, fetched in records.items():
+            if tp.topic not in self._batched:
+                one_by_one[tp] = fetched
+                continue
+            if not fetched or not (active is None or tp in active or tp in self._buffered_partitions):
+                continue
+            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            for start in range(0, len(fetched), BATCH_RECORDS):
+                if self._moved(generation, epoch):
+                    return
+                yield tp, self._batch(tp, fetched[start : start + BATCH_RECORDS], epoch)
+        for tp, record in self.scheduler.iterate(one_by_one):
+            if self._moved(generation, epoch):
+                return
+            if active is None or tp in active or tp in self._buffered_partitions:
+                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+                yield tp, self._to_message(tp, record)
+
+    def _batch(self, tp: TP, fetched: list[Any], epoch: int) -> Any:
+        last = fetched[-1]
+        message = self._to_message(tp, last)
+        message.key = None
+        message.headers = {}
+        records = tuple(
+            Record(record.offset, record.key, record.value, record.timestamp / 1000.0, tuple(record.headers))
+            for record in fetched
+        )
+        message.value = cast(Any, Batch(tp, epoch, records))
+        # Faust's reader would otherwise mark all offsets since the message before as a gap, one interval each.
+        self._read_offset[tp] = last.offset
+        return message
+
+    def _moved(self, generation: int, epoch: int) -> bool:
+        return not self.flow_active or generation != self.app.consumer_generation_id or epoch != self._epoch
+
+    async def _seek_back(self) -> None:
+        try:
+            await self.perform_seek()
+        except Exception as error:
+            # The next rebalance seeks again; a crash here would only make it later.
+            self.log.warning("could not seek back while partitions move: %r", error)
+
+    def ack(self, message: Any) -> bool:
+        """For batched topics only Faust's own list of messages in work is kept; `done` decides on commits."""
+        if message.topic not in self._batched:
+            return bool(super().ack(message))
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Any:
+        yield from super()._filter_tps_with_pending_acks(topics)
+        for tp in list(self._done):
+            if topics is None or tp in topics or tp.topic in topics:
+                yield tp
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if tp.topic not in self._batched:
+            return super()._new_offset(tp)
+        done = self._done.get(tp)
+        return None if done is None else done + 1
+
+    async def perform_seek(self) -> None:
+        """Seek to the committed offsets; what was fetched before is void."""
+        self._forget()
+        await super().perform_seek()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Partitions move away."""
+        await super().on_partitions_revoked(revoked)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._epoch += 1
+        self._done.clear()
+
+
+class Batch(NamedTuple):
+    """What a stream gets for one message: records of one partition in order, and the epoch they were fetched in."""
+
+    tp: TP
+    epoch: int
+    records: tuple[Record, ...]
+
+
+class MicroBatchTransport(driver.Transport):
+    """Faust's Kafka transport with our consumer."""
+
+    Consumer = MicroBatchConsumer
+
+
+class MicroBatchSchema(faust.Schema[None, Any]):
+    """Decodes nothing: the batch is the value already."""
+
+    def compile(self, app: Any, **_: Any) -> Callable[..., Any]:
+        """The function that Faust calls for each message."""
+        create_event = app.create_event
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:  # noqa: ARG001 (Faust passes it by name)
+            return create_event(message.key, message.value, message.headers, message)
+
+        return decode
+
+
+class MicroBatchApp(faust.App):
+    """A Faust app whose `batched_topics` come in batches."""
+
+    batched_topics: frozenset[str] = frozenset()
+
+    def _new_transport(self) -> Any:
+        return MicroBatchTransport(self.conf.broker_consumer, self)
+
+    def batches(self, topic: str, *, waiting: int) -> Any:
+        """The stream source of one batched topic; `waiting` messages are held at most, then fetching pauses."""
+        if topic not in self.batched_topics:
+            raise ValueError(f"topic {topic!r} is not among the batched topics {sorted(self.batched_topics)}")
+        return self.topic(topic, schema=MicroBatchSchema(), maxsize=waiting)

@@ -1,0 +1,211 @@
+"""The topics: what they must look like, made and checked with kafka-python's admin client.
+
+Not who reads or writes them (`worker`). Invariant: `create` changes no topic that is there, `differences` changes
+nothing at all; both are safe to repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from schemas import limits
+from schemas.config import DAY, Runtime
+
+MESSAGE_BYTES = 2 * limits.EVENT_BYTES
+"""The largest record: the largest event with what Kafka and a span add to it. The broker refuses more."""
+
+SHORT_SECONDS = DAY
+"""How long records between our own parts are kept; they are read within seconds."""
+
+TIMEOUT_MS = 30_000
+
+
+class TopicError(Exception):
+    """A topic that cannot be used, or a broker that cannot be asked; says where and what to do instead."""
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """One topic. `settings` are Kafka's own names and values; those not written here are the broker's business."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    settings: dict[str, str] = field(default_factory=dict)
+    ours: bool = True
+    """Whether the monitor makes it. The Collector's topics may have any partition count and settings."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing about a topic that is not as it must be. `fatal`: the monitor would count wrongly with it."""
+
+    topic: str
+    what: str
+    found: str
+    wanted: str
+    fatal: bool
+
+    def __str__(self) -> str:
+        return f"topic {self.topic!r}: {self.what} is {self.found}, should be {self.wanted}"
+
+
+STATE_TABLES = ("agents", "traces")
+"""Tables beside a topic with many partitions: the engine's and the assembler's."""
+
+CENTRAL_TABLES = ("aggregator", "router")
+"""Tables beside a topic with one partition."""
+
+
+def specification(runtime: Runtime) -> list[TopicSpec]:
+    """All topics of one monitor, the Collector's included."""
+    kafka = runtime.kafka
+    names = kafka.topics
+    many, replicas = kafka.partitions, kafka.replication_factor
+    appended = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MESSAGE_BYTES)}
+    text = {"cleanup.policy": "delete", "retention.ms": _milliseconds(runtime.retention.text)}
+    short = {"cleanup.policy": "delete", "retention.ms": _milliseconds(SHORT_SECONDS)}
+    long = {"cleanup.policy": "delete", "retention.ms": _milliseconds(runtime.retention.events)}
+    compact = {"cleanup.policy": "compact", "max.message.bytes": str(MESSAGE_BYTES)}
+    return [
+        TopicSpec(names.events, many, replicas, text | appended),
+        TopicSpec(names.spans, many, replicas, text | appended),
+        TopicSpec(names.evidence, 1, replicas, short | appended),
+        TopicSpec(names.findings, 1, replicas, long | appended),
+        TopicSpec(names.control, 1, replicas, long | appended),
+        TopicSpec(names.incidents, 1, replicas, compact),
+        TopicSpec(names.dead_letters, 1, replicas, long),
+        TopicSpec(names.otlp_spans, many, replicas, text | {"max.message.bytes": str(MESSAGE_BYTES)}, ours=False),
+        TopicSpec(names.otlp_logs, many, replicas, text | {"max.message.bytes": str(MESSAGE_BYTES)}, ours=False),
+        *(TopicSpec(changelog(kafka.group, table), many, replicas, compact) for table in STATE_TABLES),
+        *(TopicSpec(changelog(kafka.group, table), 1, replicas, compact) for table in CENTRAL_TABLES),
+    ]
+
+
+def changelog(group: str, table: str) -> str:
+    """The name that Faust gives to the topic behind a table."""
+    return f"{group}-{table}-changelog"
+
+
+def create(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[str]:
+    """Make the topics that are missing; returns their names. Raises `TopicError`.
+
+    Two monitors that start at once do no harm: a topic that appeared meanwhile is taken as it is.
+    """
+    with _Admin(bootstrap_servers) as admin:
+        present = admin.partitions(spec.name for spec in specs)
+        return [spec.name for spec in specs if spec.name not in present and admin.create(spec)]
+
+
+def differences(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[Difference]:
+    """What is not as it must be, the worst first. Raises `TopicError` when the broker cannot be asked."""
+    with _Admin(bootstrap_servers) as admin:
+        present = admin.partitions(spec.name for spec in specs)
+        settings = admin.settings([spec.name for spec in specs if spec.ours and spec.name in present])
+    found = []
+    for spec in specs:
+        if spec.name not in present:
+            found.append(Difference(spec.name, "the topic", "missing", "there", fatal=True))
+            continue
+        if not spec.ours:
+            continue
+        if present[spec.name] != spec.partitions:
+            # State lives with the partition of its agent: another count would send agents to strangers' state.
+            count = str(present[spec.name])
+            found.append(Difference(spec.name, "partitions", count, str(spec.partitions), fatal=True))
+        for key, wanted in spec.settings.items():
+            value = settings.get(spec.name, {}).get(key, "unset")
+            if value != wanted:
+                fatal = key == "cleanup.policy" and "compact" in (value, wanted)
+                found.append(Difference(spec.name, key, value, wanted, fatal=fatal))
+    return sorted(found, key=lambda difference: not difference.fatal)
+
+
+def prepare(runtime: Runtime) -> list[Difference]:
+    """Make what is missing and check the rest: returns what is odd but harmless. Raises `TopicError` on the rest."""
+    specs = specification(runtime)
+    create(runtime.kafka.bootstrap_servers, specs)
+    found = differences(runtime.kafka.bootstrap_servers, specs)
+    fatal = [str(difference) for difference in found if difference.fatal]
+    if fatal:
+        raise TopicError(
+            "; ".join(fatal) + ". A partition count is fixed once events have been counted: set "
+            "`runtime.kafka.partitions` to what is there, or use new topic names and a new `runtime.kafka.group`"
+        )
+    return found
+
+
+class _Admin:
+    """kafka-python's admin client, with errors that say where."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._where = f"Kafka at {bootstrap_servers} (`runtime.kafka.bootstrap_servers`)"
+        try:
+            self._client = KafkaAdminClient(
+                bootstrap_servers=bootstrap_servers.split(","),
+                client_id="forewarn-topics",
+                request_timeout_ms=TIMEOUT_MS,
+                bootstrap_timeout_ms=TIMEOUT_MS,
+            )
+        except (KafkaError, OSError, ValueError) as error:
+            raise TopicError(f"{self._where} does not answer: {error}. Is the broker running?") from error
+
+    def __enter__(self) -> _Admin:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def partitions(self, names: Iterable[str]) -> dict[str, int]:
+        """Partition counts of those topics that are there."""
+        wanted = set(names)
+        try:
+            there = wanted & set(self._client.list_topics())
+            described = self._client.describe_topics(sorted(there)) if there else []
+        except KafkaError as error:
+            raise TopicError(f"{self._where} does not list its topics: {error}") from error
+        return {str(topic["name"]): len(topic["partitions"]) for topic in described}
+
+    def settings(self, names: list[str]) -> dict[str, dict[str, str]]:
+        """All settings of the topics, defaults included."""
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        if not resources:
+            return {}
+        try:
+            answer: dict[str, dict[str, dict[str, Any]]] = self._client.describe_configs(resources, config_filter="all")
+        except KafkaError as error:
+            raise TopicError(f"{self._where} does not show its topics' settings: {error}") from error
+        topics = next((found for kind, found in answer.items() if kind.lower() == "topic"), {})
+        return {
+            name: {key: str(data["value"] if isinstance(data, dict) else data) for key, data in settings.items()}
+            for name, settings in topics.items()
+        }
+
+    def create(self, spec: TopicSpec) -> bool:
+        """Whether it was us who made it."""
+        wanted = {
+            "num_partitions": spec.partitions,
+            "replication_factor": spec.replication_factor,
+            "configs": spec.settings,
+        }
+        try:
+            self._client.create_topics({spec.name: wanted}, timeout_ms=TIMEOUT_MS, wait_for_metadata=True)
+        except TopicAlreadyExistsError:
+            return False
+        except KafkaError as error:
+            raise TopicError(
+                f"{self._where} did not make topic {spec.name!r} ({spec.partitions} partitions, "
+                f"replication factor {spec.replication_factor}): {error}. "
+                "Make it yourself with these settings, or give the monitor's user the right to"
+            ) from error
+        return True
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(int(seconds * 1000))

@@ -1,0 +1,252 @@
+"""The Faust worker: topics in, one `PartitionWorker` per assigned partition, Faust for all that a cluster needs.
+
+It knows roles (a topic and the core that works on its partitions), not what they do (`roles`). Nothing of Faust's own
+web server, command line or signal handling is used: the worker lives in the loop of the monitor, beside its HTTP
+server. Invariant: a partition is worked on only between the end of its state's recovery and its revocation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from faust.types import TP
+
+from monitor.runtime.kafka.microbatch import MicroBatchApp, MicroBatchConsumer
+from monitor.runtime.kafka.partition import Core, PartitionWorker
+from monitor.runtime.kafka.state import StateTable
+from monitor.runtime.kafka.topics import MESSAGE_BYTES
+from schemas.config import Runtime
+
+_log = logging.getLogger(__name__)
+
+SESSION_SECONDS = 10.0
+"""After kill -9 the group waits so long before another worker takes over (Faust's default: 60)."""
+HEARTBEAT_SECONDS = 2.0
+"""A fifth of the session: four may be lost on a bad day."""
+POLL_SECONDS = 300.0
+"""Longest time between two fetches before the broker takes the partitions away; above any save or recovery."""
+REQUEST_SECONDS = 40.0
+"""One request to the broker. Faust wants it above the session."""
+DELIVERY_SECONDS = 120.0
+"""How long a write is tried while the broker is away. Then the worker ends, and begins again where it committed."""
+COMMIT_SECONDS = 1.0
+"""Between two offset commits; what a crash replays at most, with the save before it."""
+WAITING_MESSAGES = 16
+"""Batches per topic that wait for their turn; more pause the fetching. Bounds memory at 16 fetches."""
+FETCH_BYTES = 2 * MESSAGE_BYTES
+STOP_SECONDS = 30.0
+"""A graceful stop may save and commit for so long; then it goes without, and replays at the next start."""
+
+
+class WorkerFailed(Exception):  # noqa: N818 (what happened, not a kind of error)
+    """The worker could not go on; nothing that was committed is lost."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """What to do with the partitions of one topic.
+
+    `table`: its state beside the topic, with as many partitions. Results are durable at most `save_seconds` after a
+    step.
+    """
+
+    topic: str
+    build: Callable[[TP], Core]
+    table: str | None = None
+    partitions: int = 1
+    save_seconds: float = 1.0
+
+
+class KafkaWorker:
+    """All roles in one Faust app."""
+
+    def __init__(self, runtime: Runtime, roles: Sequence[Role], *, on_moved: Callable[[], None] | None = None) -> None:
+        """Must be made inside the running loop. `on_moved` is called after partitions came or went."""
+        self._roles = {role.topic: role for role in roles}
+        self._on_moved = on_moved
+        self._workers: dict[TP, PartitionWorker] = {}
+        self._failure: BaseException | None = None
+        self._ended = asyncio.Event()
+        self._recovered = False
+        Path(runtime.directory).mkdir(parents=True, exist_ok=True)
+        self.app = _app(runtime, frozenset(self._roles))
+        self._tables = {
+            role.topic: StateTable(self.app, role.table, role.partitions) for role in roles if role.table is not None
+        }
+        for role in roles:
+            self._add_agent(role)
+        self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
+        self.app.on_rebalance_complete.connect(self._on_assigned, weak=False)
+
+    async def start(self) -> None:
+        """Returns when the worker has joined its group and recovered its state. Raises `WorkerFailed`."""
+        await self.app.start()
+        self._watch = asyncio.create_task(self._watch_app(), name="kafka worker")
+        if self._failure is not None:
+            raise WorkerFailed(f"the Kafka worker could not start: {self._failure!r}") from self._failure
+
+    async def stop(self) -> None:
+        """Save and commit what was done, leave the group."""
+        self._watch.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._drop(set(self._workers), save=self._failure is None)
+        await self.app.stop()
+
+    async def wait(self) -> None:
+        """Returns never; raises `WorkerFailed` when the worker cannot go on."""
+        await self._ended.wait()
+        raise WorkerFailed(f"the Kafka worker ended: {self._failure!r}") from self._failure
+
+    @property
+    def ready(self) -> bool:
+        """Whether partitions are assigned and their state is recovered."""
+        return self._recovered and self._failure is None and not self.app.rebalancing
+
+    def owns(self, topic: str, partition: int = 0) -> bool:
+        """Whether this worker works on the partition now."""
+        return TP(topic, partition) in self._workers
+
+    def cores(self, topic: str) -> list[Core]:
+        """The cores at work on the topic's partitions, in the order of the partitions."""
+        return [worker.core for tp, worker in sorted(self._workers.items()) if tp.topic == topic]
+
+    def lags(self) -> dict[tuple[str, int], int]:
+        """Records per assigned partition that are not done yet."""
+        return self._consumer.lags(set(self._workers)) if self._workers else {}
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> Any:
+        """Hand a record to the producer; await what comes back for the broker's acknowledgement."""
+        return await self.app.producer.send(topic, key, value, partition, None, list(headers) or None)
+
+    async def save(self, topic: str, partition: int = 0) -> None:
+        """Make what this partition has done durable now."""
+        worker = self._workers.get(TP(topic, partition))
+        if worker is not None:
+            await worker.save()
+
+    @property
+    def _consumer(self) -> MicroBatchConsumer:
+        return cast(MicroBatchConsumer, self.app.consumer)
+
+    def _add_agent(self, role: Role) -> None:
+        async def work(stream: Any) -> None:
+            async for batch in _guarded(stream, self._crash):
+                worker = self._workers.get(batch.tp)
+                if worker is not None:
+                    try:
+                        await worker.take(batch)
+                    except Exception as error:
+                        await self._crash(error)
+                        return
+
+        self.app.agent(self.app.batches(role.topic, waiting=WAITING_MESSAGES), name=f"forewarn.{role.topic}")(work)
+
+    async def _on_assigned(self, *_: Any, **__: Any) -> None:
+        """The state is recovered, the flow not yet resumed."""
+        assigned = {tp for tp in self._consumer.assignment() if tp.topic in self._roles}
+        await self._drop(set(self._workers) - assigned, save=False)
+        for tp in sorted(assigned - set(self._workers)):
+            role = self._roles[tp.topic]
+            worker = PartitionWorker(
+                tp,
+                role.build(tp),
+                table=self._tables.get(tp.topic),
+                producer=self.app.producer,
+                consumer=self._consumer,
+                save_seconds=role.save_seconds,
+                crash=self._crash,
+            )
+            worker.start()
+            self._workers[tp] = worker
+        self._recovered = True
+        _log.info("kafka: %d partitions assigned and recovered", len(self._workers))
+        if self._on_moved is not None:
+            self._on_moved()
+
+    async def _on_revoked(self, *_: Any, **__: Any) -> None:
+        """Partitions may go: save what is done while they are ours, then forget them; recovery brings them back."""
+        self._recovered = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SESSION_SECONDS / 2):
+                await self._drop(set(self._workers), save=True)
+        self._workers.clear()
+        if self._on_moved is not None:
+            self._on_moved()
+
+    async def _drop(self, tps: set[TP], *, save: bool) -> None:
+        workers = [self._workers.pop(tp) for tp in sorted(tps)]
+        if not workers:
+            return
+        for outcome in await asyncio.gather(*(w.stop(save=save) for w in workers), return_exceptions=True):
+            if isinstance(outcome, Exception):
+                _log.warning("kafka: a partition was given up unsaved and will be replayed: %r", outcome)
+        if save:
+            await self._consumer.commit()
+
+    async def _crash(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+            _log.error("kafka: the worker cannot go on: %r", error, exc_info=error)
+        self._ended.set()
+
+    async def _watch_app(self) -> None:
+        await self.app.wait_until_stopped()
+        if self._failure is None:
+            await self._crash(self.app.crash_reason or RuntimeError("Faust stopped"))
+
+
+async def _guarded(stream: Any, crash: Callable[[BaseException], Any]) -> AsyncIterator[Any]:
+    """The stream's batches; an error of Faust's own ends the worker, because Faust would only restart the agent."""
+    try:
+        async for batch in stream:
+            yield batch
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
+    except Exception as error:
+        await crash(error)
+
+
+def _app(runtime: Runtime, batched: frozenset[str]) -> MicroBatchApp:
+    kafka = runtime.kafka
+    app = MicroBatchApp(
+        kafka.group,
+        broker=[f"kafka://{address.strip()}" for address in kafka.bootstrap_servers.split(",")],
+        datadir=Path(runtime.directory) / "faust",
+        store="memory://",
+        processing_guarantee="at_least_once",  # Faust's exactly_once has open faults; ours is by offsets and ids
+        web_enabled=False,  # it would serve table data on every interface
+        topic_allow_declare=False,  # made ahead, see `topics`
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=HEARTBEAT_SECONDS,
+        broker_max_poll_interval=POLL_SECONDS,
+        broker_request_timeout=REQUEST_SECONDS,
+        broker_commit_interval=COMMIT_SECONDS,
+        producer_acks=-1,
+        producer_compression_type="lz4",
+        producer_max_request_size=MESSAGE_BYTES,
+        producer_max_batch_size=MESSAGE_BYTES // 4,
+        producer_request_timeout=DELIVERY_SECONDS,
+        stream_wait_empty=False,  # waiting for streams would hang a rebalance; `done` makes it needless
+        stream_recovery_delay=0.0,
+    )
+    app.batched_topics = batched
+    return app

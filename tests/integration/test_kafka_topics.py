@@ -1,0 +1,66 @@
+"""Topics against a real broker: made once, checked, and errors that say what to do."""
+
+from __future__ import annotations
+
+import pytest
+from kafka_broker import Broker
+
+from monitor.runtime.kafka import topics
+from schemas.config import Kafka, Retention, Runtime, Topics
+
+
+def runtime_of(broker: Broker, prefix: str, **changes: object) -> Runtime:
+    """Settings whose topics and group no other test has."""
+    names = {field: f"{prefix}.{field}" for field in Topics.model_fields}
+    kafka = Kafka.model_validate(
+        {"bootstrap_servers": broker.bootstrap, "partitions": 4, "group": prefix, "topics": names, **changes}
+    )
+    return Runtime(kind="kafka", kafka=kafka)
+
+
+def test_topics_are_made_once_and_are_as_specified(broker: Broker, prefix: str) -> None:
+    runtime = runtime_of(broker, prefix)
+    specs = topics.specification(runtime)
+    made = topics.create(broker.bootstrap, specs)
+    assert sorted(made) == sorted(spec.name for spec in specs)
+    assert topics.create(broker.bootstrap, specs) == []
+    assert topics.differences(broker.bootstrap, specs) == []
+    by_name = {spec.name: spec for spec in specs}
+    events = by_name[runtime.kafka.topics.events]
+    assert events.partitions == 4
+    assert events.settings["retention.ms"] == str(24 * 3600 * 1000)
+    assert by_name[runtime.kafka.topics.incidents].settings["cleanup.policy"] == "compact"
+    assert by_name[runtime.kafka.topics.findings].partitions == 1
+
+
+def test_a_topic_with_another_partition_count_is_refused_with_a_remedy(broker: Broker, prefix: str) -> None:
+    runtime = runtime_of(broker, prefix)
+    topics.prepare(runtime)
+    other = runtime_of(broker, prefix, partitions=5)
+    with pytest.raises(topics.TopicError, match=r"partitions is 4, should be 5.*runtime\.kafka\.partitions"):
+        topics.prepare(other)
+
+
+def test_a_harmless_difference_is_told_and_not_fatal(broker: Broker, prefix: str) -> None:
+    runtime = runtime_of(broker, prefix)
+    topics.prepare(runtime)
+    longer = runtime.model_copy(update={"retention": Retention.model_validate({"text": "2d"})})
+    found = topics.prepare(longer)
+    assert {difference.topic for difference in found if difference.what == "retention.ms"} == {
+        runtime.kafka.topics.events,
+        runtime.kafka.topics.spans,
+    }
+    assert not any(difference.fatal for difference in found)
+
+
+def test_the_collectors_topics_may_have_any_shape(broker: Broker, prefix: str) -> None:
+    runtime = runtime_of(broker, prefix)
+    theirs = topics.TopicSpec(runtime.kafka.topics.otlp_spans, 2, 1)
+    topics.create(broker.bootstrap, [theirs])
+    assert topics.prepare(runtime) == []
+
+
+def test_a_broker_that_is_not_there_is_named(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "TIMEOUT_MS", 500)
+    with pytest.raises(topics.TopicError, match=r"127\.0\.0\.1:9.*does not answer.*Is the broker running"):
+        topics.create("127.0.0.1:9", [topics.TopicSpec(prefix, 1, 1)])
