@@ -159,12 +159,14 @@ class Agent:
         self.failed += closed.status == "error"
         self.silent += closed.silent
         root = run.parent_run is None
-        self.slices.observe(RUN_HUNG, run, None, float(hung), root, now)
+        self.slices.observe(RUN_HUNG, run, None, float(hung), None, root, now)
         if not hung:
-            self.slices.observe(RUN_FAILED, run, None, float(closed.status == "error"), root, now)
+            failed_run = closed.status == "error"
+            error = closed.error_type if failed_run else None
+            self.slices.observe(RUN_FAILED, run, None, float(failed_run), error, root, now)
         for tool, (calls, failed, _) in run.tools.items():
             _see(self.tools, tool, now)
-            self.slices.observe(TOOL_FAILED, run, tool, failed / calls, True, now)
+            self.slices.observe(TOOL_FAILED, run, tool, failed / calls, run.error_type if failed else None, True, now)
         if run.version is not None:
             _see(self.versions, run.version, now)
             self.slices.release(run.version, now)

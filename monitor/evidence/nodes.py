@@ -19,6 +19,8 @@ from schemas import limits
 _ONSET_BET = 1
 """The bet whose CUSUM dates the onset: odds ratio 2.5, slope 2.5."""
 
+ERRORS = 5
+"""Error types that a node tells apart in an episode; the latest are kept."""
 UPDATE_SECONDS = 30.0
 """At most one update of a firing node in so many seconds."""
 
@@ -77,6 +79,8 @@ class Node(Struct, array_like=True):
     since_bad: float = 0.0
     since_expected: float = 0.0
     examples: list[str] = []
+    errors: list[str] = []
+    """Error types of the bad observations since the onset, the latest last."""
     declared: float | None = None
     tolerance: float = 1.25
     mode: str = "page"
@@ -139,9 +143,11 @@ def settle(node: Node, now: float, rate: float, end: float) -> None:
     node.pending = drip(node, now, rate, end)
 
 
-def observe(node: Node, values: list[float], bets: Bets, y: float, run: str, now: float, flowed: float) -> bool:
+def observe(
+    node: Node, values: list[float], bets: Bets, y: float, run: str, error: str | None, now: float, flowed: float
+) -> bool:
     """One observation `y` with e-values `values`; True is a page. The caller has learned nothing from `y` yet."""
-    _date(node, values[_ONSET_BET], y, bets.mean, run, now)
+    _date(node, values[_ONSET_BET], y, bets.mean, run, error, now)
     return recursion.step(node.evidence, values, bets.weights, flowed)
 
 
@@ -169,7 +175,7 @@ def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key) -> 
     return node.firing
 
 
-def observe_firing(node: Node, y: float, run: str) -> bool:
+def observe_firing(node: Node, y: float, run: str, error: str | None) -> bool:
     """One observation while the node fires; True when the evidence says that the signal is back."""
     firing = node.firing
     assert firing is not None
@@ -186,7 +192,7 @@ def observe_firing(node: Node, y: float, run: str) -> bool:
     firing.n += 1.0
     firing.bad += y
     if y > 0.0:
-        _remember(node, run)
+        _remember(node, run, error)
     return False
 
 
@@ -217,7 +223,7 @@ def end(node: Node, now: float) -> None:
     silence_evidence(node)
 
 
-def _date(node: Node, value: float, y: float, mean: float, run: str, now: float) -> None:
+def _date(node: Node, value: float, y: float, mean: float, run: str, error: str | None, now: float) -> None:
     if node.cusum <= 1.0:
         _restart(node, now)
     node.cusum = max(node.cusum, 1.0) * value
@@ -225,7 +231,7 @@ def _date(node: Node, value: float, y: float, mean: float, run: str, now: float)
     node.since_bad += y
     node.since_expected += mean
     if y > 0.0:
-        _remember(node, run)
+        _remember(node, run, error)
 
 
 def _restart(node: Node, now: float) -> None:
@@ -233,11 +239,14 @@ def _restart(node: Node, now: float) -> None:
     node.onset = now
     node.since_n = node.since_bad = node.since_expected = 0.0
     node.examples = []
+    node.errors = []
 
 
-def _remember(node: Node, run: str) -> None:
+def _remember(node: Node, run: str, error: str | None) -> None:
     examples = node.examples
     if not examples or examples[-1] != run:
         if len(examples) >= limits.EXAMPLE_RUNS:
             examples = examples[-limits.EXAMPLE_RUNS + 1 :]
         node.examples = [*examples, run]
+    if error is not None and (not node.errors or node.errors[-1] != error):
+        node.errors = [*[known for known in node.errors if known != error], error][-ERRORS:]

@@ -48,6 +48,7 @@ class Waiting(Struct, array_like=True, order=True):
     mean: float
     values: list[float]
     weights: tuple[float, ...]
+    error: str | None = None
 
 
 class Slices:
@@ -87,7 +88,9 @@ class Slices:
         if run.version is not None:
             heapq.heappush(self._opened.setdefault(run.version, []), (run.started, run.run))
 
-    def observe(self, signal: Signal, run: Run, tool: str | None, y: float, root: bool, now: float) -> None:
+    def observe(
+        self, signal: Signal, run: Run, tool: str | None, y: float, error: str | None, root: bool, now: float
+    ) -> None:
         """One observation of a closed run: `y` in [0, 1]. `root`: parents above agents may hear of it."""
         if self._setting(signal.name).mode == "off":
             return
@@ -95,7 +98,7 @@ class Slices:
         leaf = middle if run.version is None else self._node((signal.name, run.version, tool), now)
         if self.firing:
             if leaf.firing is not None or middle.firing is not None:
-                self._observe_firing(leaf if leaf.firing is not None else middle, y, run.run, root, now)
+                self._observe_firing(leaf if leaf.firing is not None else middle, y, run.run, error, root, now)
                 return
             self._notice_absence(leaf, now)
         judge = leaf if leaf.live else middle
@@ -103,9 +106,9 @@ class Slices:
             bets = nodes.bets_of(judge)
             values = bets.values(y)
             if run.version is not None:
-                item = Waiting(run.started, run.run, leaf.key, y, bets.mean, values, bets.weights)
+                item = Waiting(run.started, run.run, leaf.key, y, bets.mean, values, bets.weights, error)
                 heapq.heappush(self.waiting.setdefault(run.version, []), item)
-            if nodes.observe(middle, values, bets, y, run.run, now, self._drip(middle, now)):
+            if nodes.observe(middle, values, bets, y, run.run, error, now, self._drip(middle, now)):
                 self._page(middle, now)
             elif root:
                 self._tell_parents(signal.name, tool, recursion.fixed_logs(values), y, judge.reference, run.run)
@@ -189,16 +192,16 @@ class Slices:
             return
         self.touched.add(leaf.key)
         bets = failure.Bets(item.mean, (), item.weights)
-        if nodes.observe(leaf, item.values, bets, item.y, item.run, now, self._drip(leaf, now)):
+        if nodes.observe(leaf, item.values, bets, item.y, item.run, item.error, now, self._drip(leaf, now)):
             self._page(leaf, now)
 
-    def _observe_firing(self, node: Node, y: float, run: str, root: bool, now: float) -> None:
+    def _observe_firing(self, node: Node, y: float, run: str, error: str | None, root: bool, now: float) -> None:
         self.touched.add(node.key)
         firing = node.firing
         assert firing is not None
         if root:
             self._tell_parents(node.signal, node.tool, (), y, firing.before, run)
-        if nodes.observe_firing(node, y, run):
+        if nodes.observe_firing(node, y, run, error):
             self._resolve(node, "the signal is back", now)
         elif nodes.has_news(firing, now):
             self._say(node, "update", now)

@@ -50,6 +50,7 @@ def of_node(
         runs=tuple(node.examples),
         affected=(f"version={node.version}",) if node.version is not None else (),
         unaffected=tuple(well[-SIBLINGS:]),
+        error_types=tuple(reversed(node.errors)),
         reference="declared" if node.declared is not None else "learned",
         reason=reason,
     )

@@ -103,7 +103,7 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
         others=_others(notification, config),
         timeline=tuple(Fact("", redact(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
         footer=_footer(notification, finding, config),
-        link=None if external is None else f"{external.rstrip('/')}/#incident={notification.incident}",
+        link=None if external is None else f"{external.rstrip('/')}/#incident-{notification.incident}",
     )
 
 
