@@ -1,4 +1,4 @@
-"""`forewarn demo`: a real monitor, a small fleet that sends real OpenTelemetry spans, and one tool that breaks silently.
+"""`forewarn demo`: a real monitor, a small fleet that sends OpenTelemetry spans, and one tool that breaks silently.
 
 Everything is real but the agents: the same `serve` as `forewarn run`, another process for the fleet, a state directory
 that is thrown away. Invariant: whatever ends the demo, the fleet's process is gone before it returns.
@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,10 +48,7 @@ def command(once: bool, port: int | None, seed: int) -> None:
     for one version, with every status still ok; then it is repaired. Ctrl-C ends it. Nothing is kept.
     """
     logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s")
-    if (
-        importlib.util.find_spec("opentelemetry.exporter") is None
-        or importlib.util.find_spec("opentelemetry.sdk") is None
-    ):
+    if not _has_opentelemetry():
         _fail("the demo sends its spans with the OpenTelemetry SDK; install it: pip install 'forewarn[demo]'")
     with tempfile.TemporaryDirectory(prefix="forewarn-demo-") as directory:
         config = _config(Path(directory), _free(PORT) if port is None else port)
@@ -60,6 +58,13 @@ def command(once: bool, port: int | None, seed: int) -> None:
             _fail(str(error))
     if not good:
         raise click.exceptions.Exit(PROBLEMS_FOUND)
+
+
+def _has_opentelemetry() -> bool:
+    try:
+        return all(importlib.util.find_spec(name) for name in ("opentelemetry.sdk", "opentelemetry.exporter.otlp"))
+    except ModuleNotFoundError:
+        return False
 
 
 def _config(directory: Path, port: int) -> Config:
@@ -82,17 +87,21 @@ def _free(port: int) -> int:
 
 
 async def _demo(config: Config, directory: Path, seed: int, once: bool) -> bool:
-    """The demo; whether all was seen (also when the user ended it)."""
+    """The demo; whether all was seen, or the user had enough."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # not every loop can
             loop.add_signal_handler(number, stop.set)
-    good = True
+    good = not once
     async with _serving(config) as (serving, ended), _fleet(serving.url, seed, directory) as fleet:
         _say(f"Forewarn is at {serving.url}/ (the page is live; Ctrl-C ends the demo)")
         story = asyncio.create_task(tell(serving.view, fleet, _say))
-        waiting = {asyncio.create_task(stop.wait()), asyncio.create_task(fleet.wait()), ended}
+        waiting: set[asyncio.Task[Any]] = {
+            asyncio.create_task(stop.wait()),
+            asyncio.create_task(fleet.wait()),
+            ended,
+        }
         try:
             await asyncio.wait({*waiting, story}, return_when=asyncio.FIRST_COMPLETED)
             if story.done():
@@ -127,7 +136,8 @@ async def _serving(config: Config) -> AsyncIterator[tuple[app.Serving, asyncio.T
     started: asyncio.Future[app.Serving] = asyncio.get_running_loop().create_future()
     found: Callable[[app.Serving], None] = started.set_result
     task = asyncio.create_task(app.serve(config, over, found, sys.stdout))
-    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+    either: set[asyncio.Future[Any]] = {task, started}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         task.result()
     try:
