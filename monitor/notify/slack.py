@@ -26,6 +26,10 @@ from schemas.config import Config
 
 log = logging.getLogger(__name__)
 
+# The client would log whole answers at DEBUG, and an answer of something in between may repeat our token.
+_quiet = logging.getLogger(f"{__name__}.client")
+_quiet.setLevel(logging.WARNING)
+
 EVENT_TYPE = "forewarn_incident"
 TIMEOUT_SECONDS = 10
 
@@ -60,7 +64,9 @@ class SlackNotifier:
         base_url: str = "https://slack.com/api/",
         timeout_seconds: int = TIMEOUT_SECONDS,
     ) -> None:
-        self._client = AsyncWebClient(token=token, base_url=base_url, timeout=timeout_seconds, retry_handlers=[])
+        self._client = AsyncWebClient(
+            token=token, base_url=base_url, timeout=timeout_seconds, retry_handlers=[], logger=_quiet
+        )
         self._channel = channel
         self._channel_id = channel if _CHANNEL_ID.fullmatch(channel) else None
         self._config = config

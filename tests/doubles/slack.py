@@ -84,6 +84,7 @@ class SlackDouble:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.acks: dict[str, Any] = {}
         self.base_url = ""
+        self.ack_seconds = ACK_SECONDS
         self._faults: dict[str, deque[Fault | str]] = defaultdict(deque)
         self._channels: dict[str, Channel] = {}
         self._numbers = itertools.count(1)
@@ -122,9 +123,13 @@ class SlackDouble:
         """The next calls of a method go wrong, one fault each; a string is an error code with ok false."""
         self._faults[method].extend(faults)
 
+    def heal(self) -> None:
+        """No more faults."""
+        self._faults.clear()
+
     def visible(self, channel: str) -> list[Seen]:
         """The messages of a channel, oldest first, as a person sees them."""
-        return [_seen(post) for post in self._named(channel).posts]
+        return [seen(post) for post in self._named(channel).posts]
 
     def post(self, channel: str, index: int = -1) -> Post:
         """A message as Slack keeps it."""
@@ -143,7 +148,7 @@ class SlackDouble:
         envelope = f"envelope-{next(self._numbers)}"
         message = {"envelope_id": envelope, "type": kind, "payload": payload, "accepts_response_payload": True}
         await self._sockets[-1].send_json(message)
-        async with asyncio.timeout(ACK_SECONDS), self._acked:
+        async with asyncio.timeout(self.ack_seconds), self._acked:
             await self._acked.wait_for(lambda: envelope in self.acks)
         return self.acks[envelope]
 
@@ -330,7 +335,8 @@ def _limited(seconds: int) -> web.Response:
     return web.json_response(answer, status=429, headers={"Retry-After": str(seconds)})
 
 
-def _seen(post: Post) -> Seen:
+def seen(post: Post) -> Seen:
+    """A message as a person sees it."""
     texts = list(_texts(post.blocks)) or [("mrkdwn", post.text)]
     rings = [ring for kind, text in texts if kind == "mrkdwn" for ring in _rings(text)]
     shown = [_readable(text) if kind == "mrkdwn" else text for kind, text in texts]

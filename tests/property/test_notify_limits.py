@@ -13,7 +13,7 @@ from schemas.config import Config
 from tests.doubles import block_rules
 from tests.doubles.clock import START
 from tests.doubles.findings import finding
-from tests.doubles.slack import Post, _seen
+from tests.doubles.slack import Post, seen
 
 CONFIG = Config.model_validate(
     {"owners": {"payments": {"mention": "U0"}}, "runtime": {"run_url": "https://t.example/{run}?a=1&b=<2>"}}
@@ -59,9 +59,9 @@ def test_any_message_fits_and_rings_only_the_owner(data: st.DataObject) -> None:
     assert block_rules.problems(blocks) == []
     assert block_rules.total(blocks) < block_rules.TOTAL
     assert 0 < len(text) <= TEXT
-    seen = _seen(Post("1.0", "U", text, blocks, None))
-    assert seen.rings == ("@U0",)
-    assert _seen(Post("1.0", "U", text, [], None)).rings == ()
+    shown = seen(Post("1.0", "U", text, blocks, None))
+    assert shown.rings == ("@U0",)
+    assert seen(Post("1.0", "U", text, [], None)).rings == ()
     assert not any("\n" in line or "\r" in line for line in console.render(message))
 
 

@@ -52,13 +52,10 @@ class Incidents:
         return incident in self._open
 
     def holding(self, key: str) -> list[Record]:
-        """Incidents that know an episode: the open ones; without them the one closed last."""
+        """All incidents that know an episode, open and closed, in the order in which they opened or closed."""
         known = self._by_key.get(key, ())
-        found = [self._open[name] for name in known if name in self._open]
-        if not found:
-            found = [self._closed[name] for name in known if name in self._closed]
-            return sorted(found, key=_order)[-1:]
-        return sorted(found, key=_order)
+        found = (self._open.get(name) or self._closed.get(name) for name in known)
+        return sorted((record for record in found if record is not None), key=_order)
 
     def of_owner(self, owner: str) -> list[Incident]:
         """Open incidents of one owner, oldest first."""

@@ -1,0 +1,24 @@
+"""Notifications for tests, made by the router from a finding; what matters to the test is then replaced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from monitor.alerting.router import Router
+from schemas.alert import Notification, NotificationReason
+from schemas.config import Config
+from tests.doubles.clock import START
+from tests.doubles.findings import finding
+
+
+def notification(sequence: int = 1, **changes: Any) -> Notification:
+    """A page for payments; `sequence` above 1 is an update that rings nobody, `status="resolved"` ends it."""
+    (made,) = Router(Config()).step([finding()], START)
+    if sequence > 1:
+        changes = {"mention": False, "reason": NotificationReason.EVIDENCE} | changes
+    if changes.get("status") == "resolved":
+        changes = {"resolved_at": START + 60.0, "reason": NotificationReason.ALL_RESOLVED} | changes
+        changes["alerts"] = tuple(msgspec.structs.replace(each, ends_at=START + 60.0) for each in made.alerts)
+    return msgspec.structs.replace(made, sequence=sequence, **changes)
