@@ -103,6 +103,16 @@ def headline(finding: Finding) -> str:
     return f"{who}: {tool}{what}, {was} {before}"
 
 
+def closing_line(finding: Finding, recovery: Finding | None) -> str:
+    """Who is back to normal, from what: `refund-agent v13: tool issue_refund is back to normal, 3.8 % after 21 %`."""
+    who = subject(finding.node)
+    tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
+    reached = level_texts(finding)[1]
+    if recovery is None or recovery.after_n <= 0 or finding.signal in _RATES:
+        return f"{who}: {tool}is back to normal, had {reached}"
+    return f"{who}: {tool}is back to normal, {level_texts(recovery)[1]} after {reached}"
+
+
 def visible(finding: Finding) -> str:
     """What a reader would see change: the sentence, the names, and the count each time it has doubled."""
     doublings = int(math.log2(finding.after_n)) if finding.after_n >= 1.0 else 0

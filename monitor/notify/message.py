@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from monitor.alerting.headline import headline, level_texts
+from monitor.alerting.headline import closing_line, headline, level_texts
 from monitor.notify.redact import name, redact
 from schemas.alert import LABELS, Alert, AlertStatus, Notification, NotificationReason, Severity
 from schemas.config import DAY, WEEK, Config
@@ -87,14 +87,15 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
     finding = _harmless(lead.finding, config)
     owner = config.owners.get(notification.owner)
     external = config.runtime.external_url
+    firing = notification.status == "firing"
     return Message(
         status=notification.status,
         severity=notification.severity,
         reason=notification.reason,
-        title=_clip(headline(finding)),
+        title=_clip(headline(finding) if firing else closing_line(finding, lead.recovery)),
         owner=name(notification.owner, 60),
         incident=notification.incident,
-        mention=owner.mention if owner is not None and mention and notification.status == "firing" else None,
+        mention=owner.mention if owner is not None and mention and firing else None,
         facts=_facts(notification, lead, finding),
         affected=_sides(finding.affected),
         unaffected=_sides(finding.unaffected),
