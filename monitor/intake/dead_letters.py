@@ -16,7 +16,7 @@ from schemas.event import REQUIRED, BadEvent, Reason
 DETAIL_LENGTH = 200
 """Characters of `detail`; the rest is cut."""
 
-_QUOTED = re.compile(r"'(.*)'", re.DOTALL)  # greedy: the text itself may hold quotes
+_QUOTED = re.compile(r"['\"](.*)['\"]", re.DOTALL)  # greedy: the text itself may hold quotes
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):

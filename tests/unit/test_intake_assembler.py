@@ -1,0 +1,215 @@
+"""When a trace closes, what comes later, what a limit does, and that a restart changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from monitor.intake import assembler as module
+from monitor.intake.assembler import Assembler
+from monitor.intake.spans import LogRecord, Span
+from schemas.event import Event
+
+OP = "gen_ai.operation.name"
+AGENT = {OP: "invoke_agent", "gen_ai.agent.name": "support"}
+CHAT, TOOL = {OP: "chat"}, {OP: "execute_tool", "gen_ai.tool.name": "refund"}
+
+
+def span(trace: int, number: int, above: int | None, said: dict[str, Any], **more: Any) -> Span:
+    return Span(
+        trace_id=f"{trace:032x}",
+        span_id=f"{number:016x}",
+        parent_id="" if above is None else f"{above:016x}",
+        attributes=said,
+        resource={"service.name": "shop"},
+        **{"start": 100.0 + number, "end": 200.0 - number, "observed_time": 200.0} | more,
+    )
+
+
+def kinds(events: list[Event]) -> list[str]:
+    return [event.kind for event in events]
+
+
+RUN = [span(1, 2, 1, CHAT), span(1, 3, 1, TOOL), span(1, 1, None, AGENT)]
+
+
+def test_a_trace_closes_a_moment_after_its_topmost_span() -> None:
+    found = Assembler(trace_timeout=60.0, grace=1.0)
+    found.add(RUN[:2], now=10.0)
+    assert found.next_wake() == 70.0 and found.tick(50.0) == []
+    found.add(RUN[2:], now=51.0)
+    assert found.next_wake() == 52.0 and found.tick(51.9) == []
+    assert kinds(found.tick(52.0)) == ["run_started", "tool_call", "llm_call", "run_finished"]
+    assert found.next_wake() is None and found.tick(99.0) == found.flush() == []
+    assert found.counts == {"spans": 3, "runs_assembled": 1}
+
+
+def test_children_may_follow_within_the_grace() -> None:
+    found = Assembler()
+    found.add(RUN[2:], now=10.0)
+    found.add(RUN[:2], now=10.9)
+    assert len(found.tick(11.0)) == 4
+
+
+def test_a_run_without_its_topmost_span_ends_by_time_out() -> None:
+    found = Assembler(trace_timeout=60.0)
+    found.add(RUN[:1], now=10.0)
+    found.add(RUN[1:2], now=30.0)
+    assert found.tick(89.0) == []
+    assert kinds(found.tick(90.0)) == ["run_started", "tool_call", "llm_call", "run_finished"]
+    assert (found.counts["runs_headless"], found.counts["traces_timed_out"]) == (1, 1)
+
+
+def test_a_run_whose_parent_is_in_another_process_is_topmost_here() -> None:
+    found = Assembler()
+    found.add([span(1, 2, 1, CHAT), span(1, 1, 9, AGENT, remote_parent=True)], now=10.0)
+    assert {event.run for event in found.tick(11.0)} == {f"{1:032x}"}
+
+
+def test_unless_spans_of_the_other_process_are_here_too() -> None:
+    caller = {OP: "invoke_agent", "gen_ai.agent.name": "caller"}
+    found = Assembler()
+    found.add([span(1, 6, 5, CHAT), span(1, 2, 1, CHAT), span(1, 1, 7, AGENT, remote_parent=True)], now=10.0)
+    assert found.tick(20.0) == []
+    found.add([span(1, 7, 5, TOOL), span(1, 5, None, caller)], now=21.0)
+    events = found.tick(22.0)
+    assert {(event.agent, event.parent_agent) for event in events} == {("caller", None), ("support", "caller")}
+
+
+def test_late_spans_are_told_of_the_same_run() -> None:
+    found = Assembler()
+    found.add(RUN[2:], now=10.0)
+    assert kinds(found.tick(11.0)) == ["run_started", "run_finished"]
+    found.add(RUN[:2], now=15.0)
+    assert kinds(found.tick(16.0)) == ["tool_call", "llm_call"]
+    assert found.counts["spans_late"] == 2
+
+
+def test_a_late_sub_agent_is_a_child_run_of_the_same_trace() -> None:
+    sub = {OP: "invoke_agent", "gen_ai.agent.name": "billing"}
+    found = Assembler()
+    found.add(RUN, now=10.0)
+    found.tick(11.0)
+    found.add([span(1, 8, 7, CHAT)], now=15.0)  # its agent is still on the way: wait
+    assert found.tick(17.0) == []
+    found.add([span(1, 7, 3, sub)], now=18.0)
+    events = found.tick(19.0)
+    assert kinds(events) == ["run_started", "llm_call", "run_finished"]
+    assert {(e.run, e.parent_run, e.agent) for e in events} == {(f"{1:032x}/{7:016x}", f"{1:032x}", "billing")}
+
+
+def test_a_late_topmost_span_ends_the_headless_run_again() -> None:
+    found = Assembler(trace_timeout=60.0)
+    found.add(RUN[:2], now=10.0)
+    (finished,) = [event for event in found.tick(70.0) if event.kind == "run_finished"]
+    found.add([span(1, 1, None, AGENT, status="error")], now=100.0)
+    (again,) = found.tick(101.0)
+    assert (finished.status, again.status, again.run) == ("ok", "error", finished.run)
+
+
+def test_repeated_spans_are_dropped_before_and_after_closing() -> None:
+    found = Assembler()
+    found.add(RUN + RUN, now=10.0)
+    assert len(found.tick(11.0)) == 4
+    found.add(RUN, now=12.0)
+    assert found.tick(999.0) == [] and found.counts["spans_ignored:duplicate"] == 6
+
+
+def test_after_an_hour_a_trace_is_forgotten() -> None:
+    found = Assembler()
+    found.add(RUN, now=10.0)
+    found.tick(11.0)
+    found.changes()
+    assert found.tick(11.0 + 3600.0) == [] and found.changes() == [(f"trace/{1:032x}", None)]
+
+
+def test_an_evaluation_finds_its_run_while_it_is_remembered() -> None:
+    judged = {"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.value": 1.0}
+    log = LogRecord(
+        trace_id=f"{1:032x}", span_id=f"{2:016x}", name="gen_ai.evaluation.result", time=300.0, attributes=judged
+    )
+    found = Assembler()
+    found.add(RUN, now=10.0)
+    found.tick(11.0)
+    found.add([log], now=20.0)
+    (event,) = found.tick(21.0)
+    assert (event.kind, event.run, event.agent, event.score, event.time) == (
+        "evaluation",
+        f"{1:032x}",
+        "support",
+        1.0,
+        300,
+    )
+    unknown = msgspec.structs.replace(log, trace_id=f"{2:032x}")
+    found.add([unknown], now=30.0)
+    (event,) = found.tick(90.0)
+    assert (event.run, event.agent) == (f"{2:032x}", None)
+
+
+def test_too_many_open_traces_close_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "OPEN_TRACES", 2)
+    found = Assembler()
+    for trace in (1, 2, 3):
+        found.add([span(trace, 2, 1, CHAT), span(trace, 3, 1, TOOL)], now=float(trace))
+    assert {event.run for event in found.tick(3.0)} == {f"{1:032x}"}
+    assert found.counts["evicted:open_traces"] == 1 and found.open_traces == 2
+
+
+def test_too_many_spans_of_a_trace_are_dropped_but_for_the_topmost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SPANS_PER_TRACE", 3)
+    found = Assembler()
+    found.add([span(1, n, 1, CHAT) for n in range(2, 10)] + [span(1, 1, None, AGENT)], now=10.0)
+    assert kinds(found.tick(11.0)) == ["run_started", *["llm_call"] * 3, "run_finished"]
+    assert found.counts["evicted:trace_spans"] == 5
+
+
+def test_too_many_remembered_traces_forget_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REMEMBERED_TRACES", 2)
+    found = Assembler()
+    for trace in (1, 2, 3):
+        found.add([span(trace, 1, None, AGENT)], now=float(10 * trace))
+        found.tick(10.0 * trace + 1)
+    assert found.counts["evicted:remembered_traces"] == 1
+    assert (f"trace/{1:032x}", None) in found.changes()
+
+
+def test_a_clock_far_off_is_taken_at_receipt_with_its_durations() -> None:
+    found = Assembler()
+    found.add([msgspec.structs.replace(one, observed_time=100_200.0) for one in RUN], now=10.0)
+    started, *_, finished = found.tick(11.0)
+    assert (finished.time, finished.observed_time) == (100_200.0, 100_200.0)
+    assert finished.time - started.time == finished.duration_seconds == 98.0
+    assert (found.counts["events_skewed"], found.counts["events_skewed_by:shop"]) == (4, 4)
+
+
+def test_a_long_run_is_not_skewed_by_its_length() -> None:
+    found = Assembler()
+    found.add([span(1, 1, None, AGENT, start=1000.0, end=9000.0, observed_time=9002.0)], now=10.0)
+    started, finished = found.tick(11.0)
+    assert (started.time, started.observed_time) == (1000.0, 1002.0) and (finished.time, finished.observed_time) == (
+        9000,
+        9002,
+    )
+    assert "events_skewed" not in found.counts
+
+
+def test_changes_name_what_changed_and_a_restart_goes_on() -> None:
+    first = Assembler()
+    first.add(RUN[:1], now=10.0)
+    ((key, value),) = first.changes()
+    assert key == f"trace/{1:032x}" and value is not None and first.changes() == []
+    second = Assembler()
+    second.load([(key, value)])
+    second.add(RUN[1:], now=12.0)
+    assert len(second.tick(13.0)) == 4
+
+
+def test_an_entry_of_another_version_is_refused() -> None:
+    found = Assembler()
+    found.add(RUN, now=10.0)
+    ((key, value),) = found.changes()
+    assert value is not None and value[1] == module.VERSION
+    with pytest.raises(ValueError, match="version 9"):
+        Assembler().load([(key, value[:1] + b"\x09" + value[2:])])
