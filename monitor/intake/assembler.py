@@ -18,9 +18,11 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
+from monitor.intake import mapping
 from monitor.intake.assembly import events, forest, logs, runs
 from monitor.intake.assembly.events import Told
 from monitor.intake.assembly.runs import RunKey
+from monitor.intake.dialects.reading import Role
 from monitor.intake.spans import LogRecord, Record, Span
 from schemas.event import Event
 
@@ -51,6 +53,7 @@ class _Trace(Struct, omit_defaults=True):
     logs: dict[str, LogRecord] = {}
     topmost_at: float | None = None
     remote_at: float | None = None
+    bare_root: bool = False
     forced: bool = False
     closed_at: float | None = None
     runs: list[RunKey] = []
@@ -134,9 +137,11 @@ class Assembler:
         return changed
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
-        """Before the first `add`. Raises `msgspec.DecodeError` or ValueError on what another version wrote."""
+        """Before the first `add`; keys of others are ignored. Raises `DecodeError` or ValueError on another version."""
         loaded = []
         for key, value in entries:
+            if not key.startswith("trace/"):
+                continue
             version, trace = _decoder.decode(value)
             if version != VERSION:
                 raise ValueError(f"trace entry of version {version}; this monitor reads {VERSION}")
@@ -160,6 +165,7 @@ class Assembler:
         trace.last = now
         if trace.topmost_at is None and (not span.parent_id or span.parent_id in seen):
             trace.topmost_at = now
+        trace.bare_root |= not span.parent_id and mapping.role_of(span) is Role.OTHER
         if span.remote_parent or trace.remote_at is not None:
             trace.remote_at = now
         self._changed[span.trace_id] = None
@@ -185,7 +191,7 @@ class Assembler:
             return None
         if trace.forced:
             return trace.first
-        if trace.topmost_at is not None:
+        if trace.topmost_at is not None and not _may_outlive_root(trace):
             return trace.topmost_at + self._grace
         if trace.remote_at is not None and _has_one_remote_root(trace):
             return trace.remote_at + self._grace
@@ -241,6 +247,7 @@ class Assembler:
         self._remembered_spans += len(placed)
         trace.spans, trace.logs = {}, {}
         trace.topmost_at = trace.remote_at = None
+        trace.bare_root = False
         trace.forced = False
         trace.closed_at = now
 
@@ -266,6 +273,13 @@ class Assembler:
     def _count(self, name: str, count: int = 1) -> None:
         if count:
             self.counts[name] = self.counts.get(name, 0) + count
+
+
+def _may_outlive_root(trace: _Trace) -> bool:
+    """A request that answers at once and works on: its span is here, an agent's below it is still on the way."""
+    return trace.bare_root and any(
+        span.parent_id and span.parent_id not in trace.spans and not span.remote_parent for span in trace.spans.values()
+    )
 
 
 def _has_one_remote_root(trace: _Trace) -> bool:
