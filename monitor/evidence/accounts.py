@@ -18,6 +18,11 @@ from monitor.signals import FAILURE_SIGNALS
 from schemas.records import Grant
 
 
+HEAD_START = 0.5
+"""Part of an agent's first grant that its nodes get at once: a fault in its first seconds is found as well. It is fixed
+before the observations that it is spent on, like any drip."""
+
+
 class Account(Struct, array_like=True):
     """What the nodes of one owner that live with an agent may drip. Rates: expected false alarms per second."""
 
@@ -54,10 +59,16 @@ def renew(account: Account, grant: Grant, mine: Iterable[Node], now: float) -> N
         nodes.settle(node, now, account.rate(node.mode), account.end)
         kind = _kind(node.key)
         known[kind] = known.get(kind, 0) + 1
-    account.page_rate, account.notice_rate, account.end = grant.page_rate, grant.notice_rate, grant.end
+    first = account.end == 0.0
+    part = 1.0 - HEAD_START if first else 1.0
+    account.page_rate, account.notice_rate = grant.page_rate * part, grant.notice_rate * part
+    account.end = grant.end
     account.known, account.newcomers = known, {}
     for node in mine:
         node.share = _kind_share(node.key) * shares.known_share(known[_kind(node.key)])
+        if first:
+            whole = grant.page_rate if node.mode == "page" else grant.notice_rate
+            node.pending += node.share * whole * HEAD_START * (grant.end - grant.start)
 
 
 def _kind(key: Key) -> str:
