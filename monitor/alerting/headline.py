@@ -92,7 +92,7 @@ def headline(finding: Finding) -> str:
     who = subject(finding.node)
     tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
     if finding.signal in _RATES:
-        what = "no runs any more" if finding.after == 0.0 else f"{after.replace(' per', ' runs per', 1)}"
+        what = "no runs any more" if finding.after == 0.0 else f"runs at {after}"
     elif finding.signal in _SHARES:
         what = _SHARES[finding.signal].format(after=after)
         if finding.direction == "down":
@@ -103,12 +103,17 @@ def headline(finding: Finding) -> str:
     return f"{who}: {tool}{what}, {was} {before}"
 
 
+def recovered(finding: Finding, recovery: Finding) -> bool:
+    """Whether the finding that resolved tells a level, and one that is nearer to normal than what was reached."""
+    return recovery.after_n > 0 and abs(recovery.after - recovery.before) < abs(finding.after - finding.before)
+
+
 def closing_line(finding: Finding, recovery: Finding | None) -> str:
     """Who is back to normal, from what: `refund-agent v13: tool issue_refund is back to normal, 3.8 % after 21 %`."""
     who = subject(finding.node)
     tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
     reached = level_texts(finding)[1]
-    if recovery is None or recovery.after_n <= 0 or finding.signal in _RATES:
+    if recovery is None or not recovered(finding, recovery) or finding.signal in _RATES:
         return f"{who}: {tool}is back to normal, had {reached}"
     return f"{who}: {tool}is back to normal, {level_texts(recovery)[1]} after {reached}"
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from monitor.alerting.headline import closing_line, headline, level_texts
+from monitor.alerting.headline import closing_line, headline, level_texts, recovered
 from monitor.notify.redact import name, redact
 from schemas.alert import LABELS, Alert, AlertStatus, Notification, NotificationReason, Severity
 from schemas.config import DAY, WEEK, Config
@@ -170,7 +170,7 @@ def _facts(notification: Notification, lead: Alert, finding: Finding) -> tuple[F
 def _recovery(lead: Alert) -> list[Fact]:
     """The level at which the evidence said that the signal is back, where the finding tells it."""
     back, worst = lead.recovery, lead.finding
-    if back is None or back.after_n <= 0 or abs(back.after - back.before) >= abs(worst.after - worst.before):
+    if back is None or not recovered(worst, back):
         return []
     return [Fact("Now", _counted(level_texts(back)[1], back.after_bad, back.after_n, back), ours=True)]
 

@@ -69,12 +69,16 @@ def desk(slack: SlackDouble, clock: Clock) -> Desk:
 
 async def test_one_message_from_first_firing_to_resolution(slack: SlackDouble, desk: Desk) -> None:
     router = Router(CONFIG)
-    for step in ([finding()], [finding(60, status="update", after=0.3)], [finding(600, status="resolved", after=0.04)]):
+    for step in (
+        [finding()],
+        [finding(60, status="update", after=0.3)],
+        [finding(600, status="resolved", after_n=0.0)],
+    ):
         desk.clock.time = step[0].time
         await desk.tell(*router.step(step, step[0].time))
     (seen,) = slack.visible("payments")
     assert seen.edits == 2 and seen.rings == ()
-    assert "Resolved: refund-agent v13: tool issue_refund fails 30 % of runs, was 4 %" in seen.text
+    assert "Resolved: refund-agent v13: tool issue_refund is back to normal, had 30 %" in seen.text
     assert [method for method, _ in slack.calls] == ["chat.postMessage", "chat.update", "chat.update"]
     assert desk.outbox.pending() == 0 and desk.outbox.troubles() == []
 

@@ -1,0 +1,100 @@
+"""The sentence in which an alert is said: a row per shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitor.alerting.headline import closing_line, headline, level_texts, rate_text, share_text, visible
+from tests.doubles.findings import finding
+
+AGENT = {"agent": "refund-agent"}
+SENTENCES: list[tuple[dict[str, Any], str]] = [
+    ({}, "refund-agent v13: tool issue_refund fails 16 % of runs, was 4 %"),
+    ({"signal": "run.failed", "node": AGENT}, "refund-agent: fails 16 % of runs, was 4 %"),
+    ({"signal": "run.failed", "node": AGENT | {"version": "2"}}, "refund-agent version 2: fails 16 % of runs, was 4 %"),
+    ({"node": {"tool": "issue_refund"}}, "tool issue_refund: fails 16 % of runs, was 4 %"),
+    ({"signal": "run.failed", "node": {}}, "the fleet: fails 16 % of runs, was 4 %"),
+    ({"signal": "run.failed", "node": {"provider": "openai"}}, "provider openai: fails 16 % of runs, was 4 %"),
+    ({"signal": "run.hung", "node": AGENT}, "refund-agent: 16 % of runs hang, was 4 %"),
+    (
+        {"reference": "declared", "node": AGENT, "signal": "run.failed"},
+        "refund-agent: fails 16 % of runs, declared normal 4 %",
+    ),
+    (
+        {"direction": "down", "after": 0.0, "node": AGENT, "signal": "run.failed"},
+        "refund-agent: fails only 0 % of runs, was 4 %",
+    ),
+    (
+        {"signal": "agent.traffic", "node": AGENT, "before": 1 / 60, "after": 0.0},
+        "refund-agent: no runs any more, was 1 per minute",
+    ),
+    (
+        {"signal": "agent.traffic", "node": AGENT, "before": 1 / 60, "after": 0.5},
+        "refund-agent: runs at 30 per minute, was 1 per minute",
+    ),
+    (
+        {"signal": "run.steps", "node": AGENT, "before": 7.0, "after": 31.4},
+        "refund-agent: run.steps rose to 31.4, was 7",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "sentence"), SENTENCES, ids=[row[1] for row in SENTENCES])
+def test_headline(changes: dict[str, Any], sentence: str) -> None:
+    assert headline(finding(**changes)) == sentence
+
+
+SHARES = [
+    (0.16, "16 %"),
+    (0.04, "4 %"),
+    (0.045, "4.5 %"),
+    (0.0035, "0.35 %"),
+    (0.0, "0 %"),
+    (1.0, "100 %"),
+    (0.9996, "99.96 %"),
+    (0.996, "99.6 %"),
+    (0.5, "50 %"),
+    (1e-7, "0.00001 %"),
+    (float("nan"), "an unknown share"),
+]
+
+
+@pytest.mark.parametrize(("share", "text"), SHARES)
+def test_share(share: float, text: str) -> None:
+    assert share_text(share) == text
+
+
+RATES = [
+    (0.0, "none"),
+    (2.0, "2 per second"),
+    (1 / 60, "1 per minute"),
+    (12 / 3600, "12 per hour"),
+    (1 / 172_800, "0.5 per day"),
+]
+
+
+@pytest.mark.parametrize(("rate", "text"), RATES)
+def test_rate(rate: float, text: str) -> None:
+    assert rate_text(rate) == text
+
+
+def test_levels_get_as_many_digits_as_it_takes_to_tell_them_apart() -> None:
+    assert level_texts(finding(before=0.1201, after=0.1249)) == ("12 %", "12.5 %")
+    assert level_texts(finding(before=0.12, after=0.12)) == ("12 %", "12 %")
+
+
+def test_a_closing_line_gives_the_level_only_if_it_is_better() -> None:
+    back = finding(60, status="resolved", after=0.038)
+    assert closing_line(finding(), back).endswith("is back to normal, 3.8 % after 16 %")
+    for unknown in (None, finding(60, status="resolved"), finding(60, status="resolved", after=0.038, after_n=0.0)):
+        assert closing_line(finding(), unknown) == "refund-agent v13: tool issue_refund is back to normal, had 16 %"
+
+
+def test_visible_changes_with_what_a_reader_sees_and_with_nothing_else() -> None:
+    shown = visible(finding())
+    same = [{"after": 0.1602}, {"after_bad": 25.0}, {"after_n": 200.0}, {"runs": ("other",)}, {"id": "x"}]
+    other = [{"after": 0.17}, {"before": 0.05}, {"after_n": 300.0}, {"error_types": ("x",)}, {"node": {"agent": "a"}}]
+    assert [visible(finding(**changes)) == shown for changes in same] == [True] * len(same)
+    assert [visible(finding(**changes)) == shown for changes in other] == [False] * len(other)
