@@ -17,7 +17,6 @@ from monitor.evidence.nodes import Key, Node
 from monitor.signals import FAILURE_SIGNALS
 from schemas.records import Grant
 
-
 HEAD_START = 0.5
 """Part of an agent's first grant that its nodes get at once: a fault in its first seconds is found as well. It is fixed
 before the observations that it is spent on, like any drip."""
