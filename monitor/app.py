@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -88,10 +89,14 @@ async def _serve_embedded(
     targets = _targets(config)
     outbox = Outbox(targets)
     store = Store(Path(config.runtime.directory))
-    assembler = Assembler(trace_timeout=config.runtime.trace_timeout)
-    runtime = Embedded(config, store, assembler, outbox, dead_letters.encode, clock, version())
-    dispatcher = Dispatcher(outbox, _notifiers(config, targets, stream), runtime.commit_outbox, clock)
-    web_runner = await _listen(config, runtime, _IntakeSink(runtime), clock)
+    try:
+        assembler = Assembler(trace_timeout=config.runtime.trace_timeout)
+        runtime = Embedded(config, store, assembler, outbox, dead_letters.encode, clock, version())
+        dispatcher = Dispatcher(outbox, _notifiers(config, targets, stream), runtime.commit_outbox, clock)
+        web_runner = await _listen(config, runtime, _IntakeSink(runtime), clock)
+    except BaseException:
+        store.close()
+        raise
     try:
         runtime.start(dispatcher)
         started(Serving(_url(web_runner), runtime))
@@ -132,8 +137,9 @@ async def _listen(config: Config, view: View, sink: Sink, clock: Callable[[], fl
         await web.TCPSite(runner, runtime.host, runtime.port).start()
     except OSError as error:
         await runner.cleanup()
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise CannotServe(
-            f"cannot listen on {runtime.host}:{runtime.port}: {error.strerror}; choose another with --port"
+            f"cannot listen on {runtime.host}:{runtime.port}: {why}; choose another with --port or --host"
         ) from None
     return runner
 

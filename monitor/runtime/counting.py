@@ -1,17 +1,19 @@
-"""How the counters of the pure parts are called in the metrics: one row each."""
+"""How the counters of the pure parts are called in the metrics: one row each. What has no row is not shown."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 NAMES = {
+    # monitor.engine, monitor.evidence
     "events": "events_received",
     "duplicates": "events_duplicate",
     "late": "events_late",
-    "skewed": "events_skewed",
     "unassigned": "events_unattributed",
     "runs": "runs_closed",
     "ticks": "ticks",
+    "blind_gaps": "blind_gaps",
     "agents_refused": "evicted:agents",
     "runs_evicted": "evicted:open_runs",
     "closed_forgotten": "evicted:closed_runs",
@@ -22,10 +24,49 @@ NAMES = {
     "order_forced": "evicted:waiting_observations",
     "parents_refused": "evicted:nodes_above_agents",
     "accounts_refused": "evicted:accounts",
+    # monitor.intake.assembler
+    "spans": "spans_received",
+    "logs": "logs_received",
+    "traces_timed_out": "traces_timed_out",
+    # monitor.alerting.router
+    "overflow": "evicted:incidents_of_an_owner",
+    # monitor.notify.outbox
+    "sent": "deliveries",
+    "given up": "deliveries_given_up",
+    "dropped": "evicted:deliveries",
+    # batches of the intake
+    "rejected_spans": "spans_rejected",
+    "rejected_log_records": "spans_rejected",
+    "events_skipped": "events_skipped",
 }
-"""Counter of `monitor.engine` or `monitor.evidence` → key for `monitor.web.metrics`."""
+"""Counter of a part → key for `monitor.web.metrics`."""
+
+PREFIXES = {
+    "notification ": "notifications:",
+    "failed ": "deliveries_failed:",
+    "events_skewed_by:": "events_skewed:",
+    "spans_ignored:": "spans_ignored:",
+    "evicted:": "evicted:",
+    "bodies_refused:": "bodies_refused:",
+    "bodies_ignored:": "bodies_ignored:",
+}
+"""The same for counters that end in what they count by."""
 
 
-def published(counts: Mapping[str, int]) -> dict[str, int]:
-    """The counters that have a name outside, under it."""
-    return {name: counts[own] for own, name in NAMES.items() if own in counts}
+def published(*parts: Mapping[str, int]) -> Counter[str]:
+    """The counters that have a name outside, under it; the same name of several parts is summed."""
+    found = Counter[str]()
+    for counts in parts:
+        for own, count in counts.items():
+            if count and (name := _name(own)) is not None:
+                found[name] += count
+    return found
+
+
+def _name(own: str) -> str | None:
+    if own in NAMES:
+        return NAMES[own]
+    for prefix, name in PREFIXES.items():
+        if own.startswith(prefix):
+            return name + own.removeprefix(prefix)
+    return None

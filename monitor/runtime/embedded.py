@@ -5,7 +5,8 @@ and the outbox into one transaction, then answers the senders. Senders that were
 senders that were not send again, and ids tell what was there already.
 
 Crash between any two steps: before the commit nothing has happened; after it everything has, and the dispatcher finds
-the delivery in the outbox. Bound: `QUEUE_EVENTS` events wait in memory; beyond that senders are told to come back.
+the delivery in the outbox. What was stepped and could not be written is never written later: the monitor ends and
+starts from its file. Bound: `QUEUE_EVENTS` events wait in memory; beyond that senders are told to come back.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +22,12 @@ import msgspec
 
 from monitor import views
 from monitor.alerting.router import Router
+from monitor.blocks import WrongVersion
 from monitor.engine import RECENT_RUNS, Engine, Record, Step
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.counting import published
 from monitor.runtime.parts import Assembler, Batch, Busy, Dispatcher, Entry, Outbox
-from monitor.runtime.store import Store
+from monitor.runtime.store import Store, StoreError
 from schemas import derive
 from schemas.alert import Incident
 from schemas.config import Config
@@ -41,8 +43,9 @@ STEP_EVENTS = 2_000
 """Events that one transaction takes; a body with more is written in several."""
 TICK_SECONDS = 1.0
 BLIND_SECONDS = 10.0
-"""Without a tick for so long the monitor says that it is blind."""
-PRUNE_TICKS = 60
+"""Without a tick for so long the monitor says that it is blind, and the time does not count as watched."""
+COUNT_NAMES = 1_000
+"""Names under which what the intake says is counted. More are summed under `_other` in place of what they count by."""
 
 
 @dataclass(slots=True)
@@ -80,16 +83,25 @@ class Embedded:
         self._arrived = asyncio.Event()
         self._door = asyncio.Lock()
         self._counts: Counter[str] = Counter()
+        self._said: Counter[str] = Counter()
         self._closed: deque[RunView] = deque(maxlen=RECENT_RUNS)
         self._last_tick: float | None = None
-        self._jumps = clock.jumps
+        self._ticked = asyncio.Event()
+        self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self._failure: BaseException | None = None
-        entries = store.entries()
-        self._engine.load(entries)
-        self._router.load(entries)
-        assembler.load(entries)
-        outbox.load(entries)
+        try:
+            entries = store.entries()
+            for part in (self._engine, self._router, assembler, outbox):
+                part.load(entries)
+        except (WrongVersion, ValueError, KeyError, msgspec.MsgspecError) as error:
+            raise StoreError(
+                f"the state in {store.directory} cannot be read: {error}; set runtime.directory"
+            ) from error
+        ahead = clock.go_on_from(self._engine.partition.now)
+        if ahead > BLIND_SECONDS:
+            log.warning("the clock is %.0f s behind the last tick in the log; time goes on from there", ahead)
+        self._jumps = clock.jumps
 
     # -- life
 
@@ -104,25 +116,32 @@ class Embedded:
 
     async def stop(self) -> None:
         """Write what waits, let deliveries end, close the file."""
-        while self._queue and self._failure is None:
-            await self._write_once()
-        for task in self._tasks[:2]:
-            task.cancel()
-        if self._dispatcher is not None:
-            await self._dispatcher.stop()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._store.close()
+        self._stopping = True
+        self._arrived.set()
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks[:1])
+            async with self._door:  # nobody is in the middle of a transaction
+                for task in self._tasks[:2]:
+                    task.cancel()
+            if self._dispatcher is not None:
+                await self._dispatcher.stop()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            self._store.close()
 
     async def wait(self) -> None:
         """Return when the monitor cannot go on; raises what stopped it."""
-        await asyncio.gather(*self._tasks)
+        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        if self._failure is not None:
+            raise self._failure
 
     # -- intake
 
     async def accept(self, batch: Batch) -> None:
         """Returns when all of the batch is on disk. Raises `Busy` when too much waits already."""
-        size = len(batch.events) + len(batch.spans)
-        if self._failure is not None or (self._queued and self._queued + size > QUEUE_EVENTS):
+        size = _size(batch)
+        if self._failure is not None or self._stopping or (self._queued and self._queued + size > QUEUE_EVENTS):
             raise Busy(1.0)
         waiting = _Waiting(batch, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
@@ -156,14 +175,21 @@ class Embedded:
 
     def counts(self) -> dict[str, int]:
         """Counters by metric name."""
-        found = published(Counter(self._engine.partition.counts) + Counter(self._engine.aggregator.counts))
-        return {**found, **self._counts}
+        partition, aggregator = self._engine.partition.counts, self._engine.aggregator.counts
+        parts = (partition, aggregator, self._assembler.counts, self._router.counts, self._outbox.counts, self._said)
+        return dict(published(*parts) + self._counts)
 
     def gauges(self) -> dict[str, float]:
         """Levels by metric name."""
         age = self._clock() - self._last_tick if self._last_tick is not None else 0.0
         nodes = sum(len(agent.slices.nodes) for agent in self._engine.partition.agents.values())
-        return {"nodes": float(nodes), "tick_age_seconds": max(age, 0.0), "lag_records:log": float(self._queued)}
+        return {
+            "nodes": float(nodes),
+            "tick_age_seconds": max(age, 0.0),
+            "lag_records:log": float(self._queued),
+            "traces_open": float(self._assembler.open_traces),
+            "outbox_pending": float(self._outbox.pending()),
+        }
 
     def health(self) -> Health:
         """Alive: the writer runs. Ready: it ticks, and there is room."""
@@ -172,97 +198,120 @@ class Embedded:
             ok=self._failure is None,
             message=type(self._failure).__name__ if self._failure is not None else "",
         )
+        ticks = self._last_tick is not None and not self._is_blind()
+        room = self._queued < QUEUE_EVENTS
         ready = (
-            Check(name="ticks", ok=not self._is_blind(), message="no tick for a while" if self._is_blind() else ""),
-            Check(name="room", ok=self._queued < QUEUE_EVENTS, message=f"{self._queued} events wait"),
+            Check(name="ticks", ok=ticks, message="" if ticks else "no tick for a while"),
+            Check(name="room", ok=room, message="" if room else f"{self._queued} events wait"),
         )
         return Health(live=(live,), ready=ready)
 
     # -- the writer
 
     async def _write(self) -> None:
-        while True:
+        await self._ticked.wait()  # a blind gap before the start must be known before the first event
+        while self._queue or not self._stopping:
             await self._arrived.wait()
             self._arrived.clear()
             while self._queue:
                 await self._write_once()
+            if self._stopping:
+                return
 
     async def _write_once(self) -> None:
-        """Take what waits, up to a transaction's worth, and write it."""
-        async with self._door:
-            taken: list[_Waiting] = []
-            events: list[Event] = []
-            letters: list[bytes] = []
-            while self._queue and (not taken or len(events) + len(self._queue[0].batch.events) <= STEP_EVENTS):
-                waiting = self._queue.popleft()
-                taken.append(waiting)
-                batch = waiting.batch
-                self._queued -= len(batch.events) + len(batch.spans)
-                events += batch.events
-                letters += [self._encode_letter(letter) for letter in batch.dead_letters]
-                for letter in batch.dead_letters:
-                    self._counts[f"dead_letters:{letter.reason}"] += 1
-                if batch.spans:
-                    self._counts["spans_received"] += len(batch.spans)
-                    self._assembler.add(batch.spans, self._clock())
-            try:
-                for start in range(0, max(len(events), 1), STEP_EVENTS):
+        """Take what waits, up to a transaction's worth, write it, and answer who sent it."""
+        taken: list[_Waiting] = []
+        events: list[Event] = []
+        letters: list[bytes] = []
+        spans: list[Any] = []
+        while self._queue and (not taken or len(events) + len(self._queue[0].batch.events) <= STEP_EVENTS):
+            waiting = self._queue.popleft()
+            taken.append(waiting)
+            batch = waiting.batch
+            self._queued -= _size(batch)
+            events += batch.events
+            spans += batch.spans
+            letters += [self._encode_letter(letter) for letter in batch.dead_letters]
+            for letter in batch.dead_letters:
+                self._counts[f"dead_letters:{letter.reason}"] += 1
+            self._count_said(batch.counts)
+        try:
+            for start in range(0, max(len(events), 1), STEP_EVENTS):
+                async with self._door:  # ticks go in between
+                    if spans:
+                        self._assembler.add(spans, self._clock())
                     await self._step(events[start : start + STEP_EVENTS], letters)
-                    letters = []
-            except BaseException as error:
-                for waiting in taken:
-                    if not waiting.done.done():
-                        waiting.done.set_exception(Busy(1.0))
-                raise error
-            for waiting in taken:
-                if not waiting.done.done():
-                    waiting.done.set_result(None)
+                spans, letters = [], []
+        except BaseException:
+            _refuse(taken)
+            raise
+        for waiting in taken:
+            if not waiting.done.done():
+                waiting.done.set_result(None)
 
     async def _tick(self) -> None:
         """Time moves once a second, on whole seconds."""
-        ticks = 0
         while True:
             now = float(int(self._clock()))
             if self._last_tick is None or now > self._last_tick:
                 async with self._door:
-                    since = self._last_tick if self._clock.jumps == self._jumps else None
+                    since = self._last_tick if self._has_watched(now) else None
                     self._jumps = self._clock.jumps
                     assembled = self._assembler.tick(now)
                     await self._step([*assembled, Tick(now, since)])
                     self._last_tick = now
-                    ticks += 1
-                    if ticks % PRUNE_TICKS == 0:
-                        keep = self._config.runtime.retention.events
-                        await asyncio.to_thread(self._store.prune, now - keep)
+                    self._ticked.set()
+                    await asyncio.to_thread(self._store.prune, now - self._config.runtime.retention.events)
             await asyncio.sleep(max(TICK_SECONDS - (self._clock() % TICK_SECONDS), 0.01))
+
+    def _has_watched(self, now: float) -> bool:
+        """Whether nothing that was sent since the last tick can have been missed: no sleep, no stop, no jump."""
+        if self._last_tick is None or self._clock.jumps != self._jumps:
+            return False
+        return now - self._last_tick <= BLIND_SECONDS
 
     async def _step(self, records: Sequence[Record], letters: Sequence[bytes] = ()) -> None:
         """Engine, router and outbox by one batch, then one transaction. Called behind the door."""
-        rows: list[tuple[int, float, bytes]] = []
-        batch: list[tuple[int, Record]] = []
-        for record in records:
-            if isinstance(record, Event):
-                derive.keep_no_text(record)
-                rows.append((self._offset, record.at, encode(record)))
-            elif isinstance(record, Tick):
-                rows.append((self._offset, record.time, encode_control(record)))
-            batch.append((self._offset, record))
-            self._offset += 1
-        step = self._engine.step(batch)
-        changes = self._route(step)
-        changes += self._engine.changes()
-        changes += self._assembler.changes()
-        await asyncio.to_thread(self._store.commit, rows, changes, letters, self._offset)
+        if self._failure is not None:
+            raise self._failure
+        try:
+            rows: list[tuple[int, float, bytes]] = []
+            batch: list[tuple[int, Record]] = []
+            for record in records:
+                if isinstance(record, Event):
+                    derive.keep_no_text(record)
+                    rows.append((self._offset, record.at, encode(record)))
+                elif isinstance(record, Tick):
+                    rows.append((self._offset, record.time, encode_control(record)))
+                batch.append((self._offset, record))
+                self._offset += 1
+            step = self._engine.step(batch)
+            changes = self._route(step)
+            changes += self._engine.changes()
+            changes += self._assembler.changes()
+            await asyncio.to_thread(self._store.commit, rows, changes, letters, self._offset)
+        except BaseException as error:
+            self._failure = self._failure or error  # before the door opens: nobody may write on top of this
+            raise
         if self._dispatcher is not None:
             self._dispatcher.committed()
+
+    def _count_said(self, counts: Mapping[str, int]) -> None:
+        """What the intake says of a body. Producers name themselves, so the names are bounded."""
+        for name, count in counts.items():
+            if name == "events_skewed":
+                continue  # also counted by producer
+            if name not in self._said and len(self._said) >= COUNT_NAMES and ":" in name:
+                name = f"{name.partition(':')[0]}:_other"
+            self._said[name] += count
 
     def _route(self, step: Step) -> list[Entry]:
         now = self._engine.partition.now
         self._closed.extend(step.closed)
         for finding in step.findings:
-            self._counts[f"findings:{finding.signal}"] += finding.status == "firing"
+            if finding.status == "firing":
+                self._counts[f"findings:{finding.signal}"] += 1
         for notification in self._router.step(step.findings, now):
-            self._counts[f"notifications:{notification.reason}"] += 1
             self._outbox.put(notification)
         return [*self._router.changes(), *self._outbox.changes()]
 
@@ -272,10 +321,24 @@ class Embedded:
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is None:
             return
-        self._failure = self._failure or task.exception()
-        log.error("the monitor cannot go on", exc_info=task.exception())
+        error = task.exception()
+        self._failure = self._failure or error
+        if not isinstance(error, StoreError):  # that one says in its message what to do
+            log.error("the monitor cannot go on", exc_info=error)
         for other in self._tasks:
             other.cancel()
+        _refuse(self._queue)
+        self._queue.clear()
+
+
+def _refuse(waiting: Iterable[_Waiting]) -> None:
+    for each in waiting:
+        if not each.done.done():
+            each.done.set_exception(Busy(1.0))
+
+
+def _size(batch: Batch) -> int:
+    return len(batch.events) + len(batch.spans) + len(batch.dead_letters)
 
 
 def _blind(view: AgentView) -> AgentView:

@@ -48,6 +48,11 @@ class Assembler(Protocol):
 
     counts: dict[str, int]
 
+    @property
+    def open_traces(self) -> int:
+        """Traces that wait for spans."""
+        ...
+
     def add(self, spans: Iterable[Any], now: float) -> object:
         """Take spans in any order."""
         ...
@@ -75,6 +80,15 @@ class Assembler(Protocol):
 
 class Outbox(Protocol):
     """What receivers are to be told: `monitor.notify.outbox.Outbox`."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What was sent, failed and forgotten."""
+        ...
+
+    def pending(self) -> int:
+        """Deliveries that wait to be sent."""
+        ...
 
     def put(self, notification: Notification) -> None:
         """Note a notification."""

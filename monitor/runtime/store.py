@@ -12,14 +12,21 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from monitor.runtime.parts import Entry
 
+FILE = "forewarn.db"
 SCHEMA_VERSION = 1
 PRUNE_ROWS = 10_000
+"""Log records that one `prune` deletes. More are left to the next one."""
 DEAD_LETTERS = 100_000
+"""Dead letters that are kept. More: the oldest go."""
+BUSY_SECONDS = 30.0
+"""How long a write waits for a person who looks into the file with a tool of SQLite and locks it."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (offset INTEGER PRIMARY KEY, time REAL NOT NULL, record BLOB NOT NULL);
@@ -46,17 +53,32 @@ class Store:
         except OSError:
             os.close(self._lock)
             raise StoreError(f"{directory} is in use by another monitor; stop it or set runtime.directory") from None
-        self._db = sqlite3.connect(directory / "forewarn.db", isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA_VERSION):
-            self.close()
-            raise StoreError(
-                f"{directory} was written by a newer monitor (schema {version}); this one reads {SCHEMA_VERSION}"
-            )
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        self.directory = directory
+        self._writing = threading.Lock()
+        try:
+            with self._explained("open"):
+                self._db = self._open()
+        except StoreError:
+            os.close(self._lock)
+            raise
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.directory / FILE, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, SCHEMA_VERSION):
+                raise StoreError(
+                    f"{self.directory} was written by a newer monitor (schema {version}; this one reads "
+                    f"{SCHEMA_VERSION}); run that one, or set runtime.directory"
+                )
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.executescript(_SCHEMA)
+            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def entries(self) -> list[tuple[str, bytes]]:
         """All state."""
@@ -68,7 +90,7 @@ class Store:
         return int(row[0]) if row is not None else 0
 
     def records(self) -> Iterator[tuple[int, bytes]]:
-        """The log, in order."""
+        """The log, in order: offset and record."""
         yield from self._db.execute("SELECT offset, record FROM log ORDER BY offset")
 
     def dead_letters(self) -> list[bytes]:
@@ -82,43 +104,84 @@ class Store:
         dead_letters: Iterable[bytes] = (),
         next_offset: int | None = None,
     ) -> None:
-        """Make all of it durable, or none. Raises `sqlite3.Error`; then nothing was written."""
-        db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        """Make all of it durable, or none. Raises `StoreError`; then nothing was written."""
+        kept: list[tuple[str, bytes]] = []
+        gone: list[tuple[str]] = []
+        for key, value in changes:
+            if value is None:
+                gone.append((key,))
+            else:
+                kept.append((key, value))
+        if next_offset is not None:
+            kept.append(("log/next", str(next_offset).encode()))
+        with self._transaction() as db:
             db.executemany("INSERT INTO log VALUES (?, ?, ?)", records)
-            kept: list[tuple[str, bytes]] = []
-            gone: list[tuple[str]] = []
-            for key, value in changes:
-                if value is None:
-                    gone.append((key,))
-                else:
-                    kept.append((key, value))
-            if next_offset is not None:
-                kept.append(("log/next", str(next_offset).encode()))
             db.executemany(
                 "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", kept
             )
             db.executemany("DELETE FROM state WHERE key = ?", gone)
             db.executemany("INSERT INTO dead_letters (letter) VALUES (?)", ((letter,) for letter in dead_letters))
-            db.execute("COMMIT")
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
 
     def prune(self, before: float) -> int:
-        """Delete log records older than `before` (epoch seconds), and surplus dead letters; how many rows went."""
-        db = self._db
-        gone = db.execute(
-            "DELETE FROM log WHERE offset IN (SELECT offset FROM log WHERE time < ? ORDER BY offset LIMIT ?)",
-            (before, PRUNE_ROWS),
-        ).rowcount
-        gone += db.execute(
-            "DELETE FROM dead_letters WHERE number <= (SELECT max(number) FROM dead_letters) - ?", (DEAD_LETTERS,)
-        ).rowcount
+        """Delete log records older than `before` (epoch seconds), and surplus dead letters; how many rows went.
+
+        Looks at the beginning of the log alone: a record is at most `limits.SKEW_SECONDS` away from its neighbours.
+        """
+        oldest = self._db.execute("SELECT time FROM log ORDER BY offset LIMIT 1").fetchone()
+        least, most = self._db.execute("SELECT min(number), max(number) FROM dead_letters").fetchone()
+        gone = 0
+        if oldest is not None and oldest[0] < before:
+            with self._transaction() as db:
+                gone += db.execute(
+                    "DELETE FROM log WHERE offset IN"
+                    " (SELECT offset FROM (SELECT offset, time FROM log ORDER BY offset LIMIT ?) WHERE time < ?)",
+                    (PRUNE_ROWS, before),
+                ).rowcount
+        if least is not None and least <= most - DEAD_LETTERS:
+            with self._transaction() as db:
+                gone += db.execute("DELETE FROM dead_letters WHERE number <= ?", (most - DEAD_LETTERS,)).rowcount
         return gone
 
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that is done inside, or none of it. One at a time, from whatever thread."""
+        db = self._db
+        with self._writing, self._explained("write to"):
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:  # a full disk ends the transaction by itself
+                    db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _explained(self, deed: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"cannot {deed} {self.directory / FILE}: {error}; make room or repair it, or set runtime.directory"
+            ) from error
+
     def close(self) -> None:
-        """Close the file and let others have it."""
-        self._db.close()
+        """Close the file and let others have it; a write that is under way ends before."""
+        with self._writing:
+            self._db.close()
         os.close(self._lock)
+
+
+def read_log(path: Path) -> Iterator[bytes]:
+    """The records of a stored log, in order, while a monitor may write on. Raises `StoreError`."""
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version != SCHEMA_VERSION:
+                raise StoreError(f"{path} is of schema {version}; this monitor reads {SCHEMA_VERSION}")
+            yield from (row[0] for row in db.execute("SELECT record FROM log ORDER BY offset"))
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot read {path}: {error}") from error
