@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import tempfile
+import textwrap
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from monitor.runtime.store import StoreError
 from schemas.config import Config
 
 PORT = 4319
+WIDTH = 100
 
 
 @click.command(
@@ -157,7 +159,8 @@ async def _fleet(endpoint: str, seed: int, directory: Path) -> AsyncIterator[Fle
 
 
 def _say(text: str) -> None:
-    click.echo(click.style("· ", fg="cyan") + text)
+    lines = textwrap.wrap(text, WIDTH - 2)
+    click.echo(click.style("· ", fg="cyan") + "\n  ".join(lines))
     sys.stdout.flush()
 
 

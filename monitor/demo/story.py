@@ -70,14 +70,14 @@ async def tell(monitor: Monitor, fleet: Fleet, say: Say, clock: Callable[[], flo
     await fleet.break_tool()
     incident = await _incident(monitor, broken_at)
     await asyncio.sleep(2 * LOOK_SECONDS)  # its message is on its way to the screen
-    say(f"{incident.opened_at - broken_at:.0f} seconds after the first bad answer. No user has complained yet.")
+    say(f"That was {_seconds(incident.opened_at - broken_at)} after the first bad answer. Nobody has complained yet.")
     await asyncio.sleep(BROKEN_SECONDS)
     say("The tool is repaired. The incident closes when the evidence says so.")
     repaired_at = clock()
     await fleet.repair_tool()
-    resolved = await _resolved(monitor, incident.id)
+    resolved_at = await _resolved(monitor, broken_at)
     await asyncio.sleep(2 * LOOK_SECONDS)
-    say(f"Resolved {(resolved.resolved_at or clock()) - repaired_at:.0f} seconds after the repair.")
+    say(f"Resolved {_seconds(resolved_at - repaired_at)} after the repair.")
 
 
 async def _warm_up(monitor: Monitor, say: Say) -> None:
@@ -97,7 +97,7 @@ async def _warm_up(monitor: Monitor, say: Say) -> None:
             raise StoryFailed(f"the references were not learned within {WARM_SECONDS:.0f} s: {_progress(agents)}")
         if now - shown >= PROGRESS_SECONDS:
             shown = now
-            say(f"  learning: {_progress(agents)}")
+            say(f"Learning: {_progress(agents)}")
         await asyncio.sleep(LOOK_SECONDS)
     say(f"All references are live: {_progress(monitor.agents())}.")
 
@@ -111,30 +111,40 @@ def _progress(agents: Sequence[AgentView]) -> str:
     return ", ".join(f"{agent.agent} {agent.runs} runs" for agent in sorted(agents, key=lambda agent: agent.agent))
 
 
+def _seconds(seconds: float) -> str:
+    whole = max(1, round(seconds))
+    return "1 second" if whole == 1 else f"{whole} seconds"
+
+
 async def _incident(monitor: Monitor, since: float) -> Incident:
     """The incident that names the broken tool and version."""
     end = time.monotonic() + INCIDENT_SECONDS
     while time.monotonic() < end:
-        for incident in monitor.incidents():
-            if incident.opened_at >= since and incident.status == "firing" and any(map(_is_named, incident.alerts)):
-                return incident
+        firing = [incident for incident in _named(monitor, since) if incident.status == "firing"]
+        if firing:
+            return firing[0]
         await asyncio.sleep(LOOK_SECONDS)
     raise StoryFailed(
         f"no incident named {BROKEN_TOOL} and {BROKEN_AGENT} {BROKEN_VERSION} within {INCIDENT_SECONDS:.0f} s"
     )
 
 
-def _is_named(alert: object) -> bool:
-    labels = getattr(alert, "labels", {})
-    wanted = {"agent": BROKEN_AGENT, "version": BROKEN_VERSION, "tool": BROKEN_TOOL}
-    return all(labels.get(name) == value for name, value in wanted.items())
-
-
-async def _resolved(monitor: Monitor, incident: str) -> Incident:
+async def _resolved(monitor: Monitor, since: float) -> float:
+    """When the last incident about the broken tool was resolved, epoch seconds."""
     end = time.monotonic() + RESOLVED_SECONDS
     while time.monotonic() < end:
-        for found in monitor.incidents():
-            if found.id == incident and found.status == "resolved":
-                return found
+        incidents = _named(monitor, since)
+        if all(incident.status == "resolved" for incident in incidents):
+            return max(incident.resolved_at or 0.0 for incident in incidents)
         await asyncio.sleep(LOOK_SECONDS)
     raise StoryFailed(f"the incident was not resolved within {RESOLVED_SECONDS:.0f} s of the repair")
+
+
+def _named(monitor: Monitor, since: float) -> list[Incident]:
+    """Incidents that opened since then and name the broken tool of the broken version."""
+    wanted = {"agent": BROKEN_AGENT, "version": BROKEN_VERSION, "tool": BROKEN_TOOL}
+    return [
+        incident
+        for incident in monitor.incidents()
+        if incident.opened_at >= since and any(wanted.items() <= alert.labels.items() for alert in incident.alerts)
+    ]
