@@ -179,7 +179,7 @@ def observe_firing(node: Node, y: float, run: str, error: str | None) -> bool:
     """One observation while the node fires; True when the evidence says that the signal is back."""
     firing = node.firing
     assert firing is not None
-    if firing.back < 1.0:
+    if firing.back <= resolution.drip(firing.n):
         firing.back_n = firing.back_bad = 0.0
     firing.back_n += 1.0
     firing.back_bad += y
