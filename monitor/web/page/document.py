@@ -6,6 +6,7 @@ live stream brings is what a reload would show.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -191,7 +192,10 @@ def _budgets(budgets: Sequence[BudgetView]) -> Markup:
 
 
 def _intake(counts: Mapping[str, int]) -> Markup:
-    shown = [(words_, counts[key]) for key, words_ in _COUNTS if counts.get(key)]
+    totals = Counter[str]()
+    for key, count in counts.items():
+        totals[key.partition(":")[0]] += count
+    shown = [(words_, totals[key]) for key, words_ in _COUNTS if totals[key]]
     dead = {key.partition(":")[2]: count for key, count in counts.items() if key.startswith("dead_letters:") and count}
     items = [el("div", el("dt", label), el("dd", f"{count:,}")) for label, count in shown]
     for reason, count in sorted(dead.items(), key=lambda item: -item[1])[:8]:
