@@ -21,6 +21,7 @@ from msgspec import Struct
 from monitor.intake import mapping
 from monitor.intake.assembly import events, forest, logs, runs
 from monitor.intake.assembly.events import Told
+from monitor.intake.assembly.outcome import judge
 from monitor.intake.assembly.runs import RunKey
 from monitor.intake.dialects.reading import Role
 from monitor.intake.spans import LogRecord, Record, Span
@@ -62,6 +63,14 @@ class _Trace(Struct, omit_defaults=True):
     @property
     def waits(self) -> bool:
         return bool(self.spans or self.logs)
+
+    def has_seen(self, span_id: str) -> bool:
+        """Whether the span was handled when the trace was closed."""
+        wanted = bytes.fromhex(span_id)
+        at = self.places.find(wanted) if wanted else -1
+        while at >= 0 and at % _PLACE_BYTES:
+            at = self.places.find(wanted, at + 1)
+        return at >= 0
 
     def placed(self) -> dict[str, int]:
         data = self.places
@@ -152,8 +161,7 @@ class Assembler:
 
     def _add_span(self, trace: _Trace, span: Span, now: float) -> None:
         self._count("spans")
-        seen = trace.placed() if trace.places else {}
-        if span.span_id in trace.spans or span.span_id in seen:
+        if span.span_id in trace.spans or trace.has_seen(span.span_id):
             self._count("spans_ignored:duplicate")
             return
         if len(trace.spans) >= SPANS_PER_TRACE and span.parent_id:
@@ -163,7 +171,7 @@ class Assembler:
             self._count("spans_late")
         trace.spans[span.span_id] = span
         trace.last = now
-        if trace.topmost_at is None and (not span.parent_id or span.parent_id in seen):
+        if trace.topmost_at is None and (not span.parent_id or trace.has_seen(span.parent_id)):
             trace.topmost_at = now
         trace.bare_root |= not span.parent_id and mapping.role_of(span) is Role.OTHER
         if span.remote_parent or trace.remote_at is not None:
@@ -217,8 +225,8 @@ class Assembler:
         spans, loose = logs.attach(trace.spans.values(), trace.logs.values())
         cut, strays = runs.cut(name, forest.grow(spans, placed), trace.runs, placed)
         index = {key.run: number for number, key in enumerate(trace.runs)}
-        for run in cut:
-            key = events.tell(name, run, told)
+        for run, outcome in zip(cut, judge(cut), strict=True):
+            key = events.tell(name, run, outcome, told)
             if run.resumed is None:
                 index[key.run] = len(trace.runs)
                 trace.runs.append(key)

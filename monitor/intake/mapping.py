@@ -68,6 +68,11 @@ def read(span: Span) -> Reading:
     )
 
 
+def role_of(span: Span) -> Role:
+    """What the span is to a run, and nothing else of it."""
+    return _dialect_of(span)[1]
+
+
 def _dialect_of(span: Span) -> tuple[Dialect | None, Role]:
     for dialect in DIALECTS:
         role = dialect.role(span)

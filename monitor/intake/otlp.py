@@ -26,6 +26,7 @@ DEAD_LETTERS_PER_BODY = 1_000
 """Rejected records that one body may leave behind; the others are counted in `rejected` alone."""
 
 _CONFLUENT_HEADER = 5
+_SURELY_FITS = spans.SPAN_BYTES // 4  # a body so short holds no record beyond the limit, however it is encoded
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -100,7 +101,7 @@ def _decode(
             decoded.counts["spans_ignored:log"] = decoded.counts.get("spans_ignored:log", 0) + 1
             continue
         record.observed_time = received
-        if dropped := spans.fit(record):
+        if len(body) > _SURELY_FITS and (dropped := spans.fit(record)):
             decoded.counts["evicted:attributes"] = decoded.counts.get("evicted:attributes", 0) + dropped
         decoded.spans.append(record)
     return Decoded(decoded.spans, decoded.bad, rejected, decoded.counts)

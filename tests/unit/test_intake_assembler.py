@@ -78,6 +78,23 @@ def test_unless_spans_of_the_other_process_are_here_too() -> None:
     assert {(event.agent, event.parent_agent) for event in events} == {("caller", None), ("support", "caller")}
 
 
+def test_a_request_may_end_long_before_its_agent() -> None:
+    found = Assembler(trace_timeout=60.0)
+    found.add([span(1, 3, 2, CHAT), span(1, 1, None, {"http.route": "/jobs"})], now=10.0)
+    assert found.tick(20.0) == []  # the chat's parent is still on the way
+    found.add([span(1, 4, 2, TOOL), span(1, 2, 1, AGENT)], now=30.0)
+    assert kinds(found.tick(31.0)) == ["run_started", "tool_call", "llm_call", "run_finished"]
+
+
+def test_or_before_any_span_of_it() -> None:
+    found = Assembler(trace_timeout=60.0)
+    found.add([span(1, 1, None, {"http.route": "/jobs"})], now=10.0)
+    assert found.tick(20.0) == []
+    found.add([span(1, 3, 2, CHAT)], now=30.0)
+    found.add([span(1, 2, 1, AGENT)], now=40.0)
+    assert kinds(found.tick(41.0)) == ["run_started", "llm_call", "run_finished"]
+
+
 def test_late_spans_are_told_of_the_same_run() -> None:
     found = Assembler()
     found.add(RUN[2:], now=10.0)

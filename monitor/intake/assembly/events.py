@@ -7,13 +7,14 @@ is further off than `SKEW_SECONDS` is taken at `observed_time`, its durations ke
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.intake.assembly.forest import Node
-from monitor.intake.assembly.outcome import judge
+from monitor.intake.assembly.outcome import Outcome
 from monitor.intake.assembly.runs import Run, RunKey
 from monitor.intake.dialects import errors, judgements, values
 from monitor.intake.dialects.reading import Judgement, Role
@@ -42,17 +43,18 @@ class Told:
         self.counts[name] = self.counts.get(name, 0) + 1
 
 
-def tell(trace: str, run: Run, told: Told) -> RunKey:
+def tell(trace: str, run: Run, outcome: Outcome, told: Told) -> RunKey:
     """Adds the events of one run. Returns what later spans must know of it."""
     identity = _identity(run)
     parentage = _parentage(run)
     producer = _resource(run, "service.name")
+    start, end = run.start, run.end
     delay = _delay(run)
     shift = delay if delay is not None and abs(delay) > limits.SKEW_SECONDS else 0.0
 
     def event(kind: str, node: Node | None, at: float, tag: str = "", **fields: Any) -> None:
         if kind not in _JUDGED_LATER:
-            at = min(max(at, run.start), run.end)
+            at = min(max(at, start), end)
         span_id = node.span.span_id if node else "-"
         made = Event(
             kind=kind,
@@ -78,7 +80,9 @@ def tell(trace: str, run: Run, told: Told) -> RunKey:
 
     complete = run.resumed is None
     if complete:
-        event("run_started", run.head, run.start, input=run.head.reading.fields.get("input") if run.head else None)
+        event("run_started", run.head, start, input=run.head.reading.fields.get("input") if run.head else None)
+    handed = _handoffs(run)
+    named = set(handed.values())
     for node in run.nodes:
         if node.role in _CALLS:
             kind, fields_of, otherwise = _CALLS[node.role]
@@ -88,26 +92,24 @@ def tell(trace: str, run: Run, told: Told) -> RunKey:
             else:
                 event(kind, node, node.span.end, **fields)
         elif node.role is Role.HANDOFF:
-            to_agent = _handed_to(run, node)
-            if to_agent is None:
-                told.count("spans_ignored:handoff_to_nobody")
+            if node.span.span_id in handed:
+                event("handoff", node, node.span.end, to_agent=handed[node.span.span_id])
             else:
-                event("handoff", node, node.span.end, to_agent=to_agent)
+                told.count("spans_ignored:handoff_to_nobody")
         for judgement in node.reading.judgements:
             kind, at, tag, fields = _judged(judgement)
             event(kind, node, at, tag, **fields)
     for child in run.children:
-        if child.head is not None and not _is_handed_explicitly(run, child):
+        if child.head is not None and child.agent not in named:
             event("handoff", child.head, child.start, to_agent=child.agent)
     if complete or run.head is not None:
-        outcome = judge(run)
         event(
             "run_finished",
             run.head,
-            run.end,
+            end,
             status="error" if outcome.failed else "ok",
             error_type=outcome.error_type,
-            duration_seconds=run.end - run.start,
+            duration_seconds=end - start,
             output=_output(run),
         )
     return run.resumed or RunKey(
@@ -119,7 +121,7 @@ Fields = dict[str, Any]
 
 
 def _llm_call(node: Node) -> Fields | None:
-    if any(below.role is Role.LLM and below.nearest is node for below in node.below()):
+    if node.wraps_call:
         return None  # the call itself is below; its tokens would count twice
     return _call(node, _LLM_FIELDS)
 
@@ -206,16 +208,20 @@ def _blocked(node: Node, name: str) -> bool:
     return name in message and any(word in message.lower() for word in _BLOCKED_WORDS)
 
 
-def _handed_to(run: Run, node: Node) -> str | None:
-    named = node.reading.fields.get("to_agent")
-    if isinstance(named, str) and named.lower() != "unknown":
-        return named
-    later = [child for child in run.children if child.start >= node.span.start]
-    return min(later, key=lambda child: child.start).agent if later else None
-
-
-def _is_handed_explicitly(run: Run, child: Run) -> bool:
-    return any(node.role is Role.HANDOFF and _handed_to(run, node) == child.agent for node in run.nodes)
+def _handoffs(run: Run) -> dict[str, str]:
+    """Span id of each handoff → the agent that it names, or else the one that began next."""
+    children = sorted(run.children, key=lambda child: child.start)
+    starts = [child.start for child in children]
+    found = {}
+    for node in run.nodes:
+        if node.role is not Role.HANDOFF:
+            continue
+        named = node.reading.fields.get("to_agent")
+        if isinstance(named, str) and named.lower() != "unknown":
+            found[node.span.span_id] = named
+        elif (following := bisect.bisect_left(starts, node.span.start)) < len(children):
+            found[node.span.span_id] = children[following].agent
+    return found
 
 
 def _output(run: Run) -> Any:

@@ -16,12 +16,18 @@ from monitor.intake.spans import Span
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One span in its place. `lost_parent`: its parent ran in the same process, as far as we know, and never came."""
+    """One span in its place.
+
+    `lost_parent`: its parent ran in the same process, as far as we know, and never came. `roles_below`: what is below
+    it, at any depth. `wraps_call`: a model call that is made by another span below.
+    """
 
     reading: Reading
     lost_parent: bool = False
     parent: Node | None = None
     children: list[Node] = field(default_factory=list)
+    roles_below: frozenset[Role] = frozenset()
+    wraps_call: bool = False
 
     @property
     def span(self) -> Span:
@@ -68,7 +74,21 @@ def grow(spans: Iterable[Span], seen: Container[str]) -> list[Node]:
         else:
             node.parent = parent
             parent.children.append(node)
+    _look_below(roots)
     return roots
+
+
+def _look_below(roots: list[Node]) -> None:
+    """Once, from the leaves up: a trace may be as deep as it has spans."""
+    order = list(roots)
+    for node in order:
+        order.extend(node.children)
+    for node in reversed(order):
+        if node.parent is not None:
+            node.parent.roles_below |= node.roles_below | {node.role}
+        above = node.nearest if node.role is Role.LLM else None
+        if above is not None and above.role is Role.LLM:
+            above.wraps_call = True
 
 
 def _is_above(node: Node, other: Node | None) -> bool:

@@ -10,7 +10,6 @@ A child run below a tool call is that tool's business. Invariant: pure, children
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from monitor.intake.assembly.forest import Node
@@ -27,39 +26,41 @@ class Outcome:
     error_type: str | None = None
 
 
-def judge(run: Run) -> Outcome:
-    """The outcome of one run."""
-    culprit = _culprit(run)
-    if culprit is None:
-        return Outcome(False)
-    return Outcome(True, errors.error_class(culprit.span))
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    culprit: Node | None
+    last_work: float  # the start of the last call below, child runs included
 
 
-def _culprit(run: Run) -> Node | None:
+def judge(runs: list[Run]) -> list[Outcome]:
+    """The outcomes of runs, given parents before children, in the same order."""
+    verdicts: dict[int, _Verdict] = {}
+    for run in reversed(runs):
+        verdicts[id(run)] = _verdict(run, [(child, verdicts[id(child)]) for child in run.children])
+    culprits = [verdicts[id(run)].culprit for run in runs]
+    return [Outcome(True, errors.error_class(node.span)) if node else Outcome(False) for node in culprits]
+
+
+def _verdict(run: Run, children: list[tuple[Run, _Verdict]]) -> _Verdict:
+    starts = [node.span.start for node in run.nodes if node.role in WORK]
+    last_work = max([*starts, *(verdict.last_work for _, verdict in children)], default=0.0)
     if run.head is not None and run.head.reading.failed:
-        return run.head
-    last_start = max((node.span.start for node in _work(run)), default=0.0)
+        return _Verdict(run.head, last_work)
     suspects = [(node.span.end, node) for node in run.nodes if node.reading.failed and _counts(node, run)]
     suspects += [
-        (child.end, theirs)
-        for child in run.children
-        if not _below_tool(child) and (theirs := _culprit(child)) is not None
+        (child.end, verdict.culprit)
+        for child, verdict in children
+        if verdict.culprit is not None and not _below_tool(child)
     ]
-    decisive = [(end, node) for end, node in suspects if end >= last_start]
+    decisive = [(end, node) for end, node in suspects if end >= last_work]
     if not decisive:
-        return None
+        return _Verdict(None, last_work)
     _, last = max(decisive, key=lambda suspect: (suspect[0], suspect[1].role in CONTAINERS, suspect[1].span.span_id))
-    return _outermost(last, {id(node) for _, node in decisive})
+    return _Verdict(_outermost(last, {id(node) for _, node in decisive}, run.head), last_work)
 
 
 def _counts(node: Node, run: Run) -> bool:
     return node.role in CONTAINERS or (run.head is None and node.role in WORK)
-
-
-def _work(run: Run) -> Iterator[Node]:
-    yield from (node for node in run.nodes if node.role in WORK)
-    for child in run.children:
-        yield from _work(child)
 
 
 def _below_tool(run: Run) -> bool:
@@ -71,10 +72,10 @@ def _below_tool(run: Run) -> bool:
     return False
 
 
-def _outermost(node: Node, suspects: set[int]) -> Node:
+def _outermost(node: Node, suspects: set[int], head: Node | None) -> Node:
     """The highest suspect above a node: it names the error as the run saw it."""
     found, above = node, node.parent
-    while above is not None:
+    while above is not None and above is not head:
         if id(above) in suspects:
             found = above
         above = above.parent

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from msgspec import Struct
 
@@ -22,6 +23,8 @@ from schemas import limits
 
 _CALLS = frozenset((Role.LLM, Role.TOOL))
 _NAMERS = WORK | {Role.HANDOFF}
+NAME_SEARCH = 200
+"""Spans below a nameless topmost one among which a name is looked for; beyond it is its label's or its service's."""
 UNKNOWN_AGENT = "unknown"
 """The key of an agent that nobody named, in a process that has no `service.name`."""
 
@@ -142,10 +145,9 @@ def _is_head(node: Node) -> bool:
         return True
     if node.role is not Role.CHAIN:
         return False
-    roles = {below.role for below in node.below()}
-    if roles & {Role.AGENT, Role.WORKFLOW}:
+    if node.roles_below & {Role.AGENT, Role.WORKFLOW}:
         return True
-    return bool(roles & WORK) and not node.lost_parent  # else a step of a headless run
+    return bool(node.roles_below & WORK) and not node.lost_parent  # else a step of a headless run
 
 
 def _is_other(node: Node, run: Run) -> bool:
@@ -158,14 +160,15 @@ def _name(head: Node) -> tuple[str, bool]:
     """The agent's key, and whether somebody gave it as an agent's name."""
     if head.reading.agent is not None:
         return head.reading.agent, True
-    agents = [node for node in head.below(stop=_NAMERS) if node.role is Role.AGENT]
+    nearby = islice(head.below(stop=_NAMERS), NAME_SEARCH)
+    agents = [node for node in nearby if node.role is Role.AGENT]
     for node in agents:
         if node.reading.agent is not None:
             return node.reading.agent, True
     label = head.reading.label or next((node.reading.label for node in agents if node.reading.label), None)
     if label is not None:
         return label, False
-    return _said_by_work([head, *head.below()]) or _service(head), False
+    return _said_by_work(islice(head.below(), NAME_SEARCH)) or _service(head), False
 
 
 def _said_by_work(nodes: Iterable[Node]) -> str | None:
