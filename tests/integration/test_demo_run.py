@@ -79,7 +79,6 @@ def test_once_shows_the_incident_and_its_resolution(tmp_path) -> None:
     assert re.search(r"┃ refund-agent v13: tool issue_refund fails \d+ % of runs, was [\d.]+ %", text)
     assert re.search(r"http://127\.0\.0\.1:\d+/", text)
     assert text.count("new message") == 1
-    assert text.count("┏ PAGE for") - text.count("edited") < 1 + text.count("┏ Resolved")
     assert "Traceback" not in text
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
 
