@@ -44,6 +44,9 @@ _SECRET_TEXT = re.compile(
     r"|(?:(?<=token:)|(?<=secret:)|(?<=password:)|(?<=[\s{,]url:))\s*(?!\s*\"?\$\{)[^\s,}]+",
     re.IGNORECASE,
 )
+_LINE_END = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+"""What PyYAML counts as the end of a line; counted otherwise, places and masks would stand on the wrong one."""
+
 _UNQUOTED = re.compile(r"[:,\[{]\s+#\w")
 _VARIABLES_ONLY = re.compile(r"\$\{[^}]*\}\Z")
 
@@ -125,7 +128,7 @@ class Document:
 
 def read_document(text: str, file: str) -> Document:
     """The file's values. What is wrong with it as YAML stands in `problems`; the root is then as much as was read."""
-    lines = text.split("\n")
+    lines = _LINE_END.split(text)
     document = Document(file, [_SECRET_TEXT.sub(_mask, line) for line in lines], Mapping((), Span(1, 1)))
     if len(text) > MAX_CHARACTERS:
         document.report(Span(1, 1), (), f"the file has {len(text)} characters; at most {MAX_CHARACTERS} are read")
@@ -150,8 +153,8 @@ def read_document(text: str, file: str) -> Document:
             what += f"; on line {number} an unquoted `#` starts a comment"
         document.report(place, (), f"this is no YAML: {what}")
     except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        place = Span(before.count("\n") + 1, error.position - before.rfind("\n"))
+        before = _LINE_END.split(text[: error.position])
+        place = Span(len(before), len(before[-1]) + 1)
         document.report(place, (), f"a file of text cannot hold the character U+{error.character:04X}")
     return document
 

@@ -174,6 +174,7 @@ LEAKS = [
     "slack:\n  bot_token: |\n    SECRET\n    SECRET\n  wrong: 1",
     "slack: {bot_token: xoxb-SECRET, : : }",
     "slack: {bot_token: SECRET",
+    "#\x85slack:\u2028  {bot_token: SECRET, wrong: 1}",
     'receivers: [{name: a, webhook_configs: [{url: "https://user:SECRET@h/x", max: 1}]}]',
     'receivers: [{name: a, webhook_configs: [{url: "ftp://h/SECRET"}]}]',
     'runtime: {external_url: "ftp://user:SECRET@h"}',
