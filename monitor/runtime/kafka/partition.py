@@ -1,6 +1,7 @@
 """One partition of one topic in work: step, send, save, commit.
 
-The core is pure and knows nothing of Kafka; here is the order in which its results become durable:
+The core is pure and knows nothing of Kafka; its state lies in a Faust table beside the topic. Here is the order in
+which its results become durable:
 
     outgoing records acknowledged by the broker → state entries (the naming one last) → the offset may be committed
 
@@ -14,13 +15,17 @@ Invariant: what `save` writes is the state after exactly those records whose off
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import faust
+import msgspec
 from faust.types import TP
 
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, Record
-from monitor.runtime.kafka.state import Entry, StateTable
+from monitor.runtime.parts import Entry
+from schemas.event import BadEvent
 
 PENDING_RECORDS = 200_000
 """Records stepped and not yet durable, per partition. At the bound the partition waits for its save."""
@@ -42,11 +47,71 @@ class Core(Protocol):
     def step(self, records: Sequence[Record]) -> Sequence[Outgoing]:
         """Records in order → what to write. Never raises on what a record holds."""
 
+    def counted(self) -> Counter[str]:
+        """What came of records, by metric name, since the start."""
+
+    def settled(self) -> int:
+        """The last offset that `changes` accounts for; -1 before the first. Later records come again after a crash."""
+
     def changes(self) -> Sequence[Entry]:
         """Entries that changed since the last call, in the order in which they must become durable."""
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """What was saved, before the first step."""
+
+
+class LetterParts(NamedTuple):
+    """How dead letters are made: `dead_letter` and `encode` of `monitor.intake.dead_letters`."""
+
+    make: Callable[..., Any]
+    encode: Callable[[Any], bytes]
+
+
+class Letters:
+    """Dead letters of one partition: each says topic, partition, offset and reason."""
+
+    def __init__(self, parts: LetterParts, destination: str, topic: str, partition: int) -> None:
+        self.counts: Counter[str] = Counter()
+        self._parts = parts
+        self._destination = destination
+        self._place = f"kafka:{topic}/{partition}"
+
+    def source(self, record: Record) -> str:
+        """Where a record stands, as a dead letter says it."""
+        return f"{self._place}@{record.offset}"
+
+    def of(self, record: Record, error: BadEvent) -> Outgoing:
+        """The letter for a record that could not be read at all."""
+        made = self._parts.make(record.value or b"", error, time=record.time, source=self.source(record))
+        return self.sent(made)
+
+    def sent(self, letter: Any) -> Outgoing:
+        """A letter that the intake made."""
+        self.counts[f"dead_letters:{letter.reason}"] += 1
+        return Outgoing(self._destination, self._parts.encode(letter))
+
+
+class Watermark:
+    """The last offset that is in a core's state, for cores that do not keep it themselves, and the last tick's time."""
+
+    KEY = "offset"
+    _VERSION = 1
+
+    def __init__(self) -> None:
+        self.offset = -1
+        self.now = 0.0
+
+    def entry(self) -> Entry:
+        """To be the last entry of a save."""
+        return self.KEY, msgspec.msgpack.encode((self._VERSION, self.offset, self.now))
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Take it up from the entries of the partition."""
+        for key, value in entries:
+            if key == self.KEY:
+                version, self.offset, self.now = msgspec.msgpack.decode(value, type=tuple[int, int, float])
+                if version != self._VERSION:
+                    raise ValueError(f"{key}: state of version {version}; this monitor reads {self._VERSION}")
 
 
 class PartitionWorker:
@@ -62,7 +127,7 @@ class PartitionWorker:
         consumer: MicroBatchConsumer,
         save_seconds: float,
         crash: Callable[[BaseException], Awaitable[None]],
-        saved: Callable[[TP], None] | None = None,
+        saved: Callable[[], None] | None = None,
     ) -> None:
         self.tp = tp
         self.core = core
@@ -73,11 +138,11 @@ class PartitionWorker:
         self._crash = crash
         self._saved = saved
         self._unsaved: list[Awaitable[Any]] = []
-        self._stepped: tuple[int, int] | None = None
+        self._epoch: int | None = None
         self._pending = 0
         self._wake = asyncio.Event()
         self._stepping = asyncio.Lock()
-        self._saving_now = asyncio.Lock()
+        self._saving = asyncio.Lock()
         self._saver: asyncio.Task[None] | None = None
         if table is not None:
             core.load(table.entries(tp.partition))
@@ -87,27 +152,25 @@ class PartitionWorker:
         self._saver = asyncio.create_task(self._save_forever(), name=f"save {self.tp.topic}/{self.tp.partition}")
 
     async def take(self, batch: Batch) -> None:
-        """Step the records of a batch and send what comes of it; returns before that is durable."""
+        """Step the records of a batch and send what comes of it; durable later, or on return where nothing may wait."""
         if batch.epoch != self._consumer.epoch:
             return  # the partitions moved: these records come again
-        records = batch.records
         async with self._stepping:
-            for topic, value, key, partition, headers in self.core.step(records):
-                sent = await self._producer.send(topic, key, value, partition, None, headers or None)
+            for topic, value, key, partition, headers in self.core.step(batch.records):
+                sent = await self._producer.send(topic, key, value, partition, None, list(headers) or None)
                 self._unsaved.append(sent)
-            self._stepped = (records[-1].offset, batch.epoch)
-            self._pending += len(records)
-        self._wake.set()
-        if self._pending >= PENDING_RECORDS:
+            self._epoch = batch.epoch
+            self._pending += len(batch.records)
+        if self._save_seconds == 0.0 or self._pending >= PENDING_RECORDS:
             await self.save()
+        else:
+            self._wake.set()
 
     async def save(self) -> None:
         """Make all steps so far durable and let their offset be committed. Raises what the broker answers."""
-        async with self._saving_now:
+        async with self._saving:
             async with self._stepping:
-                stepped, self._stepped = self._stepped, None
-                if stepped is None:
-                    return
+                settled, epoch = self.core.settled(), self._epoch
                 unsaved, self._unsaved = self._unsaved, []
                 self._pending = 0
                 entries = self.core.changes() if self._table is not None else ()
@@ -115,15 +178,16 @@ class PartitionWorker:
                 await asyncio.gather(*unsaved)
             if self._table is not None:
                 await self._table.write(self.tp.partition, entries)
-            self._consumer.done(self.tp, *stepped)
+            if settled >= 0 and epoch is not None:
+                self._consumer.done(self.tp, settled, epoch)
         if self._saved is not None:
-            self._saved(self.tp)
+            self._saved()
 
     async def stop(self, *, save: bool) -> None:
         """End; with `save`, what was stepped is made durable first."""
         saver, self._saver = self._saver, None
         if saver is not None:
-            async with self._saving_now:  # a save cut in two would lose what it had taken from the core
+            async with self._saving:  # a save cut in two would lose what it had taken from the core
                 saver.cancel()
             await asyncio.gather(saver, return_exceptions=True)
         if save:
@@ -140,3 +204,45 @@ class PartitionWorker:
             raise
         except Exception as error:
             await self._crash(error)
+
+
+class StateTable:
+    """One Faust table with raw keys and values; `partitions` must be those of the topic beside it."""
+
+    def __init__(self, app: faust.App, name: str, partitions: int) -> None:
+        raw: faust.Schema[bytes, bytes] = faust.Schema(
+            key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+        )
+        self._app = app
+        # The types once more: Faust takes the table's serializers from them, whatever its schema says.
+        self._table: Any = app.Table(name, partitions=partitions, schema=raw, key_type=bytes, value_type=bytes)
+        self.topic = str(self._table.changelog_topic.get_topic_name())
+
+    def entries(self, partition: int) -> list[tuple[str, bytes]]:
+        """What is stored for the partition, in no order."""
+        prefix = _prefix(partition)
+        cut = len(prefix)
+        return [(key[cut:].decode(), value) for key, value in self._table.data.items() if key.startswith(prefix)]
+
+    async def write(self, partition: int, entries: Sequence[Entry]) -> None:
+        """Make the entries durable in their order. Raises what the broker answers; then the worker must end.
+
+        One producer writes one partition of the changelog in order, a batch at a time, so what a crash leaves is a
+        beginning of `entries`.
+        """
+        prefix = _prefix(partition)
+        sent = []
+        for name, value in entries:
+            key = prefix + name.encode()
+            sent.append(await self._app.producer.send(self.topic, key, value, partition, None, None))
+            if value is None:
+                self._table.data.pop(key, None)
+            else:
+                self._table.data[key] = value
+        if sent:
+            acknowledged = await asyncio.gather(*sent)
+            self._table.data.set_persisted_offset(TP(self.topic, partition), acknowledged[-1].offset)
+
+
+def _prefix(partition: int) -> bytes:
+    return b"%d/" % partition

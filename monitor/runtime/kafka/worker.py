@@ -12,14 +12,14 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from faust.types import TP
 
 from monitor.runtime.kafka.microbatch import MicroBatchApp, MicroBatchConsumer
-from monitor.runtime.kafka.partition import Core, PartitionWorker
-from monitor.runtime.kafka.state import StateTable
+from monitor.runtime.kafka.partition import Core, PartitionWorker, StateTable
 from monitor.runtime.kafka.topics import MESSAGE_BYTES
 from schemas.config import Runtime
 
@@ -44,7 +44,7 @@ STOP_SECONDS = 30.0
 """A graceful stop may save and commit for so long; then it goes without, and replays at the next start."""
 
 
-class WorkerFailed(Exception):  # noqa: N818 (what happened, not a kind of error)
+class WorkerFailed(Exception):
     """The worker could not go on; nothing that was committed is lost."""
 
 
@@ -53,7 +53,7 @@ class Role:
     """What to do with the partitions of one topic.
 
     `table`: its state beside the topic, with as many partitions. Results are durable at most `save_seconds` after a
-    step.
+    step; 0: before the next step. `saved` is called after each save.
     """
 
     topic: str
@@ -61,6 +61,7 @@ class Role:
     table: str | None = None
     partitions: int = 1
     save_seconds: float = 1.0
+    saved: Callable[[Core], None] | None = None
 
 
 class KafkaWorker:
@@ -73,7 +74,7 @@ class KafkaWorker:
         self._workers: dict[TP, PartitionWorker] = {}
         self._failure: BaseException | None = None
         self._ended = asyncio.Event()
-        self._recovered = False
+        self._recovered = self._started = False
         Path(runtime.directory).mkdir(parents=True, exist_ok=True)
         self.app = _app(runtime, frozenset(self._roles))
         self._tables = {
@@ -88,6 +89,7 @@ class KafkaWorker:
         """Returns when the worker has joined its group and recovered its state. Raises `WorkerFailed`."""
         await self.app.start()
         self._watch = asyncio.create_task(self._watch_app(), name="kafka worker")
+        self._started = True
         if self._failure is not None:
             raise WorkerFailed(f"the Kafka worker could not start: {self._failure!r}") from self._failure
 
@@ -103,6 +105,16 @@ class KafkaWorker:
         """Returns never; raises `WorkerFailed` when the worker cannot go on."""
         await self._ended.wait()
         raise WorkerFailed(f"the Kafka worker ended: {self._failure!r}") from self._failure
+
+    @property
+    def started(self) -> bool:
+        """Whether `start` has returned."""
+        return self._started
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the worker, if it has ended by itself."""
+        return self._failure
 
     @property
     def ready(self) -> bool:
@@ -145,13 +157,13 @@ class KafkaWorker:
 
     def _add_agent(self, role: Role) -> None:
         async def work(stream: Any) -> None:
-            async for batch in _guarded(stream, self._crash):
+            async for batch in _guarded(stream, self.fail):
                 worker = self._workers.get(batch.tp)
                 if worker is not None:
                     try:
                         await worker.take(batch)
                     except Exception as error:
-                        await self._crash(error)
+                        await self.fail(error)
                         return
 
         self.app.agent(self.app.batches(role.topic, waiting=WAITING_MESSAGES), name=f"forewarn.{role.topic}")(work)
@@ -162,14 +174,16 @@ class KafkaWorker:
         await self._drop(set(self._workers) - assigned, save=False)
         for tp in sorted(assigned - set(self._workers)):
             role = self._roles[tp.topic]
+            core = role.build(tp)
             worker = PartitionWorker(
                 tp,
-                role.build(tp),
+                core,
                 table=self._tables.get(tp.topic),
                 producer=self.app.producer,
                 consumer=self._consumer,
                 save_seconds=role.save_seconds,
-                crash=self._crash,
+                crash=self.fail,
+                saved=partial(role.saved, core) if role.saved is not None else None,
             )
             worker.start()
             self._workers[tp] = worker
@@ -198,7 +212,8 @@ class KafkaWorker:
         if save:
             await self._consumer.commit()
 
-    async def _crash(self, error: BaseException) -> None:
+    async def fail(self, error: BaseException) -> None:
+        """End the worker: something must not be lost and cannot be written."""
         if self._failure is None:
             self._failure = error
             _log.error("kafka: the worker cannot go on: %r", error, exc_info=error)
@@ -207,7 +222,7 @@ class KafkaWorker:
     async def _watch_app(self) -> None:
         await self.app.wait_until_stopped()
         if self._failure is None:
-            await self._crash(self.app.crash_reason or RuntimeError("Faust stopped"))
+            await self.fail(self.app.crash_reason or RuntimeError("Faust stopped"))
 
 
 async def _guarded(stream: Any, crash: Callable[[BaseException], Any]) -> AsyncIterator[Any]:

@@ -1,0 +1,67 @@
+"""What only the active one of several workers does: write the ticks and send the notifications.
+
+It starts when the findings partition arrives and stops when it goes. Not here: what a tick or a notification means.
+Invariant: `since` stands in a tick only if this writer was there, and the broker took it in time, since the one before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from monitor.runtime.clock import SteadyClock
+from monitor.runtime.kafka.central import RouterCore
+from monitor.runtime.parts import Dispatcher
+from schemas.records import Tick
+
+TICK_SECONDS = 1.0
+GAP_SECONDS = 5.0
+"""A tick so long after the one before says nothing of the time between: the broker was away, the monitor blind."""
+
+
+class Active:
+    """Ticks and deliveries of one stay of the findings partition. `tick` writes one everywhere, and waits for it."""
+
+    def __init__(
+        self,
+        router: RouterCore,
+        dispatcher: Dispatcher,
+        tick: Callable[[Tick], Awaitable[None]],
+        clock: SteadyClock,
+        fail: Callable[[BaseException], Awaitable[None]],
+    ) -> None:
+        self.router = router
+        self.dispatcher = dispatcher
+        self._tick = tick
+        self._clock = clock
+        self._fail = fail
+        dispatcher.committed()  # what the outbox was loaded with is durable
+        self._ticking = asyncio.create_task(self._guarded(self._write_ticks()), name="ticks")
+        self._sending = asyncio.create_task(self._guarded(dispatcher.run()), name="deliveries")
+
+    async def stop(self) -> None:
+        """No more ticks; sends under way may end."""
+        self._ticking.cancel()
+        await asyncio.gather(self._ticking, return_exceptions=True)
+        await self.dispatcher.stop()
+        await asyncio.gather(self._sending, return_exceptions=True)
+
+    async def _write_ticks(self) -> None:
+        last: float | None = None
+        jumps = self._clock.jumps
+        while True:
+            now = float(int(self._clock()))
+            if last is None or now > last:
+                steady = last is not None and now - last <= GAP_SECONDS and self._clock.jumps == jumps
+                jumps = self._clock.jumps
+                await self._tick(Tick(now, last if steady else None))
+                last = now
+            await asyncio.sleep(max(TICK_SECONDS - self._clock() % TICK_SECONDS, 0.01))
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            await self._fail(error)

@@ -1,0 +1,246 @@
+"""What sees everything: aggregator, router and control, each on a topic of one partition.
+
+One worker at a time owns these partitions and is the active one; the others stand by. Ticks come through the same
+topics, so that time is in the log here as well. Invariants: the aggregator's state is saved as it was after a tick,
+never between two; a notification is durable in the outbox before the incident that it tells of is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from monitor.alerting.router import Router
+from monitor.evidence.aggregator import Aggregator
+from monitor.runtime.kafka.events import FINDING, partition_of
+from monitor.runtime.kafka.microbatch import Record
+from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing, Watermark
+from monitor.runtime.parts import Entry, Outbox
+from schemas.alert import Incident
+from schemas.config import Config
+from schemas.event import BadEvent, Reason
+from schemas.finding import Finding, decode_finding, encode_finding
+from schemas.records import Ack, EvidenceBatch, Grant, Tick, decode_control, encode_control, is_control
+
+BOOKED = 5_000
+"""Firing findings whose cost is known to be booked. Only a crash repeats one, within seconds; older are forgotten."""
+
+_BOOKED_KEY = "booked"
+_evidence = msgspec.json.Decoder(EvidenceBatch)
+_incident = msgspec.json.Encoder()
+
+
+class AggregatorCore:
+    """The evidence topic: evidence of agents, their findings' cost, ticks → findings of parents, grants."""
+
+    def __init__(self, config: Config, letters: LetterParts) -> None:
+        self.aggregator = Aggregator(config)
+        self.counts: Counter[str] = Counter()
+        self._topics = config.runtime.kafka.topics
+        self._letters = Letters(letters, self._topics.dead_letters, self._topics.evidence, 0)
+        self._mark = Watermark()
+        self._settled = -1
+        self._booked: dict[str, None] = {}
+        self._booked_more = False
+        self._entries: dict[str, bytes | None] = {}
+
+    def step(self, records: Sequence[Record]) -> list[Outgoing]:
+        """Take evidence; at each tick close it."""
+        outgoing: list[Outgoing] = []
+        for record in records:
+            if record.offset <= self._mark.offset:
+                continue
+            self._mark.offset = record.offset
+            try:
+                self._take(record, outgoing)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                outgoing.append(self._letters.of(record, _strange(error)))
+        return outgoing
+
+    def counted(self) -> Counter[str]:
+        """What came of records, by metric name."""
+        return self.counts + self._letters.counts
+
+    def settled(self) -> int:
+        """The offset of the last tick."""
+        return self._settled
+
+    def changes(self) -> list[Entry]:
+        """As of the last tick, the offset last."""
+        if self._settled < 0:
+            return []
+        entries = list(self._entries.items())
+        self._entries = {}
+        mark = Watermark()
+        mark.offset, mark.now = self._settled, self._mark.now
+        return [*entries, mark.entry()]
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Put back what was saved."""
+        found = list(entries)
+        self._mark.load(found)
+        self._settled = self._mark.offset
+        for key, value in found:
+            if key == _BOOKED_KEY:
+                self._booked = dict.fromkeys(msgspec.msgpack.decode(value, type=list[str]))
+        self.aggregator.load(found)
+
+    def _take(self, record: Record, outgoing: list[Outgoing]) -> None:
+        value = record.value or b""
+        if is_control(value):
+            control = decode_control(value)
+            if isinstance(control, Tick) and control.time > self._mark.now:
+                self._tick(control, outgoing)
+        elif any(name == FINDING for name, _ in record.headers):
+            self._book(decode_finding(value))
+        else:
+            self.aggregator.take(_evidence.decode(value))
+
+    def _tick(self, tick: Tick, outgoing: list[Outgoing]) -> None:
+        self._mark.now = tick.time
+        findings, grants = self.aggregator.tick(tick.time)
+        for finding in findings:
+            self.counts[f"findings:{finding.signal}"] += finding.status == "firing"
+            outgoing.append(Outgoing(self._topics.findings, encode_finding(finding), finding.owner.encode()))
+        outgoing += [Outgoing(self._topics.control, encode_control(grant), grant.agent.encode()) for grant in grants]
+        self._settled = self._mark.offset
+        self._entries |= dict(self.aggregator.changes())
+        if self._booked_more:
+            self._entries[_BOOKED_KEY] = msgspec.msgpack.encode(list(self._booked))
+            self._booked_more = False
+
+    def _book(self, finding: Finding) -> None:
+        if finding.id in self._booked:
+            self.counts["findings_repeated"] += 1
+            return
+        self._booked[finding.id] = None
+        self._booked_more = True
+        while len(self._booked) > BOOKED:
+            del self._booked[next(iter(self._booked))]
+        self.aggregator.spend((finding,))
+
+
+class RouterCore:
+    """The findings topic: findings and ticks → incidents and what receivers are to be told."""
+
+    def __init__(self, config: Config, outbox: Outbox, letters: LetterParts) -> None:
+        self.router = Router(config)
+        self.outbox = outbox
+        self.counts: Counter[str] = Counter()
+        self._topics = config.runtime.kafka.topics
+        self._letters = Letters(letters, self._topics.dead_letters, self._topics.findings, 0)
+        self._mark = Watermark()
+        self._entries: dict[str, bytes | None] = {}
+
+    def step(self, records: Sequence[Record]) -> list[Outgoing]:
+        """Findings in their order; a tick says that time went on."""
+        outgoing: list[Outgoing] = []
+        waiting: list[Finding] = []
+        for record in records:
+            if record.offset <= self._mark.offset:
+                continue
+            self._mark.offset = record.offset
+            value = record.value or b""
+            try:
+                if not is_control(value):
+                    waiting.append(decode_finding(value))
+                    continue
+                control = decode_control(value)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                outgoing.append(self._letters.of(record, _strange(error)))
+                continue
+            if isinstance(control, Tick) and control.time > self._mark.now:
+                self._mark.now = control.time
+                self._route(waiting)
+                waiting = []
+        self._route(waiting)
+        return outgoing + self._present()
+
+    def counted(self) -> Counter[str]:
+        """What came of records, by metric name."""
+        return self.counts + self._letters.counts
+
+    def settled(self) -> int:
+        """See `partition.Core`."""
+        return self._mark.offset
+
+    def changes(self) -> list[Entry]:
+        """Deliveries first: an incident that says it was told must not outlive what is to be told."""
+        entries = list(self._entries.items())
+        self._entries = {}
+        return [*self.outbox.changes(), *entries, self._mark.entry()]
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Put back incidents and deliveries."""
+        found = list(entries)
+        self._mark.load(found)
+        self.router.load(found)
+        self.outbox.load(found)
+
+    def _route(self, findings: list[Finding]) -> None:
+        now = self._mark.now or max((finding.time for finding in findings), default=0.0)
+        for notification in self.router.step(findings, now):
+            self.counts[f"notifications:{notification.reason}"] += 1
+            self.outbox.put(notification)
+
+    def _present(self) -> list[Outgoing]:
+        """Each incident that changed, as it is now, for the compacted topic."""
+        changed = dict(self.router.changes())
+        if not changed:
+            return []
+        self._entries |= changed
+        incidents: dict[str, Incident] = {incident.id: incident for incident in self.router.incidents()}
+        out = []
+        for key in changed:
+            name = key.partition("/")[2]
+            incident = incidents.get(name)
+            value = _incident.encode(incident) if incident is not None else None
+            out.append(Outgoing(self._topics.incidents, value, name.encode()))
+        return out
+
+
+class ControlCore:
+    """The control topic: grants and acks, copied to the partition of their agent."""
+
+    def __init__(self, config: Config, letters: LetterParts) -> None:
+        self._topics = config.runtime.kafka.topics
+        self._letters = Letters(letters, self._topics.dead_letters, self._topics.control, 0)
+        self._partitions = config.runtime.kafka.partitions
+        self._offset = -1
+
+    def step(self, records: Sequence[Record]) -> list[Outgoing]:
+        """Copy what an engine must know."""
+        outgoing: list[Outgoing] = []
+        for record in records:
+            self._offset = record.offset
+            try:
+                control = decode_control(record.value or b"")
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                outgoing.append(self._letters.of(record, _strange(error)))
+                continue
+            if isinstance(control, Grant | Ack):
+                home = partition_of(control.agent, self._partitions)
+                outgoing.append(Outgoing(self._topics.events, record.value, control.agent.encode(), home))
+        return outgoing
+
+    def counted(self) -> Counter[str]:
+        """What came of records, by metric name."""
+        return self._letters.counts
+
+    def settled(self) -> int:
+        """See `partition.Core`."""
+        return self._offset
+
+    def changes(self) -> list[Entry]:
+        """Nothing to keep: a grant that comes twice says the same."""
+        return []
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Nothing was kept."""
+
+
+def _strange(error: Exception) -> BadEvent:
+    """Only the monitor writes these topics: what it cannot read comes from another version or from a stranger."""
+    return BadEvent(Reason.NOT_JSON, f"not written by this monitor: {error}")

@@ -1,0 +1,209 @@
+"""The events topic: JSON records → the engine of the partition.
+
+Decodes, gives each event the time at which the broker saw it, keeps agents on their partition and text out of the
+state. What cannot be read is a dead letter with its position; it never stops a partition. Detection is the engine's.
+
+Invariants: an event is stepped on the partition of its agent and nowhere else; what goes to another partition carries
+in a header when it was first observed, so that an outage of ours does not look like a skewed clock of the producer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from aiokafka.partitioner import murmur2
+
+from monitor.engine import RECENT_RUNS, PartitionEngine
+from monitor.engine import Record as EngineRecord
+from monitor.runtime.kafka.microbatch import Record
+from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing
+from monitor.runtime.parts import Entry
+from schemas import derive
+from schemas.config import Config, Topics
+from schemas.event import BadEvent, Event, Reason, decode, encode
+from schemas.finding import Finding, encode_finding
+from schemas.records import decode_control, is_control
+from schemas.view import RunView
+
+OBSERVED = "forewarn-observed"
+"""Header: epoch seconds at which an event was first seen by the monitor or the broker."""
+COPY = "forewarn-copy"
+"""Header: this record is a copy for one partition of what belongs to none."""
+FINDING = "forewarn-finding"
+"""Header in the evidence topic: this is a finding whose cost the ledger books, not evidence."""
+KNOWN_AGENTS = 200_000
+"""Agents whose partition is remembered. More: the memory starts anew; only speed is lost."""
+
+_evidence = msgspec.json.Encoder()
+
+
+class Read(Protocol):
+    """What came of one value: `monitor.intake.bodies.Intake`."""
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """What was read."""
+
+    @property
+    def dead_letters(self) -> Sequence[Any]:
+        """What was not."""
+
+    @property
+    def skipped(self) -> int:
+        """Objects of kinds that we do not know, and tombstones."""
+
+
+ReadEvents = Callable[[bytes, Iterable[tuple[str, bytes]], float, str], Read]
+"""`monitor.intake.bodies.read_events`: arrays, lines, CloudEvents, Confluent framing."""
+
+
+def partition_of(agent: str, partitions: int) -> int:
+    """The partition that Kafka's Java client, kafka-python and aiokafka give to the key `agent`."""
+    return int((murmur2(agent.encode()) & 0x7FFFFFFF) % partitions)
+
+
+def observed_header(time: float) -> tuple[tuple[str, bytes], ...]:
+    """The header that says when an event was first observed."""
+    return ((OBSERVED, repr(time).encode()),)
+
+
+class EventsCore:
+    """One partition of the events topic and its engine."""
+
+    def __init__(self, config: Config, partition: int, read_events: ReadEvents, letters: LetterParts) -> None:
+        self.engine = PartitionEngine(config, partition)
+        self.counts: Counter[str] = Counter()
+        self.closed: deque[RunView] = deque(maxlen=RECENT_RUNS)
+        self._topics: Topics = config.runtime.kafka.topics
+        self._partition = partition
+        self._partitions = config.runtime.kafka.partitions
+        self._read_events = read_events
+        self._letters = Letters(letters, self._topics.dead_letters, self._topics.events, partition)
+        self._homes: dict[str, int] = {}
+        self._offset = -1
+
+    def step(self, records: Sequence[Record]) -> list[Outgoing]:
+        """Decode, keep what is ours, step the engine; findings and evidence come out."""
+        outgoing: list[Outgoing] = []
+        batch: list[tuple[int, EngineRecord]] = []
+        for record in records:
+            taken = self._take(record, outgoing)
+            if taken is not None:
+                batch.append((record.offset, taken))
+        if records:
+            self._offset = records[-1].offset
+        step = self.engine.step(batch)
+        self.closed.extend(step.closed)
+        for finding in step.findings:
+            outgoing += self._found(finding)
+        for evidence in step.evidence:
+            outgoing.append(Outgoing(self._topics.evidence, _evidence.encode(evidence), evidence.agent.encode()))
+        return outgoing
+
+    def counted(self) -> Counter[str]:
+        """What came of records, by metric name; the engine counts for itself."""
+        return self.counts + self._letters.counts
+
+    def settled(self) -> int:
+        """See `partition.Core`."""
+        return self._offset
+
+    def changes(self) -> list[Entry]:
+        """The engine's; it keeps the offset of each agent in it."""
+        return self.engine.changes()
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """The engine's entries."""
+        self.engine.load(entries)
+
+    def _take(self, record: Record, outgoing: list[Outgoing]) -> EngineRecord | None:
+        """What the engine is to see of a record; the rest goes out."""
+        value = record.value
+        if value is None:
+            self.counts["tombstones"] += 1
+            return None
+        if is_control(value):
+            return self._control(value, record, outgoing)
+        try:
+            event = decode(value)
+        except BadEvent as error:
+            if error.reason is Reason.UNKNOWN_KIND:
+                self.counts["events_skipped"] += 1
+            else:
+                self._read_again(value, record, outgoing)
+            return None
+        headers = dict(record.headers) if record.headers else {}
+        event.observed_time = _observed(headers, record.time)
+        if event.agent is None:
+            if not self._stays(event, COPY in headers, value, outgoing):
+                return None
+        elif self._home(event.agent) != self._partition:
+            self.counts["events_forwarded"] += 1
+            outgoing.append(self._sent(value, event, event.observed_time))
+            return None
+        return derive.keep_no_text(event)
+
+    def _control(self, value: bytes, record: Record, outgoing: list[Outgoing]) -> EngineRecord | None:
+        try:
+            return decode_control(value)
+        except msgspec.DecodeError:
+            self._read_again(value, record, outgoing)  # somebody else's: the reader says what is wrong with it
+            return None
+
+    def _read_again(self, value: bytes, record: Record, outgoing: list[Outgoing]) -> None:
+        """Not one plain event: an array, lines, a CloudEvent, framed, or garbage. Events go to their partitions."""
+        try:
+            read = self._read_events(value, record.headers, record.time, self._letters.source(record))
+        except BadEvent as error:
+            outgoing.append(self._letters.of(record, error))
+            return
+        self.counts["events_skipped"] += read.skipped
+        outgoing += [self._sent(encode(event), event, record.time) for event in read.events]
+        outgoing += [self._letters.sent(letter) for letter in read.dead_letters]
+
+    def _stays(self, event: Event, copy: bool, value: bytes, outgoing: list[Outgoing]) -> bool:
+        """Whether an event that names no agent is for this partition; an original goes to the others as a copy."""
+        if event.kind == "heartbeat":
+            return True
+        mine = event.kind == "change" or self.engine._claimed(event) is not None
+        if not copy and (event.kind == "change" or not mine):
+            headers = (*observed_header(event.observed_time or 0.0), (COPY, b"1"))
+            others = (number for number in range(self._partitions) if number != self._partition)
+            outgoing += [Outgoing(self._topics.events, value, None, number, headers) for number in others]
+            self.counts["events_copied"] += 1
+        return mine
+
+    def _sent(self, value: bytes, event: Event, observed: float) -> Outgoing:
+        if event.agent is None:
+            return Outgoing(self._topics.events, value, None, self._partition, observed_header(observed))
+        home = self._home(event.agent)
+        return Outgoing(self._topics.events, value, event.agent.encode(), home, observed_header(observed))
+
+    def _found(self, finding: Finding) -> list[Outgoing]:
+        raw = encode_finding(finding)
+        self.counts[f"findings:{finding.signal}"] += finding.status == "firing"
+        out = [Outgoing(self._topics.findings, raw, finding.owner.encode())]
+        if finding.status == "firing":
+            out.append(Outgoing(self._topics.evidence, raw, None, None, ((FINDING, b"1"),)))
+        return out
+
+    def _home(self, agent: str) -> int:
+        home = self._homes.get(agent)
+        if home is None:
+            if len(self._homes) >= KNOWN_AGENTS:
+                self._homes.clear()
+            home = self._homes[agent] = partition_of(agent, self._partitions)
+        return home
+
+
+def _observed(headers: dict[str, bytes], appended: float) -> float:
+    raw = headers.get(OBSERVED)
+    if raw is None:
+        return appended
+    try:
+        return float(raw)
+    except ValueError:
+        return appended

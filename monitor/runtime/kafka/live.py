@@ -1,0 +1,246 @@
+"""The monitor on Kafka as the rest of the process sees it: started, fed, looked at, stopped.
+
+It gives each topic its core, writes the ticks and sends the notifications while it is the active one, takes what HTTP
+senders bring, and answers what people ask. Detection, routing and durability are elsewhere (`events`, `central`,
+`partition`). Invariant: ticks are written and messages sent only by the worker that owns the findings partition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from monitor import views
+from monitor.runtime.clock import SteadyClock
+from monitor.runtime.counting import published
+from monitor.runtime.kafka import topics as layout
+from monitor.runtime.kafka.active import Active
+from monitor.runtime.kafka.central import AggregatorCore, ControlCore, RouterCore
+from monitor.runtime.kafka.events import EventsCore, ReadEvents, observed_header, partition_of
+from monitor.runtime.kafka.partition import Core, LetterParts
+from monitor.runtime.kafka.spans import AssemblerCore, OtlpCore, SpanParts
+from monitor.runtime.kafka.worker import KafkaWorker, Role
+from monitor.runtime.parts import Batch, Busy, Dispatcher, Outbox
+from schemas.alert import Incident
+from schemas.config import Config
+from schemas.event import encode
+from schemas.records import Tick, encode_control
+from schemas.view import AgentView, BudgetView, Check, Health, RunView
+
+_log = logging.getLogger(__name__)
+C = TypeVar("C", bound=Core)
+
+BLIND_SECONDS = 10.0
+"""Without a tick in the log for so long the monitor says that it is blind."""
+ACCEPT_RECORDS = 200_000
+"""Records of HTTP senders that wait for the broker. More: `Busy`."""
+ACCEPT_SECONDS = 10.0
+"""A sender waits so long for the broker's acknowledgement, then is told to come again; ids tell what was there."""
+
+
+class Parts(NamedTuple):
+    """What may not be imported here; `monitor.app` hands it over."""
+
+    read_events: ReadEvents
+    spans: SpanParts
+    letters: LetterParts
+    outbox: Callable[[], Outbox]
+    dispatcher: Callable[[Outbox, Callable[[], Awaitable[None]]], Dispatcher]
+    """Outbox and what makes its changes durable → the loop that sends."""
+
+
+class KafkaMonitor:
+    """The running monitor: `start`, `accept`, `wait`, `stop`, and a `View` for the page and the metrics."""
+
+    def __init__(self, config: Config, parts: Parts, clock: SteadyClock, version: str) -> None:
+        self.version = version
+        self._config = config
+        self._kafka = config.runtime.kafka
+        self._topics = config.runtime.kafka.topics
+        self._parts = parts
+        self._clock = clock
+        self._counts: Counter[str] = Counter()
+        self._accepting = 0
+        self._active: Active | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._worker = KafkaWorker(config.runtime, self._roles(), on_moved=self._moved)
+
+    # -- life
+
+    async def start(self) -> None:
+        """Topics made and checked, group joined, state recovered. Raises `TopicError`, `WorkerFailed`."""
+        for difference in await asyncio.to_thread(layout.prepare, self._config.runtime):
+            _log.warning("%s", difference)
+        await self._worker.start()
+        self._moved()
+
+    async def wait(self) -> None:
+        """Never returns; raises what ended the monitor."""
+        await self._worker.wait()
+
+    async def stop(self) -> None:
+        """Stop ticking and sending, save and commit, leave the group."""
+        active, self._active = self._active, None
+        if active is not None:
+            await active.stop()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._worker.stop()
+
+    # -- intake
+
+    async def accept(self, batch: Batch) -> None:
+        """Returns when the broker has all of the batch. Raises `Busy` while it cannot."""
+        size = len(batch.events) + len(batch.spans) + len(batch.dead_letters)
+        if not self._worker.ready or (self._accepting and self._accepting + size > ACCEPT_RECORDS):
+            raise Busy(1.0)
+        self._accepting += size
+        try:
+            async with asyncio.timeout(ACCEPT_SECONDS):
+                await asyncio.gather(*[await sent for sent in self._sends(batch)])
+        except TimeoutError:
+            raise Busy(5.0) from None
+        finally:
+            self._accepting -= size
+        self._counts["spans_received"] += len(batch.spans)
+        for letter in batch.dead_letters:
+            self._counts[f"dead_letters:{letter.reason}"] += 1
+
+    def _sends(self, batch: Batch) -> Iterator[Awaitable[Awaitable[object]]]:
+        send = self._worker.send
+        for event in batch.events:
+            # An event without an agent may begin anywhere: its partition looks, and asks the others.
+            home = partition_of(event.agent or event.id, self._kafka.partitions)
+            observed = event.observed_time if event.observed_time is not None else self._clock()
+            key = event.agent.encode() if event.agent is not None else None
+            yield send(self._topics.events, encode(event), key=key, partition=home, headers=observed_header(observed))
+        for span in batch.spans:
+            parts = self._parts.spans
+            yield send(self._topics.spans, parts.encode_span(span), key=parts.span_key(span))
+        for letter in batch.dead_letters:
+            yield send(self._topics.dead_letters, self._parts.letters.encode(letter))
+
+    # -- what people see
+
+    @property
+    def ready(self) -> bool:
+        """Whether partitions are assigned and recovered."""
+        return self._worker.ready
+
+    def agents(self) -> list[AgentView]:
+        """Every agent of this worker's partitions."""
+        return [view for core in self._cores(EventsCore) for view in views.agents(core.engine)]
+
+    def incidents(self) -> list[Incident]:
+        """Open incidents, then closed ones; empty on a worker that stands by."""
+        return [incident for core in self._cores(RouterCore) for incident in core.router.incidents()]
+
+    def runs(self, limit: int) -> list[RunView]:
+        """Runs that closed last on this worker, newest first."""
+        closed = [run for core in self._cores(EventsCore) for run in core.closed]
+        closed.sort(key=lambda run: run.started + run.duration_seconds, reverse=True)
+        return closed[:limit]
+
+    def budgets(self) -> list[BudgetView]:
+        """One account per owner; empty on a worker that stands by."""
+        return [budget for core in self._cores(AggregatorCore) for budget in core.aggregator.budgets()]
+
+    def counts(self) -> dict[str, int]:
+        """Counters by metric name."""
+        found = Counter(self._counts)
+        for topic in self._by_topic:
+            for core in self._worker.cores(topic):
+                found.update(core.counted())
+                if isinstance(core, EventsCore):
+                    found.update(published(core.engine.counts))
+                elif isinstance(core, AggregatorCore):
+                    found.update(published(core.aggregator.counts))
+                elif isinstance(core, AssemblerCore):
+                    found.update(core.assembler.counts)
+        return dict(found)
+
+    def gauges(self) -> dict[str, float]:
+        """Levels by metric name."""
+        lags: Counter[str] = Counter()
+        for (topic, _), lag in self._worker.lags().items():
+            lags[topic] += lag
+        nodes = sum(len(a.slices.nodes) for core in self._cores(EventsCore) for a in core.engine.agents.values())
+        found = {f"lag_records:{topic}": float(lag) for topic, lag in lags.items()}
+        return {**found, "nodes": float(nodes), "tick_age_seconds": max(self._tick_age(), 0.0)}
+
+    def health(self) -> Health:
+        """Alive: the worker runs. Ready: assigned and recovered, and time goes on."""
+        failure = self._worker.failure
+        live = Check(name="worker", ok=failure is None, message="" if failure is None else type(failure).__name__)
+        blind = self._tick_age() > BLIND_SECONDS
+        ready = (
+            Check(name="kafka", ok=self.ready, message="" if self.ready else "no partitions yet, or recovering"),
+            Check(name="ticks", ok=not blind, message="no tick for a while" if blind else ""),
+        )
+        return Health(live=(live,), ready=ready)
+
+    def _tick_age(self) -> float:
+        """Seconds since the latest tick that an engine of ours has seen; 0 while none has."""
+        latest = max((core.engine.now for core in self._cores(EventsCore)), default=0.0)
+        return self._clock() - latest if latest else 0.0
+
+    # -- inner
+
+    def _roles(self) -> list[Role]:
+        config, parts, names = self._config, self._parts, self._topics
+        many = self._kafka.partitions
+        spans, letters = parts.spans, parts.letters
+        roles = [
+            Role(names.events, lambda tp: EventsCore(config, tp[1], parts.read_events, letters), "agents", many),
+            Role(names.spans, lambda tp: AssemblerCore(names, tp[1], spans, letters), "traces", many),
+            Role(names.otlp_spans, lambda tp: OtlpCore(names, tp[0], tp[1], spans, letters), save_seconds=0.2),
+            Role(names.otlp_logs, lambda tp: OtlpCore(names, tp[0], tp[1], spans, letters), save_seconds=0.2),
+            Role(names.evidence, lambda _: AggregatorCore(config, letters), "aggregator"),
+            Role(names.control, lambda _: ControlCore(config, letters), save_seconds=0.2),
+            Role(
+                names.findings,
+                lambda _: RouterCore(config, parts.outbox(), letters),
+                "router",
+                save_seconds=0.0,  # nothing is sent before its note is durable
+                saved=self._router_saved,
+            ),
+        ]
+        self._by_topic = [role.topic for role in roles]
+        return roles
+
+    def _cores(self, kind: type[C]) -> Iterator[C]:
+        for topic in self._by_topic:
+            for core in self._worker.cores(topic):
+                if isinstance(core, kind):
+                    yield core
+
+    def _moved(self) -> None:
+        """Partitions came or went: be the active one, or stop being it."""
+        if not self._worker.started:
+            return
+        router = next(self._cores(RouterCore), None)
+        if self._active is not None and self._active.router is not router:
+            task = asyncio.create_task(self._active.stop())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+            self._active = None
+        if router is not None and self._active is None:
+            commit = partial(self._worker.save, self._topics.findings)
+            dispatcher = self._parts.dispatcher(router.outbox, commit)
+            self._active = Active(router, dispatcher, self._tick, self._clock, self._worker.fail)
+
+    async def _tick(self, tick: Tick) -> None:
+        """Write a tick to every partition in which time must pass. Returns when the broker has it everywhere."""
+        value = encode_control(tick)
+        names, many = self._topics, self._kafka.partitions
+        places = [(names.events, number) for number in range(many)] + [(names.spans, number) for number in range(many)]
+        places += [(names.evidence, 0), (names.findings, 0)]
+        sent = [await self._worker.send(topic, value, partition=partition) for topic, partition in places]
+        await asyncio.gather(*sent)
+
+    def _router_saved(self, core: Core) -> None:
+        if self._active is not None and self._active.router is core:
+            self._active.dispatcher.committed()
