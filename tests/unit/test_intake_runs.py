@@ -363,3 +363,10 @@ def test_long_texts_leave_their_features() -> None:
     found = events_of([span(1, None, AGENT), span(2, 1, TOOL | {"gen_ai.tool.call.result": result})])
     (call,) = [event for event in found if event.kind == "tool_call"]
     assert (bytes(call.result), call.soft_error) == (b"", True) and call.result_hash is not None
+
+
+@pytest.mark.parametrize("said", [AGENT, OTHER_AGENT, {OI: "CHAIN"}, {OI: "LLM"}, {}], ids=str)
+def test_a_trace_may_be_as_deep_as_it_has_spans(said: dict[str, Any]) -> None:
+    deep = [span(n, n - 1 if n > 1 else None, said if n % 2 else AGENT, ERROR, at=(n, 5000)) for n in range(1, 3000)]
+    found = events_of(deep)
+    assert next(event.run for event in found if event.kind == "run_started") == TRACE

@@ -1,0 +1,88 @@
+"""Single attribute values: finish reasons, what a message says, the class of an error."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from monitor.intake import mapping
+from monitor.intake.dialects import errors, values
+from monitor.intake.spans import Span, SpanEvent
+
+OI = "openinference.span.kind"
+
+
+def span(attributes: dict[str, Any], events: list[SpanEvent] | None = None, **fields: Any) -> Span:
+    ids = {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331"}
+    return Span(**ids, start=100.0, end=101.0, attributes=attributes, events=events or [], **fields)
+
+
+FINISH = [
+    ("tool-calls", "tool_calls"),
+    ("tool_use", "tool_calls"),
+    ("function_call", "tool_calls"),
+    ("content-filter", "content_filter"),
+    ("SAFETY", "content_filter"),
+    ("FinishReason.MAX_TOKENS", "length"),
+    (["length"], "length"),
+    ('["end_turn"]', "stop"),
+    ("[]", None),
+    ([], None),
+    ("None", None),
+    (None, None),
+    ("something-new", "something_new"),
+    (7.5, None),
+]
+
+
+@pytest.mark.parametrize(("said", "word"), FINISH)
+def test_finish_reason(said: Any, word: str | None) -> None:
+    assert values.finish_reason(said) == word
+
+
+SPEECH = [
+    ("plain text", "Hello.", "Hello."),
+    ("an answer that is JSON keeps its own shape below", '[{"role":"assistant","content":"{\\"a\\":1}"}]', '{"a":1}'),
+    ("tool calls alone say nothing", [{"role": "assistant", "parts": [{"type": "tool_call", "name": "x"}]}], None),
+    ("content off", [{"role": "assistant", "parts": [{"type": "text"}]}], None),
+    ("an empty answer is an answer", [{"role": "assistant", "parts": [{"type": "text", "content": ""}]}], ""),
+    ("thoughts are no answer", [{"type": "thinking", "text": "hm"}, {"type": "text", "text": "Yes."}], "Yes."),
+    ("nested beyond reason", json.loads("[" * 30 + "]" * 30), None),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), [row[1:] for row in SPEECH], ids=[row[0] for row in SPEECH])
+def test_what_a_message_says(value: Any, text: str | None) -> None:
+    assert values.message_text(value) == text
+
+
+def test_a_graphs_state_is_no_answer_but_its_last_message_is() -> None:
+    state = {"messages": [{"type": "human", "data": {"content": "q"}}, {"type": "ai", "data": {"content": "a"}}]}
+    assert mapping.read(span({OI: "AGENT", "output.value": json.dumps(state)})).fields["output"] == "a"
+
+
+EXCEPTION = SpanEvent("exception", 100.0, {"exception.type": "app.Refused"})
+CLASSES = [
+    ("error.type first", {"error.type": "Timeout"}, [EXCEPTION], "x", "Timeout"),
+    ("unless it says nothing", {"error.type": "_OTHER"}, [EXCEPTION], "x", "app.Refused"),
+    ("the class in the message", {}, [], "httpx.ReadTimeout: after 30 s", "httpx.ReadTimeout"),
+    ("the class as Python writes it", {}, [], "ValueError('no order A-17')", "ValueError"),
+    ("a short phrase", {}, [], "Max turns exceeded: {'max_turns': 5}", "Max turns exceeded"),
+    ("no numbers of one case", {}, [], "Order 4711 not found", "Order"),
+    ("prose is no class", {}, [], "the customer Jane Doe has asked us to send it all again", "_OTHER"),
+    ("nothing at all", {}, [], "", "_OTHER"),
+]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "events", "message", "kind"), [row[1:] for row in CLASSES], ids=[row[0] for row in CLASSES]
+)
+def test_error_class(attributes: dict[str, Any], events: list[SpanEvent], message: str, kind: str) -> None:
+    assert errors.error_class(span(attributes, events, status="error", status_message=message)) == kind
+
+
+def test_an_error_type_counts_where_no_status_was_set() -> None:
+    assert errors.failed(span({"error.type": "Timeout"}))
+    assert not errors.failed(span({"error.type": "Timeout"}, status="ok"))
