@@ -1,0 +1,122 @@
+"""kill -9 of the embedded monitor in the middle of a stream: nothing lost, nothing twice, one message."""
+
+import asyncio
+import os
+import random
+import time
+
+import aiohttp
+import pytest
+
+from tests.doubles.slack import BOT_TOKEN, SlackDouble
+from tests.services.agent_events import Fleet
+from tests.services.monitor_process import MonitorProcess
+
+EVENTS = int(os.environ.get("FOREWARN_CRASH_EVENTS", "12000"))
+"""Events of the stream; 50,000 is the number of the promise."""
+KILLS = int(os.environ.get("FOREWARN_CRASH_KILLS", "3"))
+SEED = int(os.environ.get("FOREWARN_CRASH_SEED", "7"))
+BODY_EVENTS = 500
+SENDERS = 4
+WAIT = 60.0
+
+CONFIG = """
+owners:
+  payments: {slack: "#payments"}
+slack: {bot_token: "${SLACK_BOT_TOKEN}", base_url: "%s"}
+runtime: {run_timeout: 1h}
+"""
+
+
+@pytest.fixture
+async def slack():
+    double = SlackDouble(time.time)
+    await double.start()
+    double.add_channel("payments")
+    yield double
+    await double.stop()
+
+
+@pytest.fixture
+def monitor(tmp_path, slack):
+    process = MonitorProcess(tmp_path, CONFIG % slack.base_url, SLACK_BOT_TOKEN=BOT_TOKEN)
+    yield process
+    process.close()
+
+
+async def post(session: aiohttp.ClientSession, url: str, body: bytes) -> None:
+    async with session.post(f"{url}/v1/events", data=body, headers={"Content-Type": "application/x-ndjson"}) as answer:
+        assert answer.status == 200, await answer.text()
+
+
+async def send(url: str, bodies: list[bytes]) -> None:
+    """All bodies, several at a time, in order as far as several senders keep it. Raises what the first one met."""
+    left = iter(bodies)
+
+    async def work() -> None:
+        for body in left:
+            await post(session, url, body)
+
+    async with aiohttp.ClientSession() as session:
+        await asyncio.gather(*(work() for _ in range(SENDERS)))
+
+
+async def until(condition, what: str) -> None:
+    end = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < end, f"never came: {what}"
+        await asyncio.sleep(0.05)
+
+
+def bodies_of(lines: list[bytes]) -> list[bytes]:
+    return [b"\n".join(lines[at : at + BODY_EVENTS]) for at in range(0, len(lines), BODY_EVENTS)]
+
+
+async def test_a_killed_monitor_counts_all_once_and_pages_once(monitor, slack) -> None:
+    fleet = Fleet(SEED, start=time.time() - 60.0, step=60.0 / EVENTS)
+    count = EVENTS // Fleet.EVENTS_PER_RUN
+    healthy = count * 2 // 3
+    bodies = bodies_of(fleet.lines(healthy) + fleet.lines(count - healthy, broken=True))
+    dice = random.Random(SEED)
+    monitor.start()
+    for _ in range(KILLS):
+        stop_at = dice.randrange(1, len(bodies))
+        sending = asyncio.create_task(send(monitor.url, bodies[:stop_at]))
+        await asyncio.wait([sending], timeout=dice.uniform(0.05, 0.4) if dice.random() < 0.5 else None)
+        late = asyncio.create_task(send(monitor.url, bodies[stop_at:]))  # the blow falls in the middle of these
+        await asyncio.sleep(dice.uniform(0.0, 0.2))
+        await asyncio.to_thread(monitor.kill)
+        await asyncio.gather(sending, late, return_exceptions=True)
+        await asyncio.to_thread(monitor.start)
+    await send(monitor.url, bodies)
+    await until(lambda: slack.visible("payments"), "the page")
+    told = fleet.told
+    assert told.events == EVENTS // Fleet.EVENTS_PER_RUN * Fleet.EVENTS_PER_RUN
+
+    agents = {each["agent"]: each for each in (await asyncio.to_thread(monitor.get, "/api/v1/agents"))["agents"]}
+    assert {name: each["runs"] for name, each in agents.items()} == told.runs
+    assert {name: each["failed"] for name, each in agents.items()} == told.failed
+    assert all(each["hung"] == each["open_runs"] == 0 for each in agents.values())
+    metrics = await asyncio.to_thread(monitor.metrics)
+    assert metrics["forewarn_runs_closed_total"] == count
+    counted = metrics["forewarn_events_received_total"] - metrics["forewarn_events_duplicate_total"]
+    assert counted == told.events
+    assert metrics["forewarn_unlisted_counts"] == 0
+    assert metrics["forewarn_blind_gaps_total"] == KILLS
+
+    (before,) = (await asyncio.to_thread(monitor.get, "/api/v1/incidents"))["incidents"]
+    assert before["status"] == "firing"
+    (seen,) = slack.visible("payments")
+    assert "agent-0" in seen.text and "issue_refund" in seen.text
+
+    # once more: what is open survives, and ends in place
+    await asyncio.to_thread(monitor.kill)
+    await asyncio.to_thread(monitor.start)
+    fleet.time = time.time()
+    await send(monitor.url, bodies_of(fleet.lines(900)))
+    await until(lambda: "esolved" in slack.visible("payments")[0].text, "the resolution")
+    (after,) = (await asyncio.to_thread(monitor.get, "/api/v1/incidents"))["incidents"]
+    assert (after["id"], after["status"]) == (before["id"], "resolved")
+    assert len(slack.visible("payments")) == 1
+    assert await asyncio.to_thread(monitor.stop) == 0
+    assert "Traceback" not in monitor.said()
