@@ -216,6 +216,17 @@ async def test_a_message_that_somebody_deleted_comes_back_once(slack: SlackDoubl
     assert "Resolved" in seen.text and seen.rings == ()
 
 
+async def test_where_editing_is_forbidden_the_successor_is_told_from_its_predecessor(
+    slack: SlackDouble, desk: Desk
+) -> None:
+    await desk.tell(notification())
+    slack.fail("chat.update", "edit_window_closed")
+    slack.fail("chat.postMessage", Fault.RESET_BEFORE)
+    await desk.tell(notification(2, status="resolved"))
+    old, new = slack.visible("payments")
+    assert "Resolved" not in old.text and "Resolved" in new.text and old.edits == 0
+
+
 REFUSALS = [
     ("channel_not_found", "clientError"),
     ("not_in_channel", "clientError"),

@@ -18,52 +18,56 @@ NEAR_SECONDS = 1800.0
 Uses = Mapping[str, frozenset[str]]
 """Agent → components that it declares to depend on, as `tool:name`, `model:name`."""
 
-_SHARED = ("tool", "model", "provider")
+_KINDS = ("agent", "tool", "model", "provider")
 
 
 def home(finding: Finding, incidents: Iterable[Incident], uses: Uses) -> Incident | None:
     """The open incident that `finding` joins: of those that fit, the one with the nearest onset; None for a new one."""
+    names, needs = _names(finding), _needs(finding, uses)
     fitting = [
         incident
         for incident in incidents
         if incident.owner == finding.owner
         and incident.status == "firing"
         and (incident.severity == "page" or finding.mode != "page")
-        and any(related(finding, alert.finding, uses) for alert in incident.alerts)
+        and any(
+            abs(finding.onset - alert.finding.onset) <= NEAR_SECONDS
+            and _related(finding, names, needs, alert.finding, uses)
+            for alert in incident.alerts
+        )
     ]
     return min(
         fitting, key=lambda incident: (_distance(finding, incident), incident.opened_at, incident.id), default=None
     )
 
 
-def related(one: Finding, other: Finding, uses: Uses) -> bool:
-    """Whether two findings of one owner tell one story."""
-    return abs(one.onset - other.onset) <= NEAR_SECONDS and (
-        _is_wide(one)
-        or _is_wide(other)
-        or any(name in one.node and one.node[name] == other.node.get(name) for name in _SHARED)
-        or not _agents(one).isdisjoint(_agents(other))
-        or _uses(one, other, uses)
-        or _uses(other, one, uses)
+def _related(finding: Finding, names: set[str], needs: set[str], other: Finding, uses: Uses) -> bool:
+    """Whether two findings speak of the same thing, or one of what the other depends on or belongs to."""
+    others = _names(other)
+    if not names or not others:
+        return True  # the whole fleet, or all that an owner has
+    if not names.isdisjoint(others):
+        return True
+    return ("agent" not in other.node and not needs.isdisjoint(others)) or (
+        "agent" not in finding.node and not _needs(other, uses).isdisjoint(names)
     )
 
 
-def _is_wide(finding: Finding) -> bool:
-    """The whole fleet, or all that an owner has."""
-    return not any(name in finding.node for name in ("agent", *_SHARED))
+def _names(finding: Finding) -> set[str]:
+    """What the finding speaks of, as `agent:name`, `tool:name`; empty for the fleet and for all of an owner."""
+    node = finding.node
+    named = {f"{kind}:{node[kind]}" for kind in _KINDS if kind in node}
+    if named:
+        named.update(f"agent:{side[6:]}" for side in finding.affected if side.startswith("agent="))
+    return named
 
 
-def _agents(finding: Finding) -> set[str]:
-    named = {side.removeprefix("agent=") for side in finding.affected if side.startswith("agent=")}
-    return named | {finding.node["agent"]} if "agent" in finding.node else named
-
-
-def _uses(user: Finding, used: Finding, uses: Uses) -> bool:
-    """Whether an agent of `user` declares that it depends on the component that `used` speaks of as a whole."""
-    if "agent" in used.node:
-        return False
-    components = {f"{name}:{used.node[name]}" for name in _SHARED if name in used.node}
-    return any(not components.isdisjoint(uses.get(agent, frozenset())) for agent in _agents(user))
+def _needs(finding: Finding, uses: Uses) -> set[str]:
+    """The components that the agents of a finding declare to depend on."""
+    if not uses:
+        return set()
+    agents = (name[6:] for name in _names(finding) if name.startswith("agent:"))
+    return {component for agent in agents for component in uses.get(agent, ())}
 
 
 def _distance(finding: Finding, incident: Incident) -> float:
