@@ -6,16 +6,12 @@ A missing broker is a skip on a laptop, with what to install, and a failure in C
 from __future__ import annotations
 
 import os
-import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "services"))
-
-import kafka_broker
+from tests.services import kafka_broker
 
 
 @pytest.fixture(scope="session")

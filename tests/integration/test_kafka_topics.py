@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from kafka_broker import Broker
 
 from monitor.runtime.kafka import topics
 from schemas.config import Kafka, Retention, Runtime, Topics
+from tests.services.kafka_broker import Broker
 
 
 def runtime_of(broker: Broker, prefix: str, **changes: object) -> Runtime:

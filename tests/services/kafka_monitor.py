@@ -1,0 +1,92 @@
+"""The monitor on Kafka with its real parts, for tests and benchmarks: intake, outbox and dispatcher as in production.
+
+Only where messages end differs: the notifiers are the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from monitor.alerting.routing.receivers import plan
+from monitor.intake import bodies, dead_letters, otlp, spans
+from monitor.intake.assembler import Assembler
+from monitor.notify.delivery import Delivery, Notifier
+from monitor.notify.dispatch import Dispatcher
+from monitor.notify.outbox import Outbox
+from monitor.runtime.clock import SteadyClock
+from monitor.runtime.kafka.live import KafkaMonitor, Parts
+from monitor.runtime.kafka.partition import LetterParts
+from monitor.runtime.kafka.spans import SpanParts
+from schemas.config import Config, Topics
+
+
+def config_of(bootstrap: str, prefix: str, directory: Path, *, partitions: int = 4, **sections: Any) -> Config:
+    """A configuration whose topics and group start with `prefix`."""
+    names = {field: f"{prefix}.{field}" for field in Topics.model_fields}
+    runtime = {
+        "kind": "kafka",
+        "directory": str(directory),
+        "trace_timeout": "5s",
+        "kafka": {"bootstrap_servers": bootstrap, "partitions": partitions, "group": prefix, "topics": names},
+    }
+    return Config.model_validate({"runtime": runtime, **sections})
+
+
+def parts_of(config: Config, notifiers: Callable[[], Mapping[str, Notifier]], *, slack: bool = False) -> Parts:
+    """The real parts, with notifiers by target."""
+    clock = SteadyClock()
+    span_parts = SpanParts(
+        otlp.decode_traces,
+        otlp.decode_logs,
+        spans.encode,
+        spans.decode,
+        spans.key,
+        lambda: Assembler(trace_timeout=config.runtime.trace_timeout),
+    )
+    return Parts(
+        bodies.read_events,
+        span_parts,
+        LetterParts(dead_letters.dead_letter, dead_letters.encode),
+        lambda: Outbox(plan(config, slack=slack)),
+        lambda outbox, commit: Dispatcher(outbox, notifiers(), commit, clock),  # type: ignore[arg-type]
+    )
+
+
+class Recorder:
+    """A notifier that remembers what it was told to show: revision by incident."""
+
+    def __init__(self) -> None:
+        self.shown: dict[str, Delivery] = {}
+        self.posts: list[str] = []
+
+    async def send(self, delivery: Delivery) -> str:
+        """Show it."""
+        if delivery.reference is None:
+            self.posts.append(delivery.incident)
+        self.shown[delivery.incident] = delivery
+        return delivery.incident
+
+
+def monitor_of(config: Config, notifiers: Mapping[str, Notifier] | None = None, *, slack: bool = False) -> KafkaMonitor:
+    """A monitor that is not started; without notifiers each target is a recorder of its own."""
+    told: Mapping[str, Notifier] = notifiers if notifiers is not None else recorders(config, Recorder())
+    return KafkaMonitor(config, parts_of(config, lambda: told, slack=slack), SteadyClock(), "test")
+
+
+def recorders(config: Config, recorder: Notifier, *, slack: bool = False) -> dict[str, Notifier]:
+    """The same notifier for every target of the plan."""
+    return {target.name: recorder for targets in plan(config, slack=slack).values() for target in targets}
+
+
+async def until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "the condition") -> Any:
+    """Wait until it holds; what it returned. Raises `TimeoutError` that says what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not hold within {seconds:.0f} s")
+        await asyncio.sleep(0.05)
+    return found
