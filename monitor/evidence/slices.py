@@ -84,9 +84,10 @@ class Slices:
     # -- observations
 
     def enter(self, run: Run) -> None:
-        """A run has begun; observations of its version that start later wait for it."""
-        if run.version is not None:
-            heapq.heappush(self._opened.setdefault(run.version, []), (run.started, run.run))
+        """A run of a known version has begun, earlier than was known; observations that start later wait for it."""
+        assert run.version is not None
+        run.entered = run.started
+        heapq.heappush(self._opened.setdefault(run.version, []), (run.started, run.run))
 
     def observe(
         self, signal: Signal, run: Run, tool: str | None, y: float, error: str | None, root: bool, now: float
@@ -125,9 +126,12 @@ class Slices:
         patience = now - self.tracker.usual_seconds()
         while opened:
             started, name = opened[0]
-            run = self.tracker.runs.get(name)
-            if run is not None and not run.closed and started >= patience:
-                break
+            run = self.tracker.open.get(name)
+            if run is not None and run.entered == started and not run.passed:
+                if started >= patience:
+                    break
+                run.passed = True
+                self.tracker.touched.add(run.block)
             heapq.heappop(opened)
         while waiting and (not opened or waiting[0].started <= opened[0][0] or len(waiting) > WAITING):
             if opened and waiting[0].started > opened[0][0]:
@@ -171,16 +175,20 @@ class Slices:
     # -- state
 
     def restore(self, found: Iterable[Node]) -> None:
-        """Put back saved nodes."""
+        """Put back saved nodes. Where the YAML has changed for one, its evidence starts anew; others keep theirs."""
         for node in found:
             self.nodes[node.key] = node
+            if self._configure(node):
+                self.account(node.owner)
+                nodes.silence_evidence(node)
+                self.touched.add(node.key)
             if node.firing is not None:
                 self.firing[node.key] = node
 
     def reopen(self) -> None:
         """After a restore: open runs hold back later ones again."""
-        for run in self.tracker.runs.values():
-            if not run.closed:
+        for run in self.tracker.open.values():
+            if run.entered is not None and not run.passed:
                 self.enter(run)
 
     # -- inner
@@ -259,18 +267,23 @@ class Slices:
         if len(self.nodes) >= NODES:
             self._evict()
         signal, version, tool = key
-        owner = self.owner if tool is None else self.topology.owner_of_tool(tool, self.agent)
-        setting = self._setting(signal)
-        row = FAILURE_SIGNALS[signal]
-        node = self.nodes[key] = Node(
-            signal, version, tool, owner, [0.0] * failure.SIZE, now,
-            share=accounts.newcomer(self.account(owner), key), seen=now, onset=now, declared=setting.reference,
-            tolerance=setting.tolerance or row.tolerance, mode=setting.mode or row.mode,
-        )  # fmt: skip
+        node = self.nodes[key] = Node(signal, version, tool, "", [0.0] * failure.SIZE, now, seen=now, onset=now)
+        self._configure(node)
+        node.share = accounts.newcomer(self.account(node.owner), key)
         parent = self.nodes.get((signal, None, tool)) if version is not None else None
         if parent is not None and parent.live:
             node.k, node.n = inherited(parent.k, parent.n)
         return node
+
+    def _configure(self, node: Node) -> bool:
+        """Give a node its owner and what the YAML says of its signal; True if that is new to it."""
+        setting, row = self._setting(node.signal), FAILURE_SIGNALS[node.signal]
+        before = (node.owner, node.declared, node.tolerance, node.mode)
+        node.owner = self.owner if node.tool is None else self.topology.owner_of_tool(node.tool, self.agent)
+        node.declared = setting.reference
+        node.tolerance = setting.tolerance or row.tolerance
+        node.mode = setting.mode or row.mode
+        return before != (node.owner, node.declared, node.tolerance, node.mode)
 
     def _evict(self) -> None:
         quiet = min((n for n in self.nodes.values() if n.firing is None), key=lambda n: (n.seen, str(n.key)))
