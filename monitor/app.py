@@ -131,7 +131,8 @@ async def _listen(config: Config, view: View, sink: Sink, clock: Callable[[], fl
         view, http.routes(sink, clock), host_is_loopback=loopback, token=token,
         hosts=(outside,) if outside else (), clock=clock,
     )  # fmt: skip
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    # The intake unpacks gzip itself: within its limit, and it notices a body that was cut off.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, auto_decompress=False)
     await runner.setup()
     try:
         await web.TCPSite(runner, runtime.host, runtime.port).start()

@@ -84,7 +84,9 @@ class MonitorProcess:
 
     def ask(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
         """Status and body. Raises `OSError` where nobody answers."""
-        names = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        names = {"Content-Type": "application/json"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
         try:
             request = urllib.request.Request(self.url + path, data=body, headers=names)
             with urllib.request.urlopen(request, timeout=60.0) as answer:

@@ -29,7 +29,9 @@ class Running:
 
     async def post(self, path: str, body: bytes, **headers: str) -> int:
         """The status. JSON, unless `Content_Type` says otherwise."""
-        names = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        names = {"Content-Type": "application/json"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
         async with self.session.post(self.url + path, data=body, headers=names) as answer:
             await answer.read()
             return answer.status
