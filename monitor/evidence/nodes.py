@@ -9,9 +9,11 @@ Invariant: while a node fires its reference is frozen, so that the fault does no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
-from detectors import failure, recursion, reference, resolution
+from detectors import failure, reference, resolution
 from detectors.failure import Bets
 from monitor.signals import FAILURE_SIGNALS
 from schemas import limits
@@ -21,6 +23,14 @@ _ONSET_BET = 1
 
 ERRORS = 5
 """Error types that a node tells apart in an episode; the latest are kept."""
+_LEAST_DECLARED = 1e-4
+"""A declared reference of nothing at all is taken as this: bets need something to lose."""
+SUSPICIOUS = 3.0
+"""CUSUM of the onset above which a stretch looks like a fault."""
+COVERING = 1.2
+"""Tolerance that covers what holding runs back does to the reference (`benchmarks/bench_detection.py`)."""
+HELD_BACK = 0.5
+"""At most this part of the runs is held back."""
 UPDATE_SECONDS = 30.0
 """At most one update of a firing node in so many seconds."""
 
@@ -28,7 +38,7 @@ Key = tuple[str, str | None, str | None]
 """Signal, version, tool; None where the node is not of one."""
 
 
-class Firing(Struct, array_like=True):
+class Firing(Struct, array_like=True, gc=False):
     """An episode: what was seen when it began, and the evidence that it is over."""
 
     incident_key: str
@@ -46,10 +56,10 @@ class Firing(Struct, array_like=True):
     back_bad: float = 0.0
     """Observations since that evidence began to grow, and how many of them were bad."""
     gone: float = 0.0
-    """Evidence that the slice gets no more runs: its version was rolled back."""
+    """Evidence that the slice gets no more runs: its version was rolled back, its tool is not called any more."""
     others: float = 0.0
     gap: float = 0.0
-    """Runs of the agent's other versions since the onset; those since the last run of this one."""
+    """Other runs of the agent since the onset; those since the last one of this slice."""
     said_n: float = 0.0
     said_at: float = 0.0
     """What the last word about it told, and when."""
@@ -57,7 +67,7 @@ class Firing(Struct, array_like=True):
     watched: tuple[str, str | None, str | None] | None = None
 
 
-class Node(Struct, array_like=True):
+class Node(Struct, array_like=True, gc=False):
     """State of one node. Probabilities and counts; times in epoch seconds of ticks."""
 
     signal: str
@@ -78,6 +88,8 @@ class Node(Struct, array_like=True):
     since_n: float = 0.0
     since_bad: float = 0.0
     since_expected: float = 0.0
+    runs_before: float = 0.0
+    """Runs of the agent, of whatever version, that had closed when the onset was set."""
     examples: list[str] = []
     errors: list[str] = []
     """Error types of the bad observations since the onset, the latest last."""
@@ -98,8 +110,17 @@ class Node(Struct, array_like=True):
 
     @property
     def reference(self) -> float:
-        """What is normal, from what came before: a share of one."""
-        return self.declared if self.declared is not None else reference.learned(self.k, self.n)
+        """What is normal, from what came before: a share of one.
+
+        Runs of a stretch that looks like a fault are held back, or the fault would become normal before it is found.
+        That makes the reference a little too low, which only a tolerance covers: without one, all runs count.
+        """
+        if self.declared is not None:
+            return self.declared
+        k, n = self.k, self.n
+        if self.cusum > SUSPICIOUS and self.tolerance >= COVERING and self.since_n <= HELD_BACK * n:
+            k, n = max(k - self.since_bad, 0.0), n - self.since_n
+        return reference.learned(k, n)
 
     def labels(self) -> dict[str, str]:
         """Version and tool, where the node is of one."""
@@ -143,12 +164,21 @@ def settle(node: Node, now: float, rate: float, end: float) -> None:
     node.pending = drip(node, now, rate, end)
 
 
-def observe(
-    node: Node, values: list[float], bets: Bets, y: float, run: str, error: str | None, now: float, flowed: float
-) -> bool:
-    """One observation `y` with e-values `values`; True is a page. The caller has learned nothing from `y` yet."""
-    _date(node, values[_ONSET_BET], y, bets.mean, run, error, now)
-    return recursion.step(node.evidence, values, bets.weights, flowed)
+def date(
+    node: Node, values: Sequence[float], y: float, mean: float, run: str, error: str | None, now: float, runs: float
+) -> None:
+    """Follow the CUSUM that dates the onset, and count what came since it. `runs`: of the agent, before this one."""
+    if node.cusum <= 1.0:
+        _restart(node, now)
+        node.runs_before = runs
+        node.cusum = values[_ONSET_BET]
+    else:
+        node.cusum *= values[_ONSET_BET]
+    node.since_n += 1.0
+    node.since_bad += y
+    node.since_expected += mean
+    if y > 0.0:
+        _remember(node, run, error)
 
 
 def silence_evidence(node: Node) -> None:
@@ -157,19 +187,20 @@ def silence_evidence(node: Node) -> None:
     _restart(node, node.last)
 
 
-def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key) -> Firing:
-    """Begin an episode from what was counted since the onset."""
-    normal = node.reference
-    before_n = max(node.n - node.since_n, 0.0)
-    before_bad = min(max(node.k - node.since_bad, 0.0), before_n)
-    if node.declared is None and before_n > 0.0:
-        # the fault's own runs leave the reference: what is normal is what was before it
-        node.k, node.n = before_bad, before_n
-        normal = node.reference
+def unlearn(node: Node, bad: float, n: float) -> None:
+    """The fault's own runs leave the reference: what is normal is what was before it."""
+    if node.n > n:
+        node.n -= n
+        node.k = min(max(node.k - bad, 0.0), node.n)
+
+
+def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key, runs: float) -> Firing:
+    """Begin an episode from what was counted since the onset. `runs`: of the agent, by now."""
+    unlearn(node, node.since_bad, node.since_n)
     node.firing = Firing(
-        incident_key, now, node.onset, normal, max(before_n, 0.0), before_bad,
-        node.since_n, node.since_bad, said_n=node.since_n, said_at=now,
-        mode=mode, watched=watched,
+        incident_key, now, node.onset, node.reference, node.n, node.k,
+        node.since_n, node.since_bad, others=max(runs - node.runs_before - node.since_n, 0.0),
+        said_n=node.since_n, said_at=now, mode=mode, watched=watched,
     )  # fmt: skip
     node.evidence = [0.0] * failure.SIZE
     return node.firing
@@ -197,7 +228,7 @@ def observe_firing(node: Node, y: float, run: str, error: str | None) -> bool:
 
 
 def observe_elsewhere(node: Node) -> bool:
-    """A run of another version while this one fires; True when this one plainly gets no more runs.
+    """A run of the agent that is none of this slice; True when this slice plainly gets no more runs.
 
     The null is "it still gets at least half of its share of the runs"; then a run goes elsewhere with probability at
     most 1 - share / 2.
@@ -221,17 +252,6 @@ def end(node: Node, now: float) -> None:
     node.last = now
     node.pending = 0.0
     silence_evidence(node)
-
-
-def _date(node: Node, value: float, y: float, mean: float, run: str, error: str | None, now: float) -> None:
-    if node.cusum <= 1.0:
-        _restart(node, now)
-    node.cusum = max(node.cusum, 1.0) * value
-    node.since_n += 1.0
-    node.since_bad += y
-    node.since_expected += mean
-    if y > 0.0:
-        _remember(node, run, error)
 
 
 def _restart(node: Node, now: float) -> None:

@@ -13,6 +13,7 @@ neither learns nor bets.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct
@@ -36,19 +37,20 @@ WAITING = 1_000
 """Observations of one version that wait for earlier runs. One more: the earliest goes in, counted as `order_forced`."""
 NARROW = 0.7
 """Part of the excess that one version must explain to be named as the slice."""
+ALIKE = 0.5
+"""It is not named if the other versions' excess per run is more than this part of its own."""
+ABANDONED_SECONDS = 86400.0
+"""An episode of a slice that gets no runs at all ends after so long."""
 
 
-class Waiting(Struct, array_like=True, order=True):
+class Waiting(Struct, array_like=True, order=True, gc=False):
     """An observation for a leaf that waits until the runs that started before it have closed."""
 
     started: float
     run: str
     key: Key
-    y: float
-    mean: float
     values: list[float]
     weights: tuple[float, ...]
-    error: str | None = None
 
 
 class Slices:
@@ -79,6 +81,8 @@ class Slices:
         self._opened: dict[str, list[tuple[float, str]]] = {}
         self.evidence: dict[str, list[int]] = {}
         self.failed_runs: dict[str, list[str]] = {}
+        self.runs = 0.0
+        """Runs of the agent that were observed, this one not counted."""
         self.account(self.owner)
 
     # -- observations
@@ -97,25 +101,54 @@ class Slices:
             return
         middle = self._node((signal.name, None, tool), now)
         leaf = middle if run.version is None else self._node((signal.name, run.version, tool), now)
-        if self.firing:
-            if leaf.firing is not None or middle.firing is not None:
-                self._observe_firing(leaf if leaf.firing is not None else middle, y, run.run, error, root, now)
-                return
-            self._notice_absence(leaf, now)
+        if self.firing and (leaf.firing is not None or middle.firing is not None):
+            self._observe_firing(leaf if leaf.firing is not None else middle, y, run.run, error, root, now)
+            return
         judge = leaf if leaf.live else middle
-        if judge.live:
-            bets = nodes.bets_of(judge)
-            values = bets.values(y)
-            if run.version is not None:
-                item = Waiting(run.started, run.run, leaf.key, y, bets.mean, values, bets.weights, error)
-                heapq.heappush(self.waiting.setdefault(run.version, []), item)
-            if nodes.observe(middle, values, bets, y, run.run, error, now, self._drip(middle, now)):
-                self._page(middle, now)
-            elif root:
-                self._tell_parents(signal.name, tool, recursion.fixed_logs(values), y, judge.reference, run.run)
-        nodes.learn(leaf, y)
-        if leaf is not middle:
+        if not judge.live:
             nodes.learn(middle, y)
+            if leaf is not middle:
+                nodes.learn(leaf, y)
+            return
+        normal = judge.reference
+        bets = nodes.bets_of(judge)
+        values = bets.values(y)
+        nodes.date(middle, values, y, bets.mean, run.run, error, now, self.runs)
+        paged = recursion.step(middle.evidence, values, bets.weights, self._drip(middle, now))
+        nodes.learn(middle, y)
+        if leaf is not middle:
+            nodes.date(leaf, values, y, bets.mean, run.run, error, now, self.runs)
+            nodes.learn(leaf, y)
+            assert run.version is not None
+            item = Waiting(run.started, run.run, leaf.key, values, bets.weights)
+            heapq.heappush(self.waiting.setdefault(run.version, []), item)
+        if paged:
+            self._page(middle, now)
+        elif root:
+            self._tell_parents(signal.name, tool, recursion.fixed_logs(values), y, normal, run.run)
+
+    def count_run(self, run: Run, now: float) -> None:
+        """All of a run was observed; the firing slices that it was none of may get no more runs."""
+        self.runs += 1.0
+        for key in sorted(self.firing, key=str) if self.firing else ():
+            node = self.firing[key]
+            if node.version not in (None, run.version) or (node.tool is not None and node.tool not in run.tools):
+                self.touched.add(key)
+                if nodes.observe_elsewhere(node):
+                    gone = f"version {node.version}" if node.version not in (None, run.version) else f"tool {node.tool}"
+                    self._resolve(node, f"{gone} gets no more runs", now)
+
+    def expire(self, now: float) -> None:
+        """End episodes of slices that got no run for so long that nobody can say whether they last."""
+        for key in sorted(self.firing, key=str):
+            node = self.firing[key]
+            if now - node.seen >= ABANDONED_SECONDS:
+                self.touched.add(key)
+                self._resolve(node, "no runs for a day", now)
+
+    def next_expiry(self) -> float:
+        """The next tick at which `expire` may have something to do; infinity for never."""
+        return min((node.seen for node in self.firing.values()), default=math.inf) + ABANDONED_SECONDS
 
     def release(self, version: str, now: float) -> None:
         """Feed the leaves of a version with what need not wait any longer."""
@@ -177,6 +210,7 @@ class Slices:
     def restore(self, found: Iterable[Node]) -> None:
         """Put back saved nodes. Where the YAML has changed for one, its evidence starts anew; others keep theirs."""
         for node in found:
+            self._adopt(node)
             self.nodes[node.key] = node
             if self._configure(node):
                 self.account(node.owner)
@@ -193,14 +227,29 @@ class Slices:
 
     # -- inner
 
+    def _adopt(self, node: Node) -> None:
+        """A node whose settings or owner were changed in the YAML starts its evidence anew."""
+        setting = self._setting(node.signal)
+        row = FAILURE_SIGNALS[node.signal]
+        owner = self.owner if node.tool is None else self.topology.owner_of_tool(node.tool, self.agent)
+        wanted = (owner, setting.reference, setting.tolerance or row.tolerance, setting.mode or row.mode)
+        if (node.owner, node.declared, node.tolerance, node.mode) == wanted:
+            return
+        if node.owner != owner:
+            node.share = 0.0  # until the new owner's next grant
+            self.account(owner)
+        node.pending = 0.0
+        node.owner, node.declared, node.tolerance, node.mode = wanted
+        nodes.silence_evidence(node)
+        self.touched.add(node.key)
+
     def _feed_leaf(self, item: Waiting, now: float) -> None:
         leaf = self.nodes.get(item.key)
         middle = self.nodes.get((item.key[0], None, item.key[2]))
         if leaf is None or leaf.firing is not None or (middle is not None and middle.firing is not None):
             return
         self.touched.add(leaf.key)
-        bets = failure.Bets(item.mean, (), item.weights)
-        if nodes.observe(leaf, item.values, bets, item.y, item.run, item.error, now, self._drip(leaf, now)):
+        if recursion.step(leaf.evidence, item.values, item.weights, self._drip(leaf, now)):
             self._page(leaf, now)
 
     def _observe_firing(self, node: Node, y: float, run: str, error: str | None, root: bool, now: float) -> None:
@@ -215,29 +264,25 @@ class Slices:
             self._say(node, "update", now)
             firing.said_n, firing.said_at = firing.n, now
 
-    def _notice_absence(self, leaf: Node, now: float) -> None:
-        """A run of this leaf is one that the firing versions beside it did not get."""
-        for node in list(self.firing.values()):
-            if node.version is not None and node.signal == leaf.signal and node.tool == leaf.tool:
-                self.touched.add(node.key)
-                if nodes.observe_elsewhere(node):
-                    self._resolve(node, f"version {node.version} gets no more runs", now)
-
     def _page(self, node: Node, now: float) -> None:
         """Begin an episode at the smallest slice that explains it; its relatives lose their evidence to it."""
         watched = node.key
         family = self._family(node)
         chosen = node if node.version is not None else _smallest_slice(node, family)
-        if chosen is not node:
-            # the middle node learned from the same runs
-            node.k = max(node.k - chosen.since_bad, 0.0)
-            node.n = max(node.n - chosen.since_n, 0.0)
-        nodes.fire(chosen, self.identify(*chosen.key), now, chosen.mode, watched)
+        since_bad, since_n = chosen.since_bad, chosen.since_n
+        nodes.fire(chosen, self.identify(*chosen.key), now, chosen.mode, watched, self.runs)
         self.firing[chosen.key] = chosen
         self._say(chosen, "firing", now)
         for relative in [node, *family]:
             self.touched.add(relative.key)
-            if relative is not chosen and (relative.version is None or chosen.version is None):
+            if relative is chosen or relative.firing is not None:
+                continue
+            if relative.version is None:  # it learned from the same runs
+                nodes.unlearn(relative, since_bad, since_n)
+                nodes.silence_evidence(relative)
+            elif chosen.version is None:
+                if relative.cusum > 1.0:
+                    nodes.unlearn(relative, relative.since_bad, relative.since_n)
                 nodes.silence_evidence(relative)
 
     def _resolve(self, node: Node, reason: str, now: float) -> None:
@@ -324,4 +369,13 @@ def _smallest_slice(node: Node, family: list[Node]) -> Node:
     if not any(excess):
         return node
     most = max(range(len(leaves)), key=lambda i: (excess[i], leaves[i].version or ""))
-    return leaves[most] if excess[most] >= NARROW * sum(excess) else node
+    if excess[most] < NARROW * sum(excess):
+        return node
+    leaf = leaves[most]
+    others = node.since_n - leaf.since_n
+    if others > 0.0:
+        expected = node.since_expected / node.since_n * others
+        beside = node.since_bad - leaf.since_bad - expected
+        if beside / others > ALIKE * excess[most] / leaf.since_n:
+            return node
+    return leaf

@@ -54,6 +54,10 @@ class Traffic(Struct, array_like=True):
     back: float = 0.0
     before: float = 0.0
     mode: str = "notice"
+    usual: float = 0.0
+    """The level that the bound was made from."""
+    flowed_at: float = 0.0
+    """Up to here the budget's flow was counted into `pending`."""
 
 
 def new(now: float) -> Traffic:
@@ -64,6 +68,7 @@ def new(now: float) -> Traffic:
         bin_spoilt=True,
         evidence=[0.0] * silence.SIZE,
         quiet_since=now,
+        flowed_at=now,
     )
 
 
@@ -72,15 +77,17 @@ def next_wake(traffic: Traffic, drip_rate: float) -> float:
     if traffic.firing_key or traffic.rate <= 0.0:
         return math.inf
     end = traffic.bin_start + BIN_SECONDS
-    return min(end, math.ceil(traffic.last + silence.seconds_until_page(traffic.evidence, traffic.rate, drip_rate)))
+    seconds = silence.seconds_until_page([*traffic.evidence, traffic.pending], traffic.rate, drip_rate)
+    return min(end, math.ceil(traffic.last + seconds) if seconds < BIN_SECONDS else end)
 
 
-def advance(traffic: Traffic, now: float, flowed: float, declared: float | None, tolerance: float) -> str:
+def advance(traffic: Traffic, now: float, declared: float | None, tolerance: float) -> str:
     """Count the time up to `now` with the runs that arrived; `fire`, `resolve` or nothing."""
     seconds = now - traffic.last
     arrivals = traffic.arrivals
     if seconds <= 0.0:
         return ""
+    flowed, traffic.pending = traffic.pending, 0.0
     verdict = ""
     if traffic.rate > 0.0:
         events = arrivals / traffic.dispersion
@@ -107,6 +114,7 @@ def blind(traffic: Traffic, now: float) -> None:
     """Nobody could see runs up to `now`: the time does not count, and its bins are not normal."""
     traffic.last = now
     traffic.arrivals = 0
+    _skip(traffic, now, UNKNOWN)
     while now >= traffic.bin_start + BIN_SECONDS:
         _next_bin(traffic, UNKNOWN)
     traffic.bin_spoilt = True
@@ -119,7 +127,7 @@ def fire(traffic: Traffic, key: str, now: float) -> None:
     traffic.since_n = 0
     traffic.back = 0.0
     traffic.after = 0.0
-    traffic.before = traffic.rate * traffic.dispersion
+    traffic.before = traffic.usual
 
 
 def end(traffic: Traffic, now: float) -> None:
@@ -144,10 +152,21 @@ def _roll(traffic: Traffic, now: float, declared: float | None, tolerance: float
         if declared is not None and traffic.rate == 0.0:
             _bound(traffic, declared, tolerance)
         return
+    _skip(traffic, now, UNKNOWN if traffic.firing_key else 0)
     while now >= traffic.bin_start + BIN_SECONDS:
         _next_bin(traffic, UNKNOWN if traffic.bin_spoilt or traffic.firing_key else traffic.bin_count)
     if not traffic.firing_key:
         _bound(traffic, declared, tolerance)
+
+
+def _skip(traffic: Traffic, now: float, count: int) -> None:
+    """Of a gap longer than all that is remembered only the end needs its bins, each of `count` runs."""
+    bins = int((now - traffic.bin_start) // BIN_SECONDS) - WEEK_BINS - HOUR_BINS - 1
+    if bins > 0:
+        traffic.bins = []
+        traffic.bin_start += bins * BIN_SECONDS
+        traffic.bin_count = max(count, 0)
+        traffic.bin_spoilt = traffic.bin_spoilt or count == UNKNOWN
 
 
 def _next_bin(traffic: Traffic, count: int) -> None:
@@ -161,7 +180,8 @@ def _next_bin(traffic: Traffic, count: int) -> None:
 def _bound(traffic: Traffic, declared: float | None, tolerance: float) -> None:
     """The least intensity that is still normal now, and the voice in which its absence is told."""
     if declared is not None:
-        traffic.rate, traffic.dispersion, traffic.mode = declared / tolerance, 1.0, "page"
+        traffic.rate, traffic.dispersion, traffic.usual = declared / tolerance, 1.0, declared
+        _speak(traffic, "page")
         return
     bins = traffic.bins
     whole_week = len(bins) >= WEEK_BINS
@@ -177,8 +197,17 @@ def _bound(traffic: Traffic, declared: float | None, tolerance: float) -> None:
         low = min(low, _low_hour(bins[: 2 * HOUR_BINS]))
     elif len(bins) >= DAY_BINS:
         low = min(low, _low_hour(bins[-DAY_BINS : -DAY_BINS + 2 * HOUR_BINS]))
-    traffic.rate = low / 3600.0 / tolerance / traffic.dispersion
-    traffic.mode = "page" if whole_week else "notice"
+    traffic.usual = low / 3600.0
+    traffic.rate = traffic.usual / tolerance / traffic.dispersion
+    _speak(traffic, "page" if whole_week else "notice")
+
+
+def _speak(traffic: Traffic, mode: str) -> None:
+    """What one voice's budget gathered is not spent by the other."""
+    if traffic.mode != mode:
+        traffic.mode = mode
+        traffic.pending = 0.0
+        traffic.evidence = [0.0] * silence.SIZE
 
 
 def _low_hour(bins: list[int]) -> float:

@@ -10,8 +10,6 @@ from monitor.evidence.traffic import Traffic
 from monitor.signals import TRAFFIC
 from schemas.finding import Finding, FindingStatus
 
-SUSPECT = 20.0
-"""A sibling whose own evidence is beyond this is not called unaffected."""
 SIBLINGS = 5
 """Slices that are named as not affected."""
 
@@ -28,7 +26,7 @@ def of_node(
     firing = node.firing
     assert firing is not None
     n, bad = counted(firing, status)
-    well = [f"version={n.version}" for n in siblings if n.firing is None and n.cusum < SUSPECT]
+    well = sorted((other.seen, other.version or "") for other in siblings if _is_well(other, firing))
     return Finding(
         id=identity,
         incident_key=firing.incident_key,
@@ -49,7 +47,7 @@ def of_node(
         onset=firing.onset,
         runs=tuple(node.examples),
         affected=(f"version={node.version}",) if node.version is not None else (),
-        unaffected=tuple(well[-SIBLINGS:]),
+        unaffected=tuple(f"version={version}" for _, version in well[-SIBLINGS:]),
         error_types=tuple(reversed(node.errors)),
         reference="declared" if node.declared is not None else "learned",
         reason=reason,
@@ -90,6 +88,14 @@ def of_traffic(
         reference="declared" if declared else "learned",
         reason=reason,
     )
+
+
+def _is_well(sibling: Node, firing: Firing) -> bool:
+    """Whether a sibling ran since the onset, and nearer to what was normal than to the fault."""
+    if sibling.firing is not None or sibling.seen < firing.onset:
+        return False
+    half = (firing.before + firing.bad / max(firing.n, 1.0)) / 2.0
+    return sibling.cusum <= 1.0 or sibling.since_bad < half * sibling.since_n
 
 
 def _labels(key: Key) -> dict[str, str]:
