@@ -48,6 +48,7 @@ class Core(Struct, array_like=True):
     wake: float
     evidence: dict[str, list[int]]
     failed_runs: dict[str, list[str]]
+    usual: float | None
 
 
 class Settings(Struct, frozen=True):
@@ -97,6 +98,7 @@ class Agent:
         if not run.counted:
             run.counted = True
             self.traffic.arrivals += run.variant != "shadow"
+        if run.entered != run.started and not run.passed and run.version is not None:
             self.slices.enter(run)
         if event.kind != "run_finished":
             return None
@@ -120,12 +122,15 @@ class Agent:
     def tick(self, now: float) -> list[Closed]:
         """What the passing of time does: hung runs, waiting observations, traffic. Returns the runs that it closed."""
         found = []
+        self.tracker.learn_usual()
         for run in self.tracker.hung(now):
             closed = self.tracker.hang(run, now)
             self._observe(closed, now)
             found.append(closed)
         for version in sorted(self.slices.waiting):
             self.slices.release(version, now)
+        if self.slices.firing:
+            self.slices.expire(now)
         self._advance_traffic(now)
         self.slices.ask(now)
         self.tracker.forget(now)
@@ -143,7 +148,7 @@ class Agent:
         """A new grant for the nodes of one owner that live here."""
         account = self.slices.account(grant.owner)
         if grant.owner == self.owner:
-            self.traffic.pending += self._traffic_flow(now)
+            self._flow_to_traffic(now)
         accounts.renew(account, grant, self.slices.of_owner(grant.owner), now)
 
     # -- inner
@@ -169,6 +174,8 @@ class Agent:
             self.slices.observe(TOOL_FAILED, run, tool, failed / calls, run.error_type if failed else None, True, now)
         if run.version is not None:
             _see(self.versions, run.version, now)
+        self.slices.count_run(run, now)
+        if run.version is not None:
             self.slices.release(run.version, now)
 
     def _next_wake(self, now: float) -> float:
@@ -176,17 +183,15 @@ class Agent:
             return now + 1.0
         rate = self.slices.accounts[self.owner].rate(self.traffic.mode)
         wake = traffic.next_wake(self.traffic, TRAFFIC_SHARE * rate)
-        due = self.tracker.next_wake()
-        return max(min(wake, due), now + 1.0)
+        return max(min(wake, self.tracker.next_wake(), self.slices.next_expiry()), now + 1.0)
 
     def _advance_traffic(self, now: float) -> None:
         setting = self.settings.detectors.get(TRAFFIC, _NO_SETTING)
         if setting.mode == "off":
             return
         state = self.traffic
-        flowed = state.pending + self._traffic_flow(now)
-        state.pending = 0.0
-        verdict = traffic.advance(state, now, flowed, setting.reference, setting.tolerance or TRAFFIC_TOLERANCE)
+        self._flow_to_traffic(now)
+        verdict = traffic.advance(state, now, setting.reference, setting.tolerance or TRAFFIC_TOLERANCE)
         if verdict == "fire":
             traffic.fire(state, self._identify(TRAFFIC), now)
             self._say_traffic("firing", now, setting)
@@ -194,10 +199,13 @@ class Agent:
             self._say_traffic("resolved", now, setting, "runs come again")
             traffic.end(state, now)
 
-    def _traffic_flow(self, now: float) -> float:
-        account = self.slices.accounts[self.owner]
-        seconds = min(now, account.end) - self.traffic.last
-        return TRAFFIC_SHARE * account.rate(self.traffic.mode) * seconds if seconds > 0.0 else 0.0
+    def _flow_to_traffic(self, now: float) -> None:
+        """What the traffic node got of the budget since this was last asked."""
+        account, state = self.slices.accounts[self.owner], self.traffic
+        seconds = min(now, account.end) - state.flowed_at
+        if seconds > 0.0:
+            state.pending += TRAFFIC_SHARE * account.rate(state.mode) * seconds
+        state.flowed_at = max(now, state.flowed_at)
 
     def _say_traffic(self, status: FindingStatus, now: float, setting: DetectorSettings, reason: str = "") -> None:
         mode = "notice" if setting.mode == "notice" else self.traffic.mode

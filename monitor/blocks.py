@@ -111,9 +111,11 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.traffic, agent.loose_ids = core.traffic, core.loose_ids
     agent.first_seen, agent.last_seen = core.first_seen, core.last_seen
     agent.tracker.histogram, agent.tracker.next_block = core.histogram, core.next_block
+    agent.tracker.usual = core.usual
     agent.tracker.restore(runs)
-    agent.tracker.restored()
     agent.slices.accounts = core.accounts
+    agent.slices.account(agent.owner)
+    agent.slices.runs = float(core.runs)
     agent.slices.evidence, agent.slices.failed_runs = core.evidence, core.failed_runs
     agent.slices.restore(nodes)
     agent.slices.reopen()
@@ -129,7 +131,7 @@ def _core(agent: Agent) -> Core:
         agent.tracker.histogram, agent.tracker.next_block, agent.slices.accounts, agent.traffic,
         [item for waiting in agent.slices.waiting.values() for item in waiting],
         agent.first_seen, agent.last_seen, agent.loose_ids, agent.wake,
-        agent.slices.evidence, agent.slices.failed_runs,
+        agent.slices.evidence, agent.slices.failed_runs, agent.tracker.usual,
     )  # fmt: skip
 
 

@@ -88,6 +88,7 @@ class PartitionEngine:
         self._active: dict[str, None] = {}
         self._unsaved: dict[str, None] = {}
         self._wakes: list[tuple[float, str]] = []
+        self._scheduled: dict[str, float] = {}
         self._owners: dict[str, str] = {}
         self._step = Step()
 
@@ -95,7 +96,7 @@ class PartitionEngine:
         """Advance by records of the log with their offsets, which must rise."""
         step = self._step = Step()
         for offset, record in batch:
-            if isinstance(record, Event):
+            if type(record) is Event:
                 self._event(offset, record)
             elif isinstance(record, Tick):
                 self._tick(offset, record)
@@ -110,10 +111,10 @@ class PartitionEngine:
         if self._active:
             return self.now + 1.0
         while self._wakes:
-            wake, name = self._wakes[0]
-            if self.agents[name].wake == wake:
-                return None if wake == math.inf else wake
-            heapq.heappop(self._wakes)
+            at, name = self._wakes[0]
+            if self._scheduled.get(name) == at and self.agents[name].wake == at:
+                return at
+            self._pop_wake()
         return None
 
     # -- state
@@ -138,7 +139,7 @@ class PartitionEngine:
         for name, (core, nodes, runs) in self._blocks.restore(values.items()).items():
             agent = self._new_agent(name)
             put_back(agent, core, nodes, runs)
-            heapq.heappush(self._wakes, (agent.wake, name))
+            self._schedule(agent)
             for run in runs:
                 self._owners[run.run] = name
 
@@ -149,8 +150,9 @@ class PartitionEngine:
         if observed is not None and abs(event.at - observed) > limits.SKEW_SECONDS:
             event.time = observed
             self._count("skewed")
-        if self.now == 0.0:
-            self.now = float(int(event.at))
+        now = self.now
+        if now == 0.0:
+            now = self.now = float(int(event.at))
         name = event.agent or self._claimed(event)
         if name is None:
             self._count("events")
@@ -162,20 +164,24 @@ class PartitionEngine:
                 self._count("agents_refused")
                 return
             agent = self._new_agent(name)
+            self._active[name] = None
         elif offset <= agent.offset:
             return
         agent.offset = offset
-        self._active[name] = None
+        if agent.wake > now:
+            agent.wake = now
+            self._active[name] = None
         self._unsaved[name] = None
-        self._count("events")
-        if event.kind in RUN_KINDS:
-            if event.kind == "run_started":
+        self.counts["events"] = self.counts.get("events", 0) + 1
+        kind = event.kind
+        if kind in RUN_KINDS:
+            if kind == "run_started":
                 self._remember(event, name)
-            closed = agent.take(event, self.now)
+            closed = agent.take(event, now)
             if closed is not None:
                 self._closed(name, closed)
-        elif agent.take_loose(event, self.now):
-            self._count(event.kind)
+        elif agent.take_loose(event, now):
+            self._count(kind)
 
     def _tick(self, offset: int, tick: Tick) -> None:
         if tick.time <= self.now and self.counts.get("ticks"):
@@ -185,19 +191,20 @@ class PartitionEngine:
         self._count("ticks")
         if (tick.since is None or tick.since > before) and self.agents and before:
             self._blind(offset, before, tick)
-        due = set(self._active)
-        self._active.clear()
         while self._wakes and self._wakes[0][0] <= tick.time:
-            due.add(heapq.heappop(self._wakes)[1])
-        for name in sorted(due):
+            self._pop_wake()
+        active = sorted(self._active)
+        self._active.clear()
+        for name in active:
             agent = self.agents[name]
-            if offset <= agent.offset:
+            if offset <= agent.offset or agent.wake > tick.time:
+                self._schedule(agent)
                 continue
             agent.offset = offset
             self._unsaved[name] = None
             for closed in agent.tick(tick.time):
                 self._closed(name, closed)
-            heapq.heappush(self._wakes, (agent.wake, name))
+            self._schedule(agent)
             evidence = agent.slices.take_evidence()
             if evidence or agent.slices.asked:
                 asked, agent.slices.asked = tuple(agent.slices.asked), []
@@ -210,11 +217,13 @@ class PartitionEngine:
         for name, agent in self.agents.items():
             if offset > agent.offset:
                 agent.blind(until, until - before)
+                agent.wake = before
                 self._active[name] = None
 
     def _grant(self, offset: int, grant: Grant) -> None:
         agent = self.agents.get(grant.agent)
         if agent is not None and offset > agent.offset:
+            agent.offset = offset
             agent.grant(grant, self.now)
             self._unsaved[grant.agent] = None
 
@@ -233,6 +242,25 @@ class PartitionEngine:
             name, self.now, self.partition, self.topology, self.settings, self.counts, self._emit
         )
         return agent
+
+    def _schedule(self, agent: Agent) -> None:
+        """See to it that the agent is looked at when it wants to be; early is harmless, for it is asked again."""
+        name, wake = agent.name, agent.wake
+        if wake <= self.now + 1.0:
+            self._active[name] = None
+        elif wake < self._scheduled.get(name, math.inf):
+            self._scheduled[name] = wake
+            heapq.heappush(self._wakes, (wake, name))
+            if len(self._wakes) > 2 * len(self.agents) + 1_000:  # most of them were overtaken by earlier ones
+                self._wakes = [(at, name) for name, at in self._scheduled.items()]
+                heapq.heapify(self._wakes)
+
+    def _pop_wake(self) -> None:
+        """Take the earliest entry away; what its agent still wants is scheduled anew."""
+        at, name = heapq.heappop(self._wakes)
+        if self._scheduled.get(name) == at:
+            del self._scheduled[name]
+            self._schedule(self.agents[name])
 
     def _emit(self, finding: Finding) -> None:
         self._step.findings.append(finding)

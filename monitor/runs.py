@@ -9,9 +9,8 @@ Not here: what a closed run means for a node (`monitor.agents`).
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 import math
+import zlib
 from collections import deque
 
 from msgspec import Struct
@@ -36,10 +35,11 @@ TIMEOUT_FACTOR = 3.0
 """A run is hung after this many times the agent's p99 duration without a sign of life."""
 USUAL = 0.99
 
-_DIGEST = 8
+_DIGEST = 4
+"""Bytes kept of an event id after its run closed: they only tell a duplicate from a late event, which both drop."""
 
 
-class Run(Struct, array_like=True):
+class Run(Struct, array_like=True, gc=False):
     """One run. `tools` maps a tool to [calls, failed calls, whether the last call failed]."""
 
     run: str
@@ -56,12 +56,18 @@ class Run(Struct, array_like=True):
     error_type: str | None = None
     counted: bool = False
     """Whether its start was counted as traffic."""
+    entered: float | None = None
+    """The start under which it holds back observations of runs that started later."""
+    passed: bool = False
+    """It took longer than usual, so that nothing waits for it any more."""
+    order: int = 0
+    """Rises with each tick's first sign of life and with closing: the order in which runs hang, leave and give way."""
     closed: bool = False
     packed: bytes = b""
     """Digests of its event ids, once it is closed."""
 
 
-class Closed(Struct, frozen=True):
+class Closed(Struct, frozen=True, gc=False):
     """What is known of a run when it ends. `status`: ok, error or hung."""
 
     run: Run
@@ -89,10 +95,16 @@ class RunTracker:
         self.blocks: dict[int, dict[str, Run]] = {}
         self.touched: set[int] = set()
         self.next_block = 0
-        self.open_count = 0
+        self.open: dict[str, Run] = {}
+        self.usual: float | None = None
         self.histogram = durations.new_histogram()
         self._closed: deque[tuple[float, str]] = deque()
-        self._deadlines: list[tuple[float, str]] = []
+        self._order = 0
+
+    @property
+    def open_count(self) -> int:
+        """How many runs are open."""
+        return len(self.open)
 
     # -- events
 
@@ -101,20 +113,21 @@ class RunTracker:
         name = event.run or ""
         run = self.runs.get(name)
         if run is None:
-            run = self._open(name, event, now)
+            run = self._begin(name, event, now)
         elif run.closed:
-            known = _digest(event.id) in _unpack(run.packed)
-            self.count("duplicates" if known else "late")
+            self.count("duplicates" if _digest(event.id) in _unpack(run.packed) else "late")
             return None
         elif event.id in run.ids:
             self.count("duplicates")
             return None
+        elif run.seen != now:
+            run.seen = now
+            self._last(run)
         if len(run.ids) < IDS_PER_RUN:
             run.ids.add(event.id)
         else:
             self.count("ids_unchecked")
         self.touched.add(run.block)
-        run.seen = now
         at = event.at
         if at < run.started:
             run.started = at
@@ -148,44 +161,43 @@ class RunTracker:
 
     # -- time
 
+    def learn_usual(self) -> None:
+        """Take what was counted since the last tick into the agent's usual duration."""
+        self.usual = durations.quantile(self.histogram, USUAL)
+
     def usual_seconds(self) -> float:
         """The p99 duration of a run, or a minute while it is not known."""
-        usual = durations.quantile(self.histogram, USUAL)
-        return LEAST_TIMEOUT if usual is None else usual
+        return LEAST_TIMEOUT if self.usual is None else self.usual
 
     def timeout_seconds(self) -> float:
         """How long a run may be silent."""
         if self.timeout is not None:
             return self.timeout
-        usual = durations.quantile(self.histogram, USUAL)
-        return UNKNOWN_TIMEOUT if usual is None else max(LEAST_TIMEOUT, TIMEOUT_FACTOR * usual)
+        return UNKNOWN_TIMEOUT if self.usual is None else max(LEAST_TIMEOUT, TIMEOUT_FACTOR * self.usual)
 
     def next_wake(self) -> float:
         """The earliest tick at which a run may be hung, or all closed ones may be forgotten; infinity for never."""
-        hung = self._deadlines[0][0] if self._deadlines else math.inf
+        hung = math.inf
+        for run in self.open.values():
+            hung = run.seen + self.timeout_seconds()
+            break
         return min(hung, self._closed[-1][0] + REMEMBER_SECONDS) if self._closed else hung
 
     def hung(self, now: float) -> list[Run]:
-        """Open runs that are hung at `now`, in the order of their deadlines."""
+        """Open runs that are hung at `now`, the one that was silent longest first."""
         found = []
-        while self._deadlines and self._deadlines[0][0] <= now:
-            _, name = heapq.heappop(self._deadlines)
-            run = self.runs.get(name)
-            if run is None or run.closed:
-                continue
-            deadline = run.seen + self.timeout_seconds()
-            if deadline > now:
-                heapq.heappush(self._deadlines, (deadline, name))
-            else:
-                found.append(run)
+        latest = now - self.timeout_seconds()
+        for run in self.open.values():
+            if run.seen > latest:
+                break
+            found.append(run)
         return found
 
     def blind(self, seconds: float) -> None:
         """Nobody could see signs of life for `seconds`: they do not count against open runs."""
-        for run in self.runs.values():
-            if not run.closed:
-                run.seen += seconds
-                self.touched.add(run.block)
+        for run in self.open.values():
+            run.seen += seconds
+            self.touched.add(run.block)
 
     def forget(self, now: float) -> None:
         """Drop closed runs after their hour, and the oldest beyond the limit."""
@@ -197,6 +209,8 @@ class RunTracker:
             run = self.runs.pop(name)
             block = self.blocks[run.block]
             del block[name]
+            if not block:
+                del self.blocks[run.block]
             self.touched.add(run.block)
 
     # -- state
@@ -206,55 +220,48 @@ class RunTracker:
         return list(self.blocks.get(number, {}).values())
 
     def restore(self, runs: list[Run]) -> None:
-        """Put back the runs of a block."""
+        """Put back all saved runs, each in its place."""
         for run in runs:
             self.runs[run.run] = run
             self.blocks.setdefault(run.block, {})[run.run] = run
+        for run in sorted(runs, key=lambda run: run.order):
+            self._order = run.order
             if run.closed:
                 self._closed.append((run.seen, run.run))
             else:
-                self.open_count += 1
-                heapq.heappush(self._deadlines, (run.seen, run.run))
-
-    def restored(self) -> None:
-        """To be called once after the last `restore`: closed runs leave in the order in which they closed."""
-        self._closed = deque(sorted(self._closed))
+                self.open[run.run] = run
 
     # -- inner
 
-    def _open(self, name: str, event: Event, now: float) -> Run:
-        if self.open_count >= OPEN_RUNS:
-            self._evict(now)
+    def _begin(self, name: str, event: Event, now: float) -> Run:
+        if len(self.open) >= OPEN_RUNS:
+            self.count("runs_evicted")
+            self._close(next(iter(self.open.values())), now)
         current = self.blocks.get(self.next_block)
-        if current is not None and len(current) >= self.BLOCK_RUNS:
+        if current is None:
+            current = self.blocks[self.next_block] = {}
+        elif len(current) >= self.BLOCK_RUNS:
             self.next_block += 1
-        run = Run(name, event.version, self.next_block, event.at, now, set(), {})
-        self.runs[name] = run
-        self.blocks.setdefault(run.block, {})[name] = run
-        self.open_count += 1
-        heapq.heappush(self._deadlines, (now + self.timeout_seconds(), name))
+            current = self.blocks[self.next_block] = {}
+        self._order += 1
+        run = Run(name, event.version, self.next_block, event.at, now, set(), {}, order=self._order)
+        self.runs[name] = self.open[name] = current[name] = run
         return run
 
-    def _evict(self, now: float) -> None:
-        while self._deadlines:
-            deadline, name = heapq.heappop(self._deadlines)
-            run = self.runs.get(name)
-            if run is None or run.closed:
-                continue
-            due = run.seen + self.timeout_seconds()
-            if due > deadline and self._deadlines and due > self._deadlines[0][0]:
-                heapq.heappush(self._deadlines, (due, name))
-                continue
-            self.count("runs_evicted")
-            self._close(run, now)
-            return
+    def _last(self, run: Run) -> None:
+        """It gave a sign of life: it gives way after all others."""
+        self._order += 1
+        run.order = self._order
+        self.open[run.run] = self.open.pop(run.run)
 
     def _close(self, run: Run, now: float) -> None:
+        self._order += 1
+        run.order = self._order
         run.closed = True
         run.seen = now
-        run.packed = b"".join(sorted(_digest(name) for name in run.ids))
+        run.packed = b"".join([_digest(name) for name in run.ids])
         run.ids = set()
-        self.open_count -= 1
+        del self.open[run.run]
         self.touched.add(run.block)
         self._closed.append((now, run.run))
 
@@ -283,7 +290,7 @@ class RunTracker:
 
 
 def _digest(name: str) -> bytes:
-    return hashlib.blake2b(name.encode(), digest_size=_DIGEST).digest()
+    return zlib.crc32(name.encode()).to_bytes(_DIGEST, "big")
 
 
 def _unpack(packed: bytes) -> set[bytes]:

@@ -1,0 +1,127 @@
+"""How many records a second the engine steps: the pure core, without decoding, disk or network.
+
+    python benchmarks/engine_speed.py [--agents 1000] [--tools 20] [--per-second 20000] [--seconds 20] [--profile]
+
+Each run is eight events: started, three model calls, three tool calls, finished; a few per cent of runs and calls fail.
+Ticks come once a second of event time, as they do live. Default detectors: run.failed, run.hung, tool.failed,
+agent.traffic. Time is the process's own CPU time, so that a shared machine tells the truth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import gc
+import pstats
+import random
+import time
+from collections.abc import Iterator
+
+from monitor.engine import Engine, Record
+from schemas.config import Config
+from schemas.event import Event
+from schemas.records import Tick
+
+START = 1_800_000_000.0
+BATCH = 2_000
+
+
+def fleet(agents: int, tools: int, per_second: int, seconds: int, seed: int) -> Iterator[Record]:
+    """A log in the order in which it would be written: a second's events, then its tick."""
+    rng = random.Random(seed)
+    open_runs: list[list[Event]] = []
+    number = 0
+    for second in range(seconds):
+        now = START + second
+        for i in range(per_second):
+            at = now + i / per_second
+            if not open_runs or len(open_runs) < per_second // 4:
+                number += 1
+                open_runs.append(_run(rng, f"agent-{rng.randrange(agents)}", f"run-{number}", tools))
+            pick = rng.randrange(len(open_runs))
+            event = open_runs[pick].pop()
+            event.time = at
+            if not open_runs[pick]:
+                open_runs[pick] = open_runs[-1]
+                open_runs.pop()
+            yield event
+        yield Tick(now + 1.0, now if second else None)
+
+
+def _run(rng: random.Random, agent: str, run: str, tools: int) -> list[Event]:
+    """The events of one run, the last one first; their times come when they are taken."""
+    version = f"v{1 + (rng.random() < 0.3)}"
+
+    def event(kind: str, i: int, **fields: object) -> Event:
+        return Event(kind=kind, time=0.0, id=f"{run}.{i}", agent=agent, version=version, run=run, **fields)
+
+    calls = [
+        event(
+            "tool_call",
+            2 + 2 * i,
+            tool=f"tool-{rng.randrange(tools)}",
+            status="error" if rng.random() < 0.03 else "ok",
+            soft_error=False,
+        )
+        for i in range(3)
+    ]
+    models = [event("llm_call", 1 + 2 * i, model="gpt-4o", input_tokens=900, output_tokens=90) for i in range(3)]
+    finished = event("run_finished", 7, status="error" if rng.random() < 0.02 else "ok", outcome="resolved")
+    steps = [event("run_started", 0), models[0], calls[0], models[1], calls[1], models[2], calls[2], finished]
+    return steps[::-1]
+
+
+def _know(engine: Engine) -> None:
+    """Every node knows what is normal, so that every observation is bet on."""
+    for agent in engine.partition.agents.values():
+        for node in agent.slices.nodes.values():
+            node.n, node.k = 1_000.0, 40.0
+
+
+def main() -> None:
+    """Print records per second of CPU time, and where it goes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--agents", type=int, default=1_000)
+    parser.add_argument("--tools", type=int, default=20)
+    parser.add_argument("--per-second", type=int, default=20_000, help="events per second of event time")
+    parser.add_argument("--seconds", type=int, default=20, help="seconds of event time")
+    parser.add_argument("--warm", type=int, default=5, help="seconds of event time that are not counted")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--save", action="store_true", help="take the changes to be saved after each batch, as live")
+    parser.add_argument("--cold", action="store_true", help="leave the nodes to warm up, which is cheaper for them")
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+
+    seconds = options.warm + options.seconds
+    records = list(enumerate(fleet(options.agents, options.tools, options.per_second, seconds, options.seed)))
+    first = options.warm * (options.per_second + 1)
+    engine = Engine(Config())
+    gc.freeze()
+    engine.step(records[:first])
+    engine.changes()
+    if not options.cold:
+        _know(engine)
+    profile = cProfile.Profile()
+    if options.profile:
+        profile.enable()
+    begun = time.process_time()
+    findings = 0
+    saved = 0
+    for i in range(first, len(records), BATCH):
+        findings += len(engine.step(records[i : i + BATCH]).findings)
+        if options.save:
+            saved += sum(len(value or b"") for _, value in engine.changes())
+    took = time.process_time() - begun
+    profile.disable()
+    counted = len(records) - first
+    nodes = sum(len(agent.slices.nodes) for agent in engine.partition.agents.values())
+    print(f"{counted / took:,.0f} records/s  ({counted:,} records in {took:.2f} s of CPU, {findings} findings)")  # noqa: T201
+    print(f"{len(engine.partition.agents):,} agents, {nodes:,} nodes, {engine.partition.counts['runs']:,} runs")  # noqa: T201
+    if options.save:
+        print(f"{saved / counted:,.0f} bytes of changed state per record")  # noqa: T201
+    if options.profile:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(25)
+
+
+if __name__ == "__main__":
+    main()
