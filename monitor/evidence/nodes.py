@@ -23,8 +23,6 @@ _ONSET_BET = 1
 
 ERRORS = 5
 """Error types that a node tells apart in an episode; the latest are kept."""
-_LEAST_DECLARED = 1e-4
-"""A declared reference of nothing at all is taken as this: bets need something to lose."""
 SUSPICIOUS = 3.0
 """CUSUM of the onset above which a stretch looks like a fault."""
 COVERING = 1.2
@@ -197,8 +195,9 @@ def unlearn(node: Node, bad: float, n: float) -> None:
 def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key, runs: float) -> Firing:
     """Begin an episode from what was counted since the onset. `runs`: of the agent, by now."""
     unlearn(node, node.since_bad, node.since_n)
+    normal = node.declared if node.declared is not None else reference.learned(node.k, node.n)
     node.firing = Firing(
-        incident_key, now, node.onset, node.reference, node.n, node.k,
+        incident_key, now, node.onset, normal, node.n, node.k,
         node.since_n, node.since_bad, others=max(runs - node.runs_before - node.since_n, 0.0),
         said_n=node.since_n, said_at=now, mode=mode, watched=watched,
     )  # fmt: skip

@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from detectors import failure, recursion
-from detectors.reference import inherited
+from detectors import failure, recursion, reference
 from monitor.evidence import accounts, nodes, words
 from monitor.evidence.accounts import Account
 from monitor.evidence.nodes import Key, Node
@@ -210,10 +209,13 @@ class Slices:
     def restore(self, found: Iterable[Node]) -> None:
         """Put back saved nodes. Where the YAML has changed for one, its evidence starts anew; others keep theirs."""
         for node in found:
-            self._adopt(node)
             self.nodes[node.key] = node
+            owner = node.owner
             if self._configure(node):
                 self.account(node.owner)
+                node.pending = 0.0
+                if node.owner != owner:
+                    node.share = 0.0  # until the new owner's next grant
                 nodes.silence_evidence(node)
                 self.touched.add(node.key)
             if node.firing is not None:
@@ -226,22 +228,6 @@ class Slices:
                 self.enter(run)
 
     # -- inner
-
-    def _adopt(self, node: Node) -> None:
-        """A node whose settings or owner were changed in the YAML starts its evidence anew."""
-        setting = self._setting(node.signal)
-        row = FAILURE_SIGNALS[node.signal]
-        owner = self.owner if node.tool is None else self.topology.owner_of_tool(node.tool, self.agent)
-        wanted = (owner, setting.reference, setting.tolerance or row.tolerance, setting.mode or row.mode)
-        if (node.owner, node.declared, node.tolerance, node.mode) == wanted:
-            return
-        if node.owner != owner:
-            node.share = 0.0  # until the new owner's next grant
-            self.account(owner)
-        node.pending = 0.0
-        node.owner, node.declared, node.tolerance, node.mode = wanted
-        nodes.silence_evidence(node)
-        self.touched.add(node.key)
 
     def _feed_leaf(self, item: Waiting, now: float) -> None:
         leaf = self.nodes.get(item.key)
@@ -317,7 +303,7 @@ class Slices:
         node.share = accounts.newcomer(self.account(node.owner), key)
         parent = self.nodes.get((signal, None, tool)) if version is not None else None
         if parent is not None and parent.live:
-            node.k, node.n = inherited(parent.k, parent.n)
+            node.k, node.n = reference.inherited(parent.k, parent.n)
         return node
 
     def _configure(self, node: Node) -> bool:
