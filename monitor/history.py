@@ -1,15 +1,18 @@
-"""Recorded events, from files: JSON lines of ours, OTLP bodies, plain or gzip; the bytes say which.
+"""Recorded events, from files: JSON lines of ours, OTLP bodies, plain or gzip, or the log of an embedded monitor.
 
-All of it is read, put in the order of time, and given to `monitor.runtime.replay`. Nothing is stored. What cannot be
-read is counted as a dead letter with its place, and the rest goes on.
+The bytes say which. All of it is read, put in the order of time, and given to `monitor.runtime.replay`; the log of a
+monitor stays in its own order, with its own ticks. Nothing is stored. What cannot be read is counted as a dead letter
+with its place, and the rest goes on. Invariant: the order in which files and lines are given changes nothing.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -17,12 +20,19 @@ import msgspec
 from monitor.intake import otlp
 from monitor.intake.assembler import Assembler
 from monitor.intake.spans import Record as SpanRecord
+from monitor.runtime.store import StoreError, read_log
 from schemas.event import BadEvent, Event, Reason, decode
-from schemas.records import Control, Tick, decode_control, is_control
+from schemas.records import CONTROL_PREFIX, Ack, Grant, Tick, decode_control
 
 GZIP = b"\x1f\x8b"
+SQLITE = b"SQLite format 3\0"
 BAD_SHOWN = 20
 """Dead letters that are named; the others are counted."""
+
+Recorded = Event | Tick | Ack
+"""What is replayed. Recorded grants are left out: the replay has a ledger of its own."""
+
+_RANKS = {"run_started": 1, "run_finished": 3}
 
 
 class CannotRead(Exception):
@@ -31,9 +41,12 @@ class CannotRead(Exception):
 
 @dataclass
 class History:
-    """What was read, sorted by time. `bad`: the first dead letters, `FILE:LINE: reason: detail`."""
+    """What was read, in the order in which it is replayed. `bad`: the first dead letters, `FILE:LINE: reason: detail`.
 
-    records: list[Event | Control] = field(default_factory=list)
+    `skipped`: events of a kind that we do not know, and OTLP metrics.
+    """
+
+    records: list[Recorded] = field(default_factory=list)
     dead_letters: int = 0
     skipped: int = 0
     bad: list[str] = field(default_factory=list)
@@ -48,45 +61,94 @@ class History:
             self.bad.append(f"{place}: {error.reason}: {error.detail}")
 
 
-def read(paths: Iterable[Path], trace_timeout: float) -> History:
+def read(paths: Sequence[Path], trace_timeout: float) -> History:
     """All files as one history. Raises `CannotRead`."""
     history = History()
     spans: list[SpanRecord] = []
     for path in paths:
-        try:
-            content = path.read_bytes()
-            if content[:2] == GZIP:
-                content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise CannotRead(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+        content = _content(path)
+        if content.startswith(SQLITE):
+            if len(paths) > 1:
+                raise CannotRead(f"{path} is the log of a monitor; it is replayed alone, in its own order")
+            return _read_log(path, history)
         if _is_text(content):
             _read_lines(content, str(path), history, spans)
         else:
             _read_otlp(content, str(path), history, spans)
     history.records += _assemble(spans, trace_timeout)
-    history.records.sort(key=_time)
+    in_order(history.records)
+    return history
+
+
+def in_order(records: list[Recorded]) -> None:
+    """Sort by time, in place. At the same time: ticks, starts, the rest, ends; each by attempt and id."""
+    records.sort(key=attrgetter("time"))
+    start = 0
+    for at in range(1, len(records) + 1):
+        if at < len(records) and records[at].time == records[start].time:
+            continue
+        if at - start > 1:
+            records[start:at] = sorted(records[start:at], key=_rank)
+        start = at
+
+
+def _rank(record: Recorded) -> tuple[int, int, str]:
+    if isinstance(record, Event):
+        return _RANKS.get(record.kind, 2), record.attempt or 0, record.id
+    return 0, 0, ""
+
+
+def _content(path: Path) -> bytes:
+    """All of a file, unpacked; of a database only its first bytes. Opened once: it may be a pipe."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(SQLITE))
+            if head == SQLITE:
+                return head
+            content = head + file.read()
+        return gzip.decompress(content) if content[:2] == GZIP else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise CannotRead(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _read_log(path: Path, history: History) -> History:
+    try:
+        for number, raw in enumerate(read_log(path)):
+            _take(raw, f"{path}:{number}", history)
+    except StoreError as error:
+        raise CannotRead(str(error)) from None
     return history
 
 
 def _read_lines(content: bytes, path: str, history: History, spans: list[SpanRecord]) -> None:
-    if _is_otlp_json(content[:4096]) and not _is_otlp_json(content.split(b"\n", 1)[0]):
+    may_be_otlp = _is_otlp_json(content)
+    if may_be_otlp and not _is_otlp_json(content.split(b"\n", 1)[0]) and _is_otlp_json(content[:4096]):
         _read_otlp(content, path, history, spans)  # one pretty-printed body
         return
-    for number, line in enumerate(content.split(b"\n"), start=1):
+    for number, line in enumerate(io.BytesIO(content), start=1):
         line = line.strip()
         if not line:
             continue
-        place = f"{path}:{number}"
-        if _is_otlp_json(line[:4096]):
-            _read_otlp(line, place, history, spans)
-            continue
-        for raw in _objects(line):
-            try:
-                history.records.append(decode_control(raw) if is_control(raw) else decode(raw))
-            except BadEvent as error:
-                history.reject(place, error)
-            except msgspec.DecodeError as error:
-                history.reject(place, BadEvent(Reason.WRONG_TYPE, str(error)))
+        if may_be_otlp and _is_otlp_json(line[:4096]):
+            _read_otlp(line, f"{path}:{number}", history, spans)
+        elif line[:1] == b"[":
+            for raw in _objects(line):
+                _take(raw, f"{path}:{number}", history)
+        else:
+            _take(line, f"{path}:{number}", history)
+
+
+def _take(raw: bytes, place: str, history: History) -> None:
+    """One object: an event, or a record that a monitor wrote into its log."""
+    try:
+        if not raw.startswith(CONTROL_PREFIX):
+            history.records.append(decode(raw))
+        elif not isinstance(record := decode_control(raw), Grant):
+            history.records.append(record)
+    except BadEvent as error:
+        history.reject(place, error)
+    except msgspec.DecodeError as error:
+        history.reject(place, BadEvent(Reason.WRONG_TYPE, str(error)))
 
 
 def _read_otlp(content: bytes, place: str, history: History, spans: list[SpanRecord]) -> None:
@@ -98,13 +160,17 @@ def _read_otlp(content: bytes, place: str, history: History, spans: list[SpanRec
         if ".logs." in place or b'"resourceLogs"' in content[:4096]:
             logs = otlp.decode_logs(content, source=place)
             spans += logs.spans
-            history.dead_letters += logs.rejected
+            bad, rejected = logs.bad, logs.rejected
         else:
             traces = otlp.decode_traces(content, source=place)
             spans += traces.spans
-            history.dead_letters += traces.rejected
+            bad, rejected = traces.bad, traces.rejected
     except BadEvent as error:
         history.reject(place, error)
+        return
+    history.dead_letters += rejected
+    room = max(BAD_SHOWN - len(history.bad), 0)
+    history.bad += [f"{letter.source}: {letter.reason}: {letter.detail}" for letter in bad[:room]]
 
 
 def _assemble(spans: list[SpanRecord], trace_timeout: float) -> list[Event]:
@@ -117,14 +183,13 @@ def _assemble(spans: list[SpanRecord], trace_timeout: float) -> list[Event]:
 
 
 def _objects(line: bytes) -> Iterator[bytes]:
-    """The objects of a line: itself, or those of its array."""
-    if not line.startswith(b"["):
-        yield line
-        return
+    """The objects of an array; a line that is none is one object, which decoding will refuse."""
     try:
-        yield from (bytes(raw) for raw in msgspec.json.decode(line, type=list[msgspec.Raw]))
+        pieces = msgspec.json.decode(line, type=list[msgspec.Raw])
     except (msgspec.DecodeError, RecursionError):
         yield line
+        return
+    yield from (bytes(raw) for raw in pieces)
 
 
 def _is_text(content: bytes) -> bool:
@@ -137,9 +202,3 @@ def _is_text(content: bytes) -> bool:
 
 def _is_otlp_json(start: bytes) -> bool:
     return b'"resourceSpans"' in start or b'"resourceLogs"' in start
-
-
-def _time(record: Event | Control) -> float:
-    if isinstance(record, Event):
-        return record.at
-    return record.time if isinstance(record, Tick) else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,27 @@ from monitor.notify.console import render as render_message
 from monitor.notify.message import compose
 from monitor.runtime.replay import Replay, line
 from schemas.alert import Notification
+from schemas.border import parse_time
 from schemas.config import Config
+
+PROGRESS_SECONDS = 0.2
+"""Least time between two words of progress."""
+
+
+class _Time(click.ParamType):
+    """A moment as the lines of JSON write it, or as a person does."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return parse_time(float(value))
+        except ValueError:
+            pass
+        try:
+            return parse_time(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time; write epoch seconds or 2026-01-31T12:00:00Z", param, ctx)
 
 
 @click.command(
@@ -28,38 +49,63 @@ from schemas.config import Config
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per finding and notification.")
-@click.option("--until", type=float, help="Keep the clock running after the last event, to this time (epoch seconds).")
+@click.option("--until", type=_Time(), help="Keep the clock running after the last event, to this time.")
 def command(file: Path, inputs: tuple[Path, ...], as_json: bool, until: float | None) -> None:
     """Push recorded events through engine and router, as the configuration FILE says, on a virtual clock.
 
-    INPUTS are JSON lines of events or OTLP bodies (protobuf or JSON), plain or gzip; they are sorted by time. Nothing
-    is sent. The last line is a summary. Exit code 0, or 2 if something cannot be read.
+    INPUTS are JSON lines of events or OTLP bodies (protobuf or JSON), plain or gzip; they are sorted by time. Or one
+    forewarn.db of an embedded monitor: its log, in its own order and with its own ticks. Nothing is sent. The last line
+    is a summary. Exit code 0, or 2 if something cannot be read.
     """
     try:
         config = load(file, environment())
-        began = time.perf_counter()
-        recorded = history.read(inputs, config.runtime.trace_timeout)
     except ConfigError as error:
         click.echo(render(error.problems), err=True)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None
     except OSError as error:
         click.echo(f"forewarn: cannot read {file}: {error.strerror}", err=True)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None
+    began = time.perf_counter()
+    try:
+        recorded = history.read(inputs, config.runtime.trace_timeout)
     except history.CannotRead as error:
         click.echo(f"forewarn: {error}", err=True)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None
     for bad in recorded.bad:
         click.echo(f"forewarn: {bad}", err=True)
+    if recorded.dead_letters > len(recorded.bad):
+        click.echo(f"forewarn: … and {recorded.dead_letters - len(recorded.bad)} more", err=True)
     replay = Replay(config)
-    for said in replay.said(recorded.records, until):
+    progress = _Progress(len(recorded.records), shown=not as_json and sys.stderr.isatty())
+    for said in replay.said(recorded.records, until, progress):
         if as_json:
             if (found := line(said)) is not None:
                 click.echo(json.dumps(found))
         elif isinstance(said, Notification):
+            progress.clear()
             _show(said, config)
-    seconds = round(time.perf_counter() - began, 3)
-    summary = replay.summary(recorded.dead_letters, seconds)
+    progress.clear()
+    summary = replay.summary(recorded.dead_letters, recorded.skipped, round(time.perf_counter() - began, 3))
     click.echo(json.dumps(summary) if as_json else _for_people(summary))
+
+
+class _Progress:
+    """How far a replay is, on a terminal's last line."""
+
+    def __init__(self, total: int, *, shown: bool) -> None:
+        self._total = total
+        self._shown = shown
+        self._next = 0.0
+
+    def __call__(self, stepped: int) -> None:
+        if self._shown and time.perf_counter() >= self._next:
+            self._next = time.perf_counter() + PROGRESS_SECONDS
+            click.echo(f"\r{stepped:,} of {self._total:,} records", nl=False, err=True)
+
+    def clear(self) -> None:
+        """Leave the line to others."""
+        if self._shown:
+            click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def _show(notification: Notification, config: Config) -> None:
@@ -70,14 +116,21 @@ def _show(notification: Notification, config: Config) -> None:
 
 
 def _for_people(summary: dict[str, Any]) -> str:
-    lines = [f"{summary['events']} events in {summary['seconds']:g} s, {summary['duplicates']} duplicates,"]
-    lines[0] += f" {summary['dead_letters']} dead letters"
+    counts = f"{_many(summary['events'], 'event')} in {summary['seconds']:g} s, {summary['duplicates']} duplicates"
+    lines = [f"{counts}, {_many(summary['dead_letters'], 'dead letter')}"]
+    lines[0] += f", {summary['skipped']} skipped" if summary["skipped"] else ""
     lines += [
-        f"  {name}: {agent['runs']} runs, {agent['failed']} failed, {agent['silent']} silent, {agent['hung']} hung"
+        f"  {name}: {_many(agent['runs'], 'run')}, {agent['failed']} failed, {agent['silent']} silent,"
+        f" {agent['hung']} hung"
         for name, agent in summary["agents"].items()
     ]
     lines += [
-        f"  {owner}: {book['spent']} pages spent of {book['granted']:.3g} granted"
+        f"  {owner}: {_many(book['spent'], 'page')} and {_many(book['notices_spent'], 'notice')};"
+        f" {book['granted']:.3g} false pages and {book['notices_granted']:.3g} false notices were granted"
         for owner, book in summary["budget"].items()
     ]
     return "\n".join(lines)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -4,13 +4,13 @@ Reads nothing: events come in, what would have been said comes out.
 
 Time comes from the events: a tick before the first event of each new second, and one at each moment at which engine or
 router want to be woken. Recorded ticks, if the input has any, are taken instead. The clock stops one second after the
-last event, or at `until`.
+last event (with recorded ticks, at the last of them), or at `until`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from monitor import views
@@ -26,42 +26,60 @@ Said = Finding | Notification
 
 
 class Replay:
-    """One run through history. `said` gives findings that fired or resolved, and notifications, as they come."""
+    """One run through history. `said` gives findings and notifications, as they come."""
 
     def __init__(self, config: Config) -> None:
         self._engine = Engine(config)
         self._router = Router(config)
         self._offset = 0
         self._now: float | None = None
+        self._has_clock = False
 
-    def said(self, history: list[Event | Control], until: float | None = None) -> Iterator[Said]:
-        """Step through `history`, which must be sorted by time."""
-        recorded = any(isinstance(record, Tick) for record in history)
-        second: list[Record] = []
-        last = 0.0
-        for record in history:
-            at = record.at if isinstance(record, Event) else getattr(record, "time", last)
-            last = max(last, at)
-            if recorded:
-                second.append(record)
-                if isinstance(record, Tick):
-                    yield from self._step(second)
-                    second = []
-                continue
+    def said(
+        self,
+        history: Sequence[Event | Control],
+        until: float | None = None,
+        stepped: Callable[[int], None] = lambda _: None,
+    ) -> Iterator[Said]:
+        """Step through `history`, which must be in order. `stepped` hears how many records were taken so far."""
+        if any(isinstance(record, Tick) for record in history):
+            yield from self._recorded(history, stepped)
+        else:
+            yield from self._on_a_grid(history, stepped)
+        if self._now is None or (until is None and self._has_clock):
+            return
+        end = max(self._now + 1.0, math.floor(until) if until is not None else 0.0)
+        yield from self._idle(end)
+        yield from self._step([self._tick(end)])
+
+    def _on_a_grid(self, history: Sequence[Event | Control], stepped: Callable[[int], None]) -> Iterator[Said]:
+        """A tick before the first event of each new second, and where something is due."""
+        batch: list[Record] = []
+        for number, record in enumerate(history):
+            at = record.at if isinstance(record, Event) else self._now or 0.0
             if self._now is None or at >= self._now + 1.0:
-                if second:
-                    yield from self._step(second)
-                    second = []
-                yield from self._idle(math.floor(at))
-                yield from self._step([self._tick(math.floor(at))])
-            second.append(record)
-        yield from self._step(second)
-        if history and not recorded:
-            end = math.floor(last) + 1.0 if until is None else max(math.floor(until), math.floor(last) + 1.0)
-            yield from self._idle(end)
-            yield from self._step([self._tick(end)])
+                yield from self._step(batch)
+                stepped(number)
+                second = float(math.floor(at))
+                yield from self._idle(second)
+                batch = [self._tick(second)]
+            batch.append(record)
+        yield from self._step(batch)
 
-    def summary(self, dead_letters: int, seconds: float) -> dict[str, Any]:
+    def _recorded(self, history: Sequence[Event | Control], stepped: Callable[[int], None]) -> Iterator[Said]:
+        """The ticks that were written then."""
+        self._has_clock = True
+        batch: list[Record] = []
+        for number, record in enumerate(history):
+            if isinstance(record, Tick):
+                yield from self._step(batch)
+                stepped(number)
+                batch = []
+                self._now = record.time
+            batch.append(record)
+        yield from self._step(batch)
+
+    def summary(self, dead_letters: int, skipped: int, seconds: float) -> dict[str, Any]:
         """The last line: counts per agent and budgets per owner."""
         counts = self._engine.partition.counts
         return {
@@ -71,6 +89,7 @@ class Replay:
             "late": counts.get("late", 0),
             "unattributed": counts.get("unassigned", 0),
             "dead_letters": dead_letters,
+            "skipped": skipped,
             "seconds": seconds,
             "agents": {
                 view.agent: {
@@ -109,24 +128,23 @@ class Replay:
         self._now = float(at)
         return tick
 
-    def _step(self, records: Iterable[Record]) -> Iterator[Said]:
-        batch = []
-        for record in records:
-            batch.append((self._offset, record))
-            self._offset += 1
-        step: Step = self._engine.step(batch)
+    def _step(self, records: Sequence[Record]) -> Iterator[Said]:
+        if not records:
+            return
+        step: Step = self._engine.step(enumerate(records, start=self._offset))
+        self._offset += len(records)
         yield from step.findings
         yield from self._router.step(step.findings, self._engine.partition.now)
 
 
 def line(said: Said) -> dict[str, Any] | None:
-    """The JSON line for what was said; None for an update of numbers, which the notifications carry."""
+    """The JSON line for what was said; None for what only the notifications carry: new numbers, and the end."""
     if isinstance(said, Notification):
         return notification_line(said)
-    if said.status == "update":
+    if said.status != "firing":
         return None
     return {
-        "type": "finding" if said.status == "firing" else "resolution",
+        "type": "finding",
         "time": said.time,
         "node": said.node,
         "signal": said.signal,
