@@ -25,6 +25,8 @@ class _Outcome(msgspec.Struct, gc=False):
 _outcome = msgspec.json.Decoder(_Outcome)
 _string = msgspec.json.Decoder(str)
 _NO_ERROR = frozenset((b"", b"null", b"false", b'""', b"0", b"[]", b"{}"))
+_NUMBER_STARTS = b"-0123456789"
+_OPENERS = b"[{"
 
 
 def soft_error(result: bytes | msgspec.Raw) -> bool:
@@ -43,7 +45,12 @@ def soft_error(result: bytes | msgspec.Raw) -> bool:
         found = _outcome.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
-    return bytes(found.error).strip() not in _NO_ERROR or bytes(found.isError).strip() not in _NO_ERROR
+    return _says_something(bytes(found.error)) or _says_something(bytes(found.isError))
+
+
+def is_empty(result: bytes | msgspec.Raw) -> bool:
+    """Whether a tool result holds nothing."""
+    return bytes(result).strip() in _EMPTY
 
 
 def text_hash(text: bytes | msgspec.Raw) -> int:
@@ -61,7 +68,7 @@ def derive(event: Event) -> Event:
             if event.result_hash is None:
                 event.result_hash = text_hash(result)
             if event.result_empty is None:
-                event.result_empty = result.strip() in _EMPTY
+                event.result_empty = is_empty(result)
         arguments = bytes(event.arguments)
         if arguments and event.arguments_hash is None:
             event.arguments_hash = text_hash(arguments)
@@ -73,3 +80,13 @@ def keep_no_text(event: Event) -> Event:
     derive(event)
     event.input = event.output = event.arguments = event.result = event.text = NOTHING
     return event
+
+
+def _says_something(value: bytes) -> bool:
+    """Whether a JSON value is neither null, false, a zero (however it is written) nor empty."""
+    value = value.strip()
+    if value in _NO_ERROR:
+        return False
+    if value[:1] in _NUMBER_STARTS:
+        return float(value) != 0.0
+    return value[:1] not in _OPENERS or bool(value[1:-1].strip())

@@ -6,6 +6,7 @@ import typing
 
 import forewarn
 import msgspec
+import pytest
 from forewarn import record, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -115,6 +116,25 @@ def test_the_verdict_without_text_is_the_servers(result: object) -> None:
         _, with_text = written("tool_call", {"agent": "a", "run": "r", "tool": "t", "result": shown})
         assert with_text is not None
         assert derive.derive(event.decode(with_text)).soft_error == record.says_error(shown)
+
+
+QUIET = ["null", "false", '""', "0", "-0", "0.0", "-0.0", "0e7", "0.00E-3", "1e-999", "[]", "[ ]", "{}", "{\n}"]
+LOUD = ["true", '" "', '"0"', '"no such order"', "1", "-1", "0.5", "1e-300", "1e999", "9" * 5000, "[0]", '{"a": 0}']
+NO_JSON = ["NaN", "Infinity", "-Infinity", "nul", "00", ".0"]
+
+
+@pytest.mark.parametrize("field", ["error", "isError"])
+@pytest.mark.parametrize(
+    ("value", "failed"),
+    [(value, False) for value in QUIET] + [(value, True) for value in LOUD] + [(value, False) for value in NO_JSON],
+)
+def test_both_sides_read_an_error_the_same(field: str, value: str, failed: bool) -> None:
+    told = f' {{"ok": 1, "{field}" : {value} }}'
+    assert derive.soft_error(event.raw(told)) is failed
+    assert record.says_error(told) is failed
+    if value not in NO_JSON:
+        assert derive.soft_error(msgspec.Raw(told.encode())) is failed
+        assert record.says_error(json.loads(told) if len(value) < 1000 else told) is failed
 
 
 def test_every_method_of_the_emitter_is_read_by_the_server() -> None:

@@ -180,8 +180,6 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 }
 """Kind → fields without which the event is dropped as `incomplete`. The SDK always knows its agent."""
 
-_NO_ERROR = frozenset(("null", "false", '""', "0", "[]", "{}"))
-
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -236,15 +234,22 @@ def without_text(fields: dict[str, object]) -> dict[str, object]:
 
 
 def says_error(result: object) -> bool:
-    """Whether a tool result has a top-level `error` or `isError` that is not empty, as the server reads it."""
+    """Whether a tool result has a top-level `error` or `isError` that says something, as the server reads it.
+
+    None, false, zero (however it is written) and what is empty say nothing.
+    """
     if isinstance(result, str) and result.lstrip()[:1] == "{" and "rror" in result:
         try:
-            result = json.loads(result)
+            result = json.loads(result, parse_int=float, parse_constant=_refuse)
         except (ValueError, RecursionError):
             return False
     if not isinstance(result, dict):
         return False
-    return any(_encode(bounded(result.get(name))[0]) not in _NO_ERROR for name in ("error", "isError"))
+    return any(bounded(result.get(name))[0] for name in ("error", "isError"))
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no JSON")
 
 
 class Unset:
