@@ -171,9 +171,16 @@ class MicroBatchConsumer(driver.Consumer):
         return None if done is None else done + 1
 
     async def perform_seek(self) -> None:
-        """Seek to the committed offsets; what was fetched before is void."""
+        """Seek to the committed offsets; what was fetched before is void.
+
+        Where nothing was ever committed Faust leaves the position where it is, behind what was fetched and dropped;
+        there it goes back to the beginning.
+        """
         self._forget()
         await super().perform_seek()
+        ours = [tp for tp in self.assignment() if tp.topic in self._batched]
+        if uncommitted := [tp for tp in ours if self._read_offset.get(tp) is None]:
+            await self._thread.seek_to_beginning(*map(driver.ensure_aiokafka_TP, uncommitted))
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Partitions move away."""

@@ -1,0 +1,170 @@
+"""What the micro-batch seam relies on in Faust. If this fails after an upgrade, read `microbatch` first."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import metadata
+from typing import Any
+
+import faust
+import pytest
+from aiokafka.partitioner import DefaultPartitioner
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from monitor.runtime.kafka import microbatch
+from monitor.runtime.kafka.events import partition_of
+from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, MicroBatchConsumer
+
+OWNERS = {"Consumer": driver.Consumer, "Schema": faust.Schema, "App": faust.App}
+
+
+def test_the_release_is_the_one_that_was_read() -> None:
+    assert metadata.version("faust-streaming") == microbatch.FAUST, (
+        "Faust was upgraded: compare `Consumer.getmany`, `_new_offset`, `_drain_messages`, `perform_seek` and `ack` "
+        "with what monitor/runtime/kafka/microbatch.py overrides, run the seam's tests, then raise FAUST there"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(microbatch.RELIED_ON))
+def test_what_is_overridden_or_called_has_the_signature_it_had(name: str) -> None:
+    owner, _, method = name.partition(".")
+    found = tuple(p for p in inspect.signature(getattr(OWNERS[owner], method)).parameters if p != "kwargs")
+    assert found == microbatch.RELIED_ON[name]
+
+
+def test_the_attributes_that_are_read_are_there(consumer: MicroBatchConsumer) -> None:
+    for name in ("_read_offset", "_committed_offset", "_unacked_messages", "_buffered_partitions", "flow_active"):
+        assert hasattr(consumer, name), name
+
+
+class _Fetched:
+    """One record as aiokafka gives it."""
+
+    def __init__(self, offset: int) -> None:
+        self.topic, self.partition, self.offset = "t", 0, offset
+        self.timestamp, self.timestamp_type, self.headers = 1_000, 0, ()
+        self.key, self.value, self.checksum = b"k", b"v%d" % offset, None
+        self.serialized_key_size = self.serialized_value_size = 1
+
+
+TOPIC = TP("t", 0)
+
+
+@pytest.fixture
+async def consumer(monkeypatch: pytest.MonkeyPatch) -> MicroBatchConsumer:
+    app = MicroBatchApp("seam", broker="kafka://127.0.0.1:1", web_enabled=False, store="memory://")
+    app.batched_topics = frozenset({"t"})
+    found = app.consumer
+    assert isinstance(found, MicroBatchConsumer)
+    monkeypatch.setattr(found, "assignment", lambda: {TOPIC})
+    monkeypatch.setattr(found, "highwater", lambda _: 10_000)
+    return found
+
+
+async def _fetch(consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch, *offsets: int) -> list[Any]:
+    async def fetched(_: float) -> tuple[Any, Any]:
+        return {TOPIC: [_Fetched(offset) for offset in offsets]}, {TOPIC}
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    return [message async for _, message in consumer.getmany(1.0)]
+
+
+async def test_one_fetch_is_one_message_with_the_last_offset(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (message,) = await _fetch(consumer, monkeypatch, 0, 1, 2)
+    batch = message.value
+    assert isinstance(batch, Batch)
+    assert message.offset == 2 and [record.offset for record in batch.records] == [0, 1, 2]
+    assert batch.records[1].value == b"v1" and batch.records[1].time == 1.0
+
+
+async def test_a_long_fetch_is_cut(consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = microbatch.BATCH_RECORDS * 2 + 1
+    messages = await _fetch(consumer, monkeypatch, *range(count))
+    assert [len(message.value.records) for message in messages] == [count // 2, count // 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("committed", "done", "expected"),
+    [
+        pytest.param(None, None, {}, id="nothing done: nothing to commit"),
+        pytest.param(None, 0, {TOPIC: 1}, id="the very first offset"),
+        pytest.param(None, 57, {TOPIC: 58}, id="a log whose beginning was deleted"),
+        pytest.param(58, 99, {TOPIC: 100}, id="across holes that compaction left"),
+        pytest.param(100, 99, {}, id="committed already"),
+    ],
+)
+async def test_what_is_committed_is_the_offset_after_the_last_record_done(
+    consumer: MicroBatchConsumer, committed: int | None, done: int | None, expected: dict[TP, int]
+) -> None:
+    consumer._committed_offset[TOPIC] = committed
+    if done is not None:
+        assert consumer.done(TOPIC, done, consumer.epoch)
+    assert consumer._filter_committable_offsets(consumer._filter_tps_with_pending_acks()) == expected
+
+
+async def test_an_acknowledgement_of_faust_commits_nothing(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer.app.topics._acking_topics.add("t")
+    (message,) = await _fetch(consumer, monkeypatch, 0, 1, 2)
+    assert consumer.ack(message) and message.acked
+    assert consumer._filter_committable_offsets(consumer._filter_tps_with_pending_acks()) == {}
+
+
+async def test_what_was_fetched_before_a_seek_cannot_be_done(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (message,) = await _fetch(consumer, monkeypatch, 5, 6)
+
+    async def committed() -> dict[TP, int]:
+        return {TOPIC: 5}
+
+    monkeypatch.setattr(consumer, "seek_to_committed", committed)
+    await consumer.perform_seek()
+    assert not consumer.done(TOPIC, 6, message.value.epoch)
+    assert consumer._new_offset(TOPIC) is None
+
+
+async def test_records_that_were_fetched_while_partitions_moved_are_dropped(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sought = []
+
+    async def committed() -> dict[TP, int]:
+        sought.append(1)
+        return {TOPIC: 5}
+
+    async def fetched(_: float) -> tuple[Any, Any]:
+        await consumer.perform_seek()
+        return {TOPIC: [_Fetched(9)]}, {TOPIC}
+
+    monkeypatch.setattr(consumer, "seek_to_committed", committed)
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    assert [message async for _, message in consumer.getmany(1.0)] == []
+    assert len(sought) == 2, "it must seek back, or the records it dropped were never read"
+
+
+async def test_where_nothing_was_committed_a_seek_goes_back_to_the_beginning(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sought: list[TP] = []
+
+    async def committed() -> dict[TP, Any]:
+        return {TOPIC: None}
+
+    async def beginning(*tps: TP) -> None:
+        sought.extend(tps)
+
+    monkeypatch.setattr(consumer, "seek_to_committed", committed)
+    monkeypatch.setattr(consumer._thread, "seek_to_beginning", beginning)
+    await consumer.perform_seek()
+    assert sought == [TOPIC]
+
+
+def test_agents_go_where_kafkas_own_clients_put_them() -> None:
+    partitions = list(range(8))
+    for agent in ("refund-agent", "a", "", "日本語", "x" * 300):
+        assert partition_of(agent, 8) == DefaultPartitioner()(agent.encode(), partitions, partitions)
