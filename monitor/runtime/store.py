@@ -81,8 +81,9 @@ class Store:
         return db
 
     def entries(self) -> list[tuple[str, bytes]]:
-        """All state."""
-        return self._db.execute("SELECT key, value FROM state").fetchall()
+        """All state. Raises `StoreError`."""
+        with self._explained("read"):
+            return self._db.execute("SELECT key, value FROM state").fetchall()
 
     def next_offset(self) -> int:
         """The offset that the next log record gets; offsets are never used twice."""
