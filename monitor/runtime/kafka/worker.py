@@ -87,7 +87,11 @@ class KafkaWorker:
 
     async def start(self) -> None:
         """Returns when the worker has joined its group and recovered its state. Raises `WorkerFailed`."""
-        await self.app.start()
+        try:
+            await self.app.start()
+        except BaseException:
+            await self.app.stop()  # else its threads outlive us
+            raise
         self._watch = asyncio.create_task(self._watch_app(), name="kafka worker")
         self._started = True
         if self._failure is not None:
