@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 from river import drift
 
-from detectors import failure
+from detectors import failure, recursion
 from monitor.evidence import nodes
 from monitor.evidence.nodes import Node
 from monitor.signals import RUN_FAILED
@@ -24,6 +24,8 @@ from monitor.signals import RUN_FAILED
 SECONDS_PER_RUN = 6.0
 WEEK = 604_800.0
 LEARNED_RUNS = 2_000
+LONGEST = 5_000
+"""Runs after the change; a detector that never speaks counts as this many."""
 
 Detector = Callable[[float], bool]
 
@@ -40,7 +42,9 @@ def ours() -> Detector:
         if node.live:
             bets = nodes.bets_of(node)
             flowed = nodes.drip(node, now, 1.0 / WEEK, float("inf"))
-            paged = nodes.observe(node, bets.values(y), bets, y, "", None, now, flowed)
+            values = bets.values(y)
+            nodes.date(node, values, y, bets.mean, "", None, now, 0.0)
+            paged = recursion.step(node.evidence, values, bets.weights, flowed)
         nodes.learn(node, y)
         return paged
 
@@ -87,11 +91,9 @@ def delay(make: Callable[[], Detector], before: float, after: float, changes: in
     early = 0
     for seed in range(changes):
         detector = make()
-        early += any([detector(y) for y in stream(1_000 + seed, before, LEARNED_RUNS)])
-        for run, y in enumerate(stream(2_000 + seed, after, 5_000), start=1):
-            if detector(y):
-                break
-        delays.append(run)
+        early += sum(detector(y) for y in stream(1_000 + seed, before, LEARNED_RUNS)) > 0
+        runs = (run for run, y in enumerate(stream(2_000 + seed, after, LONGEST), start=1) if detector(y))
+        delays.append(next(runs, LONGEST))
     return sum(delays) / len(delays), early / changes
 
 
