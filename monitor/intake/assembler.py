@@ -4,6 +4,9 @@ Pure: no clock but `now` (epoch seconds, never going back), no I/O. A trace clos
 span came, or `trace_timeout` after its last one (a run whose topmost span never comes: headless). It is remembered for
 `REMEMBER_SECONDS`, so that what comes later is told of the same run.
 
+Spans are read when they come; what waits is what was read of them, without agent text unless `keep_text` says so.
+The events are then those that `schemas.derive.keep_no_text` makes of the events with text.
+
 State: one entry `trace/<trace id>` per trace. Crash: an event's id is made of its span, so a trace that is closed again
 after a crash says the same again, and the engine knows it by its ids. Store the entries with or after the events.
 Invariant: the same spans give the same events, however they were cut into bodies, ordered or repeated, as long as they
@@ -16,14 +19,12 @@ import hashlib
 from collections.abc import Iterable
 
 import msgspec
-from msgspec import Struct
 
-from monitor.intake import mapping
-from monitor.intake.assembly import events, forest, logs, runs
+from monitor.intake.assembly import events, forest, logs, runs, texts
 from monitor.intake.assembly.events import Told
 from monitor.intake.assembly.outcome import judge
-from monitor.intake.assembly.runs import RunKey
-from monitor.intake.dialects.reading import Role
+from monitor.intake.assembly.schedule import Remembered, Schedule
+from monitor.intake.assembly.trace import Trace
 from monitor.intake.spans import LogRecord, Record, Span
 from schemas.event import Event
 
@@ -38,87 +39,58 @@ REMEMBERED_TRACES = 10_000
 REMEMBERED_SPANS = 1_000_000
 """Spans of closed traces whose ids are remembered. More: the oldest traces are forgotten."""
 
-VERSION = 1
-_ID_BYTES = 8
-_PLACE_BYTES = _ID_BYTES + 2
-_NO_RUN = 0xFFFF
+VERSION = 2
 _ORDER = {kind: rank for rank, kind in enumerate(("run_started", "*", "run_finished"))}
 
 
-class _Trace(Struct, omit_defaults=True):
-    """One trace: what waits, and what is remembered of what was closed. Times as `now` was."""
-
-    first: float
-    last: float
-    spans: dict[str, Span] = {}
-    logs: dict[str, LogRecord] = {}
-    topmost_at: float | None = None
-    remote_at: float | None = None
-    bare_root: bool = False
-    forced: bool = False
-    closed_at: float | None = None
-    runs: list[RunKey] = []
-    places: bytes = b""  # per span that was handled: its id, and the number of its run
-
-    @property
-    def waits(self) -> bool:
-        return bool(self.spans or self.logs)
-
-    def has_seen(self, span_id: str) -> bool:
-        """Whether the span was handled when the trace was closed."""
-        wanted = bytes.fromhex(span_id)
-        at = self.places.find(wanted) if wanted else -1
-        while at >= 0 and at % _PLACE_BYTES:
-            at = self.places.find(wanted, at + 1)
-        return at >= 0
-
-    def placed(self) -> dict[str, int]:
-        data = self.places
-        return {
-            data[at : at + _ID_BYTES].hex(): int.from_bytes(data[at + _ID_BYTES : at + _PLACE_BYTES], "big")
-            for at in range(0, len(data), _PLACE_BYTES)
-        }
-
-
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[int, _Trace])
+_decoder = msgspec.msgpack.Decoder(tuple[int, Trace])
 
 
 class Assembler:
     """Puts the spans of runs together. `trace_timeout` and `grace` in seconds.
 
+    `keep_text`: the events hold the agents' texts, and so do open traces and their entries.
+
     `counts`, since the start: `spans`, `logs`, `spans_late`, `runs_assembled`, `runs_headless`, `traces_timed_out`,
     `events_skewed`, `events_skewed_by:<producer>`, `spans_ignored:<reason>`, `evicted:<limit>`.
     """
 
-    def __init__(self, trace_timeout: float = 60.0, grace: float = 1.0) -> None:
+    def __init__(self, trace_timeout: float = 60.0, grace: float = 1.0, keep_text: bool = False) -> None:
         self._trace_timeout = trace_timeout
         self._grace = grace
-        self._traces: dict[str, _Trace] = {}  # in the order of their first span
+        self._keep_text = keep_text
+        self._traces: dict[str, Trace] = {}  # in the order of their first span
         self._waiting = 0
+        self._schedule = Schedule(self._due)
+        self._closed = Remembered(trace_timeout, REMEMBER_SECONDS)  # without runs, with runs
         self._remembered_spans = 0
         self._changed: dict[str, None] = {}
         self.counts: dict[str, int] = {}
 
     def add(self, records: Iterable[Record], now: float) -> None:
         """Takes what one body held. Nothing comes out before the next tick."""
+        touched: dict[str, Trace] = {}
         for record in records:
-            trace = self._traces.get(record.trace_id)
+            name = record.trace_id
+            trace = self._traces.get(name)
             if trace is None:
-                trace = self._traces[record.trace_id] = _Trace(now, now, {}, {}, runs=[])
+                trace = self._traces[name] = Trace(now, now, {}, {}, runs=[])
             waited = trace.waits
-            if isinstance(record, Span):
-                self._add_span(trace, record, now)
-            else:
-                self._add_log(trace, record, now)
-            self._waiting += trace.waits - waited
+            if self._add_span(trace, record, now) if isinstance(record, Span) else self._add_log(trace, record, now):
+                touched[name] = trace
+                if not waited:
+                    self._waiting += 1
+                    self._closed.drop(name)
+        for name, trace in touched.items():
+            self._changed[name] = None
+            self._schedule.put(name, trace.earliest(self._grace, self._trace_timeout))
         if self._waiting > OPEN_TRACES:
             self._force_oldest()
 
     def tick(self, now: float) -> list[Event]:
         """The events of all traces that are complete, or were waited for long enough, at `now`."""
-        due = [(at, name) for name, trace in self._traces.items() if (at := self._due(trace)) is not None and at <= now]
-        found = [event for _, name in sorted(due) for event in self._close(name, now)]
+        found = [event for name in self._schedule.take(now) for event in self._close(name, now)]
         self._forget(now)
         return found
 
@@ -129,7 +101,7 @@ class Assembler:
 
     def next_wake(self) -> float | None:
         """When the next trace closes if nothing more comes; None if nothing waits."""
-        return min((at for trace in self._traces.values() if (at := self._due(trace)) is not None), default=None)
+        return self._schedule.next()
 
     @property
     def open_traces(self) -> int:
@@ -157,53 +129,44 @@ class Assembler:
             loaded.append((trace.first, key.removeprefix("trace/"), trace))
         self._traces = {name: trace for _, name, trace in sorted(loaded, key=lambda entry: entry[:2])}
         self._waiting = sum(trace.waits for trace in self._traces.values())
-        self._remembered_spans = sum(len(trace.places) // _PLACE_BYTES for trace in self._traces.values())
+        self._remembered_spans = sum(trace.span_count for trace in self._traces.values())
+        for name, trace in self._traces.items():
+            if trace.waits:
+                self._schedule.put(name, trace.earliest(self._grace, self._trace_timeout))
+        closed = [(trace.closed_at, name) for name, trace in self._traces.items() if trace.closed_at is not None]
+        for closed_at, name in sorted(closed):
+            if not self._traces[name].waits:
+                self._closed.put(name, closed_at, kind=bool(self._traces[name].runs))
 
-    def _add_span(self, trace: _Trace, span: Span, now: float) -> None:
+    def _add_span(self, trace: Trace, span: Span, now: float) -> bool:
         self._count("spans")
         if span.span_id in trace.spans or trace.has_seen(span.span_id):
             self._count("spans_ignored:duplicate")
-            return
+            return False
         if len(trace.spans) >= SPANS_PER_TRACE and span.parent_id:
             self._count("evicted:trace_spans")
-            return
+            return False
         if trace.closed_at is not None:
             self._count("spans_late")
-        trace.spans[span.span_id] = span
-        trace.last = now
-        if trace.topmost_at is None and (not span.parent_id or trace.has_seen(span.parent_id)):
-            trace.topmost_at = now
-        trace.bare_root |= not span.parent_id and mapping.role_of(span) is Role.OTHER
-        if span.remote_parent or trace.remote_at is not None:
-            trace.remote_at = now
-        self._changed[span.trace_id] = None
+        trace.add(texts.settle_span(span, self._keep_text), now)
+        return True
 
-    def _add_log(self, trace: _Trace, log: LogRecord, now: float) -> None:
+    def _add_log(self, trace: Trace, log: LogRecord, now: float) -> bool:
         self._count("logs")
         said = msgspec.msgpack.encode((log.span_id, log.name, log.time, log.attributes))
         key = hashlib.blake2b(said, digest_size=8).hexdigest()
         if key in trace.logs:
             self._count("spans_ignored:duplicate")
-            return
+            return False
         if len(trace.logs) >= SPANS_PER_TRACE:
             self._count("evicted:trace_spans")
-            return
-        trace.logs[key] = log
-        trace.last = now
-        if trace.closed_at is not None and trace.topmost_at is None and not trace.spans:
-            trace.topmost_at = now
-        self._changed[log.trace_id] = None
+            return False
+        trace.add_log(key, texts.settle_log(log, self._keep_text), now)
+        return True
 
-    def _due(self, trace: _Trace) -> float | None:
-        if not trace.waits:
-            return None
-        if trace.forced:
-            return trace.first
-        if trace.topmost_at is not None and not _may_outlive_root(trace):
-            return trace.topmost_at + self._grace
-        if trace.remote_at is not None and _has_one_remote_root(trace):
-            return trace.remote_at + self._grace
-        return trace.last + self._trace_timeout
+    def _due(self, name: str) -> float | None:
+        trace = self._traces.get(name)
+        return trace.due(self._grace, self._trace_timeout) if trace is not None else None
 
     def _force_oldest(self) -> None:
         surplus = self._waiting - OPEN_TRACES
@@ -214,6 +177,7 @@ class Assembler:
                 surplus -= 1
                 if not trace.forced:
                     trace.forced = True
+                    self._schedule.put(name, trace.first)
                     self._changed[name] = None
                     self._count("evicted:open_traces")
 
@@ -222,8 +186,8 @@ class Assembler:
         told = Told()
         self._count("traces_timed_out", int(trace.topmost_at is None and trace.remote_at is None))
         placed = trace.placed()
-        spans, loose = logs.attach(trace.spans.values(), trace.logs.values())
-        cut, strays = runs.cut(name, forest.grow(spans, placed), trace.runs, placed)
+        loose = logs.attach(trace.spans, trace.logs)
+        cut, strays = runs.cut(name, forest.grow(trace.spans.values(), placed), trace.runs, placed)
         index = {key.run: number for number, key in enumerate(trace.runs)}
         for run, outcome in zip(cut, judge(cut), strict=True):
             key = events.tell(name, run, outcome, told)
@@ -232,65 +196,35 @@ class Assembler:
                 trace.runs.append(key)
                 self._count("runs_assembled")
                 self._count("runs_headless", int(key.headless))
-            placed.update((node.span.span_id, index[key.run]) for node in run.nodes)
+            placed.update((node.reading.span_id, index[key.run]) for node in run.nodes)
         for log in loose:
             number = placed.get(log.span_id, 0)
             logs.tell_alone(name, log, trace.runs[number] if number < len(trace.runs) else None, told)
         self._count("spans_ignored:no_run", len(strays))
-        self._settle(trace, placed, now)
+        self._waiting -= 1
+        self._remembered_spans -= trace.span_count
+        trace.settle(placed, now)
+        self._remembered_spans += trace.span_count
+        self._closed.put(name, now, kind=bool(trace.runs))
         self._changed[name] = None
         for what, count in told.counts.items():
             self._count(what, count)
         return sorted(told.events, key=lambda event: (event.time, _ORDER.get(event.kind, 1), event.id))
 
-    def _settle(self, trace: _Trace, placed: dict[str, int], now: float) -> None:
-        """From waiting to remembered."""
-        self._waiting -= 1
-        self._remembered_spans -= len(trace.places) // _PLACE_BYTES
-        for span_id in trace.spans:
-            placed.setdefault(span_id, _NO_RUN)
-        trace.places = b"".join(
-            bytes.fromhex(span_id) + min(number, _NO_RUN).to_bytes(2, "big") for span_id, number in placed.items()
-        )
-        self._remembered_spans += len(placed)
-        trace.spans, trace.logs = {}, {}
-        trace.topmost_at = trace.remote_at = None
-        trace.bare_root = False
-        trace.forced = False
-        trace.closed_at = now
-
     def _forget(self, now: float) -> None:
-        closed = [
-            (trace.closed_at, name)
-            for name, trace in self._traces.items()
-            if trace.closed_at is not None and not trace.waits
-        ]
-        surplus = len(closed) - REMEMBERED_TRACES
-        for closed_at, name in sorted(closed):
-            trace = self._traces[name]
-            too_many = surplus > 0 or self._remembered_spans > REMEMBERED_SPANS
-            kept_for = REMEMBER_SECONDS if trace.runs else self._trace_timeout
-            if not too_many and now - closed_at < kept_for:
-                continue
-            self._count("evicted:remembered_traces", int(too_many))
-            surplus -= 1
-            self._remembered_spans -= len(trace.places) // _PLACE_BYTES
-            del self._traces[name]
-            self._changed[name] = None
+        for name in self._closed.expired(now):
+            self._drop(name)
+        while len(self._closed) > REMEMBERED_TRACES or self._remembered_spans > REMEMBERED_SPANS:
+            oldest = self._closed.oldest()
+            if oldest is None:
+                return  # what is left waits for late spans
+            self._drop(oldest)
+            self._count("evicted:remembered_traces")
+
+    def _drop(self, name: str) -> None:
+        self._remembered_spans -= self._traces.pop(name).span_count
+        self._changed[name] = None
 
     def _count(self, name: str, count: int = 1) -> None:
         if count:
             self.counts[name] = self.counts.get(name, 0) + count
-
-
-def _may_outlive_root(trace: _Trace) -> bool:
-    """A request that answers at once and works on: its span is here, an agent's below it is still on the way."""
-    return trace.bare_root and any(
-        span.parent_id and span.parent_id not in trace.spans and not span.remote_parent for span in trace.spans.values()
-    )
-
-
-def _has_one_remote_root(trace: _Trace) -> bool:
-    """Whether all that is here hangs below spans whose parents are in other processes."""
-    roots = [span for span in trace.spans.values() if span.parent_id not in trace.spans]
-    return bool(roots) and all(span.remote_parent for span in roots)

@@ -1,7 +1,7 @@
 """Span → Reading: which dialect it speaks, and its fields in neutral words.
 
-Knows one span at a time; runs are made of several in `monitor.intake.tree`. Invariant: total. Any span has a reading,
-whatever stands in its attributes; at worst its role is `other` and it has no fields.
+Knows one span at a time; runs are made of several in `monitor.intake.assembly`. Invariant: total. Any span
+has a reading, whatever stands in its attributes; at worst its role is `other` and it has no fields.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from monitor.intake.dialects import errors, judgements, openinference, semconv, traceloop, values, vercel
-from monitor.intake.dialects.reading import Dialect, Reading, Role
+from monitor.intake.dialects.reading import Dialect, Reading, Role, Said
 from monitor.intake.spans import Span
 
 DIALECTS: tuple[Dialect, ...] = (openinference.DIALECT, vercel.DIALECT, traceloop.DIALECT, semconv.DIALECT)
@@ -57,20 +57,42 @@ def read(span: Span) -> Reading:
     if role is Role.TOOL and "result" in fields:
         fields["result"], said_failed = values.result(fields["result"])
         fields.setdefault("failed", said_failed)
-    return Reading(
-        span=span,
+    reading = Reading(
+        span_id=span.span_id,
+        start=span.start,
+        end=span.end,
         role=role,
+        parent_id=span.parent_id,
+        remote_parent=span.remote_parent,
+        observed_time=span.observed_time,
+        service=values.name(span.resource.get("service.name")),
+        service_version=values.name(span.resource.get("service.version")),
         failed=errors.failed(span) or bool(fields.pop("failed", False)),
         agent=fields.pop("agent", None),
         label=fields.pop("label", None),
         fields=fields,
         judgements=judgements.of_span(span),
+        error_type=errors.of_span(span),
+        error_phrase=errors.phrase(span),
+        blocked_by=errors.blocked_by(span),
     )
+    for event in span.events:
+        hear(reading, semconv.said(event))
+    if reading.error_type is not None:
+        reading.error_phrase = None
+    return reading
 
 
-def role_of(span: Span) -> Role:
-    """What the span is to a run, and nothing else of it."""
-    return _dialect_of(span)[1]
+def hear(reading: Reading, said: Said) -> None:
+    """Adds (in place) what an event says of the span, where neither the span nor an earlier event said it."""
+    if said.judgement is not None and len(reading.judgements) < judgements.PER_SPAN:
+        reading.judgements.append(said.judgement)
+    if reading.error_type is None:
+        reading.error_type = said.error_type
+    for name in semconv.TAKEN.get(reading.role, ()):
+        if name in said.fields and name not in reading.fields:
+            reading.fields[name] = said.fields[name]
+            reading.failed |= said.failed and reading.role is Role.TOOL
 
 
 def _dialect_of(span: Span) -> tuple[Dialect | None, Role]:

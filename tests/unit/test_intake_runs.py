@@ -43,7 +43,7 @@ def span(
 
 
 def events_of(spans: list[Any]) -> list[Event]:
-    assembler = Assembler()
+    assembler = Assembler(keep_text=True)
     assembler.add(spans, now=1000.0)
     found = assembler.flush()
     for event in found:

@@ -80,7 +80,7 @@ CLASSES = [
     ("attributes", "events", "message", "kind"), [row[1:] for row in CLASSES], ids=[row[0] for row in CLASSES]
 )
 def test_error_class(attributes: dict[str, Any], events: list[SpanEvent], message: str, kind: str) -> None:
-    assert errors.error_class(span(attributes, events, status="error", status_message=message)) == kind
+    assert errors.error_class(mapping.read(span(attributes, events, status="error", status_message=message))) == kind
 
 
 def test_an_error_type_counts_where_no_status_was_set() -> None:

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Raw
+
 from monitor.intake.assembly.forest import Node
 from monitor.intake.assembly.outcome import Outcome
 from monitor.intake.assembly.runs import Run, RunKey
-from monitor.intake.dialects import errors, judgements, values
+from monitor.intake.dialects import errors, judgements
 from monitor.intake.dialects.reading import Judgement, Role
 from schemas import limits
 from schemas.derive import derive
@@ -28,7 +30,6 @@ TEXT_BYTES = 200_000
 _TEXTS = ("input", "output", "arguments", "result", "text")
 _IDENTITY = ("version", "session", "user")
 _JUDGED_LATER = ("evaluation", "feedback")
-_BLOCKED_WORDS = ("guardrail", "tripwire")
 
 
 @dataclass(slots=True)
@@ -47,7 +48,7 @@ def tell(trace: str, run: Run, outcome: Outcome, told: Told) -> RunKey:
     """Adds the events of one run. Returns what later spans must know of it."""
     identity = _identity(run)
     parentage = _parentage(run)
-    producer = _resource(run, "service.name")
+    producer = run.last_node.reading.service
     start, end = run.start, run.end
     delay = _delay(run)
     shift = delay if delay is not None and abs(delay) > limits.SKEW_SECONDS else 0.0
@@ -55,7 +56,7 @@ def tell(trace: str, run: Run, outcome: Outcome, told: Told) -> RunKey:
     def event(kind: str, node: Node | None, at: float, tag: str = "", **fields: Any) -> None:
         if kind not in _JUDGED_LATER:
             at = min(max(at, start), end)
-        span_id = node.span.span_id if node else "-"
+        span_id = node.reading.span_id if node else "-"
         made = Event(
             kind=kind,
             time=at + shift,
@@ -67,7 +68,7 @@ def tell(trace: str, run: Run, outcome: Outcome, told: Told) -> RunKey:
         )
         for name, value in (identity | parentage | fields).items():
             if value is not None:
-                setattr(made, name, values.raw(value) if name in _TEXTS else value)
+                setattr(made, name, Raw(value) if name in _TEXTS else value)
         if shift:
             told.count("events_skewed")
             told.count(f"events_skewed_by:{producer or run.agent}")
@@ -90,10 +91,10 @@ def tell(trace: str, run: Run, outcome: Outcome, told: Told) -> RunKey:
             if fields is None:
                 told.count(otherwise)
             else:
-                event(kind, node, node.span.end, **fields)
+                event(kind, node, node.reading.end, **fields)
         elif node.role is Role.HANDOFF:
-            if node.span.span_id in handed:
-                event("handoff", node, node.span.end, to_agent=handed[node.span.span_id])
+            if node.reading.span_id in handed:
+                event("handoff", node, node.reading.end, to_agent=handed[node.reading.span_id])
             else:
                 told.count("spans_ignored:handoff_to_nobody")
         for judgement in node.reading.judgements:
@@ -139,7 +140,7 @@ def _retrieval(node: Node) -> Fields:
 
 
 def _guardrail(node: Node) -> Fields:
-    name = node.reading.fields.get("name") or node.span.name or "guardrail"
+    name = node.reading.fields.get("name") or "guardrail"
     return {"name": name, "action": "blocked" if _blocked(node, name) else "allowed"}
 
 
@@ -169,7 +170,16 @@ _LLM_FIELDS = (
     "finish_reason",
     "output",
 )
-_TOOL_FIELDS = ("tool_version", "call_id", "arguments", "result")
+_TOOL_FIELDS = (
+    "tool_version",
+    "call_id",
+    "arguments",
+    "arguments_hash",
+    "result",
+    "soft_error",
+    "result_hash",
+    "result_empty",
+)
 _RETRIEVAL_FIELDS = ("source", "hits", "top_score")
 
 
@@ -177,8 +187,8 @@ def _call(node: Node, names: Iterable[str]) -> dict[str, Any]:
     failed = node.reading.failed
     return {
         "status": "error" if failed else "ok",
-        "error_type": errors.error_class(node.span) if failed else None,
-        "duration_seconds": node.span.end - node.span.start,
+        "error_type": errors.error_class(node.reading) if failed else None,
+        "duration_seconds": node.reading.end - node.reading.start,
         **{name: node.reading.fields.get(name) for name in names},
     }
 
@@ -204,8 +214,7 @@ def _blocked(node: Node, name: str) -> bool:
     around = node.nearest
     if around is None or not around.reading.failed:
         return False
-    message = around.span.status_message
-    return name in message and any(word in message.lower() for word in _BLOCKED_WORDS)
+    return errors.names(around.reading.blocked_by, name)
 
 
 def _handoffs(run: Run) -> dict[str, str]:
@@ -218,9 +227,9 @@ def _handoffs(run: Run) -> dict[str, str]:
             continue
         named = node.reading.fields.get("to_agent")
         if isinstance(named, str) and named.lower() != "unknown":
-            found[node.span.span_id] = named
-        elif (following := bisect.bisect_left(starts, node.span.start)) < len(children):
-            found[node.span.span_id] = children[following].agent
+            found[node.reading.span_id] = named
+        elif (following := bisect.bisect_left(starts, node.reading.start)) < len(children):
+            found[node.reading.span_id] = children[following].agent
     return found
 
 
@@ -230,7 +239,7 @@ def _output(run: Run) -> Any:
     if said is not None:
         return said
     calls = [node for node in run.nodes if node.role is Role.LLM and not node.reading.failed]
-    last = max(calls, key=lambda node: (node.span.end, node.span.span_id), default=None)
+    last = max(calls, key=lambda node: (node.reading.end, node.reading.span_id), default=None)
     return last.reading.fields.get("output") if last else None
 
 
@@ -241,7 +250,7 @@ def _identity(run: Run) -> dict[str, str | None]:
         name: next((node.reading.fields[name] for node in run.nodes if name in node.reading.fields), None)
         for name in _IDENTITY
     }
-    found["version"] = found["version"] or _resource(run, "service.version")
+    found["version"] = found["version"] or run.last_node.reading.service_version
     return found
 
 
@@ -254,11 +263,7 @@ def _parentage(run: Run) -> dict[str, str | None]:
     }
 
 
-def _resource(run: Run, name: str) -> str | None:
-    return values.name(run.last_node.span.resource.get(name))
-
-
 def _delay(run: Run) -> float | None:
     """Seconds from the end of the run's last span to its receipt; None where the receipt is not known (replay)."""
-    span = run.last_node.span
-    return None if span.observed_time is None else span.observed_time - span.end
+    last = run.last_node.reading
+    return None if last.observed_time is None else last.observed_time - last.end

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from monitor.intake import mapping
 from monitor.intake.dialects.reading import Reading, Role
-from monitor.intake.spans import Span
 
 
 @dataclass(slots=True, eq=False)
@@ -28,11 +26,6 @@ class Node:
     children: list[Node] = field(default_factory=list)
     roles_below: frozenset[Role] = frozenset()
     wraps_call: bool = False
-
-    @property
-    def span(self) -> Span:
-        """The span itself."""
-        return self.reading.span
 
     @property
     def role(self) -> Role:
@@ -55,20 +48,20 @@ class Node:
             level = [child for node in level if node.role not in stop for child in node.children]
 
 
-def grow(spans: Iterable[Span], seen: Container[str]) -> list[Node]:
+def grow(readings: Iterable[Reading], seen: Container[str]) -> list[Node]:
     """The roots, each with what is below it. `seen`: ids of spans of this trace that were handled before.
 
     If the trace's own root is there, a span whose parent got lost is put below it: in one trace all belongs to it.
     """
-    nodes = {span.span_id: Node(mapping.read(span)) for span in sorted(spans, key=_order)}
-    origin = next((node for node in nodes.values() if not node.span.parent_id), None)
+    nodes = {reading.span_id: Node(reading) for reading in sorted(readings, key=_order)}
+    origin = next((node for node in nodes.values() if not node.reading.parent_id), None)
     roots = []
     for node in nodes.values():
-        above = node.span.parent_id
+        above = node.reading.parent_id
         parent = nodes.get(above)
         if parent is None and above and above not in seen:
             parent = origin
-            node.lost_parent = origin is None and node.span.remote_parent is not True
+            node.lost_parent = origin is None and node.reading.remote_parent is not True
         if parent is None or _is_above(node, parent):
             roots.append(node)
         else:
@@ -99,5 +92,5 @@ def _is_above(node: Node, other: Node | None) -> bool:
     return False
 
 
-def _order(span: Span) -> tuple[float, str]:
-    return span.start, span.span_id
+def _order(reading: Reading) -> tuple[float, str]:
+    return reading.start, reading.span_id

@@ -6,51 +6,47 @@ is called like the trace. Invariant: sorted, so that the order of arrival does n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-import msgspec
-
+from monitor.intake import mapping
 from monitor.intake.assembly.events import Told, judgement_id
 from monitor.intake.assembly.runs import RunKey
-from monitor.intake.dialects import judgements, values
-from monitor.intake.spans import LogRecord, Span, SpanEvent
+from monitor.intake.assembly.texts import Log
+from monitor.intake.dialects.reading import Reading
 from schemas import limits
 from schemas.event import Event
 
 
-def attach(spans: Iterable[Span], logs: Iterable[LogRecord]) -> tuple[list[Span], list[LogRecord]]:
-    """The spans with the log events that name them, and the log events that name none of them."""
-    found = {span.span_id: span for span in spans}
+def attach(readings: Mapping[str, Reading], logs: Mapping[str, Log]) -> list[Log]:
+    """Adds (in place) what log events say of the spans that they name; returns those that name none of them."""
     loose = []
-    for log in sorted(logs, key=lambda log: (log.time, log.name, msgspec.json.encode(log.attributes))):
-        span = found.get(log.span_id)
-        if span is None:
+    for _, log in sorted(logs.items(), key=_order):
+        reading = readings.get(log.span_id)
+        if reading is None:
             loose.append(log)
-            continue
-        said = SpanEvent(log.name, log.time, log.attributes)
-        found[log.span_id] = msgspec.structs.replace(span, events=[*span.events, said])
-    return list(found.values()), loose
+        else:
+            mapping.hear(reading, log.said)
+    return loose
 
 
-def tell_alone(trace: str, log: LogRecord, run: RunKey | None, told: Told) -> None:
+def tell_alone(trace: str, log: Log, run: RunKey | None, told: Told) -> None:
     """A judgement whose span is not here: of `run`, or of the run that is called like the trace."""
-    if log.name != judgements.EVALUATION_EVENT:
+    judgement = log.said.judgement
+    if judgement is None:
         told.count("spans_ignored:log_unattached")
         return
-    judgement = judgements.of_event(SpanEvent(log.name, log.time, log.attributes))
     observed = log.observed_time
     skewed = observed is not None and abs(log.time - observed) > limits.SKEW_SECONDS
-    producer = values.name(log.resource.get("service.name"))
     if skewed:
         told.count("events_skewed")
-        told.count(f"events_skewed_by:{producer or 'unknown'}")
+        told.count(f"events_skewed_by:{log.producer or 'unknown'}")
     told.events.append(
         Event(
             kind="evaluation",
             time=observed if skewed and observed is not None else log.time,
             id=f"{trace}:{log.span_id or '-'}:evaluation:{judgement_id(judgement)}",
             observed_time=observed,
-            producer=producer,
+            producer=log.producer,
             agent=run.agent if run else None,
             version=run.version if run else None,
             run=run.run if run else trace,
@@ -59,3 +55,7 @@ def tell_alone(trace: str, log: LogRecord, run: RunKey | None, told: Told) -> No
             label=judgement.label,
         )
     )
+
+
+def _order(entry: tuple[str, Log]) -> tuple[float, str]:
+    return entry[1].time, entry[0]

@@ -38,15 +38,15 @@ def judge(runs: list[Run]) -> list[Outcome]:
     for run in reversed(runs):
         verdicts[id(run)] = _verdict(run, [(child, verdicts[id(child)]) for child in run.children])
     culprits = [verdicts[id(run)].culprit for run in runs]
-    return [Outcome(True, errors.error_class(node.span)) if node else Outcome(False) for node in culprits]
+    return [Outcome(True, errors.error_class(node.reading)) if node else Outcome(False) for node in culprits]
 
 
 def _verdict(run: Run, children: list[tuple[Run, _Verdict]]) -> _Verdict:
-    starts = [node.span.start for node in run.nodes if node.role in WORK]
+    starts = [node.reading.start for node in run.nodes if node.role in WORK]
     last_work = max([*starts, *(verdict.last_work for _, verdict in children)], default=0.0)
     if run.head is not None and run.head.reading.failed:
         return _Verdict(run.head, last_work)
-    suspects = [(node.span.end, node) for node in run.nodes if node.reading.failed and _counts(node, run)]
+    suspects = [(node.reading.end, node) for node in run.nodes if node.reading.failed and _counts(node, run)]
     suspects += [
         (child.end, verdict.culprit)
         for child, verdict in children
@@ -55,7 +55,7 @@ def _verdict(run: Run, children: list[tuple[Run, _Verdict]]) -> _Verdict:
     decisive = [(end, node) for end, node in suspects if end >= last_work]
     if not decisive:
         return _Verdict(None, last_work)
-    _, last = max(decisive, key=lambda suspect: (suspect[0], suspect[1].role in CONTAINERS, suspect[1].span.span_id))
+    _, last = max(decisive, key=lambda suspect: (suspect[0], suspect[1].role in CONTAINERS, suspect[1].reading.span_id))
     return _Verdict(_outermost(last, {id(node) for _, node in decisive}, run.head), last_work)
 
 

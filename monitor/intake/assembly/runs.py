@@ -19,7 +19,6 @@ from msgspec import Struct
 
 from monitor.intake.assembly.forest import Node
 from monitor.intake.dialects.reading import WORK, Role
-from schemas import limits
 
 _CALLS = frozenset((Role.LLM, Role.TOOL))
 _NAMERS = WORK | {Role.HANDOFF}
@@ -62,17 +61,17 @@ class Run:
     @property
     def start(self) -> float:
         """Epoch seconds."""
-        return self.head.span.start if self.head else min(node.span.start for node in self.nodes)
+        return self.head.reading.start if self.head else min(node.reading.start for node in self.nodes)
 
     @property
     def end(self) -> float:
         """Epoch seconds."""
-        return self.head.span.end if self.head else max(node.span.end for node in self.nodes)
+        return self.head.reading.end if self.head else max(node.reading.end for node in self.nodes)
 
     @property
     def last_node(self) -> Node:
         """The node that says when and from where the run reached us."""
-        return self.head or max(self.nodes, key=lambda node: (node.span.end, node.span.span_id))
+        return self.head or max(self.nodes, key=lambda node: (node.reading.end, node.reading.span_id))
 
 
 def cut(trace: str, roots: Iterable[Node], known: list[RunKey], placed: dict[str, int]) -> tuple[list[Run], list[Node]]:
@@ -99,7 +98,7 @@ def cut(trace: str, roots: Iterable[Node], known: list[RunKey], placed: dict[str
 def _resumed_above(root: Node, resumed: list[Run], placed: dict[str, int]) -> Run | None:
     if not resumed:
         return None
-    index = placed.get(root.span.parent_id)
+    index = placed.get(root.reading.parent_id)
     if index is not None:
         return resumed[index] if index < len(resumed) else None
     first = resumed[0]
@@ -176,8 +175,7 @@ def _said_by_work(nodes: Iterable[Node]) -> str | None:
 
 
 def _service(node: Node) -> str:
-    name = node.span.resource.get("service.name")
-    return name[: limits.NAME_LENGTH] if isinstance(name, str) and name else UNKNOWN_AGENT
+    return node.reading.service or UNKNOWN_AGENT
 
 
 def _is_run(strays: list[Node], orphaned: bool) -> bool:
@@ -192,19 +190,19 @@ def _is_run(strays: list[Node], orphaned: bool) -> bool:
 
 
 def _headless(strays: list[Node]) -> Run:
-    nodes = sorted(strays, key=lambda node: (node.span.start, node.span.span_id))
+    nodes = sorted(strays, key=lambda node: (node.reading.start, node.reading.span_id))
     agent = _said_by_work(nodes)
     return Run(agent=agent or _service(nodes[0]), named=agent is not None, nodes=nodes)
 
 
 def _name_ids(trace: str, roots: list[Run], taken: bool) -> None:
     """The first run of a trace is called like the trace, so that what an application logs finds it."""
-    for run in sorted(roots, key=lambda run: (run.head is None, run.start, run.nodes[0].span.span_id)):
-        run.id = f"{trace}/{run.nodes[0].span.span_id}" if taken else trace
+    for run in sorted(roots, key=lambda run: (run.head is None, run.start, run.nodes[0].reading.span_id)):
+        run.id = f"{trace}/{run.nodes[0].reading.span_id}" if taken else trace
         taken = True
 
 
 def _name_child_ids(trace: str, runs: list[Run]) -> None:
     for run in runs:
         if run.parent is not None:
-            run.id = f"{trace}/{run.nodes[0].span.span_id}"
+            run.id = f"{trace}/{run.nodes[0].reading.span_id}"

@@ -5,9 +5,12 @@ The order: `error.type`, the type of an exception event, the class-like beginnin
 
 from __future__ import annotations
 
+import hashlib
 import re
+from itertools import islice
 
-from monitor.intake.spans import Span
+from monitor.intake.dialects.reading import Reading
+from monitor.intake.spans import Span, SpanEvent
 from schemas import limits
 
 OTHER = "_OTHER"
@@ -16,8 +19,14 @@ PHRASE_LENGTH = 60
 PHRASE_WORDS = 6
 """A message's beginning that is longer than this is prose, not a class: it becomes `_OTHER`."""
 
+MESSAGE_WORDS = 64
+"""Words of a message among which the name of a guardrail is looked for."""
+
 _EXCEPTION_EVENTS = ("exception", "gen_ai.client.operation.exception", "gen_ai.execute_tool.exception")
 _CLASS = re.compile(r"\s*([A-Za-z_][\w.]*(?:Error|Exception|Exceeded|Timeout|Interrupt|Warning|Failure))\b")
+_WORD = re.compile(r"\w+")
+_BLOCKED_WORDS = ("guardrail", "tripwire")
+_DIGEST_BYTES = 3  # two words rarely have the same one, and many words have each
 _PHRASE = re.compile(r"\s*([^:({\[<'\"\n\d]+)")
 
 
@@ -26,23 +35,52 @@ def failed(span: Span) -> bool:
     return span.status == "error" or (span.status == "unset" and bool(span.attributes.get("error.type")))
 
 
-def error_class(span: Span) -> str:
-    """The class of the error with which a failed span ended."""
+def of_span(span: Span) -> str | None:
+    """The class that the span names."""
     named = span.attributes.get("error.type")
-    if isinstance(named, str) and named and named != OTHER:
-        return named[: limits.NAME_LENGTH]
-    for event in span.events:
-        kind = event.attributes.get("exception.type")
-        if event.name in _EXCEPTION_EVENTS and isinstance(kind, str) and kind:
-            return kind[: limits.NAME_LENGTH]
-    return _class_of(span.status_message)
+    return named[: limits.NAME_LENGTH] if isinstance(named, str) and named and named != OTHER else None
 
 
-def _class_of(message: str) -> str:
-    if match := _CLASS.match(message):
+def of_event(event: SpanEvent) -> str | None:
+    """The class of the exception that the event tells of."""
+    kind = event.attributes.get("exception.type") if event.name in _EXCEPTION_EVENTS else None
+    return kind[: limits.NAME_LENGTH] if isinstance(kind, str) and kind else None
+
+
+def phrase(span: Span) -> str | None:
+    """The class-like beginning of the message with which the span ended in an error; None for prose."""
+    if span.status != "error":
+        return None
+    if match := _CLASS.match(span.status_message):
         return match[1][: limits.NAME_LENGTH]
-    match = _PHRASE.match(message)
-    phrase = match[1].strip(" -.,") if match else ""
-    if not phrase or len(phrase) > PHRASE_LENGTH or len(phrase.split()) > PHRASE_WORDS:
-        return OTHER
-    return phrase
+    match = _PHRASE.match(span.status_message)
+    found = match[1].strip(" -.,") if match else ""
+    if not found or len(found) > PHRASE_LENGTH or len(found.split()) > PHRASE_WORDS:
+        return None
+    return found
+
+
+def error_class(reading: Reading) -> str:
+    """The class of the error with which a failed span ended."""
+    return reading.error_type or reading.error_phrase or OTHER
+
+
+def blocked_by(span: Span) -> bytes:
+    """The words of an error's message that tells of a guardrail, as digests: enough to find the guardrail's name."""
+    message = span.status_message if span.status == "error" else ""
+    lowered = message.lower()
+    return _digests(message) if any(word in lowered for word in _BLOCKED_WORDS) else b""
+
+
+def names(digests: bytes, name: str) -> bool:
+    """Whether the message of which `blocked_by` made `digests` holds the words of a name, one after the other."""
+    wanted = _digests(name)
+    at = digests.find(wanted) if wanted else -1
+    while at >= 0 and at % _DIGEST_BYTES:
+        at = digests.find(wanted, at + 1)
+    return at >= 0
+
+
+def _digests(text: str) -> bytes:
+    words = islice(_WORD.finditer(text), MESSAGE_WORDS)
+    return b"".join(hashlib.blake2b(word[0].encode(), digest_size=_DIGEST_BYTES).digest() for word in words)

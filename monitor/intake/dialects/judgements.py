@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from monitor.intake.dialects import values
@@ -25,13 +26,14 @@ _BAD = frozenset(
 
 
 def of_span(span: Span) -> list[Judgement]:
-    """All judgements that stand on a span, in its attributes and its events."""
-    found = [*_flattened(span), *(of_event(event) for event in span.events if event.name == EVALUATION_EVENT)]
-    return found[:PER_SPAN]
+    """All judgements that stand in a span's attributes."""
+    return list(islice(_flattened(span), PER_SPAN))
 
 
-def of_event(event: SpanEvent) -> Judgement:
-    """A `gen_ai.evaluation.result` event."""
+def of_event(event: SpanEvent) -> Judgement | None:
+    """The judgement of a `gen_ai.evaluation.result` event; None for any other."""
+    if event.name != EVALUATION_EVENT:
+        return None
     attributes = event.attributes
     return Judgement(
         name=values.name(attributes.get("gen_ai.evaluation.name")) or "evaluation",

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
+from msgspec import Struct
 
 from monitor.intake.spans import Span
 
@@ -60,8 +63,7 @@ class Dialect:
     extra: Callable[[Span, Role], Mapping[str, Any]] = nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True, array_like=True):
     """Someone's word on a span: an evaluation, or feedback if `human`. `score` as written; `time` in epoch seconds."""
 
     name: str
@@ -71,18 +73,41 @@ class Judgement:
     human: bool = False
 
 
-@dataclass(slots=True)
-class Reading:
-    """One span in neutral words.
+class Said(Struct, omit_defaults=True):
+    """One event of a span, or one log event, in neutral words. What of it counts depends on the span's role.
 
-    `agent` is a name that the client gave; `label` a weaker one (a workflow's name, a span's name). `fields` are
-    fields of an event of this role, already of the right type.
+    `failed`: its result says so.
     """
 
-    span: Span
-    role: Role
-    failed: bool
+    fields: dict[str, Any] = msgspec.field(default_factory=dict)
+    failed: bool = False
+    judgement: Judgement | None = None
+    error_type: str | None = None
+
+
+class Reading(Struct, kw_only=True, omit_defaults=True):
+    """One span in neutral words, and its place in the trace. Times in epoch seconds, ids as in `Span`.
+
+    `agent` is a name that the client gave; `label` a weaker one (a workflow's name, a span's name). `fields` are
+    fields of an event of this role, already of the right type. `service`: the process that sent it. `error_type`: as
+    written; `error_phrase`: as the status message begins; `blocked_by`: digests of the words of a message that tells
+    of a guardrail.
+    """
+
+    span_id: str
+    start: float
+    end: float
+    role: Role = Role.OTHER
+    parent_id: str = ""
+    remote_parent: bool | None = None
+    observed_time: float | None = None
+    service: str | None = None
+    service_version: str | None = None
+    failed: bool = False
     agent: str | None = None
     label: str | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
-    judgements: list[Judgement] = field(default_factory=list)
+    fields: dict[str, Any] = msgspec.field(default_factory=dict)
+    judgements: list[Judgement] = msgspec.field(default_factory=list)
+    error_type: str | None = None
+    error_phrase: str | None = None
+    blocked_by: bytes = b""

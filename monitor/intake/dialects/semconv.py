@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from monitor.intake.dialects import values
-from monitor.intake.dialects.reading import Dialect, Keys, Role
-from monitor.intake.spans import Span
+from monitor.intake.dialects import errors, judgements, values
+from monitor.intake.dialects.reading import Dialect, Keys, Role, Said
+from monitor.intake.spans import Span, SpanEvent
 
 OPERATIONS = {
     "invoke_agent": Role.AGENT,
@@ -64,6 +64,11 @@ BY_ROLE: Mapping[Role, Keys] = {
     Role.GUARDRAIL: {"name": ("gen_ai.guardrail.name",), "triggered": ("gen_ai.guardrail.triggered",)},
 }
 _TEXT_HOLDERS = frozenset((Role.AGENT, Role.WORKFLOW, Role.LLM))
+TAKEN: Mapping[Role, tuple[str, ...]] = {
+    **dict.fromkeys(_TEXT_HOLDERS, ("finish_reason", "input", "output")),
+    Role.TOOL: ("arguments", "arguments_hash", "result", "soft_error", "result_hash", "result_empty"),
+}
+"""Role → what events may say of the span, with text or without."""
 _OUTPUTS = ("gen_ai.output.messages", "final_result", "gen_ai.completion.0.content")
 _INPUTS = ("gen_ai.input.messages",)
 
@@ -79,7 +84,7 @@ def role(span: Span) -> Role | None:
 
 
 def extra(span: Span, role: Role) -> Mapping[str, Any]:
-    """What stands in messages, events and names."""
+    """What stands in messages and names."""
     found: dict[str, Any] = {}
     if role in _TEXT_HOLDERS:
         found.update(_conversation(span))
@@ -87,19 +92,40 @@ def extra(span: Span, role: Role) -> Mapping[str, Any]:
         field = {Role.AGENT: "agent", Role.WORKFLOW: "label", Role.TOOL: "tool"}[role]
         found[field] = _name_in(span)
     if role is Role.TOOL:
-        for event in span.events:
-            if event.name == "gen_ai.tool.message":
-                found["arguments"] = event.attributes.get("content")
-            elif event.name == "gen_ai.choice":
-                found["result"] = event.attributes.get("message", event.attributes.get("content"))
         status = span.attributes.get("gen_ai.tool.status")
         if status is not None:
             found["failed"] = status == "error"
+    if role is Role.GUARDRAIL:
+        found["name"] = span.name
     if role is Role.RETRIEVAL:
         seen = values.documents(span.attributes.get("gen_ai.retrieval.documents"))
         if seen is not None:
             found["hits"], found["top_score"] = seen
     return found
+
+
+def said(event: SpanEvent) -> Said:
+    """What an event says, in the span or as a log event, if the span's role is one of those that take it (`TAKEN`)."""
+    attributes = event.attributes
+    fields: dict[str, Any] = {}
+    failed: bool | None = None
+    if event.name == "gen_ai.choice":
+        message = attributes.get("message", attributes.get("content"))
+        fields["finish_reason"] = values.finish_reason(attributes.get("finish_reason"))
+        fields["output"] = values.answer(_said(message))
+        fields["result"], failed = values.result(message)
+    elif event.name == "gen_ai.user.message":
+        fields["input"] = attributes.get("content")
+    elif event.name == "gen_ai.tool.message":
+        fields["arguments"] = attributes.get("content")
+    elif event.name == "gen_ai.client.inference.operation.details":
+        fields["output"] = values.answer(_said(attributes.get("gen_ai.output.messages")))
+    return Said(
+        fields={name: value for name, value in fields.items() if value is not None},
+        failed=bool(failed),
+        judgement=judgements.of_event(event),
+        error_type=errors.of_event(event),
+    )
 
 
 def _name_in(span: Span) -> str | None:
@@ -119,15 +145,6 @@ def _conversation(span: Span) -> dict[str, Any]:
             break
     for key in _INPUTS:
         found["input"] = span.attributes.get(key)
-    for event in span.events:
-        if event.name == "gen_ai.choice":
-            found["finish_reason"] = event.attributes.get("finish_reason")
-            if "output" not in found:
-                found["output"] = _said(event.attributes.get("message", event.attributes.get("content")))
-        elif event.name == "gen_ai.user.message" and found.get("input") is None:
-            found["input"] = event.attributes.get("content")
-        elif event.name == "gen_ai.client.inference.operation.details" and found.get("output") is None:
-            found["output"] = _said(event.attributes.get("gen_ai.output.messages"))
     return found
 
 
