@@ -14,10 +14,11 @@ from monitor import history
 from monitor.cli import COULD_NOT_RUN
 from monitor.cli.environment import environment
 from monitor.config import ConfigError, load, render
+from monitor.notify.console import plain
 from monitor.notify.console import render as render_message
 from monitor.notify.message import compose
 from monitor.runtime.replay import Replay, line
-from schemas.alert import Notification
+from schemas.alert import Notification, NotificationReason
 from schemas.border import parse_time
 from schemas.config import Config
 
@@ -109,16 +110,21 @@ class _Progress:
 
 
 def _show(notification: Notification, config: Config) -> None:
+    """The message as the console shows it; new numbers of a known one in a line."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(notification.time))
-    click.echo(f"{when} UTC, {notification.reason}")
     message = compose(notification, config, mention=notification.mention)
-    click.echo("\n".join(click.unstyle(text) for text in render_message(message, edits=False, channel="")) + "\n")
+    if notification.reason is NotificationReason.EVIDENCE:
+        click.echo(f"{when} UTC, {notification.reason}: {message.title}\n")
+        return
+    click.echo(f"{when} UTC, {notification.reason}")
+    lines = render_message(message, edits=notification.sequence > 1, channel="")
+    click.echo("\n".join(plain(line) for line in lines) + "\n")
 
 
 def _for_people(summary: dict[str, Any]) -> str:
-    counts = f"{_many(summary['events'], 'event')} in {summary['seconds']:g} s, {summary['duplicates']} duplicates"
-    lines = [f"{counts}, {_many(summary['dead_letters'], 'dead letter')}"]
-    lines[0] += f", {summary['skipped']} skipped" if summary["skipped"] else ""
+    counts = [_many(summary["duplicates"], "duplicate"), _many(summary["dead_letters"], "dead letter")]
+    counts += [f"{summary['skipped']} skipped"] if summary["skipped"] else []
+    lines = [f"{_many(summary['events'], 'event')} in {summary['seconds']:g} s, {', '.join(counts)}"]
     lines += [
         f"  {name}: {_many(agent['runs'], 'run')}, {agent['failed']} failed, {agent['silent']} silent,"
         f" {agent['hung']} hung"
