@@ -6,6 +6,8 @@ Only where messages end differs: the notifiers are the caller's.
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +19,7 @@ from monitor.intake.assembler import Assembler
 from monitor.notify.delivery import Delivery, Notifier
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
+from monitor.notify.slack import SlackNotifier
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.kafka.live import KafkaMonitor, Parts
 from monitor.runtime.kafka.partition import LetterParts
@@ -90,3 +93,26 @@ async def until(condition: Callable[[], Any], seconds: float = 30.0, what: str =
             raise TimeoutError(f"{what} did not hold within {seconds:.0f} s")
         await asyncio.sleep(0.05)
     return found
+
+
+async def run(config: Config) -> None:
+    """A monitor for a subprocess that the test kills: messages go to the Slack of the configuration."""
+    slack = config.slack.bot_token is not None
+    notifiers: dict[str, Notifier] = {}
+    for targets in plan(config, slack=slack).values():
+        for target in targets:
+            if target.kind == "slack" and config.slack.bot_token is not None:
+                token = config.slack.bot_token.get_secret_value()
+                notifiers[target.name] = SlackNotifier(token, target.channel, config, base_url=config.slack.base_url)
+            else:
+                notifiers[target.name] = Recorder()
+    monitor = monitor_of(config, notifiers, slack=slack)
+    await monitor.start()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    await monitor.wait()
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[1])
+    asyncio.run(run(config_of(given.pop("bootstrap"), given.pop("prefix"), Path(given.pop("directory")), **given)))

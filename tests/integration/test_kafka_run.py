@@ -1,0 +1,209 @@
+"""Agents → topic → Faust worker → Slack, against a real broker: stopped, killed, broken, and always exact."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiokafka
+import pytest
+
+from monitor.notify.slack import SlackNotifier
+from monitor.runtime.kafka.live import KafkaMonitor
+from schemas.config import Config
+from tests.doubles.slack import BOT_TOKEN, SlackDouble
+from tests.services.kafka_broker import Broker
+from tests.services.kafka_monitor import config_of, monitor_of, recorders, until
+
+ROOT = Path(__file__).resolve().parents[2]
+OWNERS = {"payments": {"slack": "#payments"}}
+DETECTORS = {"run.failed": {"reference": "2%"}}
+
+
+class Fleet:
+    """Three agents that write runs to the events topic as foreign producers do."""
+
+    def __init__(self, config: Config) -> None:
+        self.topic = config.runtime.kafka.topics.events
+        self.producer = aiokafka.AIOKafkaProducer(
+            bootstrap_servers=config.runtime.kafka.bootstrap_servers, request_timeout_ms=120_000
+        )
+        self.chance = random.Random(1)
+        self.runs = 0
+        self.failed = 0
+
+    async def work(self, runs: int, *, failing: str = "", keyed: bool = True, pause: float = 0.0) -> None:
+        """Write so many runs; those of the agent `failing` mostly fail."""
+        for _ in range(runs):
+            self.runs += 1
+            agent = f"agent-{self.runs % 3}"
+            failed = agent == failing and self.chance.random() < 0.8
+            self.failed += failed
+            for kind, more in (("run_started", {}), ("run_finished", {"status": "error" if failed else "ok"})):
+                event = {"kind": kind, "agent": agent, "version": "v1", "run": f"run-{self.runs}", "time": time.time()}
+                body = json.dumps({**event, "id": f"{kind}-{self.runs}", **more}).encode()
+                await self.producer.send(self.topic, body, key=agent.encode() if keyed else None)
+            if pause:
+                await asyncio.sleep(pause)
+        await self.producer.flush()
+
+
+@pytest.fixture
+async def live_slack() -> AsyncIterator[SlackDouble]:
+    """A Slack on the real clock, without its rate limit."""
+    double = SlackDouble(time.time, rate_seconds=0.0)
+    await double.start()
+    double.add_channel("payments")
+    yield double
+    await double.stop()
+
+
+def settings(broker: Broker, prefix: str, directory: Path, slack: SlackDouble) -> dict[str, Any]:
+    return {
+        "bootstrap": broker.bootstrap,
+        "prefix": prefix,
+        "directory": directory,
+        "owners": OWNERS,
+        "detectors": DETECTORS,
+        "slack": {"bot_token": BOT_TOKEN, "base_url": slack.base_url},
+    }
+
+
+@contextlib.asynccontextmanager
+async def monitor(config: Config) -> AsyncIterator[KafkaMonitor]:
+    slack = SlackNotifier(BOT_TOKEN, "#payments", config, base_url=config.slack.base_url)
+    found = monitor_of(config, recorders(config, slack, slack=True), slack=True)
+    await found.start()
+    try:
+        yield found
+    finally:
+        await found.stop()
+
+
+@contextlib.asynccontextmanager
+async def fleet(config: Config) -> AsyncIterator[Fleet]:
+    found = Fleet(config)
+    await found.producer.start()
+    try:
+        yield found
+    finally:
+        await found.producer.stop()
+
+
+def counted(found: KafkaMonitor) -> tuple[int, int]:
+    agents = found.agents()
+    return sum(agent.runs for agent in agents), sum(agent.failed for agent in agents)
+
+
+async def all_counted(found: KafkaMonitor, agents: Fleet, seconds: float = 60.0) -> None:
+    await until(lambda: counted(found) == (agents.runs, agents.failed), seconds, f"{agents.runs} runs counted")
+    counts = found.counts()
+    assert counts["events_received"] == 2 * agents.runs, "an event was counted twice"
+    assert counts.get("events_duplicate", 0) == 0
+
+
+async def test_a_failing_agent_is_one_slack_message_whatever_happens_to_the_worker(
+    broker: Broker, prefix: str, tmp_path: Path, live_slack: SlackDouble
+) -> None:
+    config = config_of(**settings(broker, prefix, tmp_path, live_slack))
+    async with monitor(config) as first, fleet(config) as agents:
+        await until(lambda: first.gauges()["tick_age_seconds"] > 0, what="ticks in the log")
+        await agents.work(200)
+        for _ in range(20):
+            await agents.work(15, failing="agent-0")
+            await asyncio.sleep(0.2)
+        await until(lambda: live_slack.visible("payments"), what="a message in Slack")
+        await all_counted(first, agents)
+        (incident,) = first.incidents()
+        assert incident.status == "firing" and incident.alerts[0].labels["agent"] == "agent-0"
+        await first.stop()
+
+        await agents.work(300, failing="agent-0")  # nobody listens
+        async with monitor(config) as second:
+            await all_counted(second, agents)
+            assert [found.id for found in second.incidents()] == [incident.id]
+            await until(lambda: max(second.gauges()[f"lag_records:{topic}"] for topic in _topics(config)) < 20)
+    (seen,) = live_slack.visible("payments")
+    assert "agent-0" in seen.text
+
+
+async def test_kill_9_loses_nothing_and_counts_nothing_twice(
+    broker: Broker, prefix: str, tmp_path: Path, live_slack: SlackDouble
+) -> None:
+    given = settings(broker, prefix, tmp_path, live_slack)
+    config = config_of(**given)
+    chance = random.Random(prefix)
+    async with fleet(config) as agents:
+        for _ in range(3):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.services.kafka_monitor", json.dumps(given, default=str),
+                cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            try:
+                assert process.stdout is not None
+                assert await asyncio.wait_for(process.stdout.readline(), 60.0) == b"ready\n"
+                await agents.work(400, failing="agent-1", pause=0.002)
+                await asyncio.sleep(chance.random())
+            finally:
+                process.kill()
+                await process.wait()
+            await agents.work(200, failing="agent-1")
+        async with monitor(config) as last:
+            await all_counted(last, agents)
+            await until(lambda: live_slack.visible("payments"), what="a message in Slack")
+    assert len(live_slack.visible("payments")) == 1
+
+
+async def test_producers_that_partition_otherwise_are_put_right(
+    broker: Broker, prefix: str, tmp_path: Path, live_slack: SlackDouble
+) -> None:
+    config = config_of(**settings(broker, prefix, tmp_path, live_slack))
+    async with monitor(config) as found, fleet(config) as agents:
+        await agents.work(100, keyed=False)
+        await all_counted(found, agents)
+        assert found.counts()["events_forwarded"] > 0
+
+
+async def test_a_complaint_that_names_only_a_session_finds_its_agent_on_any_partition(
+    broker: Broker, prefix: str, tmp_path: Path, live_slack: SlackDouble
+) -> None:
+    config = config_of(**settings(broker, prefix, tmp_path, live_slack))
+    topic = config.runtime.kafka.topics.events
+    async with monitor(config) as found, fleet(config) as agents:
+        now = time.time()
+        run = {"kind": "run_started", "agent": "a", "run": "r", "session": "s", "time": now}
+        await agents.producer.send_and_wait(topic, json.dumps(run).encode(), key=b"a")
+        await until(lambda: found.agents())
+        for partition in range(4):
+            complaint = {"kind": "complaint", "session": "s", "time": now, "id": f"c{partition}"}
+            await agents.producer.send_and_wait(topic, json.dumps(complaint).encode(), partition=partition)
+        await until(lambda: found.counts().get("events_received", 0) == 5)
+        assert found.counts().get("events_unattributed", 0) == 0
+
+
+async def test_a_broker_that_restarts_is_survived(
+    own_broker: Broker, prefix: str, tmp_path: Path, live_slack: SlackDouble
+) -> None:
+    config = config_of(**settings(own_broker, prefix, tmp_path, live_slack))
+    async with monitor(config) as found, fleet(config) as agents:
+        await agents.work(200)
+        await all_counted(found, agents)
+        await asyncio.to_thread(own_broker.halt, kill=True)
+        writing = asyncio.create_task(agents.work(200, failing="agent-2"))
+        await asyncio.to_thread(own_broker.resume)
+        await writing
+        await all_counted(found, agents, 90.0)
+        assert found.health().live[0].ok
+
+
+def _topics(config: Config) -> list[str]:
+    names = config.runtime.kafka.topics
+    return [names.events, names.spans, names.evidence, names.findings, names.control]
