@@ -20,7 +20,11 @@ MEMBERS = 1_000
 """Agents that one parent tells apart. More: they count, but are not named."""
 NAMED = 5
 EXPLAINS = 0.7
-"""Part of the excess that one agent must explain to be named as the slice."""
+"""Part of the excess that one agent must explain for it to be that agent's fault."""
+ALIKE = 0.5
+"""It is not, if the other agents' excess per run is more than this part of its own."""
+TOGETHER_SECONDS = 600.0
+"""Two agents that fire within so long are no matter of one agent."""
 _ONSET_BET = 1
 
 
@@ -46,8 +50,11 @@ class Parent(Struct, array_like=True):
     total_bad: float = 0.0
     examples: list[str] = []
     speakers: list[str] = []
-    """The first agents that spoke to it, as many as it takes to bet."""
+    """The first agents (of the fleet: owners) that spoke to it, as many as it takes to bet."""
     firing: Firing | None = None
+    left_to: str = ""
+    left_at: float = 0.0
+    """The agent that fired last, to which this node left its evidence, and when."""
 
 
 def add(one: Evidence, other: Evidence) -> Evidence:
@@ -68,18 +75,17 @@ def total(evidence: Iterable[Evidence]) -> Evidence:
     return result
 
 
-def note(parent: Parent, agent: str, evidence: Evidence) -> None:
-    """Count what one agent said."""
-    if len(parent.speakers) < SPEAKERS and agent not in parent.speakers:
-        parent.speakers = [*parent.speakers, agent]
+def note(parent: Parent, agent: str, speaker: str, evidence: Evidence) -> None:
+    """Count what one agent said; `speaker` is who is told apart (an owner, for the fleet)."""
+    if len(parent.speakers) < SPEAKERS and speaker not in parent.speakers:
+        parent.speakers = [*parent.speakers, speaker]
     counts = parent.members.get(agent)
-    if counts is None:
-        if len(parent.members) >= MEMBERS:
-            return
+    if counts is None and len(parent.members) < MEMBERS:
         counts = parent.members[agent] = [0.0, 0.0, 0.0]
-    counts[0] += evidence.n
-    counts[1] += evidence.bad / recursion.SCALE
-    counts[2] += evidence.expected / recursion.SCALE
+    if counts is not None:
+        counts[0] += evidence.n
+        counts[1] += evidence.bad / recursion.SCALE
+        counts[2] += evidence.expected / recursion.SCALE
     parent.total_n += evidence.n
     parent.total_bad += evidence.bad / recursion.SCALE
     parent.examples = [*parent.examples, *evidence.runs][-limits.EXAMPLE_RUNS :]
@@ -90,7 +96,7 @@ def date(parent: Parent, by_agent: dict[str, Evidence], tick: Evidence, now: flo
     if parent.cusum <= 1.0:
         parent.onset = now
         parent.n = parent.bad = parent.expected = 0.0
-        parent.members = {agent: _counts(piece) for agent, piece in by_agent.items()}
+        parent.members = {agent: _counts(by_agent[agent]) for agent in sorted(by_agent)[:MEMBERS]}
         parent.examples = list(tick.runs)
     logs = tick.sums[_ONSET_BET] / recursion.SCALE
     parent.cusum = max(parent.cusum, 1.0) * math.exp(max(min(logs, recursion.LOG_CAP), -recursion.LOG_CAP))
@@ -110,6 +116,37 @@ def fire(parent: Parent, now: float) -> None:
         max(parent.total_bad - parent.bad, 0.0), parent.n, parent.bad,
         said_n=parent.n, said_at=now, mode=parent.mode,
     )  # fmt: skip
+
+
+def explained_by(parent: Parent) -> str | None:
+    """The one agent that explains the excess since the onset, if one does and the others are not like it."""
+    excess = {agent: max(bad - expected, 0.0) for agent, (_, bad, expected) in parent.members.items()}
+    if not excess:
+        return None
+    worst = min(excess, key=lambda agent: (-excess[agent], agent))
+    if excess[worst] <= 0.0 or excess[worst] < EXPLAINS * sum(excess.values()):
+        return None
+    n = parent.members[worst][0]
+    others = sum(counts[0] for counts in parent.members.values()) - n
+    beside = sum(bad - expected for agent, (_, bad, expected) in parent.members.items() if agent != worst)
+    return None if others > 0.0 and beside / others > ALIKE * excess[worst] / n else worst
+
+
+def leave_to(parent: Parent, agent: str, now: float) -> bool:
+    """An agent below fires: its fault is told. True if the evidence was left to it; not if another one fired lately."""
+    if parent.left_to not in ("", agent) and now - parent.left_at < TOGETHER_SECONDS:
+        return False
+    parent.left_to, parent.left_at = agent, now
+    if parent.firing is None:
+        silence_evidence(parent, now)
+    return parent.firing is None
+
+
+def silence_evidence(parent: Parent, now: float) -> None:
+    """Lose the evidence gathered so far: costs power, never validity."""
+    parent.evidence = [0.0] * len(parent.evidence)
+    parent.cusum = 0.0
+    parent.onset = now
 
 
 def observe_firing(parent: Parent, tick: Evidence) -> bool:
@@ -151,23 +188,22 @@ def has_news(parent: Parent, now: float) -> bool:
 def end(parent: Parent, now: float) -> None:
     """Close the episode."""
     parent.firing = None
-    parent.cusum = 0.0
-    parent.onset = now
+    silence_evidence(parent, now)
 
 
-def say(parent: Parent, status: FindingStatus, now: float) -> Finding:
+def say(parent: Parent, status: FindingStatus, now: float, reason: str = "") -> Finding:
     """What the parent says; labels of the one agent that explains it, if one does."""
     firing = parent.firing
     assert firing is not None
     labels = {} if parent.level == "fleet" else {parent.level: parent.value}
     excess = {agent: max(bad - expected, 0.0) for agent, (_, bad, expected) in parent.members.items()}
-    whole = sum(excess.values())
     worst = sorted(excess, key=lambda agent: (-excess[agent], agent))[:NAMED]
     node = dict(labels)
     n, bad = words.counted(firing, status)
-    if worst and excess[worst[0]] >= EXPLAINS * whole > 0.0:
-        node["agent"] = worst[0]
-        worst = worst[:1]
+    alone = explained_by(parent)
+    if alone is not None:
+        node["agent"] = alone
+        worst = [alone]
     return Finding(
         id=words.name(firing.incident_key, status, now),
         incident_key=firing.incident_key,
@@ -188,7 +224,7 @@ def say(parent: Parent, status: FindingStatus, now: float) -> Finding:
         onset=firing.onset,
         runs=tuple(parent.examples),
         affected=tuple([f"agent={agent}" for agent in worst if excess[agent] > 0.0]),
-        reason="the signal is back" if status == "resolved" else "",
+        reason=reason,
     )
 
 
