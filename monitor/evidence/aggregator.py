@@ -97,9 +97,10 @@ class Aggregator:
                 grants.append(grant)
         self._asked = []
         for name, agent in sorted(self._fired):
-            if name in self.parents and parents.leave_to(self.parents[name], agent, now):
+            if name in self.parents:
                 self._dirty.add(name)
-                self._pending.get(name, {}).pop(agent, None)
+                if parents.leave_to(self.parents[name], agent, now):
+                    self._pending.get(name, {}).pop(agent, None)
         findings: list[Finding] = []
         for name in sorted(self._pending, key=_narrow_first):
             parent = self._parent(name, now)
