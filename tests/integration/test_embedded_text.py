@@ -32,19 +32,40 @@ def attributes(said: dict[str, str]) -> list[dict[str, Any]]:
 
 
 SPANS: list[dict[str, str]] = [
-    {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "support", "gen_ai.output.messages": messages("answer")}
-    | {"gen_ai.input.messages": messages("question"), "gen_ai.system_instructions": planted("system"), "x": planted("x")},
+    {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.agent.name": "support",
+        "gen_ai.output.messages": messages("answer"),
+    }
+    | {
+        "gen_ai.input.messages": messages("question"),
+        "gen_ai.system_instructions": planted("system"),
+        "x": planted("x"),
+    },
     {"gen_ai.operation.name": "chat", "gen_ai.output.messages": messages("chat"), "ai.prompt": planted("prompt")},
-    {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", "gen_ai.tool.call.arguments": planted("arguments")}
+    {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "t",
+        "gen_ai.tool.call.arguments": planted("arguments"),
+    }
     | {"gen_ai.tool.call.result": json.dumps({"error": planted("result")})},
     {"openinference.span.kind": "LLM", "llm.output_messages.0.message.content": planted("flattened")}
     | {"annotations.0.annotation.score": "0", "annotations.0.annotation.explanation": planted("explanation")},
-    {"openinference.span.kind": "TOOL", "tool.name": "t", "input.value": planted("input"), "output.value": planted("output")},
+    {
+        "openinference.span.kind": "TOOL",
+        "tool.name": "t",
+        "input.value": planted("input"),
+        "output.value": planted("output"),
+    },
     {"openinference.span.kind": "GUARDRAIL", "input.value": planted("guarded")},
-    {"traceloop.span.kind": "tool", "traceloop.entity.input": planted("entity"), "traceloop.entity.output": planted("out")},
+    {
+        "traceloop.span.kind": "tool",
+        "traceloop.entity.input": planted("entity"),
+        "traceloop.entity.output": planted("out"),
+    },
     {"ai.operationId": "ai.toolCall", "ai.toolCall.args": planted("args"), "ai.toolCall.result": planted("vercel")},
     {"http.url": planted("url")},
-]  # fmt: skip
+]
 
 
 def trace(number: int, whole: bool) -> dict[str, Any]:
@@ -53,11 +74,18 @@ def trace(number: int, whole: bool) -> dict[str, Any]:
     spans = []
     for index, said in enumerate(SPANS):
         happened = [
-            ("exception", {"exception.type": "E", "exception.message": planted("message"), "exception.stacktrace": planted("stack")}),
+            (
+                "exception",
+                {
+                    "exception.type": "E",
+                    "exception.message": planted("message"),
+                    "exception.stacktrace": planted("stack"),
+                },
+            ),
             ("gen_ai.choice", {"message": planted("choice")}),
             ("gen_ai.user.message", {"content": planted("user")}),
             ("gen_ai.tool.message", {"content": planted("tool")}),
-        ]  # fmt: skip
+        ]
         span = {
             "traceId": f"{number:032x}",
             "spanId": f"{index + 1:016x}",
@@ -85,12 +113,14 @@ def logs(number: int) -> dict[str, Any]:
             "spanId": f"{span:016x}",
             "timeUnixNano": str(time.time_ns()),
             "eventName": name,
-            "attributes": attributes({"gen_ai.evaluation.explanation": planted("judged"), "content": planted("content")}),
+            "attributes": attributes(
+                {"gen_ai.evaluation.explanation": planted("judged"), "content": planted("content")}
+            ),
             "body": {"kvlistValue": {"values": attributes({"message": planted("body")})}},
         }
         for span in (2, 3, 99)
         for name in ("gen_ai.choice", "gen_ai.user.message", "gen_ai.tool.message", "gen_ai.evaluation.result")
-    ]  # fmt: skip
+    ]
     return {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}
 
 
@@ -119,7 +149,7 @@ BROKEN = [
     ("/v1/traces", json.dumps({"resourceSpans": planted("spans")}).encode(), {}),
     ("/v1/traces", b"\x0a" + planted("protobuf").encode(), PROTOBUF),
     ("/v1/logs", planted("log").encode(), {}),
-]  # fmt: skip
+]
 
 
 def leaks(directory: Path) -> set[bytes]:
