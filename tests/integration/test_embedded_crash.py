@@ -8,7 +8,7 @@ import time
 import aiohttp
 import pytest
 
-from tests.doubles.slack import BOT_TOKEN, SlackDouble
+from tests.doubles.slack import BOT_TOKEN, Fault, SlackDouble
 from tests.services.agent_events import Fleet
 from tests.services.monitor_process import MonitorProcess
 
@@ -78,6 +78,7 @@ async def test_a_killed_monitor_counts_all_once_and_pages_once(monitor, slack) -
     healthy = count * 2 // 3
     bodies = bodies_of(fleet.lines(healthy) + fleet.lines(count - healthy, broken=True))
     dice = random.Random(SEED)
+    slack.fail("chat.postMessage", Fault.HANG_AFTER)  # the message is there, and the monitor dies before it knows
     monitor.start()
     for _ in range(KILLS):
         stop_at = dice.randrange(1, len(bodies))
@@ -118,5 +119,6 @@ async def test_a_killed_monitor_counts_all_once_and_pages_once(monitor, slack) -
     (after,) = (await asyncio.to_thread(monitor.get, "/api/v1/incidents"))["incidents"]
     assert (after["id"], after["status"]) == (before["id"], "resolved")
     assert len(slack.visible("payments")) == 1
+    assert [method for method, _ in slack.calls].count("chat.postMessage") == 1, "it looked before it posted again"
     assert await asyncio.to_thread(monitor.stop) == 0
     assert "Traceback" not in monitor.said()
