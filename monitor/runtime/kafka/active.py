@@ -36,8 +36,8 @@ class Active:
         self._clock = clock
         self._fail = fail
         dispatcher.committed()  # what the outbox was loaded with is durable
-        self._ticking = asyncio.create_task(self._guarded(self._write_ticks()), name="ticks")
-        self._sending = asyncio.create_task(self._guarded(dispatcher.run()), name="deliveries")
+        self._ticking = asyncio.create_task(self._guarded(self._write_ticks), name="ticks")
+        self._sending = asyncio.create_task(self._guarded(dispatcher.run), name="deliveries")
 
     async def stop(self) -> None:
         """No more ticks; sends under way may end."""
@@ -58,9 +58,9 @@ class Active:
                 last = now
             await asyncio.sleep(max(TICK_SECONDS - self._clock() % TICK_SECONDS, 0.01))
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except asyncio.CancelledError:
             raise
         except Exception as error:

@@ -113,7 +113,6 @@ class AggregatorCore:
 
     def _book(self, finding: Finding) -> None:
         if finding.id in self._booked:
-            self.counts["findings_repeated"] += 1
             return
         self._booked[finding.id] = None
         self._booked_more = True
@@ -182,7 +181,6 @@ class RouterCore:
     def _route(self, findings: list[Finding]) -> None:
         now = self._mark.now or max((finding.time for finding in findings), default=0.0)
         for notification in self.router.step(findings, now):
-            self.counts[f"notifications:{notification.reason}"] += 1
             self.outbox.put(notification)
 
     def _present(self) -> list[Outgoing]:

@@ -21,7 +21,7 @@ from monitor.engine import Record as EngineRecord
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing
 from monitor.runtime.parts import Entry
-from schemas import derive
+from schemas import derive, limits
 from schemas.config import Config, Topics
 from schemas.event import BadEvent, Event, Reason, decode, encode
 from schemas.finding import Finding, encode_finding
@@ -36,6 +36,8 @@ FINDING = "forewarn-finding"
 """Header in the evidence topic: this is a finding whose cost the ledger books, not evidence."""
 KNOWN_AGENTS = 200_000
 """Agents whose partition is remembered. More: the memory starts anew; only speed is lost."""
+COUNT_NAMES = 1_000
+"""Producers told apart in the counts, for they name themselves. More are counted as `_other`."""
 
 _evidence = msgspec.json.Encoder()
 
@@ -123,7 +125,7 @@ class EventsCore:
         """What the engine is to see of a record; the rest goes out."""
         value = record.value
         if value is None:
-            self.counts["tombstones"] += 1
+            self.counts["events_skipped"] += 1
             return None
         if is_control(value):
             return self._control(value, record, outgoing)
@@ -137,6 +139,8 @@ class EventsCore:
             return None
         headers = dict(record.headers) if record.headers else {}
         event.observed_time = _observed(headers, record.time)
+        if abs(event.at - event.observed_time) > limits.SKEW_SECONDS:
+            self._skewed(event, event.observed_time)
         if event.agent is None:
             if not self._stays(event, COPY in headers, value, outgoing):
                 return None
@@ -145,6 +149,14 @@ class EventsCore:
             outgoing.append(self._sent(value, event, event.observed_time))
             return None
         return derive.keep_no_text(event)
+
+    def _skewed(self, event: Event, observed: float) -> None:
+        """A clock that is wrong harms nobody else: the event is taken at the time at which it was seen."""
+        event.time = observed
+        name = f"events_skewed:{event.producer or event.agent or 'unknown'}"
+        if name not in self.counts and len(self.counts) >= COUNT_NAMES:
+            name = "events_skewed:_other"
+        self.counts[name] += 1
 
     def _control(self, value: bytes, record: Record, outgoing: list[Outgoing]) -> EngineRecord | None:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -20,7 +20,7 @@ from monitor.runtime.counting import published
 from monitor.runtime.kafka import topics as layout
 from monitor.runtime.kafka.active import Active
 from monitor.runtime.kafka.central import AggregatorCore, ControlCore, RouterCore
-from monitor.runtime.kafka.events import EventsCore, ReadEvents, observed_header, partition_of
+from monitor.runtime.kafka.events import COUNT_NAMES, EventsCore, ReadEvents, observed_header, partition_of
 from monitor.runtime.kafka.partition import Core, LetterParts
 from monitor.runtime.kafka.spans import AssemblerCore, OtlpCore, SpanParts
 from monitor.runtime.kafka.worker import KafkaWorker, Role
@@ -64,6 +64,7 @@ class KafkaMonitor:
         self._parts = parts
         self._clock = clock
         self._counts: Counter[str] = Counter()
+        self._said: Counter[str] = Counter()
         self._accepting = 0
         self._active: Active | None = None
         self._ending: set[asyncio.Task[None]] = set()
@@ -105,7 +106,9 @@ class KafkaMonitor:
             raise Busy(5.0) from None
         finally:
             self._accepting -= size
-        self._counts["spans_received"] += len(batch.spans)
+        for name, count in batch.counts.items():
+            if name != "events_skewed":  # also counted by producer
+                self._said[_bounded(name, self._said)] += count
         for letter in batch.dead_letters:
             self._counts[f"dead_letters:{letter.reason}"] += 1
 
@@ -151,25 +154,36 @@ class KafkaMonitor:
     def counts(self) -> dict[str, int]:
         """Counters by metric name."""
         found = Counter(self._counts)
+        parts: list[Mapping[str, int]] = [self._said]
         for topic in self._by_topic:
             for core in self._worker.cores(topic):
                 found.update(core.counted())
                 if isinstance(core, EventsCore):
-                    found.update(published(core.engine.counts))
-                elif isinstance(core, AggregatorCore):
-                    found.update(published(core.aggregator.counts))
+                    parts.append(core.engine.counts)
                 elif isinstance(core, AssemblerCore):
-                    found.update(core.assembler.counts)
-        return dict(found)
+                    parts.append(core.assembler.counts)
+                elif isinstance(core, AggregatorCore):
+                    parts.append(core.aggregator.counts)
+                elif isinstance(core, RouterCore):
+                    parts += [core.router.counts, core.outbox.counts]
+        return dict(published(*parts) + found)
 
     def gauges(self) -> dict[str, float]:
         """Levels by metric name."""
         lags: Counter[str] = Counter()
         for (topic, _), lag in self._worker.lags().items():
             lags[topic] += lag
+        pending = sum(core.outbox.pending() for core in self._cores(RouterCore))
+        traces = sum(core.assembler.open_traces for core in self._cores(AssemblerCore))
         nodes = sum(len(a.slices.nodes) for core in self._cores(EventsCore) for a in core.engine.agents.values())
         found = {f"lag_records:{topic}": float(lag) for topic, lag in lags.items()}
-        return {**found, "nodes": float(nodes), "tick_age_seconds": max(self._tick_age(), 0.0)}
+        return {
+            **found,
+            "nodes": float(nodes),
+            "tick_age_seconds": max(self._tick_age(), 0.0),
+            "traces_open": float(traces),
+            "outbox_pending": float(pending),
+        }
 
     def health(self) -> Health:
         """Alive: the worker runs. Ready: assigned and recovered, and time goes on."""
@@ -244,3 +258,10 @@ class KafkaMonitor:
     def _router_saved(self, core: Core) -> None:
         if self._active is not None and self._active.router is core:
             self._active.dispatcher.committed()
+
+
+def _bounded(name: str, known: Counter[str]) -> str:
+    """Producers name themselves in the counts: beyond `COUNT_NAMES` they are summed."""
+    if ":" not in name or name in known or len(known) < COUNT_NAMES:
+        return name
+    return f"{name.partition(':')[0]}:_other"

@@ -74,14 +74,14 @@ class OtlpCore:
         for record in records:
             self._offset = record.offset
             if not record.value:
-                self.counts["tombstones"] += 1
+                self.counts["spans_ignored:empty"] += 1
                 continue
             try:
                 decoded = self._decode(record.value, received=record.time, source=self._letters.source(record))
             except BadEvent as error:
                 outgoing.append(self._letters.of(record, error))
                 continue
-            self.counts["spans_received"] += len(decoded.spans)
+            self.counts["spans_rejected"] += decoded.rejected
             key, encode_span = self._parts.span_key, self._parts.encode_span
             outgoing += [Outgoing(self._topics.spans, encode_span(span), key(span)) for span in decoded.spans]
             outgoing += [self._letters.sent(letter) for letter in decoded.bad]
