@@ -98,7 +98,7 @@ class Agent:
         if not run.counted:
             run.counted = True
             self.traffic.arrivals += run.variant != "shadow"
-        if run.entered != run.started and not run.passed and run.version is not None:
+        if run.entered != run.started and not run.passed:
             self.slices.enter(run)
         if event.kind != "run_finished":
             return None
@@ -127,8 +127,7 @@ class Agent:
             closed = self.tracker.hang(run, now)
             self._observe(closed, now)
             found.append(closed)
-        for version in sorted(self.slices.waiting):
-            self.slices.release(version, now)
+        self.slices.release(now)
         if self.slices.firing:
             self.slices.expire(now)
         self._advance_traffic(now)
@@ -175,11 +174,10 @@ class Agent:
         if run.version is not None:
             _see(self.versions, run.version, now)
         self.slices.count_run(run, now)
-        if run.version is not None:
-            self.slices.release(run.version, now)
+        self.slices.release(now)
 
     def _next_wake(self, now: float) -> float:
-        if self.slices.waiting:
+        if self.slices.waits():
             return now + 1.0
         rate = self.slices.accounts[self.owner].rate(self.traffic.mode)
         wake = traffic.next_wake(self.traffic, TRAFFIC_SHARE * rate)

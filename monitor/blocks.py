@@ -16,7 +16,6 @@ import msgspec
 
 from monitor.agents import Agent, Core
 from monitor.evidence.nodes import Key, Node
-from monitor.evidence.slices import Waiting
 from monitor.runs import Run
 
 VERSION = b"\x01"
@@ -118,18 +117,14 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.slices.runs = float(core.runs)
     agent.slices.evidence, agent.slices.failed_runs = core.evidence, core.failed_runs
     agent.slices.restore(nodes)
-    agent.slices.reopen()
-    waiting: dict[str, list[Waiting]] = {}
-    for item in sorted(core.waiting):  # a sorted list is a heap
-        waiting.setdefault(item.key[1] or "", []).append(item)
-    agent.slices.waiting = waiting
+    agent.slices.reopen(core.waiting)
 
 
 def _core(agent: Agent) -> Core:
     return Core(
         agent.name, agent.offset, agent.runs, agent.failed, agent.hung, agent.silent, agent.versions, agent.tools,
         agent.tracker.histogram, agent.tracker.next_block, agent.slices.accounts, agent.traffic,
-        [item for waiting in agent.slices.waiting.values() for item in waiting],
+        agent.slices.waiting(),
         agent.first_seen, agent.last_seen, agent.loose_ids, agent.wake,
         agent.slices.evidence, agent.slices.failed_runs, agent.tracker.usual,
     )  # fmt: skip

@@ -9,8 +9,6 @@ Invariant: while a node fires its reference is frozen, so that the fault does no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import Struct
 
 from detectors import failure, reference, resolution
@@ -18,7 +16,7 @@ from detectors.failure import Bets
 from monitor.signals import FAILURE_SIGNALS
 from schemas import limits
 
-_ONSET_BET = 1
+ONSET_BET = 1
 """The bet whose CUSUM dates the onset: odds ratio 2.5, slope 2.5."""
 
 ERRORS = 5
@@ -162,16 +160,17 @@ def settle(node: Node, now: float, rate: float, end: float) -> None:
     node.pending = drip(node, now, rate, end)
 
 
-def date(
-    node: Node, values: Sequence[float], y: float, mean: float, run: str, error: str | None, now: float, runs: float
-) -> None:
-    """Follow the CUSUM that dates the onset, and count what came since it. `runs`: of the agent, before this one."""
+def date(node: Node, value: float, y: float, mean: float, run: str, error: str | None, now: float, runs: float) -> None:
+    """Follow the CUSUM that dates the onset, and count what came since it.
+
+    `value`: of `ONSET_BET`. `runs`: of the agent, before this one.
+    """
     if node.cusum <= 1.0:
         _restart(node, now)
         node.runs_before = runs
-        node.cusum = values[_ONSET_BET]
+        node.cusum = value
     else:
-        node.cusum *= values[_ONSET_BET]
+        node.cusum *= value
     node.since_n += 1.0
     node.since_bad += y
     node.since_expected += mean

@@ -3,8 +3,9 @@
 In one slice an observation feeds a *leaf* (the agent's version, with a tool the version and the tool) and a *middle*
 node (the agent, or the agent and the tool). The bets are made once, against the leaf's reference, and the same
 e-values feed leaf, middle and the parents above agents (T4), so a mix of versions that shifts creates no evidence.
-Leaves are fed in the order in which the runs started, because failures are often faster than successes and the first
-minutes of a version would look like an outage; middle nodes take runs as they close.
+All of them are fed in the order in which the runs started, because failures are often faster than successes: the first
+minutes of a version, or of any burst of runs, would look like an outage. What is counted and said takes runs as they
+close.
 
 Invariant: at most one node of a slice's family (leaf, middle) fires for the same fault; while it does, the family
 neither learns nor bets.
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct
 
 from detectors import failure, recursion, reference
+from detectors.failure import Bets
 from monitor.evidence import accounts, nodes, words
 from monitor.evidence.accounts import Account
 from monitor.evidence.nodes import Key, Node
@@ -32,8 +34,8 @@ from schemas.records import Evidence
 
 NODES = 2_000
 """Nodes of one agent. One more: the one that was quiet longest makes room, counted as `nodes_evicted`."""
-WAITING = 1_000
-"""Observations of one version that wait for earlier runs. One more: the earliest goes in, counted as `order_forced`."""
+WAITING = 3_000
+"""Observations of one agent that wait for earlier runs. One more: the earliest goes in, counted as `order_forced`."""
 NARROW = 0.7
 """Part of the excess that one version must explain to be named as the slice."""
 ALIKE = 0.5
@@ -42,14 +44,23 @@ ABANDONED_SECONDS = 86400.0
 """An episode of a slice that gets no runs at all ends after so long."""
 
 
-class Waiting(Struct, array_like=True, order=True, gc=False):
-    """An observation for a leaf that waits until the runs that started before it have closed."""
+class Waiting(Struct, array_like=True, frozen=True, order=True, gc=False):
+    """An observation that waits until the runs that started before it have closed. `mean`: the null it is bet against;
+    `normal`: the reference behind it; `root`: parents above agents may hear of it."""
 
     started: float
     run: str
-    key: Key
-    values: list[float]
-    weights: tuple[float, ...]
+    signal: str
+    version: str
+    tool: str
+    y: float
+    mean: float
+    normal: float
+    root: bool
+
+    def bets(self) -> Bets:
+        """The bets, as they were when the run closed."""
+        return failure.bets(FAILURE_SIGNALS[self.signal].grid, self.mean)
 
 
 class Slices:
@@ -76,8 +87,8 @@ class Slices:
         self.touched: set[Key] = set()
         self.accounts: dict[str, Account] = {}
         self.asked: list[str] = []
-        self.waiting: dict[str, list[Waiting]] = {}
-        self._opened: dict[str, list[tuple[float, str]]] = {}
+        self._waiting: list[tuple[Waiting, Bets]] = []
+        self._opened: list[tuple[float, str]] = []
         self.evidence: dict[str, list[int]] = {}
         self.failed_runs: dict[str, list[str]] = {}
         self.runs = 0.0
@@ -87,10 +98,9 @@ class Slices:
     # -- observations
 
     def enter(self, run: Run) -> None:
-        """A run of a known version has begun, earlier than was known; observations that start later wait for it."""
-        assert run.version is not None
+        """A run has begun, or earlier than was known; observations of later ones wait for it."""
         run.entered = run.started
-        heapq.heappush(self._opened.setdefault(run.version, []), (run.started, run.run))
+        heapq.heappush(self._opened, (run.started, run.run))
 
     def observe(
         self, signal: Signal, run: Run, tool: str | None, y: float, error: str | None, root: bool, now: float
@@ -111,20 +121,14 @@ class Slices:
             return
         normal = judge.reference
         bets = nodes.bets_of(judge)
-        values = bets.values(y)
-        nodes.date(middle, values, y, bets.mean, run.run, error, now, self.runs)
-        paged = recursion.step(middle.evidence, values, bets.weights, self._drip(middle, now))
+        value = bets.values(y)[nodes.ONSET_BET]
+        nodes.date(middle, value, y, bets.mean, run.run, error, now, self.runs)
         nodes.learn(middle, y)
         if leaf is not middle:
-            nodes.date(leaf, values, y, bets.mean, run.run, error, now, self.runs)
+            nodes.date(leaf, value, y, bets.mean, run.run, error, now, self.runs)
             nodes.learn(leaf, y)
-            assert run.version is not None
-            item = Waiting(run.started, run.run, leaf.key, values, bets.weights)
-            heapq.heappush(self.waiting.setdefault(run.version, []), item)
-        if paged:
-            self._page(middle, now)
-        elif root:
-            self._tell_parents(signal.name, tool, recursion.fixed_logs(values), y, normal, run.run)
+        item = Waiting(run.started, run.run, signal.name, run.version or "", tool or "", y, bets.mean, normal, root)
+        heapq.heappush(self._waiting, (item, bets))
 
     def count_run(self, run: Run, now: float) -> None:
         """All of a run was observed; the firing slices that it was none of may get no more runs."""
@@ -149,12 +153,13 @@ class Slices:
         """The next tick at which `expire` may have something to do; infinity for never."""
         return min((node.seen for node in self.firing.values()), default=math.inf) + ABANDONED_SECONDS
 
-    def release(self, version: str, now: float) -> None:
-        """Feed the leaves of a version with what need not wait any longer."""
-        waiting = self.waiting.get(version)
-        if not waiting:
-            return
-        opened = self._opened.get(version, [])
+    def waits(self) -> bool:
+        """Whether observations wait for earlier runs."""
+        return bool(self._waiting)
+
+    def release(self, now: float) -> None:
+        """Feed the nodes with what need not wait any longer."""
+        waiting, opened = self._waiting, self._opened
         patience = now - self.tracker.usual_seconds()
         while opened:
             started, name = opened[0]
@@ -165,14 +170,10 @@ class Slices:
                 run.passed = True
                 self.tracker.touched.add(run.block)
             heapq.heappop(opened)
-        while waiting and (not opened or waiting[0].started <= opened[0][0] or len(waiting) > WAITING):
-            if opened and waiting[0].started > opened[0][0]:
+        while waiting and (not opened or waiting[0][0].started < opened[0][0] or len(waiting) > WAITING):
+            if opened and waiting[0][0].started >= opened[0][0]:
                 self.tracker.count("order_forced")
-            self._feed_leaf(heapq.heappop(waiting), now)
-        if not waiting:
-            del self.waiting[version]
-        if not opened:
-            self._opened.pop(version, None)
+            self._feed(*heapq.heappop(waiting), now)
 
     def take_evidence(self) -> tuple[Evidence, ...]:
         """What parents above agents are to hear since the last call."""
@@ -221,22 +222,35 @@ class Slices:
             if node.firing is not None:
                 self.firing[node.key] = node
 
-    def reopen(self) -> None:
+    def waiting(self) -> list[Waiting]:
+        """What waits, to be saved."""
+        return [item for item, _ in self._waiting]
+
+    def reopen(self, waiting: list[Waiting]) -> None:
         """After a restore: open runs hold back later ones again."""
+        self._waiting = [(item, item.bets()) for item in sorted(waiting)]  # a sorted list is a heap
         for run in self.tracker.open.values():
             if run.entered is not None and not run.passed:
                 self.enter(run)
 
     # -- inner
 
-    def _feed_leaf(self, item: Waiting, now: float) -> None:
-        leaf = self.nodes.get(item.key)
-        middle = self.nodes.get((item.key[0], None, item.key[2]))
-        if leaf is None or leaf.firing is not None or (middle is not None and middle.firing is not None):
+    def _feed(self, item: Waiting, bets: Bets, now: float) -> None:
+        """Bet on one observation: in its middle node, its leaf, and the nodes above agents. One page is enough."""
+        tool = item.tool or None
+        middle = self.nodes.get((item.signal, None, tool))
+        leaf = self.nodes.get((item.signal, item.version, tool)) if item.version else None
+        if any(node is not None and node.firing is not None for node in (middle, leaf)):
             return
-        self.touched.add(leaf.key)
-        if recursion.step(leaf.evidence, item.values, item.weights, self._drip(leaf, now)):
-            self._page(leaf, now)
+        values = bets.values(item.y)
+        for node in (middle, leaf):
+            if node is not None:
+                self.touched.add(node.key)
+                if recursion.step(node.evidence, values, bets.weights, self._drip(node, now)):
+                    self._page(node, now)
+                    return
+        if item.root:
+            self._tell_parents(item.signal, tool, recursion.fixed_logs(values), item.y, item.normal, item.run)
 
     def _observe_firing(self, node: Node, y: float, run: str, error: str | None, root: bool, now: float) -> None:
         self.touched.add(node.key)
