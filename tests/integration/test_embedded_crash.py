@@ -114,10 +114,10 @@ async def test_a_killed_monitor_counts_all_once_and_pages_once(monitor, slack) -
     await asyncio.to_thread(monitor.kill)
     await asyncio.to_thread(monitor.start)
     fleet.time = time.time()
-    await send(monitor.url, bodies_of(fleet.lines(900)))
-    await until(lambda: "esolved" in slack.visible("payments")[0].text, "the resolution")
+    await send(monitor.url, bodies_of(fleet.lines(2_400)))
     (after,) = (await asyncio.to_thread(monitor.get, "/api/v1/incidents"))["incidents"]
     assert (after["id"], after["status"]) == (before["id"], "resolved")
+    await until(lambda: "all alerts resolved" in slack.visible("payments")[0].text, "the resolution")
     assert len(slack.visible("payments")) == 1
     assert [method for method, _ in slack.calls].count("chat.postMessage") == 1, "it looked before it posted again"
     assert await asyncio.to_thread(monitor.stop) == 0
