@@ -14,14 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO, cast
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from pydantic import SecretStr
 
 from monitor.alerting.routing.receivers import Target, plan
-from monitor.intake import dead_letters, http
+from monitor.intake import bodies, dead_letters, http, otlp, spans
 from monitor.intake.assembler import Assembler
 from monitor.intake.sink import Batch, Sink, Unavailable
 from monitor.notify.console import ConsoleNotifier
@@ -55,10 +55,16 @@ class Serving:
     view: View
 
 
+class _Accepting(Protocol):
+    """A runtime that takes batches, or is `Busy`."""
+
+    async def accept(self, batch: Batch) -> None: ...
+
+
 class _IntakeSink:
     """The runtime as the intake sees it."""
 
-    def __init__(self, runtime: Embedded) -> None:
+    def __init__(self, runtime: _Accepting) -> None:
         self._runtime = runtime
 
     async def accept(self, batch: Batch) -> None:
@@ -76,10 +82,9 @@ async def serve(
 ) -> None:
     """Run the monitor that the configuration describes until `stop` is set. Raises `CannotServe`, `StoreError`."""
     if config.runtime.kind == "kafka":
-        from monitor.runtime.kafka import run
-
-        raise CannotServe(f"{run}: not wired yet")
-    await _serve_embedded(config, stop, started, stream)
+        await _serve_kafka(config, stop, started, stream)
+    else:
+        await _serve_embedded(config, stop, started, stream)
 
 
 async def _serve_embedded(
@@ -101,6 +106,43 @@ async def _serve_embedded(
         runtime.start(dispatcher)
         started(Serving(_url(web_runner), runtime))
         await _until(stop, runtime.wait())
+    finally:
+        await web_runner.cleanup()
+        await runtime.stop()
+
+
+async def _serve_kafka(config: Config, stop: asyncio.Event, started: Callable[[Serving], None], stream: TextIO) -> None:
+    from monitor.runtime.kafka.live import KafkaMonitor, Parts  # Faust takes a second to import; embedded needs none
+    from monitor.runtime.kafka.partition import LetterParts
+    from monitor.runtime.kafka.spans import SpanParts
+    from monitor.runtime.kafka.topics import TopicError
+    from monitor.runtime.kafka.worker import WorkerFailed
+
+    clock = SteadyClock()
+    targets = _targets(config)
+    span_parts = SpanParts(
+        otlp.decode_traces, otlp.decode_logs, spans.encode, spans.decode, spans.key,
+        lambda: Assembler(trace_timeout=config.runtime.trace_timeout, keep_text=True),
+    )  # fmt: skip
+    parts = Parts(
+        bodies.read_events,
+        span_parts,
+        LetterParts(dead_letters.dead_letter, dead_letters.encode),
+        lambda: Outbox(targets),
+        lambda outbox, commit: Dispatcher(cast(Outbox, outbox), _notifiers(config, targets, stream), commit, clock),
+    )
+    runtime = KafkaMonitor(config, parts, clock, version())
+    web_runner = await _listen(config, runtime, _IntakeSink(runtime), clock)  # alive, not ready, while it recovers
+
+    async def work() -> None:
+        await runtime.start()
+        started(Serving(_url(web_runner), runtime))
+        await runtime.wait()
+
+    try:
+        await _until(stop, work())
+    except (TopicError, WorkerFailed) as error:
+        raise CannotServe(str(error)) from error
     finally:
         await web_runner.cleanup()
         await runtime.stop()
