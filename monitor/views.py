@@ -61,8 +61,14 @@ def of_node(node: Node) -> SignalView:
         reference=node.reference if live else None,
         n=node.n,
         evidence=1.0 if firing is not None else min(sum(node.evidence), 1.0),
-        waiting_for="" if live else reference.waiting_for(node.k, node.n),
+        waiting_for=_waiting_for(node),
     )
+
+
+def _waiting_for(node: Node) -> str:
+    if not node.live:
+        return reference.waiting_for(node.k, node.n)
+    return "fails nearly always: nothing worse can be told apart" if node.saturated else ""
 
 
 def _of_traffic(state: traffic.Traffic) -> SignalView:

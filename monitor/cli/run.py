@@ -47,6 +47,8 @@ def command(
     One port takes events (POST /v1/events), OpenTelemetry (POST /v1/traces, /v1/logs), and shows the page at /.
     Exit code 0 after a clean stop, 2 if it could not run.
     """
+    for chatty in ("faust", "mode", "aiokafka", "kafka"):
+        logging.getLogger(chatty).setLevel(logging.DEBUG if log_level == "debug" else logging.WARNING)
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         config = load(file, environment()) if file is not None else Config()

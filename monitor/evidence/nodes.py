@@ -105,6 +105,11 @@ class Node(Struct, array_like=True, gc=False):
         return self.declared is not None or reference.is_live(self.k, self.n)
 
     @property
+    def saturated(self) -> bool:
+        """Whether what is normal is already so bad that nothing worse can be told apart: no bets are made."""
+        return self.declared is None and self.k + 0.5 > reference.HIGHEST * (self.n + 1.0)
+
+    @property
     def reference(self) -> float:
         """What is normal, from what came before: a share of one.
 

@@ -114,7 +114,7 @@ class Slices:
             self._observe_firing(leaf if leaf.firing is not None else middle, y, run.run, error, root, now)
             return
         judge = leaf if leaf.live else middle
-        if not judge.live:
+        if not judge.live or judge.saturated:
             nodes.learn(middle, y)
             if leaf is not middle:
                 nodes.learn(leaf, y)

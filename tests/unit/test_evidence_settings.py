@@ -58,3 +58,19 @@ def test_a_new_owner_pays_from_an_account_of_its_own() -> None:
     slices = after.partition.agents["x"].slices
     assert {node.owner for node in slices.nodes.values()} == {"b"}
     assert "b" in slices.accounts
+
+
+def test_what_always_fails_is_not_said_to_fail_more() -> None:
+    engine = Engine(Config.model_validate(OLD))
+    records: list[tuple[int, Event | Tick]] = []
+    for i in range(600):
+        at = 1_000_000.0 + i
+        records.append((len(records), Tick(at, at - 1.0)))
+        call = Event(kind="tool_call", time=at, id=f"t{i}", agent="x", run=f"r{i}", tool="broken", status="error")
+        records.append((len(records), call))
+        run = Event(kind="run_finished", time=at, id=f"e{i}", agent="x", run=f"r{i}", status="ok")
+        records.append((len(records), run))
+    findings = engine.step(records).findings
+    assert findings == []
+    node = engine.partition.agents["x"].slices.nodes["tool.failed", None, "broken"]
+    assert node.saturated
