@@ -16,9 +16,12 @@ from typing import Any
 import aiokafka
 import pytest
 
+from monitor.intake.sink import Batch
 from monitor.notify.slack import SlackNotifier
 from monitor.runtime.kafka.live import KafkaMonitor
+from monitor.runtime.parts import Busy
 from schemas.config import Config
+from schemas.event import Event
 from tests.doubles.slack import BOT_TOKEN, SlackDouble
 from tests.services.kafka_broker import Broker
 from tests.services.kafka_monitor import config_of, monitor_of, recorders, until
@@ -202,6 +205,26 @@ async def test_a_broker_that_restarts_is_survived(
         await writing
         await all_counted(found, agents, 90.0)
         assert found.health().live[0].ok
+
+
+async def test_events_over_http_are_taken_once_the_broker_has_them(
+    broker: Broker, prefix: str, tmp_path: Path, live_slack: SlackDouble
+) -> None:
+    config = config_of(**settings(broker, prefix, tmp_path, live_slack))
+    never_started = monitor_of(config)
+    with pytest.raises(Busy):
+        await never_started.accept(Batch([Event(kind="heartbeat", time=time.time(), producer="p")]))
+    await never_started.stop()
+    async with monitor(config) as found:
+        events = [
+            Event(kind="run_finished", time=time.time(), agent=f"a{number}", run="r", id=f"e{number}", status="ok")
+            for number in range(20)
+        ]
+        await found.accept(Batch(events))
+        await found.accept(Batch(events))  # the sender was not sure
+        await until(lambda: found.counts().get("events_received") == 40)
+        assert [agent.runs for agent in found.agents()] == [1] * 20
+        assert found.counts()["events_duplicate"] == 20
 
 
 def _topics(config: Config) -> list[str]:

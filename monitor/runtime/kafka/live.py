@@ -14,6 +14,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from aiokafka.errors import KafkaError
+from faust.exceptions import ProducerSendError
+
 from monitor import views
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.counting import published
@@ -102,7 +105,7 @@ class KafkaMonitor:
         try:
             async with asyncio.timeout(ACCEPT_SECONDS):
                 await asyncio.gather(*[await sent for sent in self._sends(batch)])
-        except TimeoutError:
+        except (TimeoutError, KafkaError, ProducerSendError):
             raise Busy(5.0) from None
         finally:
             self._accepting -= size

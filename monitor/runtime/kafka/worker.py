@@ -75,6 +75,7 @@ class KafkaWorker:
         self._failure: BaseException | None = None
         self._ended = asyncio.Event()
         self._recovered = self._started = False
+        self._watch: asyncio.Task[None] | None = None
         Path(runtime.directory).mkdir(parents=True, exist_ok=True)
         self.app = _app(runtime, frozenset(self._roles))
         self._tables = {
@@ -98,7 +99,9 @@ class KafkaWorker:
             raise WorkerFailed(f"the Kafka worker could not start: {self._failure!r}") from self._failure
 
     async def stop(self) -> None:
-        """Save and commit what was done, leave the group."""
+        """Save and commit what was done, leave the group. Harmless when it never started."""
+        if self._watch is None:
+            return
         self._watch.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
