@@ -61,13 +61,14 @@ def read_events(body: bytes, headers: Headers = (), received: float = 0.0, sourc
     rejected: list[Rejected] = []
     counts: dict[str, int] = {}
     skipped = 0
+    enveloped = cloudevents.is_structured(known) or cloudevents.is_binary(known)
     whole = True
     for index, piece in enumerate(_pieces(body, known.get("content-type", ""))):
         whole = piece is body
         if index >= limits.EVENTS_PER_BODY:
             raise BadEvent(Reason.TOO_LARGE, f"more than {limits.EVENTS_PER_BODY} events in one body")
         try:
-            event = decode(cloudevents.unwrap(piece, known))
+            event = decode(cloudevents.unwrap(piece, known) if enveloped else piece)
         except BadEvent as error:
             if error.reason is Reason.UNKNOWN_KIND:
                 skipped += 1

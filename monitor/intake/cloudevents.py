@@ -46,9 +46,14 @@ def is_binary(headers: Mapping[str, str]) -> bool:
     return "ce-specversion" in headers
 
 
+def is_structured(headers: Mapping[str, str]) -> bool:
+    """Whether the envelope is around each event of the body."""
+    return headers.get("content-type", "").lower().startswith(STRUCTURED)
+
+
 def unwrap(piece: bytes, headers: Mapping[str, str]) -> bytes:
     """The JSON of our event. Raises `BadEvent` for an envelope that cannot be read."""
-    if headers.get("content-type", "").lower().startswith(STRUCTURED):
+    if is_structured(headers):
         envelope = _read(piece)
         return _merge(_data_of(envelope), {name: text for name, raw in envelope.items() if (text := _text(raw))})
     if is_binary(headers):
