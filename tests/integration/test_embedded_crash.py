@@ -49,13 +49,21 @@ async def post(session: aiohttp.ClientSession, url: str, body: bytes) -> None:
         assert answer.status == 200, await answer.text()
 
 
-async def send(url: str, bodies: list[bytes]) -> None:
-    """All bodies, several at a time, in order as far as several senders keep it. Raises what the first one met."""
+async def send(url: str, bodies: list[bytes], reached: asyncio.Event | None = None, stop_at: int = 0) -> None:
+    """All bodies, a few at a time, in order as far as a few keep it. Raises what the first one met.
+
+    `reached` is set when `stop_at` of them were answered.
+    """
     left = iter(bodies)
+    answered = 0
 
     async def work() -> None:
+        nonlocal answered
         for body in left:
             await post(session, url, body)
+            answered += 1
+            if reached is not None and answered == stop_at:
+                reached.set()
 
     async with aiohttp.ClientSession() as session:
         await asyncio.gather(*(work() for _ in range(SENDERS)))
@@ -81,13 +89,12 @@ async def test_a_killed_monitor_counts_all_once_and_pages_once(monitor, slack) -
     slack.fail("chat.postMessage", Fault.HANG_AFTER)  # the message is there, and the monitor dies before it knows
     monitor.start()
     for _ in range(KILLS):
-        stop_at = dice.randrange(1, len(bodies))
-        sending = asyncio.create_task(send(monitor.url, bodies[:stop_at]))
-        await asyncio.wait([sending], timeout=dice.uniform(0.05, 0.4) if dice.random() < 0.5 else None)
-        late = asyncio.create_task(send(monitor.url, bodies[stop_at:]))  # the blow falls in the middle of these
-        await asyncio.sleep(dice.uniform(0.0, 0.2))
+        reached = asyncio.Event()
+        sending = asyncio.create_task(send(monitor.url, bodies, reached, dice.randrange(1, len(bodies))))
+        await asyncio.wait((sending, asyncio.create_task(reached.wait())), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(dice.uniform(0.0, 0.05))  # anywhere in what comes next
         await asyncio.to_thread(monitor.kill)
-        await asyncio.gather(sending, late, return_exceptions=True)
+        await asyncio.gather(sending, return_exceptions=True)
         await asyncio.to_thread(monitor.start)
     await send(monitor.url, bodies)
     await until(lambda: slack.visible("payments"), "the page")
@@ -105,7 +112,10 @@ async def test_a_killed_monitor_counts_all_once_and_pages_once(monitor, slack) -
     assert metrics["forewarn_unlisted_counts"] == 0
     assert metrics["forewarn_blind_gaps_total"] == KILLS
 
-    (before,) = (await asyncio.to_thread(monitor.get, "/api/v1/incidents"))["incidents"]
+    incidents = (await asyncio.to_thread(monitor.get, "/api/v1/incidents"))["incidents"]
+    told_of = [(each["status"], [alert["labels"] for alert in each["alerts"]], each["timeline"]) for each in incidents]
+    assert len(incidents) == 1, told_of
+    (before,) = incidents
     assert before["status"] == "firing"
     (seen,) = slack.visible("payments")
     assert "agent-0" in seen.text and "issue_refund" in seen.text
