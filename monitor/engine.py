@@ -117,6 +117,14 @@ class PartitionEngine:
             self._pop_wake()
         return None
 
+    def claimed(self, event: Event) -> str | None:
+        """The agent of an event that names none: by the component that changed, its run, or its session's or user's."""
+        owners = self._owners
+        if event.component is not None and event.component.startswith("agent:"):
+            changed = event.component.removeprefix("agent:")
+            return changed if changed in self.agents else None
+        return owners.get(event.run or "") or owners.get(f"session {event.session}") or owners.get(f"user {event.user}")
+
     # -- state
 
     def changes(self) -> list[Entry]:
@@ -153,10 +161,10 @@ class PartitionEngine:
         now = self.now
         if now == 0.0:
             now = self.now = float(int(event.at))
-        name = event.agent or self._claimed(event)
+        name = event.agent or self.claimed(event)
         if name is None:
             self._count("events")
-            self._count("unassigned")
+            self._count("change" if event.kind == "change" else "unassigned")  # a change concerns many agents, or none
             return
         agent = self.agents.get(name)
         if agent is None:
@@ -293,11 +301,6 @@ class PartitionEngine:
                 owners[key] = agent
         while len(owners) > REMEMBERED:
             del owners[next(iter(owners))]
-
-    def _claimed(self, event: Event) -> str | None:
-        """The agent of an event that names none: by its run, else by the last run of its session or user."""
-        owners = self._owners
-        return owners.get(event.run or "") or owners.get(f"session {event.session}") or owners.get(f"user {event.user}")
 
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1

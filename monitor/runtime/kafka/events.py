@@ -180,7 +180,7 @@ class EventsCore:
         """Whether an event that names no agent is for this partition; an original goes to the others as a copy."""
         if event.kind == "heartbeat":
             return True
-        mine = event.kind == "change" or self.engine._claimed(event) is not None
+        mine = event.kind == "change" or self.engine.claimed(event) is not None
         if not copy and (event.kind == "change" or not mine):
             headers = (*observed_header(event.observed_time or 0.0), (COPY, b"1"))
             others = (number for number in range(self._partitions) if number != self._partition)
