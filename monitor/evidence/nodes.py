@@ -1,13 +1,16 @@
 """A node: one failure signal in one slice of an agent; one account of the alert budget.
 
 A node learns what is normal, gathers evidence against it with the recursion of `detectors.recursion`, and, once it has
-paged, gathers evidence that the signal is back. A CUSUM of one middling bet runs beside it: it decides nothing, it
-dates the onset and counts what came since.
+paged, gathers evidence that the signal is back. Two CUSUMs run beside it, of a middling bet and of a strong one: they
+decide nothing, they date the onset and count what came since. A small reference forgets a stray failure slowly under
+the middling bet; the strong one dates what fails mostly.
 
 Invariant: while a node fires its reference is frozen, so that the fault does not become normal.
 """
 
 from __future__ import annotations
+
+import math
 
 from msgspec import Struct
 
@@ -19,6 +22,10 @@ from schemas import limits
 ONSET_BET = 1
 """The bet whose CUSUM dates the onset: odds ratio 2.5, slope 2.5."""
 
+_SHARP = 0.5
+"""The strong bet: L = 1 + 0.5 (y - m) / m, so that one good run halves it."""
+_PENALTY = 2.0
+"""Nats by which two levels must explain the stretch better than one."""
 ERRORS = 5
 """Error types that a node tells apart in an episode; the latest are kept."""
 SUSPICIOUS = 3.0
@@ -86,6 +93,13 @@ class Node(Struct, array_like=True, gc=False):
     since_expected: float = 0.0
     runs_before: float = 0.0
     """Runs of the agent, of whatever version, that had closed when the onset was set."""
+    sharp_onset: float = 0.0
+    sharp_cusum: float = 0.0
+    sharp_n: float = 0.0
+    sharp_bad: float = 0.0
+    sharp_expected: float = 0.0
+    sharp_runs_before: float = 0.0
+    """The same, as the strong bet dates it."""
     examples: list[str] = []
     errors: list[str] = []
     """Error types of the bad observations since the onset, the latest last."""
@@ -179,8 +193,31 @@ def date(node: Node, value: float, y: float, mean: float, run: str, error: str |
     node.since_n += 1.0
     node.since_bad += y
     node.since_expected += mean
+    if node.sharp_cusum <= 1.0:
+        if y == 0.0:
+            node.sharp_cusum = 0.0
+            return
+        node.sharp_onset, node.sharp_runs_before, node.sharp_cusum = now, runs, 1.0
+        node.sharp_n = node.sharp_bad = node.sharp_expected = 0.0
+    node.sharp_cusum *= 1.0 + _SHARP * (y - mean) / mean
+    node.sharp_n += 1.0
+    node.sharp_bad += y
+    node.sharp_expected += mean
     if y > 0.0:
         _remember(node, run, error)
+
+
+def sharpen(node: Node) -> None:
+    """Where the strong bet dates the onset better, by the likelihood of what came since, take its date and counts."""
+    if node.sharp_cusum <= 1.0 or node.sharp_n >= node.since_n:
+        return
+    if _surprise(node.sharp_bad, node.sharp_n, node.sharp_expected) + _surprise(
+        node.since_bad - node.sharp_bad, node.since_n - node.sharp_n, node.since_expected - node.sharp_expected
+    ) - _PENALTY < _surprise(node.since_bad, node.since_n, node.since_expected):
+        return
+    node.onset, node.runs_before = node.sharp_onset, node.sharp_runs_before
+    node.since_n, node.since_bad, node.since_expected = node.sharp_n, node.sharp_bad, node.sharp_expected
+    node.examples = node.examples[-max(math.ceil(node.since_bad), 1) :]
 
 
 def silence_evidence(node: Node) -> None:
@@ -198,6 +235,7 @@ def unlearn(node: Node, bad: float, n: float) -> None:
 
 def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key, runs: float) -> Firing:
     """Begin an episode from what was counted since the onset. `runs`: of the agent, by now."""
+    sharpen(node)
     unlearn(node, node.since_bad, node.since_n)
     normal = node.declared if node.declared is not None else reference.learned(node.k, node.n)
     node.firing = Firing(
@@ -261,8 +299,22 @@ def _restart(node: Node, now: float) -> None:
     node.cusum = 0.0
     node.onset = now
     node.since_n = node.since_bad = node.since_expected = 0.0
+    node.sharp_cusum = 0.0
     node.examples = []
     node.errors = []
+
+
+def _surprise(bad: float, n: float, expected: float) -> float:
+    """log likelihood of `bad` among `n` at their own rate, against that at the null's, nats."""
+    if n <= 0.0:
+        return 0.0
+    null = min(max(expected / n, 1e-9), 1.0 - 1e-9)
+    found = 0.0
+    if bad > 0.0:
+        found += bad * math.log(bad / n / null)
+    if bad < n:
+        found += (n - bad) * math.log((1.0 - bad / n) / (1.0 - null))
+    return found
 
 
 def _remember(node: Node, run: str, error: str | None) -> None:

@@ -269,10 +269,10 @@ class Slices:
         watched = node.key
         family = self._family(node)
         chosen = node if node.version is not None else _smallest_slice(node, family)
-        since_bad, since_n = chosen.since_bad, chosen.since_n
         nodes.fire(chosen, self.identify(*chosen.key), now, chosen.mode, watched, self.runs)
         self.firing[chosen.key] = chosen
         self._say(chosen, "firing", now)
+        since_bad, since_n = chosen.since_bad, chosen.since_n
         for relative in [node, *family]:
             self.touched.add(relative.key)
             if relative is chosen or relative.firing is not None:
@@ -282,6 +282,7 @@ class Slices:
                 nodes.silence_evidence(relative)
             elif chosen.version is None:
                 if relative.cusum > 1.0:
+                    nodes.sharpen(relative)
                     nodes.unlearn(relative, relative.since_bad, relative.since_n)
                 nodes.silence_evidence(relative)
 

@@ -10,6 +10,8 @@ from monitor.evidence.traffic import Traffic
 from monitor.signals import TRAFFIC
 from schemas.finding import Finding, FindingStatus
 
+UNLIKELY = 0.1
+"""A sibling is called unaffected where the fault would have stayed hidden in it at most so often."""
 SIBLINGS = 5
 """Slices that are named as not affected."""
 
@@ -26,7 +28,9 @@ def of_node(
     firing = node.firing
     assert firing is not None
     n, bad = counted(firing, status)
-    well = sorted((other.seen, other.version or "") for other in siblings if _is_well(other, firing))
+    beside = [other for other in siblings if other.seen >= firing.onset]
+    shown = _would_show(firing, len(beside))
+    well = sorted((other.seen, other.version or "") for other in beside if shown and _is_well(other, firing))
     return Finding(
         id=identity,
         incident_key=firing.incident_key,
@@ -90,9 +94,15 @@ def of_traffic(
     )
 
 
+def _would_show(firing: Firing, siblings: int) -> bool:
+    """Whether the siblings had so many runs since the onset that the fault would have shown in each, nine in ten."""
+    level = firing.bad / max(firing.n, 1.0)
+    return siblings > 0 and (1.0 - level) ** ((firing.others + firing.gap) / siblings) <= UNLIKELY
+
+
 def _is_well(sibling: Node, firing: Firing) -> bool:
-    """Whether a sibling ran since the onset, and nearer to what was normal than to the fault."""
-    if sibling.firing is not None or sibling.seen < firing.onset:
+    """Whether a sibling that ran since the onset is nearer to what was normal than to the fault."""
+    if sibling.firing is not None:
         return False
     half = (firing.before + firing.bad / max(firing.n, 1.0)) / 2.0
     return sibling.cusum <= 1.0 or sibling.since_bad < half * sibling.since_n
