@@ -9,6 +9,8 @@ WEB = {"requests_refused", "live_clients", "live_refused", "build_info", "ready"
 """Counted by the web shell."""
 RUNTIME = {"dead_letters", "findings", "nodes", "tick_age_seconds", "lag_records", "traces_open", "outbox_pending"}
 """Counted by the runtime itself."""
+KAFKA = {"events_copied", "events_forwarded"}
+"""Counted where events travel over topics."""
 
 
 def test_every_counter_has_a_place_in_the_list() -> None:
@@ -22,7 +24,7 @@ def test_every_metric_is_counted_by_somebody() -> None:
     counted = {name.partition(":")[0] for name in (*NAMES.values(), *PREFIXES.values())}
     listed = {metric.name for metric in METRICS}
     of_views = {name for name in listed if name.startswith(("agent", "budget"))}
-    assert counted | WEB | RUNTIME | of_views | DERIVED == listed
+    assert counted | WEB | RUNTIME | KAFKA | of_views | DERIVED == listed
 
 
 def test_parts_are_summed_and_what_has_no_name_is_left_out() -> None:
