@@ -1,4 +1,4 @@
-"""Recorded events, from files: JSON lines of ours, OTLP bodies, plain or gzip, or the log of an embedded monitor.
+"""Recorded events: JSON lines of ours or OTLP bodies in files, plain or gzip, the log of an embedded monitor, a topic.
 
 The bytes say which. All of it is read, put in the order of time, and given to `monitor.runtime.replay`; the log of a
 monitor stays in its own order, with its own ticks. Nothing is stored. What cannot be read is counted as a dead letter
@@ -21,8 +21,9 @@ from monitor.intake import otlp
 from monitor.intake.assembler import Assembler
 from monitor.intake.spans import Record as SpanRecord
 from monitor.runtime.store import StoreError, read_log
+from monitor.runtime.topic_log import SCHEME, TopicLogError, read_topic
 from schemas.event import BadEvent, Event, Reason, decode
-from schemas.records import CONTROL_PREFIX, Ack, Grant, Tick, decode_control
+from schemas.records import CONTROL_PREFIX, Ack, Grant, Tick, decode_control, is_control
 
 GZIP = b"\x1f\x8b"
 SQLITE = b"SQLite format 3\0"
@@ -61,14 +62,18 @@ class History:
             self.bad.append(f"{place}: {error.reason}: {error.detail}")
 
 
-def read(paths: Sequence[Path], trace_timeout: float) -> History:
-    """All files as one history. Raises `CannotRead`."""
+def read(inputs: Sequence[Path | str], trace_timeout: float, bootstrap_servers: str = "") -> History:
+    """All files and topics (`kafka://topic`) as one history. Raises `CannotRead`."""
     history = History()
     spans: list[SpanRecord] = []
-    for path in paths:
+    for given in inputs:
+        if isinstance(given, str) and given.startswith(SCHEME):
+            _read_topic(given.removeprefix(SCHEME), bootstrap_servers, history, spans)
+            continue
+        path = Path(given)
         content = _content(path)
         if content.startswith(SQLITE):
-            if len(paths) > 1:
+            if len(inputs) > 1:
                 raise CannotRead(f"{path} is the log of a monitor; it is replayed alone, in its own order")
             return _read_log(path, history)
         if _is_text(content):
@@ -118,6 +123,20 @@ def _read_log(path: Path, history: History) -> History:
     except StoreError as error:
         raise CannotRead(str(error)) from None
     return history
+
+
+def _read_topic(topic: str, bootstrap_servers: str, history: History, spans: list[SpanRecord]) -> None:
+    """A topic of events or of OTLP. Its ticks are left out: each partition has its own, and time is made anew."""
+    try:
+        for place, value in read_topic(bootstrap_servers, topic):
+            if is_control(value):
+                continue
+            if _is_text(value):
+                _read_lines(value, place, history, spans)
+            else:
+                _read_otlp(value, place, history, spans)
+    except TopicLogError as error:
+        raise CannotRead(str(error)) from None
 
 
 def _read_lines(content: bytes, path: str, history: History, spans: list[SpanRecord]) -> None:

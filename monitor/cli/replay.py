@@ -48,15 +48,16 @@ class _Time(click.ParamType):
     epilog="Example: forewarn replay forewarn.yaml runs.jsonl.gz --json | tail -1",
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("inputs", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per finding and notification.")
 @click.option("--until", type=_Time(), help="Keep the clock running after the last event, to this time.")
-def command(file: Path, inputs: tuple[Path, ...], as_json: bool, until: float | None) -> None:
+def command(file: Path, inputs: tuple[str, ...], as_json: bool, until: float | None) -> None:
     """Push recorded events through engine and router, as the configuration FILE says, on a virtual clock.
 
     INPUTS are JSON lines of events or OTLP bodies (protobuf or JSON), plain or gzip; they are sorted by time. Or one
-    forewarn.db of an embedded monitor: its log, in its own order and with its own ticks. Nothing is sent. The last line
-    is a summary. Exit code 0, or 2 if something cannot be read.
+    forewarn.db of an embedded monitor: its log, in its own order and with its own ticks. Or kafka://TOPIC, read from
+    the broker of the configuration. Nothing is sent. The last line is a summary. Exit code 0, or 2 if something cannot
+    be read.
     """
     try:
         config = load(file, environment())
@@ -68,7 +69,7 @@ def command(file: Path, inputs: tuple[Path, ...], as_json: bool, until: float | 
         raise click.exceptions.Exit(COULD_NOT_RUN) from None
     began = time.perf_counter()
     try:
-        recorded = history.read(inputs, config.runtime.trace_timeout)
+        recorded = history.read(inputs, config.runtime.trace_timeout, config.runtime.kafka.bootstrap_servers)
     except history.CannotRead as error:
         click.echo(f"forewarn: {error}", err=True)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None
