@@ -48,7 +48,7 @@ def parts_of(config: Config, notifiers: Callable[[], Mapping[str, Notifier]], *,
         spans.encode,
         spans.decode,
         spans.key,
-        lambda: Assembler(trace_timeout=config.runtime.trace_timeout),
+        lambda: Assembler(trace_timeout=config.runtime.trace_timeout, keep_text=True),
     )
     return Parts(
         bodies.read_events,

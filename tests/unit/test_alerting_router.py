@@ -62,6 +62,14 @@ def test_it_repeats_after_the_interval_and_says_when_it_wants_to() -> None:
     assert told(repeated) == ["payments: repeat interval elapsed"] and not repeated[0].mention
 
 
+def test_a_notice_is_not_repeated_where_no_route_is_written() -> None:
+    router = Router(MINIMAL)
+    router.step([finding(mode="notice")], START)
+    assert router.next_wake() is None
+    assert router.tick(START + 30 * 86_400) == []
+    assert router.incidents()[0].status == "firing"
+
+
 def test_time_alone_never_resolves() -> None:
     router = Router(MINIMAL)
     router.step([finding()], START)

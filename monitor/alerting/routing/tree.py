@@ -7,6 +7,7 @@ Grouping by labels and waits belong to the stage behind; here an incident is the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ from monitor.alerting.routing.matchers import Matcher, matches_all, parse_matche
 from schemas.config import Config, Route
 
 REPEAT_SECONDS = 14_400.0
-"""An incident that goes on is repeated so often, where the YAML does not say otherwise."""
+"""An incident that goes on is repeated so often, where the YAML does not say otherwise. Without a `route:`, only a page
+is."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Routing:
         """Who is told of an alert with these labels; one entry for each receiver, the first route to it."""
         owner = labels.get("owner", "")
         if self._root is None:
-            return (Destination(owner, "{}", REPEAT_SECONDS),)
+            # A notice says its thing once: an agent that was retired would otherwise be told of for ever.
+            repeat = REPEAT_SECONDS if labels.get("severity") == "page" else math.inf
+            return (Destination(owner, "{}", repeat),)
         found: dict[str, Destination] = {}
         for node in _walk(self._root, labels):
             receiver = node.receiver if node.receiver is not None else owner
