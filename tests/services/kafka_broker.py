@@ -301,11 +301,14 @@ def main(arguments: list[str]) -> int:
             sys.stdout.write(f"{prepare()}\n")
             return 0
         if arguments == ["run"]:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it as Ctrl-C does: with its broker
             broker = start()
-            sys.stdout.write(f"{broker.bootstrap}\n")
-            sys.stdout.flush()
             try:
-                signal.sigwait({signal.SIGINT, signal.SIGTERM})
+                sys.stdout.write(f"{broker.bootstrap}\n")
+                sys.stdout.flush()
+                signal.pause()
+            except KeyboardInterrupt:
+                pass
             finally:
                 broker.stop()
             return 0
