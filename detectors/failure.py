@@ -38,23 +38,35 @@ class Bets(NamedTuple):
     def values(self, y: float) -> list[float]:
         """The e-values L[j] of one observation `y` in [0, 1]."""
         gap = y - self.mean
-        return [1.0 + slope * gap for slope in self.slopes]
+        a, b, c, d, e, f = self.slopes
+        return [1.0 + a * gap, 1.0 + b * gap, 1.0 + c * gap, 1.0 + d * gap, 1.0 + e * gap, 1.0 + f * gap]
 
 
 def bets(grid: Grid, mean: float) -> Bets:
     """The bets against a null mean in (0, 1)."""
+    small = mean < _SMALL
     if grid == "odds":
+        # L = q/m for y = 1 is 1 + slope * (1 - m) with slope = (q - m) / (m * (1 - m)) = (r - 1) (1 + o) / (1 + r o)
         odds = mean / (1.0 - mean)
-        spread = mean * (1.0 - mean)
-        ratios = _RATIOS + _LONG_RATIOS if mean < _SMALL else _RATIOS
-        slopes = [(odds * r / (1.0 + odds * r) - mean) / spread for r in ratios]
+        whole = 1.0 + odds
+        a, b, c, d = _RATIOS
+        e, f = _LONG_RATIOS
+        slopes = (
+            (a - 1.0) * whole / (1.0 + a * odds),
+            (b - 1.0) * whole / (1.0 + b * odds),
+            (c - 1.0) * whole / (1.0 + c * odds),
+            (d - 1.0) * whole / (1.0 + d * odds),
+            (e - 1.0) * whole / (1.0 + e * odds) if small else 0.0,
+            (f - 1.0) * whole / (1.0 + f * odds) if small else 0.0,
+        )
     else:
         cap = 0.99 / mean
-        slopes = [min(slope, cap) for slope in _SLOPES]
-        if mean < _SMALL:
-            slopes += [math.sqrt(_SLOPES[-1] * cap), cap]
-    slopes += [0.0] * (SIZE - len(slopes))
-    return Bets(mean, tuple(slopes), LONG_WEIGHTS if mean < _SMALL else _EQUAL)
+        a, b, c, d = _SLOPES
+        if small:
+            slopes = (a, b, c, d, math.sqrt(d * cap), cap)  # none of them reaches the cap
+        else:
+            slopes = (min(a, cap), min(b, cap), min(c, cap), min(d, cap), 0.0, 0.0)
+    return Bets(mean, slopes, LONG_WEIGHTS if small else _EQUAL)
 
 
 def tolerated(reference: float, tolerance: float) -> float:

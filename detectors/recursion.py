@@ -45,4 +45,5 @@ def step_sums(evidence: list[float], sums: Sequence[int], weights: Sequence[floa
 
 def fixed_logs(bets: Sequence[float]) -> tuple[int, ...]:
     """log L per bet as integers in units of 1 / SCALE, for parents to add up (T4: the same L at every level)."""
-    return tuple([round(math.log(bet) * SCALE) for bet in bets])
+    log = math.log
+    return tuple([round(log(bet) * SCALE) if bet != 1.0 else 0 for bet in bets])

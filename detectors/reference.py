@@ -16,7 +16,10 @@ INHERITED_RUNS = 2_000.0
 
 def learned(failures: float, runs: float) -> float:
     """The learned rate from `failures` among `runs`, both before the run that is judged."""
-    return min(max((failures + 0.5) / (runs + 1.0), LOWEST), HIGHEST)
+    rate = (failures + 0.5) / (runs + 1.0)
+    if rate < LOWEST:
+        return LOWEST
+    return rate if rate < HIGHEST else HIGHEST
 
 
 def is_live(failures: float, runs: float) -> bool:

@@ -10,8 +10,9 @@ Not here: what a closed run means for a node (`monitor.agents`).
 from __future__ import annotations
 
 import math
-import zlib
+from array import array
 from collections import deque
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -35,8 +36,8 @@ TIMEOUT_FACTOR = 3.0
 """A run is hung after this many times the agent's p99 duration without a sign of life."""
 USUAL = 0.99
 
-_DIGEST = 4
-"""Bytes kept of an event id after its run closed: they only tell a duplicate from a late event, which both drop."""
+_NO_IDS: set[str] = set()
+"""What closed runs hold; nothing is ever added to it."""
 
 
 class Run(Struct, array_like=True, gc=False):
@@ -64,7 +65,7 @@ class Run(Struct, array_like=True, gc=False):
     """Rises with each tick's first sign of life and with closing: the order in which runs hang, leave and give way."""
     closed: bool = False
     packed: bytes = b""
-    """Digests of its event ids, once it is closed."""
+    """CRCs of its event ids, once it is closed: they only tell a duplicate from a late event, which both drop."""
 
 
 class Closed(Struct, frozen=True, gc=False):
@@ -115,7 +116,9 @@ class RunTracker:
         if run is None:
             run = self._begin(name, event, now)
         elif run.closed:
-            self.count("duplicates" if _digest(event.id) in _unpack(run.packed) else "late")
+            known = array("I")
+            known.frombytes(run.packed)
+            self.count("duplicates" if crc32(event.id.encode()) in known else "late")
             return None
         elif event.id in run.ids:
             self.count("duplicates")
@@ -259,8 +262,8 @@ class RunTracker:
         run.order = self._order
         run.closed = True
         run.seen = now
-        run.packed = b"".join([_digest(name) for name in run.ids])
-        run.ids = set()
+        run.packed = array("I", [crc32(name.encode()) for name in run.ids]).tobytes()
+        run.ids = _NO_IDS
         del self.open[run.run]
         self.touched.add(run.block)
         self._closed.append((now, run.run))
@@ -287,11 +290,3 @@ class RunTracker:
     def count(self, name: str) -> None:
         """Add one to a counter."""
         self.counts[name] = self.counts.get(name, 0) + 1
-
-
-def _digest(name: str) -> bytes:
-    return zlib.crc32(name.encode()).to_bytes(_DIGEST, "big")
-
-
-def _unpack(packed: bytes) -> set[bytes]:
-    return {packed[i : i + _DIGEST] for i in range(0, len(packed), _DIGEST)}

@@ -9,7 +9,7 @@ from msgspec import Struct
 AgentState = Literal["warming up", "healthy", "incident", "silent", "blind"]
 
 
-class RunView(Struct, frozen=True, kw_only=True):
+class RunView(Struct, frozen=True, kw_only=True, gc=False):
     """One closed run. Times in epoch seconds, duration in seconds."""
 
     run: str

@@ -24,7 +24,7 @@ ONSET_BET = 1
 
 _SHARP = 0.5
 """The strong bet: L = 1 + 0.5 (y - m) / m, so that one good run halves it."""
-_PENALTY = 2.0
+_PENALTY = 5.0
 """Nats by which two levels must explain the stretch better than one."""
 ERRORS = 5
 """Error types that a node tells apart in an episode; the latest are kept."""
@@ -149,8 +149,7 @@ class Node(Struct, array_like=True, gc=False):
 
 def bets_of(node: Node) -> Bets:
     """The bets against the node's reference, moved by its tolerance."""
-    grid = FAILURE_SIGNALS[node.signal].grid
-    return failure.bets(grid, failure.tolerated(node.reference, node.tolerance))
+    return failure.bets(FAILURE_SIGNALS[node.signal].grid, failure.tolerated(node.reference, node.tolerance))
 
 
 def learn(node: Node, y: float) -> None:
@@ -165,12 +164,14 @@ def drip(node: Node, now: float, rate: float, end: float) -> float:
 
     `rate` is the account's, `end` the time at which the grant ends.
     """
-    until = min(now, end)
-    flowed = node.pending
-    if until > node.last:
-        flowed += node.share * rate * (until - node.last)
+    last = node.last
+    if now <= last:
+        flowed = node.pending
+    else:
+        until = now if now < end else end
+        flowed = node.pending + node.share * rate * (until - last) if until > last else node.pending
+        node.last = now
     node.pending = 0.0
-    node.last = max(now, node.last)
     return flowed
 
 
@@ -185,8 +186,12 @@ def date(node: Node, value: float, y: float, mean: float, run: str, error: str |
     `value`: of `ONSET_BET`. `runs`: of the agent, before this one.
     """
     if node.cusum <= 1.0:
-        _restart(node, now)
+        if node.since_n:
+            _restart(node, now)
+        node.onset = now
         node.runs_before = runs
+        if value <= 1.0:
+            return
         node.cusum = value
     else:
         node.cusum *= value

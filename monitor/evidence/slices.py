@@ -87,6 +87,8 @@ class Slices:
         self.touched: set[Key] = set()
         self.accounts: dict[str, Account] = {}
         self.asked: list[str] = []
+        self._off = {name for name, setting in settings.items() if setting.mode == "off"}
+        self._above: dict[tuple[str, str | None], tuple[str, ...]] = {}
         self._waiting: list[tuple[Waiting, Bets]] = []
         self._opened: list[tuple[float, str]] = []
         self.evidence: dict[str, list[int]] = {}
@@ -106,7 +108,7 @@ class Slices:
         self, signal: Signal, run: Run, tool: str | None, y: float, error: str | None, root: bool, now: float
     ) -> None:
         """One observation of a closed run: `y` in [0, 1]. `root`: parents above agents may hear of it."""
-        if self._setting(signal.name).mode == "off":
+        if signal.name in self._off:
             return
         middle = self._node((signal.name, None, tool), now)
         leaf = middle if run.version is None else self._node((signal.name, run.version, tool), now)
@@ -120,8 +122,8 @@ class Slices:
                 nodes.learn(leaf, y)
             return
         normal = judge.reference
-        bets = nodes.bets_of(judge)
-        value = bets.values(y)[nodes.ONSET_BET]
+        bets = failure.bets(signal.grid, failure.tolerated(normal, judge.tolerance))  # `nodes.bets_of`, not read twice
+        value = 1.0 + bets.slopes[nodes.ONSET_BET] * (y - bets.mean)
         nodes.date(middle, value, y, bets.mean, run.run, error, now, self.runs)
         nodes.learn(middle, y)
         if leaf is not middle:
@@ -240,13 +242,13 @@ class Slices:
         tool = item.tool or None
         middle = self.nodes.get((item.signal, None, tool))
         leaf = self.nodes.get((item.signal, item.version, tool)) if item.version else None
-        if any(node is not None and node.firing is not None for node in (middle, leaf)):
+        if (middle is not None and middle.firing is not None) or (leaf is not None and leaf.firing is not None):
             return
-        values = bets.values(item.y)
+        values, weights = bets.values(item.y), bets.weights
         for node in (middle, leaf):
             if node is not None:
                 self.touched.add(node.key)
-                if recursion.step(node.evidence, values, bets.weights, self._drip(node, now)):
+                if recursion.step(node.evidence, values, weights, self._drip(node, now)):
                     self._page(node, now)
                     return
         if item.root:
@@ -343,9 +345,15 @@ class Slices:
     def _tell_parents(
         self, signal: str, tool: str | None, logs: tuple[int, ...], y: float, normal: float, run: str
     ) -> None:
-        owner_and_fleet = (f"{signal}|owner|{self.owner}", f"{signal}|fleet|")
+        above = self._above.get((signal, tool))
+        if above is None:
+            owner_and_fleet = (f"{signal}|owner|{self.owner}", f"{signal}|fleet|")
+            above = owner_and_fleet if tool is None else (f"{signal}|tool|{tool}",)
+            if len(self._above) >= NODES:
+                self._above.clear()
+            self._above[(signal, tool)] = above
         bad, expected = round(y * recursion.SCALE), round(normal * recursion.SCALE)
-        for parent in owner_and_fleet if tool is None else (f"{signal}|tool|{tool}",):
+        for parent in above:
             sums = self.evidence.get(parent)
             if sums is None:
                 sums = self.evidence[parent] = [0] * (failure.SIZE + 3)

@@ -68,7 +68,7 @@ def test_when_everything_fails_at_once_the_page_comes_within_40_runs(normal: flo
         (page,) = [one for one in firing(findings) if one.time >= START + 700 * 60]
         took.append((page.time - START) / 60.0 - 700.0)
         assert page.before == pytest.approx(normal, abs=0.08)
-        assert page.after > 0.6
+        assert page.after >= 0.5
     assert max(took) <= 40
 
 
