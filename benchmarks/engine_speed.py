@@ -115,10 +115,10 @@ def main() -> None:
     profile.disable()
     counted = len(records) - first
     nodes = sum(len(agent.slices.nodes) for agent in engine.partition.agents.values())
-    print(f"{counted / took:,.0f} records/s  ({counted:,} records in {took:.2f} s of CPU, {findings} findings)")  # noqa: T201
-    print(f"{len(engine.partition.agents):,} agents, {nodes:,} nodes, {engine.partition.counts['runs']:,} runs")  # noqa: T201
+    print(f"{counted / took:,.0f} records/s  ({counted:,} records in {took:.2f} s of CPU, {findings} findings)")
+    print(f"{len(engine.partition.agents):,} agents, {nodes:,} nodes, {engine.partition.counts['runs']:,} runs")
     if options.save:
-        print(f"{saved / counted:,.0f} bytes of changed state per record")  # noqa: T201
+        print(f"{saved / counted:,.0f} bytes of changed state per record")
     if options.profile:
         pstats.Stats(profile).sort_stats("tottime").print_stats(25)
 

@@ -347,3 +347,14 @@ def test_wakes_do_not_pile_up() -> None:
     engine, _ = replay(CONFIG, events(runs))
     assert len(engine.partition._wakes) <= 1_000 + 2 * 5
     assert len(engine.partition._scheduled) <= 5
+
+
+def test_ever_new_tools_fill_no_memory() -> None:
+    """Each run calls tools that nobody saw before."""
+    runs = [Run("x", START + i, tools={f"t{i}.{j}": (1, 0) for j in range(40)}) for i in range(120)]
+    engine, findings = replay(CONFIG, events(runs))
+    agent = engine.partition.agents["x"]
+    assert len(agent.slices.nodes) <= 2_000
+    assert len(agent.tools) <= 200
+    assert engine.partition.counts["nodes_evicted"] >= 2 * 120 * 40 - 2_000
+    assert findings == []
