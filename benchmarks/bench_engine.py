@@ -1,6 +1,6 @@
 """How many records a second the engine steps: the pure core, without decoding, disk or network.
 
-    python benchmarks/engine_speed.py [--agents 1000] [--tools 20] [--per-second 20000] [--seconds 20] [--profile]
+    python benchmarks/bench_engine.py [--agents 1000] [--tools 20] [--per-second 20000] [--seconds 20] [--profile]
 
 Each run is eight events: started, three model calls, three tool calls, finished; a few per cent of runs and calls fail.
 Ticks come once a second of event time, as they do live. Default detectors: run.failed, run.hung, tool.failed,
