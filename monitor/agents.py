@@ -129,7 +129,7 @@ class Agent:
             found.append(closed)
         self.slices.release(now)
         if self.slices.firing:
-            self.slices.expire(now)
+            self.slices.say_quiet(now)
         self._advance_traffic(now)
         self.slices.ask(now)
         self.tracker.forget(now)
@@ -181,7 +181,7 @@ class Agent:
             return now + 1.0
         rate = self.slices.accounts[self.owner].rate(self.traffic.mode)
         wake = traffic.next_wake(self.traffic, TRAFFIC_SHARE * rate)
-        return max(min(wake, self.tracker.next_wake(), self.slices.next_expiry()), now + 1.0)
+        return max(min(wake, self.tracker.next_wake(), self.slices.next_quiet()), now + 1.0)
 
     def _advance_traffic(self, now: float) -> None:
         setting = self.settings.detectors.get(TRAFFIC, _NO_SETTING)

@@ -122,7 +122,7 @@ def visible(finding: Finding) -> str:
     """What a reader would see change: the sentence, the names, and the count each time it has doubled."""
     doublings = int(math.log2(finding.after_n)) if finding.after_n >= 1.0 else 0
     sides = (*sorted(finding.affected), "|", *sorted(finding.unaffected), "|", *sorted(finding.error_types))
-    return "\n".join((headline(finding), str(doublings), finding.mode, *sides))
+    return "\n".join((headline(finding), str(doublings), finding.mode, finding.reason, *sides))
 
 
 def _is_share(finding: Finding) -> bool:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from detectors import failure, recursion, shares
-from monitor.evidence import parents
+from monitor.evidence import parents, words
 from monitor.evidence.ledger import Book, Ledger
 from monitor.evidence.parents import Parent
 from monitor.topology import Topology
@@ -31,8 +31,8 @@ PARENTS = 10_000
 """Nodes above agents. More: no new ones, counted as `parents_refused`."""
 
 
-ABANDONED_SECONDS = 86400.0
-"""An episode of a parent that hears nothing at all ends after so long."""
+QUIET_SECONDS = 3600.0
+"""A firing parent that hears nothing for so long says so, once."""
 _LEVELS = ("tool", "owner", "fleet")
 
 
@@ -107,8 +107,11 @@ class Aggregator:
             if parent is not None and self._pending[name]:
                 self._step(parent, self._pending[name], now, findings)
         for name in sorted(self._firing):
-            if now - self.parents[name].last >= ABANDONED_SECONDS:
-                self._resolve(self.parents[name], "no runs for a day", now, findings)
+            parent = self.parents[name]
+            if parent.firing is not None and not parent.firing.quiet and now - parent.last >= QUIET_SECONDS:
+                parent.firing.quiet = True
+                self._dirty.add(name)
+                findings.append(parents.say(parent, "update", now, words.no_data_since(parent.last)))
         self._pending = {}
         self.spend(findings)
         self._heard_more |= bool(self._fired)

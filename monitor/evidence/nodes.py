@@ -68,6 +68,8 @@ class Firing(Struct, array_like=True, gc=False):
     """What the last word about it told, and when."""
     mode: str = "page"
     watched: tuple[str, str | None, str | None] | None = None
+    quiet: bool = False
+    """Whether it was said that no data come any more."""
 
 
 class Node(Struct, array_like=True, gc=False):
@@ -256,6 +258,7 @@ def observe_firing(node: Node, y: float, run: str, error: str | None) -> bool:
     """One observation while the node fires; True when the evidence says that the signal is back."""
     firing = node.firing
     assert firing is not None
+    firing.quiet = False
     if firing.back <= resolution.drip(firing.n):
         firing.back_n = firing.back_bad = 0.0
     firing.back_n += 1.0

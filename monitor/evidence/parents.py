@@ -157,6 +157,7 @@ def observe_firing(parent: Parent, tick: Evidence) -> bool:
     firing = parent.firing
     assert firing is not None
     n, bad, _ = _counts(tick)
+    firing.quiet = False
     if firing.back <= resolution.drip(firing.n):
         firing.back_n = firing.back_bad = 0.0
     firing.back_n += n

@@ -40,8 +40,8 @@ NARROW = 0.7
 """Part of the excess that one version must explain to be named as the slice."""
 ALIKE = 0.5
 """It is not named if the other versions' excess per run is more than this part of its own."""
-ABANDONED_SECONDS = 86400.0
-"""An episode of a slice that gets no runs at all ends after so long."""
+QUIET_SECONDS = 3600.0
+"""A firing slice that gets no runs for so long says so, once; it goes on firing, because silence is no evidence."""
 
 
 class Waiting(Struct, array_like=True, frozen=True, order=True, gc=False):
@@ -143,17 +143,20 @@ class Slices:
                     gone = f"version {node.version}" if node.version not in (None, run.version) else f"tool {node.tool}"
                     self._resolve(node, f"{gone} gets no more runs", now)
 
-    def expire(self, now: float) -> None:
-        """End episodes of slices that got no run for so long that nobody can say whether they last."""
+    def say_quiet(self, now: float) -> None:
+        """Firing slices that got no run for a while say since when."""
         for key in sorted(self.firing, key=str):
             node = self.firing[key]
-            if now - node.seen >= ABANDONED_SECONDS:
+            assert node.firing is not None
+            if not node.firing.quiet and now - node.seen >= QUIET_SECONDS:
+                node.firing.quiet = True
                 self.touched.add(key)
-                self._resolve(node, "no runs for a day", now)
+                self._say(node, "update", now, words.no_data_since(node.seen))
 
-    def next_expiry(self) -> float:
-        """The next tick at which `expire` may have something to do; infinity for never."""
-        return min((node.seen for node in self.firing.values()), default=math.inf) + ABANDONED_SECONDS
+    def next_quiet(self) -> float:
+        """The next tick at which `say_quiet` may have something to say; infinity for never."""
+        loud = [node.seen for node in self.firing.values() if node.firing is not None and not node.firing.quiet]
+        return min(loud, default=math.inf) + QUIET_SECONDS
 
     def waits(self) -> bool:
         """Whether observations wait for earlier runs."""

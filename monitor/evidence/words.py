@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from monitor.evidence.nodes import Firing, Key, Node
 from monitor.evidence.traffic import Traffic
@@ -56,6 +57,11 @@ def of_node(
         reference="declared" if node.declared is not None else "learned",
         reason=reason,
     )
+
+
+def no_data_since(at: float) -> str:
+    """What is said of an episode that nothing is heard of any more; `at` in epoch seconds."""
+    return f"no data since {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def counted(firing: Firing, status: FindingStatus) -> tuple[float, float]:

@@ -197,7 +197,7 @@ def test_a_tool_that_is_no_longer_called_is_over() -> None:
     assert told == [("firing", "t", ""), ("resolved", "t", "tool t gets no more runs")]
 
 
-def test_an_agent_that_is_gone_is_over_after_a_day() -> None:
+def test_an_agent_that_is_gone_says_since_when_and_is_not_over() -> None:
     happened = events(_change(0.02, 0.9, 500, 540))
     engine = Engine(CONFIG)
     records = log(happened)
@@ -208,8 +208,10 @@ def test_an_agent_that_is_gone_is_over_after_a_day() -> None:
     while wake is not None and offset < len(records) + 500:
         findings += engine.step([(offset, Tick(wake, before))]).findings
         offset, before, wake = offset + 1, wake, engine.next_wake()
-    assert findings[-1].status == "resolved"
-    assert findings[-1].reason == "no runs for a day"
+    quiet = [one for one in findings if one.reason]
+    assert [one.status for one in quiet] == ["update"], "said once, and silence resolves nothing"
+    assert quiet[0].reason.startswith("no data since 20")
+    assert not [one for one in findings if one.status == "resolved"]
 
 
 # -- settings
