@@ -17,6 +17,7 @@ import random
 import time
 from collections.abc import Iterator
 
+from monitor.app import collect_rarely
 from monitor.engine import Engine, Record
 from schemas.config import Config
 from schemas.event import Event
@@ -89,6 +90,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", action="store_true", help="take the changes to be saved after each batch, as live")
     parser.add_argument("--cold", action="store_true", help="leave the nodes to warm up, which is cheaper for them")
+    parser.add_argument("--collect", action="store_true", help="leave Python's collector as it is by default")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
 
@@ -97,6 +99,8 @@ def main() -> None:
     first = options.warm * (options.per_second + 1)
     engine = Engine(Config())
     gc.freeze()
+    if not options.collect:
+        collect_rarely()
     engine.step(records[:first])
     engine.changes()
     if not options.cold:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from monitor import history
+from monitor import app, history
 from monitor.cli import COULD_NOT_RUN
 from monitor.cli.environment import environment
 from monitor.config import ConfigError, load, render
@@ -67,6 +67,7 @@ def command(file: Path, inputs: tuple[str, ...], as_json: bool, until: float | N
     except OSError as error:
         click.echo(f"forewarn: cannot read {file}: {error.strerror}", err=True)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None
+    app.collect_rarely()
     began = time.perf_counter()
     try:
         recorded = history.read(inputs, config.runtime.trace_timeout, config.runtime.kafka.bootstrap_servers)
