@@ -43,7 +43,7 @@ def ours() -> Detector:
             bets = nodes.bets_of(node)
             flowed = nodes.drip(node, now, 1.0 / WEEK, float("inf"))
             values = bets.values(y)
-            nodes.date(node, values, y, bets.mean, "", None, now, 0.0)
+            nodes.date(node, values[nodes.ONSET_BET], y, bets.mean, "", None, now, 0.0)
             paged = recursion.step(node.evidence, values, bets.weights, flowed)
         nodes.learn(node, y)
         return paged

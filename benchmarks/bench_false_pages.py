@@ -157,9 +157,9 @@ def _run(
 def main() -> None:
     """Print a line per scenario."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--owners", type=int, default=5)
+    parser.add_argument("--owners", type=int, default=3)
     parser.add_argument("--weeks", type=float, default=2.0)
-    parser.add_argument("--budget", type=float, default=1.0, help="pages per week")
+    parser.add_argument("--budget", type=float, default=5.0, help="pages per week")
     parser.add_argument("--agents", type=int, default=0, help="per owner; default: the scenario's")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), nargs="*", default=list(SCENARIOS))
