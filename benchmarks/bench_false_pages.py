@@ -1,6 +1,6 @@
 """False pages against the alert budget, where nothing changes: fleets that only fail as they always do.
 
-    python benchmarks/bench_false_pages.py [--owners 5] [--weeks 2] [--budget 1] [--agents 8] [--scenario steady ...]
+    python benchmarks/bench_false_pages.py [--owners 3] [--weeks 2] [--budget 5] [--agents 8] [--scenario steady ...]
 
 Each owner is a fleet of its own, stepped through the whole engine with learned references, from cold. A page counts
 whatever its signal. `pages` must stay at or below `granted`, give or take chance: two standard errors are shown.
