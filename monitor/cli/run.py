@@ -47,8 +47,11 @@ def command(
     One port takes events (POST /v1/events), OpenTelemetry (POST /v1/traces, /v1/logs), and shows the page at /.
     Exit code 0 after a clean stop, 2 if it could not run.
     """
-    for chatty in ("faust", "mode", "aiokafka", "kafka"):
-        logging.getLogger(chatty).setLevel(logging.DEBUG if log_level == "debug" else logging.WARNING)
+    quiet = logging.DEBUG if log_level == "debug" else logging.WARNING
+    for chatty in ("faust", "mode", "aiokafka", "monitor.runtime.kafka.microbatch"):
+        logging.getLogger(chatty).setLevel(quiet)
+    # Only topics are made and checked with this client, and what it cannot do is said once, by us.
+    logging.getLogger("kafka").setLevel(logging.DEBUG if log_level == "debug" else logging.CRITICAL)
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         config = load(file, environment()) if file is not None else Config()
