@@ -14,7 +14,8 @@ import msgspec
 from monitor.intake import cloudevents
 from monitor.intake.dead_letters import DeadLetter, dead_letter
 from schemas import limits
-from schemas.event import BadEvent, Event, Reason, decode
+from schemas.event import BadEvent, Event, Reason, decode, encode
+from schemas.records import is_control
 
 Headers = Mapping[str, str] | Mapping[str, bytes] | Iterable[tuple[str, str | bytes]]
 
@@ -34,12 +35,16 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Intake:
-    """What a body of our events held. `skipped`: objects of a kind that we do not know, and tombstones."""
+    """What a body of our events held. `skipped`: objects of a kind that we do not know, and tombstones.
+
+    `raws`: the JSON of each event as it came, with fields that we do not know and without what was settled here.
+    """
 
     events: list[Event] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     skipped: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    raws: list[bytes] = field(default_factory=list)
 
     @property
     def dead_letters(self) -> list[DeadLetter]:
@@ -58,6 +63,7 @@ def read_events(body: bytes, headers: Headers = (), received: float = 0.0, sourc
     if not body.strip():
         return Intake(skipped=1 if cloudevents.is_binary(known) else 0)
     events: list[Event] = []
+    raws: list[bytes] = []
     rejected: list[Rejected] = []
     counts: dict[str, int] = {}
     skipped = 0
@@ -68,7 +74,8 @@ def read_events(body: bytes, headers: Headers = (), received: float = 0.0, sourc
         if index >= limits.EVENTS_PER_BODY:
             raise BadEvent(Reason.TOO_LARGE, f"more than {limits.EVENTS_PER_BODY} events in one body")
         try:
-            event = decode(cloudevents.unwrap(piece, known) if enveloped else piece)
+            raw = cloudevents.unwrap(piece, known) if enveloped else piece
+            event = decode(raw)
         except BadEvent as error:
             if error.reason is Reason.UNKNOWN_KIND:
                 skipped += 1
@@ -78,7 +85,8 @@ def read_events(body: bytes, headers: Headers = (), received: float = 0.0, sourc
             continue
         settle_time(event, received, counts)
         events.append(event)
-    return Intake(events, rejected, skipped, counts)
+        raws.append(encode(event) if is_control(raw) else raw)  # nobody else's bytes may look like the monitor's
+    return Intake(events, rejected, skipped, counts, raws)
 
 
 def settle_time(event: Event, received: float, counts: dict[str, int]) -> None:

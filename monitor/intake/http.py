@@ -153,7 +153,7 @@ class _Front:
             except BadEvent as error:
                 raise _Refused(413, error.detail) from None
             counts = found.counts | {"events_skipped": found.skipped}
-            await self._sink.accept(Batch(found.events, (), found.dead_letters, counts))
+            await self._sink.accept(Batch(found.events, (), found.dead_letters, counts, found.raws))
         except Unavailable as error:
             return _plain(503, {"error": "try again"}, _retry(error))
         except _Refused as error:

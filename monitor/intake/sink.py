@@ -16,12 +16,16 @@ from schemas.event import Event
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All that one body held. `counts`: what was read, skipped or re-timed, by name (`events_skipped`, `skewed` …)."""
+    """All that one body held. `counts`: what was read, skipped or re-timed, by name (`events_skipped`, `skewed` …).
+
+    `raws`: the JSON of each event as it came, where it came as JSON; else empty.
+    """
 
     events: Sequence[Event] = ()
     spans: Sequence[Record] = ()
     dead_letters: Sequence[DeadLetter] = ()
     counts: dict[str, int] = field(default_factory=dict)
+    raws: Sequence[bytes] = ()
 
 
 class Unavailable(Exception):

@@ -42,6 +42,11 @@ class Batch(Protocol):
         """What was skipped or re-timed, by name."""
         ...
 
+    @property
+    def raws(self) -> Sequence[bytes]:
+        """The JSON of each event as it came; empty where events came otherwise."""
+        ...
+
 
 class Assembler(Protocol):
     """Spans → events: `monitor.intake.assembler.Assembler`. Pure; `now` in epoch seconds of ticks."""

@@ -23,7 +23,7 @@ from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing
 from monitor.runtime.parts import Entry
 from schemas import derive, limits
 from schemas.config import Config, Topics
-from schemas.event import BadEvent, Event, Reason, decode, encode
+from schemas.event import BadEvent, Event, Reason, decode
 from schemas.finding import Finding, encode_finding
 from schemas.records import decode_control, is_control
 from schemas.view import RunView
@@ -48,6 +48,10 @@ class Read(Protocol):
     @property
     def events(self) -> Sequence[Event]:
         """What was read."""
+
+    @property
+    def raws(self) -> Sequence[bytes]:
+        """The JSON of each event, as it came."""
 
     @property
     def dead_letters(self) -> Sequence[Any]:
@@ -173,7 +177,7 @@ class EventsCore:
             outgoing.append(self._letters.of(record, error))
             return
         self.counts["events_skipped"] += read.skipped
-        outgoing += [self._sent(encode(event), event, record.time) for event in read.events]
+        outgoing += [self._sent(raw, event, record.time) for raw, event in zip(read.raws, read.events, strict=True)]
         outgoing += [self._letters.sent(letter) for letter in read.dead_letters]
 
     def _stays(self, event: Event, copy: bool, value: bytes, outgoing: list[Outgoing]) -> bool:
