@@ -40,7 +40,7 @@ def ours() -> Detector:
         now += SECONDS_PER_RUN
         paged = False
         if node.live:
-            bets = nodes.bets_of(node)
+            bets = nodes.bets_of(node, node.reference)
             flowed = nodes.drip(node, now, 1.0 / WEEK, float("inf"))
             values = bets.values(y)
             nodes.date(node, values[nodes.ONSET_BET], y, bets.mean, "", None, now, 0.0)

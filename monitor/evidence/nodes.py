@@ -149,9 +149,9 @@ class Node(Struct, array_like=True, gc=False):
         return found
 
 
-def bets_of(node: Node) -> Bets:
-    """The bets against the node's reference, moved by its tolerance."""
-    return failure.bets(FAILURE_SIGNALS[node.signal].grid, failure.tolerated(node.reference, node.tolerance))
+def bets_of(node: Node, normal: float) -> Bets:
+    """The bets against the node's reference `normal`, moved by its tolerance."""
+    return failure.bets(FAILURE_SIGNALS[node.signal].grid, failure.tolerated(normal, node.tolerance))
 
 
 def learn(node: Node, y: float) -> None:

@@ -200,30 +200,20 @@ def say(parent: Parent, status: FindingStatus, now: float, reason: str = "") -> 
     excess = {agent: max(bad - expected, 0.0) for agent, (_, bad, expected) in parent.members.items()}
     worst = sorted(excess, key=lambda agent: (-excess[agent], agent))[:NAMED]
     node = dict(labels)
-    n, bad = words.counted(firing, status)
     alone = explained_by(parent)
     if alone is not None:
         node["agent"] = alone
         worst = [alone]
-    return Finding(
-        id=words.name(firing.incident_key, status, now),
-        incident_key=firing.incident_key,
-        status=status,
-        time=now,
+    return words.of_episode(
+        firing,
+        status,
+        now,
+        identity=words.name(firing.incident_key, status, now),
         signal=parent.signal,
-        direction="up",
-        mode="page" if firing.mode == "page" else "notice",
         owner=parent.owner,
         node=node,
         watched=labels,
-        before=firing.before,
-        after=bad / max(n, 1.0),
-        before_n=firing.before_n,
-        after_n=n,
-        before_bad=firing.before_bad,
-        after_bad=bad,
-        onset=firing.onset,
-        runs=tuple(parent.examples),
+        runs=parent.examples,
         affected=tuple([f"agent={agent}" for agent in worst if excess[agent] > 0.0]),
         reason=reason,
     )

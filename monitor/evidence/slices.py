@@ -122,7 +122,7 @@ class Slices:
                 nodes.learn(leaf, y)
             return
         normal = judge.reference
-        bets = failure.bets(signal.grid, failure.tolerated(normal, judge.tolerance))  # `nodes.bets_of`, not read twice
+        bets = nodes.bets_of(judge, normal)
         value = 1.0 + bets.slopes[nodes.ONSET_BET] * (y - bets.mean)
         nodes.date(middle, value, y, bets.mean, run.run, error, now, self.runs)
         nodes.learn(middle, y)

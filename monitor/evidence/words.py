@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Literal
 
 from monitor.evidence.nodes import Firing, Key, Node
 from monitor.evidence.traffic import Traffic
@@ -22,27 +23,36 @@ def name(*parts: object) -> str:
     return hashlib.blake2b("\x1f".join(str(part) for part in parts).encode(), digest_size=10).hexdigest()
 
 
-def of_node(
-    agent: str, node: Node, status: FindingStatus, now: float, siblings: Iterable[Node], reason: str, identity: str
+def of_episode(
+    firing: Firing,
+    status: FindingStatus,
+    now: float,
+    *,
+    identity: str,
+    signal: str,
+    owner: str,
+    node: dict[str, str],
+    watched: dict[str, str],
+    runs: Iterable[str],
+    affected: tuple[str, ...],
+    unaffected: tuple[str, ...] = (),
+    error_types: tuple[str, ...] = (),
+    reference: Literal["declared", "learned"] = "learned",
+    reason: str,
 ) -> Finding:
-    """What a firing node says. `siblings`: nodes of the same signal and tool for other versions."""
-    firing = node.firing
-    assert firing is not None
+    """What an episode says, of an agent's node and of one above agents alike; levels are shares of one."""
     n, bad = counted(firing, status)
-    beside = [other for other in siblings if other.seen >= firing.onset]
-    shown = _would_show(firing, len(beside))
-    well = sorted((other.seen, other.version or "") for other in beside if shown and _is_well(other, firing))
     return Finding(
         id=identity,
         incident_key=firing.incident_key,
         status=status,
         time=now,
-        signal=node.signal,
+        signal=signal,
         direction="up",
         mode="page" if firing.mode == "page" else "notice",
-        owner=node.owner,
-        node={"agent": agent, **node.labels()},
-        watched={"agent": agent, **_labels(firing.watched or node.key)},
+        owner=owner,
+        node=node,
+        watched=watched,
         before=firing.before,
         after=bad / max(n, 1.0),
         before_n=firing.before_n,
@@ -50,7 +60,34 @@ def of_node(
         before_bad=firing.before_bad,
         after_bad=bad,
         onset=firing.onset,
-        runs=tuple(node.examples),
+        runs=tuple(runs),
+        affected=affected,
+        unaffected=unaffected,
+        error_types=error_types,
+        reference=reference,
+        reason=reason,
+    )
+
+
+def of_node(
+    agent: str, node: Node, status: FindingStatus, now: float, siblings: Iterable[Node], reason: str, identity: str
+) -> Finding:
+    """What a firing node says. `siblings`: nodes of the same signal and tool for other versions."""
+    firing = node.firing
+    assert firing is not None
+    beside = [other for other in siblings if other.seen >= firing.onset]
+    shown = _would_show(firing, len(beside))
+    well = sorted((other.seen, other.version or "") for other in beside if shown and _is_well(other, firing))
+    return of_episode(
+        firing,
+        status,
+        now,
+        identity=identity,
+        signal=node.signal,
+        owner=node.owner,
+        node={"agent": agent, **node.labels()},
+        watched={"agent": agent, **_labels(firing.watched or node.key)},
+        runs=node.examples,
         affected=(f"version={node.version}",) if node.version is not None else (),
         unaffected=tuple(f"version={version}" for _, version in well[-SIBLINGS:]),
         error_types=tuple(reversed(node.errors)),

@@ -10,6 +10,7 @@ from monitor.config import ConfigError, check_text, load, render
 from monitor.config.effect import WITHOUT_EFFECT
 from monitor.config.secret import SECRET_FILE_BYTES, SECRET_PATHS
 from monitor.config.shape import fields_of, secret_keys
+from monitor.signals import WATCHED
 from schemas.config import Config, Receiver, Runtime, Slack, WebhookReceiver
 from schemas.signals import SIGNALS
 
@@ -240,3 +241,7 @@ def test_watched_signals_are_public_ones() -> None:
     assert {name for name, signal in SIGNALS.items() if signal.watched} == {
         "run.failed", "tool.failed", "run.hung", "agent.traffic",
     }  # fmt: skip
+
+
+def test_a_signal_is_said_to_be_watched_where_there_is_a_detector_for_it() -> None:
+    assert {name for name, signal in SIGNALS.items() if signal.watched} == set(WATCHED)

@@ -128,10 +128,6 @@ class KafkaWorker:
         """Whether partitions are assigned and their state is recovered."""
         return self._recovered and self._failure is None and not self.app.rebalancing
 
-    def owns(self, topic: str, partition: int = 0) -> bool:
-        """Whether this worker works on the partition now."""
-        return TP(topic, partition) in self._workers
-
     def cores(self, topic: str) -> list[Core]:
         """The cores at work on the topic's partitions, in the order of the partitions."""
         return [worker.core for tp, worker in sorted(self._workers.items()) if tp.topic == topic]
