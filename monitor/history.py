@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -95,6 +96,53 @@ def in_order(records: list[Recorded]) -> None:
         if at - start > 1:
             records[start:at] = sorted(records[start:at], key=_rank)
         start = at
+
+
+def shuffled(records: Sequence[Recorded], seed: int) -> list[Recorded]:
+    """The same runs, each at the time of another run of its agent, in order; ticks and acks are left out.
+
+    A run goes with its child runs and with what was said of it later, and keeps its length. What changed over time is
+    then spread over all of it: what still fires is false. Root runs of one agent exchange places (Fisher and Yates,
+    seeded); events without a run stay where they are.
+    """
+    parents: dict[str, str] = {}
+    starts: dict[str, dict[str, float]] = {}
+    for record in records:
+        if isinstance(record, Event) and record.run and record.parent_run and record.parent_run != record.run:
+            parents[record.run] = record.parent_run
+    roots = {run: _root(run, parents) for run in parents}
+    for record in records:
+        if isinstance(record, Event) and record.run and record.agent and record.run not in roots:
+            known = starts.setdefault(record.agent, {})
+            known[record.run] = min(known.get(record.run, record.at), record.at)
+    moved: dict[str, float] = {}
+    source = random.Random(seed)
+    for agent in sorted(starts):
+        runs = sorted(starts[agent].items(), key=lambda item: (item[1], item[0]))
+        places = [at for _, at in runs]
+        source.shuffle(places)
+        moved.update((run, place - at) for (run, at), place in zip(runs, places, strict=True))
+    found: list[Recorded] = [
+        _at(record, moved.get(roots.get(record.run or "", record.run or ""), 0.0))
+        for record in records
+        if isinstance(record, Event)
+    ]
+    in_order(found)
+    return found
+
+
+def _root(run: str, parents: dict[str, str]) -> str:
+    """The run at the top of a chain of parents; of a circle, the last run before it closes."""
+    passed = {run}
+    while (parent := parents.get(run)) is not None and parent not in passed:
+        passed.add(parent)
+        run = parent
+    return run
+
+
+def _at(event: Event, later: float) -> Event:
+    observed = None if event.observed_time is None else event.observed_time + later
+    return msgspec.structs.replace(event, time=event.at + later, observed_time=observed)
 
 
 def _rank(record: Recorded) -> tuple[int, int, str]:

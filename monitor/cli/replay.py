@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,17 @@ class _Time(click.ParamType):
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per finding and notification.")
 @click.option("--until", type=_Time(), help="Keep the clock running after the last event, to this time.")
-def command(file: Path, inputs: tuple[str, ...], as_json: bool, until: float | None) -> None:
+@click.option(
+    "--shuffle", type=int, metavar="SEED", help="Replay the runs in a random order as well: what fires then is false."
+)
+def command(file: Path, inputs: tuple[str, ...], as_json: bool, until: float | None, shuffle: int | None) -> None:
     """Push recorded events through engine and router, as the configuration FILE says, on a virtual clock.
 
     INPUTS are JSON lines of events or OTLP bodies (protobuf or JSON), plain or gzip; they are sorted by time. Or one
     forewarn.db of an embedded monitor: its log, in its own order and with its own ticks. Or kafka://TOPIC, read from
-    the broker of the configuration. Nothing is sent. The last line is a summary. Exit code 0, or 2 if something cannot
-    be read.
+    the broker of the configuration. Nothing is sent. The last line is a summary. With --shuffle the runs of each agent
+    exchange their places first, and what fires in that order is printed; the summary counts both orders (the audit of
+    the budget). Exit code 0, or 2 if something cannot be read.
     """
     try:
         config = load(file, environment())
@@ -78,9 +83,17 @@ def command(file: Path, inputs: tuple[str, ...], as_json: bool, until: float | N
         click.echo(f"forewarn: {bad}", err=True)
     if recorded.dead_letters > len(recorded.bad):
         click.echo(f"forewarn: … and {recorded.dead_letters - len(recorded.bad)} more", err=True)
+    records: Sequence[history.Recorded] = recorded.records
+    in_true_order: dict[str, Any] | None = None
+    if shuffle is not None:
+        records = history.shuffled(records, shuffle)  # first: stepping may change what a record holds
+        true_order = Replay(config)
+        for _ in true_order.said(recorded.records, until):
+            pass
+        in_true_order = true_order.summary(0, 0, 0.0)
     replay = Replay(config)
-    progress = _Progress(len(recorded.records), shown=not as_json and sys.stderr.isatty())
-    for said in replay.said(recorded.records, until, progress):
+    progress = _Progress(len(records), shown=not as_json and sys.stderr.isatty())
+    for said in replay.said(records, until, progress):
         if as_json:
             if (found := line(said)) is not None:
                 click.echo(json.dumps(found))
@@ -89,7 +102,27 @@ def command(file: Path, inputs: tuple[str, ...], as_json: bool, until: float | N
             _show(said, config)
     progress.clear()
     summary = replay.summary(recorded.dead_letters, recorded.skipped, round(time.perf_counter() - began, 3))
+    if in_true_order is not None:
+        summary["audit"] = audit(summary["budget"], in_true_order["budget"])
     click.echo(json.dumps(summary) if as_json else _for_people(summary))
+
+
+def audit(shuffled: dict[str, Any], in_order: dict[str, Any]) -> dict[str, Any]:
+    """Per owner: what was granted, what fired in shuffled order (false by construction) and in true order.
+
+    Facts do not count: they are no bets.
+    """
+    return {
+        owner: {
+            "granted": book["granted"],
+            "shuffled": book["spent"],
+            "in_order": in_order.get(owner, {}).get("spent", 0),
+            "notices_granted": book["notices_granted"],
+            "notices_shuffled": book["notices_spent"],
+            "notices_in_order": in_order.get(owner, {}).get("notices_spent", 0),
+        }
+        for owner, book in shuffled.items()
+    }
 
 
 class _Progress:
@@ -137,6 +170,12 @@ def _for_people(summary: dict[str, Any]) -> str:
         f" {book['granted']:.3g} false pages and {book['notices_granted']:.3g} false notices were granted"
         for owner, book in summary["budget"].items()
     ]
+    for owner, book in summary.get("audit", {}).items():
+        lines.append(
+            f"  audit of {owner}: {book['granted']:.3g} false pages were granted; {book['shuffled']} in shuffled order,"
+            f" {book['in_order']} in true order (notices: {book['notices_granted']:.3g};"
+            f" {book['notices_shuffled']}, {book['notices_in_order']})"
+        )
     return "\n".join(lines)
 
 
