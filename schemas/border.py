@@ -43,6 +43,9 @@ Name = Annotated[str, Field(max_length=limits.NAME_LENGTH)]
 Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Labels = Annotated[dict[Name, Name], Field(max_length=limits.LABELS)]
+Shape = Annotated[list[Number], Field(max_length=limits.SHAPE_NUMBERS)]
+Read = Annotated[list[Name], Field(max_length=limits.FIELDS_READ)]
+Violations = Annotated[list[Name], Field(max_length=limits.VIOLATIONS_READ)]
 Url = Annotated[str, Field(max_length=2048)]
 Time = Annotated[
     float,
@@ -130,20 +133,27 @@ FIELDS: dict[str, tuple[Any, str]] = {
     "arguments_hash": (Whole | None, "Ours: stands for the arguments."),
     "result_hash": (Whole | None, "Ours: stands for the result."),
     "result_empty": (bool | None, "Ours: the result holds nothing."),
+    "input_hash": (Whole | None, "Ours: stands for the input."),
+    "output_hash": (Whole | None, "Ours: stands for the output."),
+    "output_shape": (Shape | None, "Ours: numbers read from the output, in the order of `monitor.reading.shape`."),
+    "arguments_fields": (Read | None, "Ours: fields of the arguments with their types, as in `items[].price:number`."),
+    "result_fields": (Read | None, "Ours: fields of the result with their types."),
+    "violations": (Violations | None, "Ours: rules of the contract that this event breaks, and claims that it makes."),
 }
 """Field → type and description, for the fields that not every kind has."""
 
 KINDS: dict[str, tuple[str, str]] = {
-    "run_started": ("A run begins.", "input trigger"),
-    "run_finished": ("A run ends.", "outcome output cost_usd"),
+    "run_started": ("A run begins.", "input trigger input_hash"),
+    "run_finished": ("A run ends.", "outcome output cost_usd output_hash output_shape violations"),
     "llm_call": (
         "A model was called.",
         "actor model response_model provider input_tokens output_tokens cached_tokens cost_usd finish_reason output"
-        " attempt",
+        " attempt output_hash output_shape violations",
     ),
     "tool_call": (
         "A tool was called.",
-        "actor tool tool_version call_id arguments result attempt soft_error arguments_hash result_hash result_empty",
+        "actor tool tool_version call_id arguments result attempt soft_error arguments_hash result_hash result_empty"
+        " arguments_fields result_fields violations",
     ),
     "retrieval": ("Documents were looked up.", "source hits top_score"),
     "handoff": ("Another agent takes over.", "to_agent"),

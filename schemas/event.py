@@ -23,6 +23,9 @@ from schemas import limits
 Name = Annotated[str, Meta(max_length=limits.NAME_LENGTH)]
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """A whole number that state can hold. Larger: dead letter, `wrong_type`."""
+Shape = Annotated[list[float], Meta(max_length=limits.SHAPE_NUMBERS)]
+Fields = Annotated[list[Name], Meta(max_length=limits.FIELDS_READ)]
+Violations = Annotated[list[Name], Meta(max_length=limits.VIOLATIONS_READ)]
 Status = Literal["ok", "error"]
 Actor = Literal["agent", "user"]
 Variant = Literal["stable", "canary", "shadow"]
@@ -70,8 +73,8 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     """One event of any kind; fields that do not belong to its kind stay at their default.
 
     `time` and `observed_time` are epoch seconds (UTC), `duration_seconds` seconds, `cost_usd` US dollars, tokens
-    counts. `soft_error`, `arguments_hash`, `result_hash` and `result_empty` are ours: what is kept of text that is
-    dropped (`schemas.derive`).
+    counts. From `soft_error` on the fields are ours: what is kept of text that is dropped (`schemas.derive`,
+    `monitor.reading`).
     """
 
     kind: Name
@@ -142,6 +145,12 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     arguments_hash: Whole | None = None
     result_hash: Whole | None = None
     result_empty: bool | None = None
+    input_hash: Whole | None = None
+    output_hash: Whole | None = None
+    output_shape: Shape | None = None
+    arguments_fields: Fields | None = None
+    result_fields: Fields | None = None
+    violations: Violations | None = None
 
     @property
     def at(self) -> float:

@@ -21,6 +21,17 @@ EVENTS_PER_BODY = 100_000
 NESTING = 64
 """Depth of the JSON that features are read from. Deeper text is kept out of the features."""
 
+SHAPE_NUMBERS = 128
+"""Numbers in the shape of one output. More: dead letter, `too_long`; a list of another length than ours is left out."""
+
+FIELDS_READ = 41
+"""Fields that one event names of a tool's arguments or result: forty, and one that says that there are more. More: dead
+letter, `too_long`."""
+
+VIOLATIONS_READ = 32
+"""Rules of a contract that one event breaks, and claims that it makes. More: dead letter, `too_long`; our own reading
+stops there."""
+
 SKEW_SECONDS = 600.0
 """Distance of `time` from `observed_time` beyond which an event is taken at `observed_time`."""
 

@@ -75,6 +75,12 @@ def _accepted_by_border(raw: bytes) -> bool:
 @example(
     {"kind": "heartbeat", "producer": "p", "time": 1, "labels": dict.fromkeys(map(str, range(limits.LABELS + 1)), "")}
 )
+@example({"kind": "run_finished", "agent": "a", "run": "r", "time": 1, "output_shape": [1, 2.5, -3]})
+@example({"kind": "run_finished", "agent": "a", "run": "r", "time": 1, "output_shape": [1, None]})
+@example({"kind": "run_finished", "agent": "a", "run": "r", "time": 1, "output_shape": [0.0] * 129})
+@example({"kind": "heartbeat", "producer": "p", "time": 1, "violations": ["tool: not in the contract: pay"]})
+@example({"kind": "heartbeat", "producer": "p", "time": 1, "violations": ["x"] * 33})
+@example({"kind": "heartbeat", "producer": "p", "time": 1, "result_fields": ["x" * 513]})
 def test_decoder_and_border_agree(body: dict[str, object]) -> None:
     raw = json.dumps(body).encode()
     assert _accepted_by_decoder(raw) == _accepted_by_border(raw)

@@ -1,0 +1,4 @@
+"""What is read from text where an event enters, once; then the text is dropped.
+
+Not here: hashes and soft errors (`schemas.derive`), what a broken contract means for a run (the run tracker).
+"""
