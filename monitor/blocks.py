@@ -115,7 +115,7 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.slices.accounts = core.accounts
     agent.slices.account(agent.owner)
     agent.slices.runs = float(core.runs)
-    agent.slices.evidence, agent.slices.failed_runs = core.evidence, core.failed_runs
+    agent.slices.above.evidence, agent.slices.above.failed_runs = core.evidence, core.failed_runs
     agent.slices.restore(nodes)
     agent.slices.reopen(core.waiting)
 
@@ -126,7 +126,7 @@ def _core(agent: Agent) -> Core:
         agent.tracker.histogram, agent.tracker.next_block, agent.slices.accounts, agent.traffic,
         agent.slices.waiting(),
         agent.first_seen, agent.last_seen, agent.loose_ids, agent.wake,
-        agent.slices.evidence, agent.slices.failed_runs, agent.tracker.usual,
+        agent.slices.above.evidence, agent.slices.above.failed_runs, agent.tracker.usual,
     )  # fmt: skip
 
 

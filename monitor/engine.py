@@ -213,7 +213,7 @@ class PartitionEngine:
             for closed in agent.tick(tick.time):
                 self._closed(name, closed)
             self._schedule(agent)
-            evidence = agent.slices.take_evidence()
+            evidence = agent.slices.above.take()
             if evidence or agent.slices.asked:
                 asked, agent.slices.asked = tuple(agent.slices.asked), []
                 self._step.evidence.append(EvidenceBatch(name, self.partition, tick.time, evidence, asked))

@@ -22,15 +22,14 @@ from msgspec import Struct
 from detectors import failure, recursion, reference
 from detectors.failure import Bets
 from monitor.evidence import accounts, nodes, words
+from monitor.evidence.above import Above
 from monitor.evidence.accounts import Account
 from monitor.evidence.nodes import Key, Node
 from monitor.runs import Run, RunTracker
 from monitor.signals import FAILURE_SIGNALS, Signal
 from monitor.topology import Topology
-from schemas import limits
 from schemas.config import DetectorSettings
 from schemas.finding import Finding, FindingStatus
-from schemas.records import Evidence
 
 NODES = 2_000
 """Nodes of one agent. One more: those that were quiet longest make room, counted as `nodes_evicted`."""
@@ -80,6 +79,7 @@ class Slices:
         self.topology = topology
         self.settings = settings
         self.tracker = tracker
+        self.above = Above(self.owner)
         self.emit = emit
         self.identify = identify
         self.nodes: dict[Key, Node] = {}
@@ -88,11 +88,8 @@ class Slices:
         self.accounts: dict[str, Account] = {}
         self.asked: list[str] = []
         self._off = {name for name, setting in settings.items() if setting.mode == "off"}
-        self._above: dict[tuple[str, str | None], tuple[str, ...]] = {}
         self._waiting: list[tuple[Waiting, Bets]] = []
         self._opened: list[tuple[float, str]] = []
-        self.evidence: dict[str, list[int]] = {}
-        self.failed_runs: dict[str, list[str]] = {}
         self.runs = 0.0
         """Runs of the agent that were observed, this one not counted."""
         self.account(self.owner)
@@ -180,17 +177,6 @@ class Slices:
                 self.tracker.count("order_forced")
             self._feed(*heapq.heappop(waiting), now)
 
-    def take_evidence(self) -> tuple[Evidence, ...]:
-        """What parents above agents are to hear since the last call."""
-        if not self.evidence:
-            return ()
-        found = [
-            Evidence(name, tuple(s[:-3]), s[-3], s[-2], s[-1], tuple(self.failed_runs.get(name, ())))
-            for name, s in sorted(self.evidence.items())
-        ]
-        self.evidence, self.failed_runs = {}, {}
-        return tuple(found)
-
     # -- budget
 
     def account(self, owner: str) -> Account:
@@ -255,14 +241,14 @@ class Slices:
                     self._page(node, now)
                     return
         if item.root:
-            self._tell_parents(item.signal, tool, recursion.fixed_logs(values), item.y, item.normal, item.run)
+            self.above.tell(item.signal, tool, recursion.fixed_logs(values), item.y, item.normal, item.run)
 
     def _observe_firing(self, node: Node, y: float, run: str, error: str | None, root: bool, now: float) -> None:
         self.touched.add(node.key)
         firing = node.firing
         assert firing is not None
         if root:
-            self._tell_parents(node.signal, node.tool, (), y, firing.before, run)
+            self.above.tell(node.signal, node.tool, (), y, firing.before, run)
         if nodes.observe_firing(node, y, run, error):
             self._resolve(node, "the signal is back", now)
         elif nodes.has_news(firing, now):
@@ -346,31 +332,6 @@ class Slices:
 
     def _setting(self, signal: str) -> DetectorSettings:
         return self.settings.get(signal, _NO_SETTING)
-
-    def _tell_parents(
-        self, signal: str, tool: str | None, logs: tuple[int, ...], y: float, normal: float, run: str
-    ) -> None:
-        above = self._above.get((signal, tool))
-        if above is None:
-            owner_and_fleet = (f"{signal}|owner|{self.owner}", f"{signal}|fleet|")
-            above = owner_and_fleet if tool is None else (f"{signal}|tool|{tool}",)
-            if len(self._above) >= NODES:
-                self._above.clear()
-            self._above[(signal, tool)] = above
-        bad, expected = round(y * recursion.SCALE), round(normal * recursion.SCALE)
-        for parent in above:
-            sums = self.evidence.get(parent)
-            if sums is None:
-                sums = self.evidence[parent] = [0] * (failure.SIZE + 3)
-            for j, log in enumerate(logs):
-                sums[j] += log
-            sums[-3] += 1
-            sums[-2] += bad
-            sums[-1] += expected
-            if bad:
-                failed = self.failed_runs.setdefault(parent, [])
-                failed.append(run)
-                del failed[: -limits.EXAMPLE_RUNS]
 
 
 _NO_SETTING = DetectorSettings()

@@ -153,7 +153,7 @@ def _inside(engine: Engine) -> object:
         slices = agent.slices
         found += [name, agent.offset, agent.wake, agent.runs, agent.failed, agent.hung, agent.silent, agent.traffic]
         found += [sorted(slices.nodes.items(), key=str), sorted(slices.accounts.items())]
-        found += [sorted(slices.evidence.items()), sorted(slices.waiting())]
+        found += [sorted(slices.above.evidence.items()), sorted(slices.waiting())]
         runs = sorted(agent.tracker.runs.values(), key=lambda run: run.run)
         found += [[(run.run, run.seen, run.closed, sorted(run.ids), sorted(run.tools)) for run in runs]]
         in_order = sorted(runs, key=lambda run: run.order)
