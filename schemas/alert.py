@@ -30,6 +30,7 @@ class NotificationReason(enum.StrEnum):
     SOME_RESOLVED = "some alerts resolved"
     REPEAT = "repeat interval elapsed"
     EVIDENCE = "evidence updated"
+    DIGEST = "daily digest"
 
 
 class Alert(Struct, frozen=True, kw_only=True):

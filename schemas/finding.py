@@ -9,7 +9,8 @@ from msgspec import Struct
 
 FindingStatus = Literal["firing", "update", "resolved"]
 Direction = Literal["up", "down"]
-Mode = Literal["page", "notice", "off"]
+Mode = Literal["page", "notice", "digest", "off"]
+Unit = Literal["", "share", "rate", "seconds", "usd", "tokens", "characters"]
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -23,6 +24,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     `before_n`, `after_n` observations and `before_bad`, `after_bad` of them counted (fractions where a run counts
     partly). `onset`: the estimated start of the change, epoch seconds.
     `affected` and `unaffected`: sibling slices, e.g. `("version=v13",)` and `("version=v12",)`.
+    `detail`: where the signal has many sides, the one that moved most, as words with its levels; it may hold names from
+    the agent. `corroborated`: signals that changed with this one and do not speak for themselves while it fires.
+    `unit`: of `before` and `after`; empty where the signal says it.
     """
 
     id: str
@@ -48,6 +52,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     error_types: tuple[str, ...] = ()
     reference: Literal["declared", "learned"] = "learned"
     reason: str = ""
+    detail: str = ""
+    corroborated: tuple[str, ...] = ()
+    unit: Unit = ""
 
 
 _decoder = msgspec.json.Decoder(Finding)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from schemas.finding import Finding
+from schemas.finding import Finding, Unit
 
 _RATES = ("agent.traffic",)
 _SHARES: dict[str, str] = {
@@ -26,6 +26,24 @@ _SHARES: dict[str, str] = {
     "contract.violated": "{after} of runs break the contract",
     "user.unhappy": "{after} of runs make users unhappy",
 }
+_DRIFT: dict[str, tuple[str, str, str]] = {
+    "run.output_shape": ("outputs changed shape",) * 3,
+    "run.tool_mix": ("tool mix",) * 3,
+    "run.outcome": ("outcomes",) * 3,
+    "tool.error_type": ("error types",) * 3,
+    "tool.schema": ("interface changed",) * 3,
+    "llm.finish_reason": ("finish reasons",) * 3,
+    "llm.response_model": ("answers come from another model",) * 3,
+    "agent.fallback": ("more fallbacks", "fewer fallbacks", "fallbacks stopped"),
+    "agent.escalation": ("more escalations", "fewer escalations", "escalations stopped"),
+    "agent.guardrail": ("guardrail acts more", "guardrail acts less", "guardrail stopped"),
+    "retrieval.empty": (
+        "more retrievals find nothing",
+        "fewer retrievals find nothing",
+        "every retrieval finds something",
+    ),
+}
+"""Signal → what is said before the detail where it rose, fell, or fell to nothing. Others are said by name."""
 _FIRST_DIGITS = 2
 
 
@@ -57,14 +75,35 @@ def rate_text(per_second: float) -> str:
     return f"{per_second * 86400.0:.3g} per day"
 
 
+def seconds_text(seconds: float) -> str:
+    """A duration as people read it: `0.35 s`, `12 s`, `3.5 min`, `2 h`."""
+    for size, unit in ((3600.0, "h"), (60.0, "min")):
+        if abs(seconds) >= 2.0 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def level_text(value: float, unit: Unit, digits: int = _FIRST_DIGITS) -> str:
+    """A level with its unit: `16 %`, `12 s`, `$0.031`, `5,200 tokens`."""
+    if unit == "share":
+        return share_text(value, digits)
+    if not math.isfinite(value):
+        return "an unknown level"
+    if unit == "rate":
+        return rate_text(value)
+    if unit == "seconds":
+        return seconds_text(value)
+    if unit == "usd":
+        return f"${value:.{digits}g}" if abs(value) < 10.0 else f"${value:,.2f}"
+    number = f"{value:,.0f}" if abs(value) >= 1_000.0 else f"{value:.3g}"
+    return f"{number} {unit}" if unit else number
+
+
 def level_texts(finding: Finding) -> tuple[str, str]:
     """`before` and `after` as text, with as many digits as it takes to tell them apart."""
-    if finding.signal in _RATES:
-        return rate_text(finding.before), rate_text(finding.after)
-    if not _is_share(finding):
-        return f"{finding.before:.3g}", f"{finding.after:.3g}"
+    unit = finding.unit or ("rate" if finding.signal in _RATES else "share" if _is_share(finding) else "")
     for digits in range(_FIRST_DIGITS, 6):
-        before, after = share_text(finding.before, digits), share_text(finding.after, digits)
+        before, after = level_text(finding.before, unit, digits), level_text(finding.after, unit, digits)
         if before != after:
             break
     return before, after
@@ -91,6 +130,9 @@ def headline(finding: Finding) -> str:
     before, after = level_texts(finding)
     who = subject(finding.node)
     tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
+    if finding.detail:
+        beside = f" (also: {', '.join(finding.corroborated)})" if finding.corroborated else ""
+        return f"{who}: {tool}{_drift_words(finding)}: {finding.detail}{beside}"
     if finding.signal in _RATES:
         what = "no runs any more" if finding.after == 0.0 else f"runs at {after}"
     elif finding.signal in _SHARES:
@@ -123,6 +165,13 @@ def visible(finding: Finding) -> str:
     doublings = int(math.log2(finding.after_n)) if finding.after_n >= 1.0 else 0
     sides = (*sorted(finding.affected), "|", *sorted(finding.unaffected), "|", *sorted(finding.error_types))
     return "\n".join((headline(finding), str(doublings), finding.mode, finding.reason, *sides))
+
+
+def _drift_words(finding: Finding) -> str:
+    words = _DRIFT.get(finding.signal)
+    if words is None:
+        return finding.signal
+    return words[0] if finding.direction == "up" else words[2] if finding.after == 0.0 else words[1]
 
 
 def _is_share(finding: Finding) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -24,6 +24,7 @@ class Quiet(enum.StrEnum):
 
     NOTHING_NEW = "nothing new"
     NEVER_FIRED = "nothing fires and nothing was told"
+    IN_DIGEST = "told in the daily digest"
 
 
 Verdict = NotificationReason | Quiet
@@ -50,6 +51,12 @@ def never_fired(candidate: Candidate, now: float) -> Verdict | None:
     return Quiet.NEVER_FIRED if candidate.last is None and not candidate.firing else None
 
 
+def in_digest(candidate: Candidate, now: float) -> Verdict | None:
+    """What waits for the digest has no message of its own."""
+    del now
+    return Quiet.IN_DIGEST if candidate.record.in_digest else None
+
+
 def dedup(candidate: Candidate, now: float) -> Verdict | None:
     """Alertmanager's reasons to notify."""
     repeat = candidate.destination.repeat_seconds
@@ -61,7 +68,7 @@ def evidence(candidate: Candidate, now: float) -> Verdict | None:
     return evidence_moved(candidate.last, candidate.shown, now)
 
 
-STAGES: tuple[Stage, ...] = (never_fired, dedup, evidence)
+STAGES: tuple[Stage, ...] = (in_digest, never_fired, dedup, evidence)
 
 
 def judge(candidate: Candidate, now: float) -> Verdict:
@@ -94,7 +101,7 @@ def candidates(record: Record, routing: Routing) -> list[Candidate]:
 
 def wake(candidate: Candidate) -> float:
     """When the verdict on an unchanged candidate may change, epoch seconds; infinity for never."""
-    if candidate.last is None or not candidate.firing:
+    if candidate.last is None or not candidate.firing or candidate.record.in_digest:
         return math.inf
     # The repeat is due when the last word is older than the interval, so a moment after it.
     repeat = math.nextafter(candidate.last.time + candidate.destination.repeat_seconds, math.inf)
@@ -130,3 +137,37 @@ def notification(candidate: Candidate, reason: NotificationReason, now: float) -
         timeline=incident.timeline,
         alerts_dropped=incident.alerts_dropped,
     )
+
+
+def digests(
+    owner: str, due: float, records: Sequence[Record], beyond: int, routing: Routing, now: float
+) -> list[Notification]:
+    """One notification per receiver that lists `records`, those that still fire first. It is over once it is sent.
+
+    `beyond`: incidents that belong to it and are not listed.
+    """
+    taken: dict[str, tuple[Destination, list[Alert]]] = {}
+    for record in records:
+        for alert in leading(record.incident.alerts)[:1]:
+            for destination in routing.destinations(alert.labels):
+                taken.setdefault(destination.receiver, (destination, []))[1].append(alert)
+    name = f"digest-{owner}-{due:.0f}"
+    return [
+        Notification(
+            time=now,
+            receiver=destination.receiver,
+            owner=owner,
+            reason=NotificationReason.DIGEST,
+            status="resolved",
+            severity="notice",
+            incident=name,
+            sequence=1,
+            group_key=f'{destination.key}:{{digest="{owner}"}}',
+            group_labels={"owner": owner},
+            alerts=leading(tuple(alerts)),
+            opened_at=min(alert.starts_at for alert in alerts),
+            resolved_at=now,
+            alerts_dropped=beyond,
+        )
+        for destination, alerts in taken.values()
+    ]

@@ -12,11 +12,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from monitor.alerting.digest import Digest
 from monitor.alerting.incidents.alerts import Step, step_of
 from monitor.alerting.incidents.grouping import home
 from monitor.alerting.incidents.record import Record, new_record
 from monitor.alerting.incidents.store import OPEN_PER_OWNER, Incidents
-from monitor.alerting.pipeline import Quiet, candidates, judge, notification, wake
+from monitor.alerting.pipeline import Quiet, candidates, digests, judge, notification, wake
 from monitor.alerting.routing.tree import Routing
 from schemas.alert import Incident, Notification
 from schemas.config import Config
@@ -30,6 +31,7 @@ class Router:
         self._routing = Routing(config)
         self._incidents = Incidents(config.runtime.retention.incidents)
         self._uses = {c.agent: frozenset(c.depends_on) for c in config.components if c.agent is not None}
+        self._digest = Digest(config.owners)
         self._wakes: dict[str, float] = {}
         self._counts: Counter[str] = Counter()
 
@@ -42,7 +44,8 @@ class Router:
             touched.update((record.incident.id, None) for record in records)
         due = sorted(name for name, at in self._wakes.items() if at <= now and name not in touched)
         self._incidents.expire(now)
-        return [told for name in (*touched, *due) for told in self._tell(self._incidents.get(name), now)]
+        told = [each for name in (*touched, *due) for each in self._tell(self._incidents.get(name), now)]
+        return told + self._daily(now)
 
     def tick(self, now: float) -> list[Notification]:
         """Time went on to `now`."""
@@ -51,18 +54,19 @@ class Router:
     def next_wake(self) -> float | None:
         """When a tick would do something, epoch seconds; None while nothing waits."""
         times = list(self._wakes.values())
-        if (expiry := self._incidents.next_expiry()) is not None:
-            times.append(expiry)
+        times += [at for at in (self._incidents.next_expiry(), self._digest.next_due()) if at is not None]
         soonest = min(times, default=math.inf)
         return None if soonest == math.inf else soonest
 
     def changes(self) -> list[tuple[str, bytes | None]]:
-        """Entries `incident/<id>` that changed since the last call; None deletes."""
-        return self._incidents.changes()
+        """Entries `incident/<id>` and `digest/<owner>` that changed since the last call; None deletes."""
+        return [*self._incidents.changes(), *self._digest.changes()]
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take up what `changes` gave, before the first step. Entries of others are ignored."""
+        entries = list(entries)
         self._incidents.load(entries)
+        self._digest.load(entries)
         for record in self._incidents.open():
             self._sleep(record)
 
@@ -109,6 +113,11 @@ class Router:
             self._incidents.touch(joined)
             return Step.OPEN, [joined]
         fresh = new_record(self._incidents.free_id(finding), finding)
+        if finding.mode == "digest" or (
+            finding.mode == "notice" and not self._digest.admits(finding.owner, finding.time)
+        ):
+            fresh.in_digest = True
+            self._digest.put(finding.owner, fresh.incident.id, finding.time)
         self._incidents.add(fresh)
         return Step.OPEN, [fresh]
 
@@ -142,6 +151,15 @@ class Router:
             self._incidents.close(record)
         else:
             self._sleep(record)
+        return told
+
+    def _daily(self, now: float) -> list[Notification]:
+        """The digests that are due: of each owner one message per receiver, whatever became of its incidents."""
+        told: list[Notification] = []
+        for owner, due, names, beyond in self._digest.due(now):
+            records = [record for name in names if (record := self._incidents.find(name)) is not None]
+            told += digests(owner, due, records, beyond + len(names) - len(records), self._routing, now)
+        self._counts["notification daily digest"] += len(told)
         return told
 
     def _sleep(self, record: Record) -> None:

@@ -23,6 +23,9 @@ TITLE_LENGTH = 140
 OTHERS = 5
 """Further alerts that are listed. Beyond: a count."""
 
+DIGEST_LINES = 20
+"""Incidents that a digest shows. Beyond: a count."""
+
 TIMELINE = 6
 """Latest entries of the timeline that are shown."""
 
@@ -75,7 +78,9 @@ class Message(Struct, frozen=True, kw_only=True):
 
     @property
     def word(self) -> str:
-        """`PAGE`, `Notice` or `Resolved`."""
+        """`PAGE`, `Notice`, `Resolved` or `Digest`."""
+        if self.reason is NotificationReason.DIGEST:
+            return "Digest"
         if self.status == "resolved":
             return "Resolved"
         return "PAGE" if self.severity == "page" else "Notice"
@@ -83,6 +88,8 @@ class Message(Struct, frozen=True, kw_only=True):
 
 def compose(notification: Notification, config: Config, *, mention: bool = False) -> Message:
     """The message of a notification; `mention`: ring the owner with it."""
+    if notification.reason is NotificationReason.DIGEST:
+        return _digest(notification, config)
     lead = notification.alerts[0]
     finding = _harmless(lead.finding, config)
     owner = config.owners.get(notification.owner)
@@ -105,6 +112,39 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
         timeline=tuple(Fact("", redact(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
         footer=_footer(notification, finding, config),
         link=None if external is None else f"{external.rstrip('/')}/#incident-{notification.incident}",
+    )
+
+
+def _digest(notification: Notification, config: Config) -> Message:
+    """What waited for the daily message: a line for each incident, those that still fire first."""
+    alerts = notification.alerts
+    lines = tuple(
+        ("" if alert.status == "firing" else "over: ") + _clip(headline(_harmless(alert.finding, config)))
+        for alert in alerts[:DIGEST_LINES]
+    )
+    more = len(alerts) - len(lines) + notification.alerts_dropped
+    count = len(alerts) + notification.alerts_dropped
+    firing = sum(alert.status == "firing" for alert in alerts)
+    owner = config.owners.get(notification.owner)
+    accepted = (f"notices at once: {budget_text(owner.notices)}",) if owner is not None else ()
+    external = config.runtime.external_url
+    return Message(
+        status="resolved",
+        severity="notice",
+        reason=notification.reason,
+        title=f"{count} {'notice' if count == 1 else 'notices'} since the last digest, {firing} still true",
+        owner=name(notification.owner, 60),
+        incident=notification.incident,
+        mention=None,
+        facts=(),
+        affected=(),
+        unaffected=(),
+        errors=(),
+        runs=(),
+        others=(*lines, f"and {more} more") if more else lines,
+        timeline=(),
+        footer=(str(notification.reason), *accepted),
+        link=None if external is None else f"{external.rstrip('/')}/",
     )
 
 

@@ -26,13 +26,16 @@ TEXT = 3000
 TOTAL = 10_000
 """JSON characters over all blocks. Slack refuses at about 13,200 (`msg_blocks_too_long`)."""
 
+ALSO = "Also in this incident"
+
 _NO_FORMAT = {ord(each): " " for each in "*_~"}
 _NO_MARKUP = {ord(each): None for each in "&<>`"}
-_SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅"}
+_SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅", "Digest": "📋"}
 
 
 def render(message: Message) -> tuple[list[Block], str]:
     """Blocks and the fallback text of a message."""
+    digest = message.word == "Digest"
     ranked = [
         (0, _header(message)),
         (0, _mention(message)),
@@ -41,7 +44,7 @@ def render(message: Message) -> tuple[list[Block], str]:
         (2, _section(_sides(message))),
         (3, _section(_listed("Errors", message.errors))),
         (1, _section(_runs(message))),
-        (4, _section(_listed("Also in this incident", message.others))),
+        (0, _section(_listed("Listed", message.others))) if digest else (4, _section(_listed(ALSO, message.others))),
         (5, _section(_timeline(message))),
         (1, _context(message)),
     ]
@@ -54,7 +57,8 @@ def render(message: Message) -> tuple[list[Block], str]:
 def fallback(message: Message) -> str:
     """The message in one paragraph: what a phone shows before it is opened."""
     facts = ", ".join(f"{fact.name.lower()} {_plain(fact)}" for fact in message.facts[:3])
-    text = f"{_SIGNS[message.word]} {message.word}: {message.title} ({facts}, owner {message.owner})"
+    beside = f"{facts}, owner" if facts else "owner"
+    text = f"{_SIGNS[message.word]} {message.word}: {message.title} ({beside} {message.owner})"
     return _whole(escape(text), TEXT)
 
 
@@ -83,7 +87,7 @@ def utc(time: float) -> str:
 
 
 def _header(message: Message) -> Block:
-    word = "Resolved: " if message.status == "resolved" else ""
+    word = f"{message.word}: " if message.word in ("Resolved", "Digest") else ""
     text = f"{_SIGNS[message.word]} {word}{message.title}"
     return {"type": "header", "text": {"type": "plain_text", "text": text[:HEADER], "emoji": True}}
 

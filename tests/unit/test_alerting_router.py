@@ -185,4 +185,5 @@ def test_reasons_are_in_the_words_of_alertmanager() -> None:
         "some alerts resolved",
         "repeat interval elapsed",
         "evidence updated",
+        "daily digest",
     ]

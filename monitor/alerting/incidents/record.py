@@ -51,6 +51,8 @@ class Record(Struct, kw_only=True):
     order: int = 0
     seen: list[str] = msgspec.field(default_factory=list)
     sent: dict[str, Sent] = msgspec.field(default_factory=dict)
+    in_digest: bool = False
+    """Told in the owner's next digest, not by a message of its own."""
 
     def alert(self, key: str) -> Alert | None:
         """The alert of an episode."""

@@ -47,6 +47,10 @@ class Incidents:
         """An open incident; raises `KeyError` where there is none."""
         return self._open[incident]
 
+    def find(self, incident: str) -> Record | None:
+        """An incident, open or closed, while it is kept."""
+        return self._open.get(incident) or self._closed.get(incident)
+
     def is_open(self, incident: str) -> bool:
         """Whether an incident of this id fires."""
         return incident in self._open
