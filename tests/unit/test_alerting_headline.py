@@ -38,6 +38,48 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         {"signal": "run.steps", "node": AGENT, "before": 7.0, "after": 31.4},
         "refund-agent: run.steps rose to 31.4, was 7",
     ),
+    (
+        {
+            "signal": "run.output_shape",
+            "node": AGENT | {"version": "v13"},
+            "detail": "first character is a letter in 98 % of outputs, was 0 %",
+        },
+        "refund-agent v13: outputs changed shape: first character is a letter in 98 % of outputs, was 0 %",
+    ),
+    (
+        {"signal": "run.duration_seconds", "node": AGENT, "detail": "median 12 s, was 5 s"},
+        "refund-agent: run.duration_seconds: median 12 s, was 5 s",
+    ),
+    (
+        {"signal": "run.tool_mix", "node": AGENT, "detail": "search_orders in 45 % of calls, was 12 %"},
+        "refund-agent: tool mix: search_orders in 45 % of calls, was 12 %",
+    ),
+    (
+        {
+            "signal": "agent.fallback",
+            "node": AGENT,
+            "direction": "down",
+            "after": 0.0,
+            "detail": "0 % of runs, was 8 %",
+        },
+        "refund-agent: fallbacks stopped: 0 % of runs, was 8 %",
+    ),
+    (
+        {"signal": "tool.schema", "detail": "result.total:number is new", "corroborated": ("run.steps",)},
+        "refund-agent v13: tool issue_refund interface changed: result.total:number is new (also: run.steps)",
+    ),
+    (
+        {"signal": "run.duration_seconds", "node": AGENT, "unit": "seconds", "before": 5.0, "after": 400.0},
+        "refund-agent: run.duration_seconds rose to 6.67 min, was 5 s",
+    ),
+    (
+        {"signal": "run.cost_usd", "node": AGENT, "unit": "usd", "before": 0.0312, "after": 0.0318},
+        "refund-agent: run.cost_usd rose to $0.032, was $0.031",
+    ),
+    (
+        {"signal": "run.tokens", "node": AGENT, "unit": "tokens", "before": 900, "after": 12_345.0},
+        "refund-agent: run.tokens rose to 12,345 tokens, was 900 tokens",
+    ),
 ]
 
 

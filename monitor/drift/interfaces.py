@@ -1,0 +1,151 @@
+"""The interfaces of an agent's tools: which fields their arguments and results have, learned from the calls alone.
+
+A field is a word like `result.status:string`, so that another type is another field. Seen for the first time it is
+*young* for the tool's next 200 runs, and a run that has it is a changed one; seen nearly always it is *core*, and a run
+without it is a changed one, until half of the last runs did without. So a change shows in every run for a while, and is
+the new interface after that. Runs are counted, not calls: a run has what any of its calls of the tool has.
+
+Invariant: nothing is said of a tool before its first 50 runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+WARM_RUNS = 50
+"""Runs of a tool before its interface is known."""
+YOUNG_RUNS = 200
+"""Runs of a tool for which a field is new."""
+WINDOW = 256
+"""Runs after which the counts of a tool are halved: what is normal is what was normal lately."""
+CORE = 0.95
+GONE = 0.5
+"""The share of runs from which on a field is core, and below which it no longer is."""
+TOOLS = 40
+"""Tools of one agent whose interface is known. More: the one that was quiet longest is forgotten."""
+FIELDS = 80
+"""Fields of one tool. More: the rarest is forgotten, and is new when it comes again."""
+
+
+class Field(Struct, array_like=True, gc=False):
+    """One field. `first`: the tool's run that first had it; `k`: runs in the window that had it."""
+
+    first: int
+    k: int
+    core: bool = False
+
+
+class Interface(Struct, array_like=True, gc=False):
+    """The fields of one tool. `runs`: all of them; `n`: those in the window; `last`: the fields of the latest run."""
+
+    runs: int = 0
+    n: int = 0
+    fields: dict[str, Field] = {}
+    last: list[str] = []
+    quiet: bool = False
+    """The latest run had nothing to tell, so another one like it has nothing to tell either."""
+    same: int = 0
+    """Latest runs like it that are not yet counted into the fields."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it can be told what is new and what is missing."""
+        return self.runs >= WARM_RUNS
+
+
+class Seen(Struct, frozen=True, gc=False):
+    """What one run showed of one tool, beside what is known: new fields, and missing ones."""
+
+    young: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+NOTHING = Seen((), ())
+
+
+def observe(tools: dict[str, Interface], tool: str, names: Iterable[str]) -> Seen | None:
+    """Count one run's calls of one tool, which had the fields `names`; None while the tool is too new to tell."""
+    interface = tools.pop(tool, None)
+    if interface is None:
+        interface = Interface(fields={}, last=[])
+        if len(tools) >= TOOLS:
+            del tools[next(iter(tools))]
+    tools[tool] = interface  # the order of a dict is that of the latest run
+    found = sorted(names)
+    interface.runs += 1
+    if interface.quiet and found == interface.last:
+        interface.same += 1
+        if interface.same >= WINDOW:
+            _settle(interface)
+        return NOTHING
+    _settle(interface)
+    seen = _compare(interface, found)
+    return seen if interface.runs > WARM_RUNS else None
+
+
+def changes(interface: Interface) -> Seen:
+    """What is new and what is missing in the latest run, names sorted."""
+    fields, last = interface.fields, set(interface.last)
+    young = sorted(name for name in last if name in fields and _is_young(interface, fields[name]))
+    missing = sorted(name for name, field in fields.items() if field.core and name not in last)
+    return Seen(tuple(young), tuple(missing))
+
+
+def _compare(interface: Interface, names: list[str]) -> Seen:
+    fields = interface.fields
+    young = []
+    for name in names:
+        field = fields.get(name)
+        if field is None:
+            if len(fields) >= FIELDS:
+                _forget(interface)
+            field = fields[name] = Field(interface.runs if interface.runs > WARM_RUNS else -YOUNG_RUNS, 0)
+        field.k += 1
+        if _is_young(interface, field):
+            young.append(name)
+    present = set(names)
+    missing = [name for name, field in fields.items() if field.core and name not in present]
+    interface.n += 1
+    interface.last = names
+    interface.quiet = not young and not missing
+    _judge(interface)
+    return Seen(tuple(young), tuple(missing)) if young or missing else NOTHING
+
+
+def _settle(interface: Interface) -> None:
+    """Count the runs that were like the one before them."""
+    if interface.same:
+        for name in interface.last:
+            field = interface.fields.get(name)
+            if field is not None:
+                field.k += interface.same
+        interface.n += interface.same
+        interface.same = 0
+        _judge(interface)
+
+
+def _judge(interface: Interface) -> None:
+    """Keep the window, and say which fields are core."""
+    fields = interface.fields
+    while interface.n > WINDOW:
+        interface.n //= 2
+        for name in list(fields):
+            field = fields[name]
+            field.k //= 2
+            if not field.k and not field.core and name not in interface.last and not _is_young(interface, field):
+                del fields[name]
+    if interface.runs > WARM_RUNS:
+        for field in fields.values():
+            field.core = field.k >= (GONE if field.core else CORE) * interface.n
+
+
+def _is_young(interface: Interface, field: Field) -> bool:
+    return interface.runs - field.first < YOUNG_RUNS
+
+
+def _forget(interface: Interface) -> None:
+    """One field makes room: of those that are not core, the rarest and oldest."""
+    fields = interface.fields
+    del fields[min(fields, key=lambda name: (fields[name].core, fields[name].k, fields[name].first, name))]

@@ -1,0 +1,75 @@
+"""What is known of a tool's interface from its calls: a sentence per case."""
+
+from __future__ import annotations
+
+import random
+
+from monitor.drift import interfaces
+from monitor.drift.interfaces import Interface, Seen
+
+PLAIN = ["argument order_id:string", "result amount:number", "result status:string"]
+
+
+def _known(names: list[str] = PLAIN, runs: int = 300) -> dict[str, Interface]:
+    tools: dict[str, Interface] = {}
+    for _ in range(runs):
+        interfaces.observe(tools, "t", names)
+    return tools
+
+
+def test_nothing_is_said_before_fifty_runs() -> None:
+    tools: dict[str, Interface] = {}
+    said = [interfaces.observe(tools, "t", PLAIN if i % 2 else PLAIN[:1]) for i in range(50)]
+    assert said == [None] * 50
+    assert interfaces.observe(tools, "t", PLAIN) == Seen((), ())
+
+
+def test_a_new_field_is_told_for_two_hundred_runs_and_is_normal_after_that() -> None:
+    tools = _known()
+    told = [interfaces.observe(tools, "t", [*PLAIN, "result note:string"]) for _ in range(260)]
+    assert told[0] == Seen(("result note:string",), ())
+    assert [seen is not None and bool(seen.young) for seen in told] == [i < 200 for i in range(260)]
+
+
+def test_a_field_that_goes_is_missed_until_the_runs_without_it_are_half() -> None:
+    tools = _known()
+    told = [interfaces.observe(tools, "t", PLAIN[:2]) for _ in range(300)]
+    assert told[0] == Seen((), ("result status:string",))
+    missed = [seen is not None and bool(seen.missing) for seen in told]
+    assert missed.index(False) >= 60
+    assert not any(missed[-40:])
+
+
+def test_another_type_is_a_new_field_and_a_missing_one() -> None:
+    tools = _known()
+    changed = [*PLAIN[:2], "result status:object"]
+    assert interfaces.observe(tools, "t", changed) == Seen(("result status:object",), ("result status:string",))
+    assert interfaces.changes(tools["t"]) == Seen(("result status:object",), ("result status:string",))
+
+
+def test_optional_fields_are_no_change() -> None:
+    """A field in half of the runs is neither missed when it is away nor new when it is there."""
+    rng = random.Random(1)
+    tools: dict[str, Interface] = {}
+    told = [interfaces.observe(tools, "t", PLAIN if rng.random() < 0.5 else PLAIN[:2]) for _ in range(2_000)]
+    assert not any(seen for seen in told if seen != Seen((), ()))
+
+
+def test_counting_runs_that_are_alike_at_once_is_the_same_as_one_by_one() -> None:
+    rng = random.Random(2)
+    tools: dict[str, Interface] = {}
+    for _ in range(900):
+        interfaces.observe(tools, "t", PLAIN if rng.random() < 0.9 else PLAIN[:2])
+        whole = tools["t"]
+        assert whole.n <= interfaces.WINDOW
+        assert all(field.k + whole.same <= whole.n + whole.same for field in whole.fields.values())
+    field = tools["t"].fields["result status:string"]
+    assert 0.8 < field.k / tools["t"].n < 0.97
+
+
+def test_ever_new_names_fill_no_memory() -> None:
+    tools: dict[str, Interface] = {}
+    for i in range(500):
+        interfaces.observe(tools, f"t{i % 60}", [f"result f{i}.{j}:string" for j in range(30)])
+    assert len(tools) == interfaces.TOOLS
+    assert all(len(tool.fields) <= interfaces.FIELDS for tool in tools.values())
