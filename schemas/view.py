@@ -40,6 +40,15 @@ class SignalView(Struct, frozen=True, kw_only=True):
     """0..1: how much of a page's worth of evidence has been gathered."""
     waiting_for: str = ""
     """What a warming-up node still needs, as words."""
+    mode: str = ""
+    """Its voice: page, notice, digest or off."""
+    owner: str = ""
+    tolerance: float | None = None
+    """Odds ratio within which a change is not worth a word."""
+    per_week: float = 0.0
+    """False alarms per week that flow into it of its owner's budget, at the present grant."""
+    note: str = ""
+    """What else stands between it and an alert, as words."""
 
 
 class AgentView(Struct, frozen=True, kw_only=True):
