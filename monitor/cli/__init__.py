@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "Run the monitor.",
     "check": "Validate a configuration, offline.",
     "replay": "Push recorded events through the monitor on a virtual clock.",
+    "explain": "Why is there, or is there not, an alert?",
     "emit": "Send one event, a change or a complaint.",
     "schema": "Print the JSON Schema of events or of the configuration.",
 }

@@ -14,33 +14,17 @@ import click
 from monitor import app, history
 from monitor.cli import COULD_NOT_RUN
 from monitor.cli.environment import environment
+from monitor.cli.moment import MOMENT
 from monitor.config import ConfigError, load, render
 from monitor.notify.console import plain
 from monitor.notify.console import render as render_message
 from monitor.notify.message import compose
 from monitor.runtime.replay import Replay, line
 from schemas.alert import Notification, NotificationReason
-from schemas.border import parse_time
 from schemas.config import Config
 
 PROGRESS_SECONDS = 0.2
 """Least time between two words of progress."""
-
-
-class _Time(click.ParamType):
-    """A moment as the lines of JSON write it, or as a person does."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return parse_time(float(value))
-        except ValueError:
-            pass
-        try:
-            return parse_time(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time; write epoch seconds or 2026-01-31T12:00:00Z", param, ctx)
 
 
 @click.command(
@@ -51,7 +35,7 @@ class _Time(click.ParamType):
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per finding and notification.")
-@click.option("--until", type=_Time(), help="Keep the clock running after the last event, to this time.")
+@click.option("--until", type=MOMENT, help="Keep the clock running after the last event, to this time.")
 @click.option(
     "--shuffle", type=int, metavar="SEED", help="Replay the runs in a random order as well: what fires then is false."
 )

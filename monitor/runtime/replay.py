@@ -16,11 +16,12 @@ from typing import Any
 from monitor import views
 from monitor.alerting.router import Router
 from monitor.engine import Engine, Record, Step
-from schemas.alert import Notification, notification_line
+from schemas.alert import Incident, Notification, notification_line
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
 from schemas.records import Control, Tick
+from schemas.view import AgentView, BudgetView
 
 Said = Finding | Notification
 
@@ -99,7 +100,7 @@ class Replay:
                     "hung": view.hung,
                     "versions": list(view.versions),
                 }
-                for view in views.agents(self._engine.partition)
+                for view in self.agents()
             },
             "budget": {
                 view.owner: {
@@ -108,9 +109,26 @@ class Replay:
                     "notices_granted": view.notices_granted,
                     "notices_spent": view.notices_spent,
                 }
-                for view in self._engine.aggregator.budgets()
+                for view in self.budgets()
             },
         }
+
+    @property
+    def now(self) -> float:
+        """Where the clock stopped, epoch seconds."""
+        return self._now or 0.0
+
+    def agents(self) -> list[AgentView]:
+        """Every agent, as the page would show it."""
+        return views.agents(self._engine.partition)
+
+    def incidents(self) -> list[Incident]:
+        """Open incidents, then closed ones."""
+        return self._router.incidents()
+
+    def budgets(self) -> list[BudgetView]:
+        """One account per owner."""
+        return self._engine.aggregator.budgets()
 
     def _idle(self, until: float) -> Iterator[Said]:
         """Ticks at the moments before `until` at which something is due."""
