@@ -179,6 +179,15 @@ class Defaults(Strict):
     owner: str | None = None
 
 
+class Material(Strict):
+    """How much a drift must have moved to page."""
+
+    share: Share = 0.3
+    """By how much a category's share must have moved."""
+    factor: float = Field(default=2.0, gt=1.0)
+    """By what factor a median or a rate must have moved."""
+
+
 class DetectorSettings(Strict):
     """One signal's settings; what is not written keeps the signal's own default."""
 
@@ -187,6 +196,13 @@ class DetectorSettings(Strict):
     """Odds ratio within which a change is not worth a word."""
     reference: Reference | None = None
     """The level that is normal, declared instead of learned."""
+    method: str | None = None
+    """A detector of river's, as `river.drift.ADWIN`, in place of ours at the level of the agent."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """What `method` is built with; what is not written keeps river's default."""
+    sustained: int = Field(default=30, ge=1, le=10_000)
+    """Runs for which a drift must have lasted to page."""
+    material: Material = Material()
 
 
 class Route(Strict):

@@ -12,6 +12,7 @@ from pathlib import Path
 from monitor.config.document import MAX_CHARACTERS, Document, read_document
 from monitor.config.effect import say_without_effect
 from monitor.config.meaning import CHECKS, Checked, Names
+from monitor.config.methods import check_methods
 from monitor.config.problem import ConfigError, Problem
 from monitor.config.routing import check_receivers, check_routes
 from monitor.config.secret import resolve_secrets
@@ -55,7 +56,7 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
     resolve_secrets(document, environ, as_warnings=as_warnings)
     config = read_config(document)
     checked = Checked(document, config, names)
-    for check in (*CHECKS, check_receivers, check_routes):
+    for check in (*CHECKS, check_methods, check_receivers, check_routes):
         check(checked)
     say_without_effect(document)
     return document, config
