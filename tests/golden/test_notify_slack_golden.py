@@ -60,8 +60,23 @@ def story() -> dict[str, Notification]:
         key="k4", owner="platform", mode="notice", signal="run.hung", reference="declared", before=0.002, node=AGENT
     )
     acts["notice"] = Router(CONFIG).step([notice], START)
+    acts["digest"] = _digest()
     acts["hostile"] = Router(CONFIG).step([hostile()], START)
     return {name: told[0] for name, told in acts.items()}
+
+
+def _digest() -> list[Notification]:
+    """Three notices of one day: the first is told at once, the others at nine, one of them over by then."""
+    router = Router(CONFIG)
+    levels = {"before": 0.04, "after": 0.11}
+    for i, agent in enumerate(("billing-agent", "search-agent", "triage-agent")):
+        one = finding(3_600.0 * i, key=f"d{i}", mode="notice", signal="run.failed", node={"agent": agent}, **levels)
+        router.step([one], one.time)
+    end = finding(9_000.0, key="d2", mode="notice", status="resolved", signal="run.failed", node={"agent": agent})
+    router.step([end], end.time)
+    due = router.next_wake()
+    assert due is not None
+    return router.tick(due)
 
 
 def hostile() -> object:
