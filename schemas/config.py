@@ -70,6 +70,8 @@ Reference = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}], "examples": ["2%", "60 per hour"]}),
 ]
 
+Phrase = Annotated[str, Field(min_length=3, max_length=200)]
+
 WEEK = 604800.0
 DAY = 86400.0
 
@@ -129,6 +131,13 @@ class Claim(Strict):
     requires_tool: str
 
 
+class Effect(Strict):
+    """An outcome that must not be told without the tool call that brings it about."""
+
+    outcome: str
+    requires_tool: str
+
+
 class Contract(Strict):
     """What an agent may do."""
 
@@ -136,6 +145,7 @@ class Contract(Strict):
     limits: Limits = Limits()
     outcomes: list[str] = Field(default_factory=list)
     claims: list[Claim] = Field(default_factory=list)
+    effects: list[Effect] = Field(default_factory=list)
     on_violation: Literal["notice", "page"] = "notice"
     severity: Literal["notice", "page"] = "notice"
 
@@ -191,7 +201,7 @@ class Material(Strict):
 class DetectorSettings(Strict):
     """One signal's settings; what is not written keeps the signal's own default."""
 
-    mode: Literal["page", "notice", "off"] | None = None
+    mode: Literal["page", "notice", "digest", "off"] | None = None
     tolerance: float | None = Field(default=None, ge=1.0, le=10.0)
     """Odds ratio within which a change is not worth a word."""
     reference: Reference | None = None
@@ -324,6 +334,32 @@ class Runtime(Strict):
     """Link to one run in your trace store, with `{run}` in it."""
 
 
+REFUSALS = (
+    "i can't help", "i cannot help", "i can't assist", "i cannot assist", "i'm unable to", "i am unable to",
+    "i'm not able to", "i am not able to", "i can't provide", "i cannot provide", "i won't be able to", "i can't do that",
+    "as an ai", "as a language model", "no puedo ayudar", "no puedo proporcionar", "no me es posible",
+    "je ne peux pas vous aider", "je ne suis pas en mesure", "je ne peux pas fournir",
+    "kann ich ihnen nicht helfen", "kann dir nicht helfen", "kann ich nicht helfen", "nicht in der lage",
+    "non posso aiutar", "não posso ajudar", "ik kan je niet helpen", "ik kan u niet helpen", "я не могу помочь",
+    "не могу предоставить", "无法帮助", "我不能", "我无法", "お手伝いできません", "できかねます", "도와드릴 수 없", "لا أستطيع مساعدت",
+)  # fmt: skip
+APOLOGIES = (
+    "i'm sorry", "i am sorry", "we're sorry", "we are sorry", "i apologize", "i apologise", "we apologize",
+    "we apologise", "my apologies", "our apologies", "apologies for", "sorry for", "sorry about", "lo siento",
+    "lamento", "disculpe", "disculpa", "mis disculpas", "je suis désolé", "je m'excuse", "mes excuses",
+    "es tut mir leid", "tut mir leid", "tut uns leid", "entschuldig", "mi dispiace", "mi scuso", "sinto muito",
+    "desculpe", "peço desculpa", "het spijt me", "excuses voor", "извините", "простите", "приношу извинения",
+    "抱歉", "对不起", "申し訳", "ごめんなさい", "죄송", "آسف", "أعتذر",
+)  # fmt: skip
+
+
+class Text(Strict):
+    """Phrases that are looked for in outputs, in any case, before the text is dropped. A list replaces the default."""
+
+    refusals: tuple[Phrase, ...] = Field(default=REFUSALS, max_length=200)
+    apologies: tuple[Phrase, ...] = Field(default=APOLOGIES, max_length=200)
+
+
 class Config(Strict):
     """The whole file."""
 
@@ -337,6 +373,7 @@ class Config(Strict):
     receivers: list[Receiver] = Field(default_factory=list)
     slack: Slack = Slack()
     runtime: Runtime = Runtime()
+    text: Text = Text()
     tests: list[dict[str, Any]] = Field(default_factory=list)
 
     @property

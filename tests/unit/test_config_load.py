@@ -237,11 +237,5 @@ def test_keys_of_the_types_are_those_of_the_design() -> None:
     ]  # fmt: skip
 
 
-def test_watched_signals_are_public_ones() -> None:
-    assert {name for name, signal in SIGNALS.items() if signal.watched} == {
-        "run.failed", "tool.failed", "run.hung", "agent.traffic",
-    }  # fmt: skip
-
-
 def test_a_signal_is_said_to_be_watched_where_there_is_a_detector_for_it() -> None:
     assert {name for name, signal in SIGNALS.items() if signal.watched} == set(WATCHED)

@@ -66,7 +66,6 @@ ROWS = [
     ("owners: {a: {}}\ncomponents:\n- {tool: x, contract: {}}", 3, 13, "only an agent has a contract", None),
     # detectors
     ("detectors: {run.faild: {}}", 1, 13, "there is no signal `run.faild`", "run.failed"),
-    ("detectors: {run.cost_usd: {mode: off}}", 1, 13, "`run.cost_usd` is not watched yet", None),
     ("detectors: {run.failed: {reference: 60 per hour}}", 1, 37, "`run.failed` is a share: write `2%`", None),
     ("detectors: {agent.traffic: {reference: 2%}}", 1, 40, "`agent.traffic` is a rate", None),
     ("detectors: {run.failed: {reference: 100%}}", 1, 37, "unreachable: nothing is worse than 100%", None),

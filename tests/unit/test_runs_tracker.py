@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from monitor import runs as tracking
 from monitor.runs import Closed, RunTracker
+from monitor.runs import tracker as tracking
+from monitor.runs import work as adding
 from schemas.event import Event, raw
 
 NOW = 1_000_000.0
@@ -243,7 +244,7 @@ def test_beyond_the_limit_the_run_that_was_silent_longest_gives_way(monkeypatch:
 
 def test_ids_and_tools_of_one_run_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "IDS_PER_RUN", 3)
-    monkeypatch.setattr(tracking, "TOOLS_PER_RUN", 2)
+    monkeypatch.setattr(adding, "TOOLS_PER_RUN", 2)
     tracker = RunTracker({})
     (closed,) = _play(tracker, [("tool_call", {"tool": f"t{i}"}) for i in range(5)] + [("run_finished", {})])
     assert set(closed.run.tools) == {"t0", "t1", "_other"}

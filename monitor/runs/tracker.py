@@ -4,7 +4,7 @@ A run opens at its first event, whatever that is, and closes by `run_finished` o
 for longer than its agent's runs usually take. Closed runs are remembered for an hour: what still comes for them is a
 duplicate or late, and counted as such.
 
-Not here: what a closed run means for a node (`monitor.agents`).
+Not here: what an event adds to its run (`monitor.runs.work`), what a closed run means for a node (`monitor.agents`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from array import array
 from collections import deque
 from zlib import crc32
 
-from msgspec import Struct
-
 from detectors import durations
-from schemas import derive
+from monitor.runs import work as adding
+from monitor.runs.contracts import Rules
+from monitor.runs.run import SPENT, Closed, Run, Work
+from monitor.runs.work import TOOLS_PER_RUN as TOOLS_PER_RUN
+from schemas.config import Contract
 from schemas.event import Event
 
 OPEN_RUNS = 10_000
@@ -27,8 +29,6 @@ CLOSED_RUNS = 50_000
 REMEMBER_SECONDS = 3600.0
 IDS_PER_RUN = 10_000
 """Event ids remembered per run. Further ones are counted as `ids_unchecked` and taken."""
-TOOLS_PER_RUN = 100
-"""Tools told apart in one run; further ones are counted as `tools_folded` under `_other`."""
 LEAST_TIMEOUT = 60.0
 UNKNOWN_TIMEOUT = 600.0
 """Seconds after which a run is hung while the agent's usual duration is not known."""
@@ -40,56 +40,16 @@ _NO_IDS: set[str] = set()
 """What closed runs hold; nothing is ever added to it."""
 
 
-class Run(Struct, array_like=True, gc=False):
-    """One run. `tools` maps a tool to [calls, failed calls, whether the last call failed]."""
-
-    run: str
-    version: str | None
-    block: int
-    started: float
-    seen: float
-    """The tick at which its last event came; once closed, the tick at which it closed."""
-    ids: set[str]
-    tools: dict[str, list[int]]
-    parent_run: str | None = None
-    parent_agent: str | None = None
-    variant: str = "stable"
-    error_type: str | None = None
-    counted: bool = False
-    """Whether its start was counted as traffic."""
-    entered: float | None = None
-    """The start under which it holds back observations of runs that started later."""
-    passed: bool = False
-    """It took longer than usual, so that nothing waits for it any more."""
-    order: int = 0
-    """Rises with each tick's first sign of life and with closing: the order in which runs hang, leave and give way."""
-    closed: bool = False
-    packed: bytes = b""
-    """CRCs of its event ids, once it is closed: they only tell a duplicate from a late event, which both drop."""
-
-
-class Closed(Struct, frozen=True, gc=False):
-    """What is known of a run when it ends. `status`: ok, error or hung."""
-
-    run: Run
-    status: str
-    time: float
-    duration_seconds: float
-    outcome: str | None
-    error_type: str | None
-
-    @property
-    def silent(self) -> bool:
-        """Status ok although the last call of some tool failed: nothing in the run mended it."""
-        return self.status == "ok" and any(tool[2] for tool in self.run.tools.values())
-
-
 class RunTracker:
-    """The runs of one agent. `now` is the time of the last tick; `touched` collects blocks that must be saved."""
+    """The runs of one agent. `now` is the time of the last tick; `touched` collects blocks that must be saved.
+
+    What a run broke stands in `run.work.facts` after the call that found it, in `closed.work.facts` once it is closed,
+    until the caller empties it.
+    """
 
     BLOCK_RUNS = 64
 
-    def __init__(self, counts: dict[str, int], timeout: float | None = None) -> None:
+    def __init__(self, counts: dict[str, int], timeout: float | None = None, contract: Contract | None = None) -> None:
         self.counts = counts
         self.timeout = timeout
         self.runs: dict[str, Run] = {}
@@ -101,6 +61,17 @@ class RunTracker:
         self.histogram = durations.new_histogram()
         self._closed: deque[tuple[float, str]] = deque()
         self._order = 0
+        self._book = adding.Book(counts, Rules(contract))
+        self._unspent: list[Run] = []
+
+    @property
+    def loop_mass(self) -> float:
+        """The false loops that one tool call may cost; see `detectors.loops`."""
+        return self._book.loop_mass
+
+    @loop_mass.setter
+    def loop_mass(self, mass: float) -> None:
+        self._book.loop_mass = mass
 
     @property
     def open_count(self) -> int:
@@ -120,18 +91,24 @@ class RunTracker:
             known.frombytes(run.packed)
             self.count("duplicates" if crc32(event.id.encode()) in known else "late")
             return None
-        elif event.id in run.ids:
+        ids = run.ids
+        known_ids = len(ids)
+        if known_ids < IDS_PER_RUN:
+            ids.add(event.id)
+            if len(ids) == known_ids:
+                self.count("duplicates")
+                return None
+        elif event.id in ids:
             self.count("duplicates")
             return None
-        elif run.seen != now:
-            run.seen = now
-            self._last(run)
-        if len(run.ids) < IDS_PER_RUN:
-            run.ids.add(event.id)
         else:
             self.count("ids_unchecked")
+        if run.seen != now:
+            run.seen = now
+            self._last(run)
         self.touched.add(run.block)
-        at = event.at
+        time = event.time
+        at = time if type(time) is float else event.at
         if at < run.started:
             run.started = at
         if run.version is None:
@@ -141,8 +118,10 @@ class RunTracker:
             run.parent_agent = event.parent_agent
         if event.variant != "stable":
             run.variant = event.variant
-        if event.kind == "tool_call" and event.actor == "agent":
-            self._call(run, event)
+        book = self._book
+        adding.add(run, event, book)
+        if book.rules.limited:
+            book.rules.check_limits(run.work, at - run.started)
         return run
 
     def finish(self, run: Run, event: Event, now: float) -> Closed:
@@ -153,14 +132,23 @@ class RunTracker:
         else:
             run.started = min(run.started, event.at - duration)
         durations.add(self.histogram, duration)
+        work = run.work
+        rules = self._book.rules
+        if rules.declared:
+            rules.check_limits(work, duration)
+            rules.check_end(run, work, event.outcome)
         error_type = event.error_type or run.error_type
         self._close(run, now)
-        return Closed(run, event.status or "ok", event.at, duration, event.outcome, error_type)
+        return Closed(run, event.status or "ok", event.at, duration, event.outcome, error_type, work, rules.declared)
 
     def hang(self, run: Run, now: float) -> Closed:
         """Close a run that gave no sign of life for too long."""
+        duration = max(now - run.started, 0.0)
+        rules = self._book.rules
+        if rules.limited:
+            rules.check_limits(run.work, duration)
         self._close(run, now)
-        return Closed(run, "hung", now, max(now - run.started, 0.0), None, None)
+        return Closed(run, "hung", now, duration, None, None, run.work, rules.declared)
 
     # -- time
 
@@ -204,6 +192,7 @@ class RunTracker:
 
     def forget(self, now: float) -> None:
         """Drop closed runs after their hour, and the oldest beyond the limit."""
+        self._spend()
         closed = self._closed
         while closed and (closed[0][0] + REMEMBER_SECONDS <= now or len(closed) > CLOSED_RUNS):
             at, name = closed.popleft()
@@ -220,6 +209,7 @@ class RunTracker:
 
     def block(self, number: int) -> list[Run]:
         """The runs of one block, in the order in which they came."""
+        self._spend()
         return list(self.blocks.get(number, {}).values())
 
     def restore(self, runs: list[Run]) -> None:
@@ -230,6 +220,7 @@ class RunTracker:
         for run in sorted(runs, key=lambda run: run.order):
             self._order = run.order
             if run.closed:
+                run.work = SPENT
                 self._closed.append((run.seen, run.run))
             else:
                 self.open[run.run] = run
@@ -247,7 +238,8 @@ class RunTracker:
             self.next_block += 1
             current = self.blocks[self.next_block] = {}
         self._order += 1
-        run = Run(name, event.version, self.next_block, event.at, now, set(), {}, order=self._order)
+        run = Run(name, event.version, self.next_block, event.at, now, set(), {}, Work(), order=self._order)
+        adding.describe(run.work, event)
         self.runs[name] = self.open[name] = current[name] = run
         return run
 
@@ -264,28 +256,18 @@ class RunTracker:
         run.seen = now
         run.packed = array("I", [crc32(name.encode()) for name in run.ids]).tobytes()
         run.ids = _NO_IDS
+        work = run.work
+        run.model, run.tenant, run.labels = work.model, work.tenant, work.labels
+        self._unspent.append(run)
         del self.open[run.run]
         self.touched.add(run.block)
         self._closed.append((now, run.run))
 
-    def _call(self, run: Run, event: Event) -> None:
-        tool = event.tool or ""
-        calls = run.tools.get(tool)
-        if calls is None:
-            if len(run.tools) >= TOOLS_PER_RUN:
-                self.count("tools_folded")
-                tool = "_other"
-            calls = run.tools.setdefault(tool, [0, 0, 0])
-        soft = event.soft_error
-        if soft is None:
-            soft = derive.soft_error(event.result)
-        failed = event.status == "error" or soft
-        calls[0] += 1
-        calls[2] = 0
-        if failed:
-            calls[1] += 1
-            calls[2] = 1
-            run.error_type = event.error_type or ("soft_error" if soft else "error")
+    def _spend(self) -> None:
+        """What runs did that have closed is with their `Closed`; the runs themselves need it no longer."""
+        for run in self._unspent:
+            run.work = SPENT
+        self._unspent.clear()
 
     def count(self, name: str) -> None:
         """Add one to a counter."""
