@@ -92,6 +92,9 @@ FAILURE_SIGNALS: dict[str, Signal] = {
     )
 }
 
+RUN_SIGNALS = tuple(signal for signal in FAILURE_SIGNALS.values() if signal.read is not _elsewhere)
+"""Rows that read one number of each run as it closes."""
+
 TRAFFIC = "agent.traffic"
 TRAFFIC_SHARE = 0.08
 """Part of an agent's budget for silence and volume."""
