@@ -14,11 +14,10 @@ from detectors.river_detectors import Calibration
 from monitor.config.document import Mapping, clip
 from monitor.config.meaning import Checked
 from monitor.config.problem import nearest
+from monitor.drift import anomaly
+from monitor.drift.methods import READERS
 from schemas.config import WEEK, DetectorSettings
 from schemas.signals import SIGNALS
-
-TAKEN = ("share", "number")
-"""Forms of signals that give one number per run."""
 
 
 def check_methods(checked: Checked) -> None:
@@ -26,6 +25,9 @@ def check_methods(checked: Checked) -> None:
     section = checked.section("detectors")
     for name, settings in checked.config.detectors.items():
         place, signal = section[name], SIGNALS.get(name)
+        if name == anomaly.SIGNAL and settings.mode == "page":
+            what = f"`{name}` never pages: nothing bounds its false alarms"
+            checked.at(place, "mode", what, allowed=("notice", "digest", "off"))
         if settings.method is None:
             if settings.parameters:
                 checked.document.report(
@@ -40,8 +42,9 @@ def check_methods(checked: Checked) -> None:
             _report_unknown(checked, place, settings.method)
         elif signal is None:
             continue
-        elif signal.form not in TAKEN:
-            checked.at(place, "method", f"`{name}` is no number per run, so no detector of river's can take it")
+        elif name not in READERS:
+            what = f"`{name}` is not one number per run, so no detector of river's can take it"
+            checked.at(place, "method", what)
         elif signal.form == "number" and method.takes == "failures":
             fitting = tuple(other.name for other in registry.METHODS if other.takes == "numbers")
             checked.at(place, "method", f"`{name}` is a number, and this takes failures", allowed=fitting)
