@@ -10,7 +10,7 @@ from msgspec import Struct
 FindingStatus = Literal["firing", "update", "resolved"]
 Direction = Literal["up", "down"]
 Mode = Literal["page", "notice", "digest", "off"]
-Unit = Literal["", "share", "rate", "seconds", "usd", "tokens", "characters"]
+Unit = Literal["", "share", "rate", "count", "seconds", "usd", "tokens", "characters"]
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -52,6 +52,12 @@ class Finding(Struct, frozen=True, kw_only=True):
     error_types: tuple[str, ...] = ()
     reference: Literal["declared", "learned"] = "learned"
     reason: str = ""
+    absorbs: tuple[str, ...] = ()
+    """Incident keys of narrower episodes that are this one's matter: agents that spoke before their provider did."""
+    paid: bool = True
+    """Whether it was a bet that the alert budget pays for; a broken contract is a fact, and is counted apart."""
+    deploy_share: float | None = None
+    """Part of the evidence that began with a deploy; None where no deploy was near."""
     detail: str = ""
     corroborated: tuple[str, ...] = ()
     unit: Unit = ""

@@ -96,7 +96,7 @@ def level_text(value: float, unit: Unit, digits: int = _FIRST_DIGITS) -> str:
     if unit == "usd":
         return f"${value:.{digits}g}" if abs(value) < 10.0 else f"${value:,.2f}"
     number = f"{value:,.0f}" if abs(value) >= 1_000.0 else f"{value:.3g}"
-    return f"{number} {unit}" if unit else number
+    return number if unit in ("", "count") else f"{number} {unit}"
 
 
 def level_texts(finding: Finding) -> tuple[str, str]:

@@ -181,6 +181,8 @@ def _harmless(finding: Finding, config: Config) -> Finding:
         unaffected=tuple(name(side, 80) for side in finding.unaffected),
         error_types=tuple(redact(text, privacy.excerpt_length) for text in excerpts if privacy.excerpt_length),
         reason=redact(finding.reason),
+        detail=redact(finding.detail),
+        corroborated=tuple(name(signal, 60) for signal in finding.corroborated),
     )
 
 
@@ -218,7 +220,9 @@ def _recovery(lead: Alert) -> list[Fact]:
 def _counted(level: str, bad: float, n: float, finding: Finding, when: str = "") -> str:
     if n <= 0 or finding.signal == "agent.traffic":
         return level
-    unit = {"tool.schema": "calls", "retrieval.empty": "retrievals"}.get(finding.signal, "runs")
+    if finding.unit not in ("", "share"):
+        return f"{level} ({_count(n)} runs{when})"
+    unit = "retrievals" if finding.signal == "retrieval.empty" and not finding.detail else "runs"
     return f"{level} ({_count(bad)} of {_count(n)} {unit}{when})"
 
 

@@ -1,0 +1,220 @@
+"""The channels of an agent: what a closed run says about it, one row each. A new channel is a row.
+
+Not here: what is normal, and whether that changed (`detectors.drift`).
+
+Invariant: a row gives None where the run says nothing: the producer reports no tokens, the run made no retrieval. A
+channel that never says anything stays silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from detectors.drift.channels import Kind, Value
+from monitor.drift import interfaces
+from monitor.drift.interfaces import Interface
+from monitor.reading import characters, structure
+from monitor.reading.shape import FEATURES, Feature
+from monitor.runs import Closed
+from schemas.finding import Unit
+
+OUTPUTS = 64
+"""Outputs of an agent that are remembered, to tell one that was given before."""
+WORD_LENGTH = 80
+"""Characters of a word that is told apart. Longer: cut."""
+NO_TOOL = "no tool"
+NONE_GIVEN = "none given"
+
+
+class Memory(Struct, array_like=True):
+    """What an agent's channels remember between runs."""
+
+    outputs: list[int] = []
+    """Hashes of the latest outputs, the newest last."""
+    tools: dict[str, Interface] = {}
+
+
+class Reading(NamedTuple):
+    """A closed run, with what it says beside what the agent's memory holds."""
+
+    closed: Closed
+    repeated: bool | None
+    """Whether one of the agent's latest outputs was the same."""
+    young: bool | None
+    missing: bool | None
+    """Whether a tool had a field that is new, or was without one that it always had."""
+
+
+class Row(NamedTuple):
+    """A channel: where it belongs, how it is read, and how its level is said.
+
+    `words` holds `{}` for the level and, where `kind` is a category, `{word}` for the category. `unit`: of the level;
+    of the median where `kind` is a number.
+    """
+
+    signal: str
+    name: str
+    kind: Kind
+    read: Callable[[Reading], Value]
+    words: str
+    unit: Unit = "share"
+
+
+def recall(memory: Memory, closed: Closed) -> Reading:
+    """What the run says beside the memory; the memory takes it up (in place)."""
+    work = closed.work
+    repeated = None
+    if work.output_hash is not None:
+        outputs = memory.outputs
+        repeated = work.output_hash in outputs
+        outputs.append(work.output_hash)
+        if len(outputs) > OUTPUTS:
+            del outputs[0]
+    young = missing = None
+    if work.argument_fields or work.result_fields:
+        for tool in sorted({*work.argument_fields, *work.result_fields}):
+            names = [f"argument {name}" for name in work.argument_fields.get(tool, ())]
+            names += [f"result {name}" for name in work.result_fields.get(tool, ())]
+            seen = interfaces.observe(memory.tools, tool, names)
+            if seen is not None:
+                young = bool(seen.young) or bool(young)
+                missing = bool(seen.missing) or bool(missing)
+    return Reading(closed, repeated, young, missing)
+
+
+# -- rows
+
+
+def _flag(value: bool | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _shares(counts: Mapping[str, float]) -> dict[str, float] | None:
+    total = sum(counts.values())
+    if total <= 0:
+        return None
+    return {name[:WORD_LENGTH]: count / total for name, count in counts.items()}
+
+
+def _word(name: str | None) -> str | None:
+    return name if name is None else name[:WORD_LENGTH]
+
+
+def _characters_per_token(reading: Reading) -> float | None:
+    work = reading.closed.work
+    if work.llm_calls != 1 or not work.output_tokens or work.output_length is None:
+        return None  # the length is that of the last output, the tokens are those of all calls
+    return work.output_length / work.output_tokens
+
+
+def _cached(reading: Reading) -> float | None:
+    work = reading.closed.work
+    if work.cached_tokens is None or not work.input_tokens:
+        return None
+    return min(work.cached_tokens / work.input_tokens, 1.0)
+
+
+def _calls(reading: Reading) -> dict[str, float] | None:
+    return _shares({tool: calls[0] for tool, calls in reading.closed.run.tools.items()})
+
+
+def _first_tool(reading: Reading) -> str | None:
+    path = reading.closed.work.path
+    return _word(path[0]) if path else NO_TOOL
+
+
+def _last_tool(reading: Reading) -> str | None:
+    work = reading.closed.work
+    if len(work.path) < work.tool_calls:
+        return None  # the path is cut
+    return _word(work.path[-1]) if work.path else NO_TOOL
+
+
+def _empty(reading: Reading) -> float | None:
+    work = reading.closed.work
+    return work.empty_retrievals / work.retrievals if work.retrievals else None
+
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "script": characters.SCRIPTS,
+    "kind": structure.KINDS,
+    "first_character": characters.CLASSES,
+    "last_character": characters.CLASSES,
+}
+"""Categories of a shape whose values have names; others are hashed."""
+
+
+def _shape(index: int, feature: Feature) -> Row:
+    """The row of one place of `output_shape`."""
+    title = feature.name.replace("_", " ")
+    if feature.kind == "category":
+        names = _NAMES.get(feature.name) or tuple(f"#{number}" for number in range(feature.size))
+
+        def word(reading: Reading) -> str | None:
+            shape = reading.closed.work.output_shape
+            return None if shape is None else names[min(int(shape[index]), len(names) - 1)]
+
+        return Row("run.output_shape", title, "category", word, title + " is {word} in {} of outputs")
+
+    def number(reading: Reading) -> float | None:
+        shape = reading.closed.work.output_shape
+        return None if shape is None else shape[index]
+
+    if feature.kind == "flag":
+        return Row("run.output_shape", title, "rate", number, title + " in {} of outputs")
+    unit: Unit = "share" if feature.name.endswith("_share") else "count"
+    return Row("run.output_shape", title, "number", number, title.removesuffix(" share") + ", median {}", unit)
+
+
+_MEDIAN = "median {}"
+_OF_RUNS = "{} of runs"
+
+ROWS: tuple[Row, ...] = (
+    Row("run.duration_seconds", "duration", "number", lambda r: r.closed.duration_seconds, _MEDIAN, "seconds"),
+    Row("run.steps", "steps", "number", lambda r: float(r.closed.work.steps), _MEDIAN, "count"),
+    Row("run.steps", "ends on a failure", "rate", lambda r: float(r.closed.work.last_step_failed),
+        "{} of runs end right after a step that failed or found nothing"),
+    Row("run.tokens", "input tokens", "number", lambda r: _number(r.closed.work.input_tokens),
+        "input, median {}", "tokens"),
+    Row("run.tokens", "output tokens", "number", lambda r: _number(r.closed.work.output_tokens),
+        "output, median {}", "tokens"),
+    Row("run.tokens", "characters per token", "number", _characters_per_token,
+        "characters per token, median {}", "count"),
+    Row("run.tokens", "cached share", "number", _cached, "part of the input from the cache, median {}"),
+    Row("run.cost_usd", "cost", "number", lambda r: _number(r.closed.work.cost_usd), _MEDIAN, "usd"),
+    Row("run.retries", "retries", "number", lambda r: float(r.closed.work.retries),
+        "calls made again, median {}", "count"),
+    Row("run.output_length", "length", "number", lambda r: r.closed.work.output_length, _MEDIAN, "characters"),
+    Row("run.output_shape", "repeated", "rate", lambda r: _flag(r.repeated), "{} of outputs were given before"),
+    *(_shape(index, feature) for index, feature in enumerate(FEATURES) if feature.name != "length"),
+    Row("run.tool_mix", "calls", "share", _calls, "{word} in {} of calls"),
+    Row("run.tool_mix", "first tool", "category", _first_tool, "{word} is the first tool in {} of runs"),
+    Row("run.tool_mix", "last tool", "category", _last_tool, "{word} is the last tool in {} of runs"),
+    Row("run.tool_mix", "different tools", "number", lambda r: float(len(r.closed.run.tools)),
+        "different tools, median {}", "count"),
+    Row("run.outcome", "outcome", "category", lambda r: _word(r.closed.outcome) or NONE_GIVEN, "{word} in {} of runs"),
+    Row("tool.error_type", "error type", "share", lambda r: _shares(r.closed.work.error_types),
+        "{word} in {} of failed calls"),
+    Row("tool.schema", "new fields", "rate", lambda r: _flag(r.young), "new fields in {} of runs"),
+    Row("tool.schema", "missing fields", "rate", lambda r: _flag(r.missing), "fields missing in {} of runs"),
+    Row("llm.finish_reason", "finish reason", "share", lambda r: _shares(r.closed.work.finish_reasons),
+        "{word} in {} of calls"),
+    Row("llm.response_model", "response model", "category", lambda r: _word(r.closed.work.response_model),
+        "{word} in {} of runs"),
+    Row("agent.fallback", "fallback", "rate", lambda r: float(r.closed.work.fallbacks > 0), _OF_RUNS),
+    Row("agent.escalation", "escalation", "rate", lambda r: float(r.closed.work.escalations > 0), _OF_RUNS),
+    Row("agent.guardrail", "guardrail acts", "rate", lambda r: float(r.closed.work.blocked > 0), _OF_RUNS),
+    Row("agent.guardrail", "guardrail asked", "rate", lambda r: float(r.closed.work.guardrails > 0),
+        "asked in {} of runs"),
+    Row("retrieval.empty", "empty", "rate", _empty, "{} of retrievals"),
+    Row("retrieval.top_score", "top score", "number", lambda r: r.closed.work.top_score, _MEDIAN, "count"),
+)  # fmt: skip
+"""Every channel. The order is part of what is saved: append, never insert."""
+ROW_OF = {row.name: row for row in ROWS}

@@ -1,0 +1,94 @@
+"""What is said of a change: the phrase that names what moved, and its levels with their unit.
+
+Pure wording; whether anything is said is decided elsewhere (`monitor.drift.episodes`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from detectors.drift.channels import Change
+from monitor.alerting.headline import level_text, share_text
+from monitor.drift import interfaces
+from monitor.drift.channels import ROW_OF, Memory
+from monitor.drift.interfaces import Interface
+from schemas.finding import Unit
+
+FIELDS = 3
+"""Fields of an interface that are named; of further ones only the number is said."""
+_APART = 1.02
+"""Medians nearer than this factor are the same: the change is in the tail or the spread."""
+
+
+class Level(NamedTuple):
+    """What a finding says of a change: levels before and after, their unit, and the phrase."""
+
+    before: float
+    after: float
+    unit: Unit
+    phrase: str
+
+
+def of_change(change: Change) -> Level:
+    """The levels and the phrase of a change."""
+    row = ROW_OF[change.channel]
+    if row.kind == "number":
+        before, after = change.median_before, change.median_after
+        if before is not None and after is not None and not _alike(before, after):
+            old, new = _apart(before, after, row.unit)
+            return Level(before, after, row.unit, f"{row.words.format(new)}, was {old}")
+        return _of_shares(change, f"{row.name} {change.what} in {{}} of runs")
+    return _of_shares(change, row.words.replace("{word}", change.what.replace("{", "{{").replace("}", "}}")))
+
+
+def of_interface(memory: Memory, change: Change) -> tuple[str, str] | None:
+    """The tool whose fields changed, and what changed in them; None if no tool's latest run shows it."""
+    found = [(tool, interfaces.changes(interface)) for tool, interface in memory.tools.items() if interface.known]
+    wanted = [
+        (
+            len(seen.young) if change.channel == "new fields" else len(seen.missing),
+            interface_runs(memory.tools[tool]),
+            tool,
+        )
+        for tool, seen in found
+        if (seen.young if change.channel == "new fields" else seen.missing)
+    ]
+    if not wanted:
+        return None
+    tool = max(wanted)[2]
+    seen = dict(found)[tool]
+    parts = [f"{_listed(seen.young)} new"] if seen.young else []
+    parts += [f"{_listed(seen.missing)} gone"] if seen.missing else []
+    return tool, ", ".join(parts)
+
+
+def interface_runs(interface: Interface) -> int:
+    """Runs of a tool."""
+    return interface.runs
+
+
+def _of_shares(change: Change, words: str) -> Level:
+    for digits in range(2, 6):
+        before, after = share_text(change.before, digits), share_text(change.after, digits)
+        if before != after:
+            break
+    return Level(change.before, change.after, "share", f"{words.format(after)}, was {before}")
+
+
+def _apart(before: float, after: float, unit: Unit) -> tuple[str, str]:
+    for digits in range(2, 6):
+        texts = level_text(before, unit, digits), level_text(after, unit, digits)
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
+def _alike(before: float, after: float) -> bool:
+    low, high = sorted((abs(before), abs(after)))
+    return before == after or (before * after > 0.0 and high <= low * _APART)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(name.replace(":", " (", 1) + ")" if ":" in name else name for name in names[:FIELDS])
+    more = f" and {len(names) - FIELDS} more" if len(names) > FIELDS else ""
+    return f"{shown}{more} {'is' if len(names) == 1 else 'are'}"
