@@ -31,6 +31,7 @@ from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
 from monitor.notify.slack import SlackNotifier
 from monitor.notify.webhook import WebhookNotifier
+from monitor.reading import Reader
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.embedded import Embedded
 from monitor.runtime.parts import Busy
@@ -105,7 +106,7 @@ async def _serve_embedded(
     outbox = Outbox(targets)
     store = Store(Path(config.runtime.directory))
     try:
-        assembler = Assembler(trace_timeout=config.runtime.trace_timeout)
+        assembler = Assembler(trace_timeout=config.runtime.trace_timeout, reader=Reader(config))
         runtime = Embedded(config, store, assembler, outbox, dead_letters.encode, clock, version())
         dispatcher = Dispatcher(outbox, _notifiers(config, targets, stream), runtime.commit_outbox, clock)
         web_runner = await _listen(config, runtime, _IntakeSink(runtime), clock)
@@ -132,7 +133,7 @@ async def _serve_kafka(config: Config, stop: asyncio.Event, started: Callable[[S
     targets = _targets(config)
     span_parts = SpanParts(
         otlp.decode_traces, otlp.decode_logs, spans.encode, spans.decode, spans.key,
-        lambda: Assembler(trace_timeout=config.runtime.trace_timeout, keep_text=True),
+        lambda: Assembler(trace_timeout=config.runtime.trace_timeout, keep_text=True, reader=Reader(config)),
     )  # fmt: skip
     parts = Parts(
         bodies.read_events,

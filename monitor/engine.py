@@ -23,6 +23,7 @@ from msgspec import Struct
 from monitor.agents import Agent, Settings
 from monitor.blocks import VERSION, Blocks, Entry, put_back
 from monitor.evidence.aggregator import Aggregator
+from monitor.reading import Reader
 from monitor.runs import Closed
 from monitor.topology import Topology
 from schemas import limits
@@ -82,6 +83,7 @@ class PartitionEngine:
         self.topology = Topology(config)
         self.settings = Settings(config.detectors, config.runtime.run_timeout)
         self.counts: dict[str, int] = {}
+        self.reader = Reader(config, self.counts)
         self.now = 0.0
         self.agents: dict[str, Agent] = {}
         self._blocks = Blocks()
@@ -176,6 +178,7 @@ class PartitionEngine:
         elif offset <= agent.offset:
             return
         agent.offset = offset
+        self.reader.read(event)
         if agent.wake > now:
             agent.wake = now
             self._active[name] = None

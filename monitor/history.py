@@ -21,10 +21,11 @@ import msgspec
 from monitor.intake import otlp
 from monitor.intake.assembler import Assembler
 from monitor.intake.spans import Record as SpanRecord
+from monitor.reading import Reader
 from monitor.runtime.store import StoreError, read_log
 from monitor.runtime.topic_log import SCHEME, TopicLogError, read_topic
 from schemas.event import BadEvent, Event, Reason, decode
-from schemas.records import CONTROL_PREFIX, Ack, Grant, Tick, decode_control, is_control
+from schemas.records import CONTROL_PREFIX, Ack, Ruling, Tick, decode_control, is_control
 
 GZIP = b"\x1f\x8b"
 SQLITE = b"SQLite format 3\0"
@@ -63,7 +64,9 @@ class History:
             self.bad.append(f"{place}: {error.reason}: {error.detail}")
 
 
-def read(inputs: Sequence[Path | str], trace_timeout: float, bootstrap_servers: str = "") -> History:
+def read(
+    inputs: Sequence[Path | str], trace_timeout: float, bootstrap_servers: str = "", reader: Reader | None = None
+) -> History:
     """All files and topics (`kafka://topic`) as one history. Raises `CannotRead`."""
     history = History()
     spans: list[SpanRecord] = []
@@ -81,7 +84,7 @@ def read(inputs: Sequence[Path | str], trace_timeout: float, bootstrap_servers: 
             _read_lines(content, str(path), history, spans)
         else:
             _read_otlp(content, str(path), history, spans)
-    history.records += _assemble(spans, trace_timeout)
+    history.records += _assemble(spans, trace_timeout, reader)
     in_order(history.records)
     return history
 
@@ -210,7 +213,7 @@ def _take(raw: bytes, place: str, history: History) -> None:
     try:
         if not raw.startswith(CONTROL_PREFIX):
             history.records.append(decode(raw))
-        elif not isinstance(record := decode_control(raw), Grant):
+        elif not isinstance(record := decode_control(raw), Ruling):
             history.records.append(record)
     except BadEvent as error:
         history.reject(place, error)
@@ -240,11 +243,11 @@ def _read_otlp(content: bytes, place: str, history: History, spans: list[SpanRec
     history.bad += [f"{letter.source}: {letter.reason}: {letter.detail}" for letter in bad[:room]]
 
 
-def _assemble(spans: list[SpanRecord], trace_timeout: float) -> list[Event]:
+def _assemble(spans: list[SpanRecord], trace_timeout: float, reader: Reader | None) -> list[Event]:
     """Events of spans that are all there: nothing more comes, so every trace is complete."""
     if not spans:
         return []
-    assembler = Assembler(trace_timeout=trace_timeout)
+    assembler = Assembler(trace_timeout=trace_timeout, reader=reader)
     assembler.add(spans, 0.0)
     return assembler.flush()
 

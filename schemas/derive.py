@@ -1,18 +1,30 @@
 """What is kept of text when the text is dropped: a soft error, hashes, emptiness.
 
-Read once, where an event enters the log; after `keep_no_text` the event holds no agent text and still gives the same
-signals. Hashes are the first eight bytes of BLAKE2b as a signed integer, so that they fit SQLite and JSON alike.
+Read once, where an event enters the log, after what needs a configuration was read (`monitor.reading`); after
+`keep_no_text` the event holds no agent text and still gives the same signals. Hashes are the first eight bytes of
+BLAKE2b as a signed integer, so that they fit SQLite and JSON alike.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import msgspec
 
 from schemas.event import NOTHING, Event
 
 _EMPTY = frozenset((b"null", b'""', b"[]", b"{}", b'"[]"', b'"{}"', b'"null"'))
+
+
+HASHES = {
+    "input": "input_hash",
+    "output": "output_hash",
+    "arguments": "arguments_hash",
+    "result": "result_hash",
+}
+"""Text → the field that stands for it."""
+_WITH_OUTPUT = frozenset(("run_finished", "llm_call"))
 
 
 class _Outcome(msgspec.Struct, gc=False):
@@ -58,9 +70,22 @@ def text_hash(text: bytes | msgspec.Raw) -> int:
     return int.from_bytes(hashlib.blake2b(bytes(text), digest_size=8).digest(), "big", signed=True)
 
 
+def derived(texts: Mapping[str, bytes]) -> dict[str, int | bool]:
+    """What is kept of texts by the names of their fields: `input`, `output`, `arguments`, `result` → their JSON."""
+    found: dict[str, int | bool] = {}
+    for name, field in HASHES.items():
+        if text := texts.get(name):
+            found[field] = text_hash(text)
+    if result := texts.get("result"):
+        found["soft_error"] = soft_error(result)
+        found["result_empty"] = is_empty(result)
+    return found
+
+
 def derive(event: Event) -> Event:
     """The event with what its text says written beside it (in place). What is written already stays."""
-    if event.kind == "tool_call":
+    kind = event.kind
+    if kind == "tool_call":
         result = bytes(event.result)
         if result:
             if event.soft_error is None:
@@ -72,6 +97,14 @@ def derive(event: Event) -> Event:
         arguments = bytes(event.arguments)
         if arguments and event.arguments_hash is None:
             event.arguments_hash = text_hash(arguments)
+    elif kind in _WITH_OUTPUT:
+        output = bytes(event.output)
+        if output and event.output_hash is None:
+            event.output_hash = text_hash(output)
+    elif kind == "run_started":
+        asked = bytes(event.input)
+        if asked and event.input_hash is None:
+            event.input_hash = text_hash(asked)
     return event
 
 

@@ -23,6 +23,7 @@ from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
 from monitor.cli.environment import environment
 from monitor.cli.moment import MOMENT
 from monitor.config import ConfigError, load, render
+from monitor.reading import Reader
 from monitor.runtime.replay import Replay
 from monitor.runtime.store import FILE as LOG
 from schemas.alert import Incident
@@ -209,7 +210,9 @@ def _replayed(inputs: tuple[str, ...], file: Path | None, at: float | None) -> K
     try:
         config = load(file, environment())
         inputs = inputs or (str(Path(config.runtime.directory) / LOG),)
-        recorded = history.read(inputs, config.runtime.trace_timeout, config.runtime.kafka.bootstrap_servers)
+        recorded = history.read(
+            inputs, config.runtime.trace_timeout, config.runtime.kafka.bootstrap_servers, Reader(config)
+        )
     except ConfigError as error:
         click.echo(render(error.problems), err=True)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None

@@ -19,6 +19,7 @@ from monitor.config import ConfigError, load, render
 from monitor.notify.console import plain
 from monitor.notify.console import render as render_message
 from monitor.notify.message import compose
+from monitor.reading import Reader
 from monitor.runtime.replay import Replay, line
 from schemas.alert import Notification, NotificationReason
 from schemas.config import Config
@@ -59,7 +60,9 @@ def command(file: Path, inputs: tuple[str, ...], as_json: bool, until: float | N
     app.collect_rarely()
     began = time.perf_counter()
     try:
-        recorded = history.read(inputs, config.runtime.trace_timeout, config.runtime.kafka.bootstrap_servers)
+        recorded = history.read(
+            inputs, config.runtime.trace_timeout, config.runtime.kafka.bootstrap_servers, Reader(config)
+        )
     except history.CannotRead as error:
         click.echo(f"forewarn: {error}", err=True)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None

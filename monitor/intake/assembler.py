@@ -5,7 +5,8 @@ span came, or `trace_timeout` after its last one (a run whose topmost span never
 `REMEMBER_SECONDS`, so that what comes later is told of the same run.
 
 Spans are read when they come; what waits is what was read of them, without agent text unless `keep_text` says so.
-The events are then those that `schemas.derive.keep_no_text` makes of the events with text.
+The events are then those that `schemas.derive.keep_no_text` makes of the events with text, once `monitor.reading` has
+read them.
 
 State: one entry `trace/<trace id>` per trace. Crash: an event's id is made of its span, so a trace that is closed again
 after a crash says the same again, and the engine knows it by its ids. Store the entries with or after the events.
@@ -26,6 +27,8 @@ from monitor.intake.assembly.outcome import judge
 from monitor.intake.assembly.schedule import Remembered, Schedule
 from monitor.intake.assembly.trace import Trace
 from monitor.intake.spans import LogRecord, Record, Span
+from monitor.reading import Reader
+from schemas.config import Config
 from schemas.event import Event
 
 OPEN_TRACES = 10_000
@@ -50,23 +53,27 @@ _decoder = msgspec.msgpack.Decoder(tuple[int, Trace])
 class Assembler:
     """Puts the spans of runs together. `trace_timeout` and `grace` in seconds.
 
-    `keep_text`: the events hold the agents' texts, and so do open traces and their entries.
+    `keep_text`: the events hold the agents' texts, and so do open traces and their entries. `reader` reads the texts by
+    the configuration.
 
     `counts`, since the start: `spans`, `logs`, `spans_late`, `runs_assembled`, `runs_headless`, `traces_timed_out`,
     `events_skewed`, `events_skewed_by:<producer>`, `spans_ignored:<reason>`, `evicted:<limit>`.
     """
 
-    def __init__(self, trace_timeout: float = 60.0, grace: float = 1.0, keep_text: bool = False) -> None:
+    def __init__(
+        self, trace_timeout: float = 60.0, grace: float = 1.0, keep_text: bool = False, reader: Reader | None = None
+    ) -> None:
         self._trace_timeout = trace_timeout
         self._grace = grace
-        self._keep_text = keep_text
+        self._reader = reader if reader is not None else Reader(Config())
+        self._ahead = None if keep_text else self._reader
         self._traces: dict[str, Trace] = {}  # in the order of their first span
         self._waiting = 0
         self._schedule = Schedule(self._due)
         self._closed = Remembered(trace_timeout, REMEMBER_SECONDS)  # without runs, with runs
         self._remembered_spans = 0
         self._changed: dict[str, None] = {}
-        self.counts: dict[str, int] = {}
+        self.counts: dict[str, int] = self._reader.counts  # what reading comes to the limit of is counted here too
 
     def add(self, records: Iterable[Record], now: float) -> None:
         """Takes what one body held. Nothing comes out before the next tick."""
@@ -148,7 +155,7 @@ class Assembler:
             return False
         if trace.closed_at is not None:
             self._count("spans_late")
-        trace.add(texts.settle_span(span, self._keep_text), now)
+        trace.add(texts.settle_span(span, self._ahead), now)
         return True
 
     def _add_log(self, trace: Trace, log: LogRecord, now: float) -> bool:
@@ -161,7 +168,7 @@ class Assembler:
         if len(trace.logs) >= SPANS_PER_TRACE:
             self._count("evicted:trace_spans")
             return False
-        trace.add_log(key, texts.settle_log(log, self._keep_text), now)
+        trace.add_log(key, texts.settle_log(log, self._ahead), now)
         return True
 
     def _due(self, name: str) -> float | None:
@@ -190,7 +197,7 @@ class Assembler:
         cut, strays = runs.cut(name, forest.grow(trace.spans.values(), placed), trace.runs, placed)
         index = {key.run: number for number, key in enumerate(trace.runs)}
         for run, outcome in zip(cut, judge(cut), strict=True):
-            key = events.tell(name, run, outcome, told)
+            key = events.tell(name, run, outcome, told, self._reader)
             if run.resumed is None:
                 index[key.run] = len(trace.runs)
                 trace.runs.append(key)

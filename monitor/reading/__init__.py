@@ -2,3 +2,7 @@
 
 Not here: hashes and soft errors (`schemas.derive`), what a broken contract means for a run (the run tracker).
 """
+
+from monitor.reading.reader import Reader
+
+__all__ = ["Reader"]

@@ -279,6 +279,7 @@ class Embedded:
             batch: list[tuple[int, Record]] = []
             for record in records:
                 if isinstance(record, Event):
+                    self._engine.partition.reader.read(record)
                     derive.keep_no_text(record)
                     rows.append((self._offset, record.at, encode(record)))
                 elif isinstance(record, Tick):

@@ -20,6 +20,7 @@ from monitor.notify.delivery import Delivery, Notifier
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
 from monitor.notify.slack import SlackNotifier
+from monitor.reading import Reader
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.kafka.live import KafkaMonitor, Parts
 from monitor.runtime.kafka.partition import LetterParts
@@ -48,7 +49,7 @@ def parts_of(config: Config, notifiers: Callable[[], Mapping[str, Notifier]], *,
         spans.encode,
         spans.decode,
         spans.key,
-        lambda: Assembler(trace_timeout=config.runtime.trace_timeout, keep_text=True),
+        lambda: Assembler(trace_timeout=config.runtime.trace_timeout, keep_text=True, reader=Reader(config)),
     )
     return Parts(
         bodies.read_events,

@@ -18,10 +18,12 @@ from msgspec import Raw
 from monitor.intake.assembly.forest import Node
 from monitor.intake.assembly.outcome import Outcome
 from monitor.intake.assembly.runs import Run, RunKey
+from monitor.intake.assembly.texts import UNKNOWN_TOOL
 from monitor.intake.dialects import errors, judgements
 from monitor.intake.dialects.reading import Judgement, Role
+from monitor.reading import Reader
+from monitor.reading.reader import broken_by
 from schemas import limits
-from schemas.derive import derive
 from schemas.event import NOTHING, Event
 
 TEXT_BYTES = 200_000
@@ -44,7 +46,7 @@ class Told:
         self.counts[name] = self.counts.get(name, 0) + 1
 
 
-def tell(trace: str, run: Run, outcome: Outcome, told: Told) -> RunKey:
+def tell(trace: str, run: Run, outcome: Outcome, told: Told, reader: Reader) -> RunKey:
     """Adds the events of one run. Returns what later spans must know of it."""
     identity = _identity(run)
     parentage = _parentage(run)
@@ -72,7 +74,7 @@ def tell(trace: str, run: Run, outcome: Outcome, told: Told) -> RunKey:
         if shift:
             told.count("events_skewed")
             told.count(f"events_skewed_by:{producer or run.agent}")
-        derive(made)
+        reader.read(made)
         for text in _TEXTS:
             if len(bytes(getattr(made, text))) > TEXT_BYTES:
                 setattr(made, text, NOTHING)
@@ -81,7 +83,8 @@ def tell(trace: str, run: Run, outcome: Outcome, told: Told) -> RunKey:
 
     complete = run.resumed is None
     if complete:
-        event("run_started", run.head, start, input=run.head.reading.fields.get("input") if run.head else None)
+        asked = run.head.reading.fields if run.head else {}
+        event("run_started", run.head, start, input=asked.get("input"), input_hash=asked.get("input_hash"))
     handed = _handoffs(run)
     named = set(handed.values())
     for node in run.nodes:
@@ -91,6 +94,8 @@ def tell(trace: str, run: Run, outcome: Outcome, told: Told) -> RunKey:
             if fields is None:
                 told.count(otherwise)
             else:
+                if node.role in _READ_FOR_CONTRACT:
+                    fields["violations"] = broken_by(run.agent, fields.get("tool"), node.reading.fields)
                 event(kind, node, node.reading.end, **fields)
         elif node.role is Role.HANDOFF:
             if node.reading.span_id in handed:
@@ -111,7 +116,7 @@ def tell(trace: str, run: Run, outcome: Outcome, told: Told) -> RunKey:
             status="error" if outcome.failed else "ok",
             error_type=outcome.error_type,
             duration_seconds=end - start,
-            output=_output(run),
+            **_answer(run),
         )
     return run.resumed or RunKey(
         run=run.id, agent=run.agent, named=run.named, headless=run.head is None, **identity, **parentage
@@ -128,7 +133,7 @@ def _llm_call(node: Node) -> Fields | None:
 
 
 def _tool_call(node: Node) -> Fields | None:
-    tool = node.reading.fields.get("tool") or "unknown"
+    tool = node.reading.fields.get("tool") or UNKNOWN_TOOL
     above = node.nearest
     if above is not None and above.role is Role.TOOL and above.reading.fields.get("tool") == tool:
         return None  # one call, seen by the framework and by its client
@@ -159,6 +164,8 @@ _CALLS: dict[Role, tuple[str, Callable[[Node], Fields | None], str]] = {
     Role.EVALUATOR: ("evaluation", _evaluation, "spans_ignored:no_score"),
 }
 """Role → kind of event, its fields, and what is counted where there is no event."""
+_READ_FOR_CONTRACT = (Role.LLM, Role.TOOL)
+_OUTPUT_FIELDS = ("output", "output_hash", "output_shape")
 _LLM_FIELDS = (
     "model",
     "response_model",
@@ -168,17 +175,19 @@ _LLM_FIELDS = (
     "cached_tokens",
     "cost_usd",
     "finish_reason",
-    "output",
+    *_OUTPUT_FIELDS,
 )
 _TOOL_FIELDS = (
     "tool_version",
     "call_id",
     "arguments",
     "arguments_hash",
+    "arguments_fields",
     "result",
     "soft_error",
     "result_hash",
     "result_empty",
+    "result_fields",
 )
 _RETRIEVAL_FIELDS = ("source", "hits", "top_score")
 
@@ -233,14 +242,24 @@ def _handoffs(run: Run) -> dict[str, str]:
     return found
 
 
-def _output(run: Run) -> Any:
+def _answer(run: Run) -> Fields:
     """What the run answered: its topmost span says it, else its last model call does."""
-    said = run.head.reading.fields.get("output") if run.head else None
-    if said is not None:
-        return said
-    calls = [node for node in run.nodes if node.role is Role.LLM and not node.reading.failed]
-    last = max(calls, key=lambda node: (node.reading.end, node.reading.span_id), default=None)
-    return last.reading.fields.get("output") if last else None
+    if run.head is not None and _answers(run.head):
+        node: Node | None = run.head
+    else:
+        calls = [node for node in run.nodes if node.role is Role.LLM and not node.reading.failed]
+        node = max(calls, key=lambda node: (node.reading.end, node.reading.span_id), default=None)
+    if node is None:
+        return {}
+    fields = node.reading.fields
+    return {
+        **{name: fields.get(name) for name in _OUTPUT_FIELDS},
+        "violations": broken_by(run.agent, None, fields),
+    }
+
+
+def _answers(node: Node) -> bool:
+    return any(node.reading.fields.get(name) is not None for name in _OUTPUT_FIELDS)
 
 
 def _identity(run: Run) -> dict[str, str | None]:

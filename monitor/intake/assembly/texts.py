@@ -1,7 +1,8 @@
 """What of a span or a log event waits in an open trace: its texts as JSON, or none of them.
 
-Without texts there stands what `schemas.derive` would have read from them, so that the events of the run are those
-that `derive.keep_no_text` makes of events with text. Invariant: what `settle` returns can be encoded as it is.
+Without texts there stands what `monitor.reading` would have read from them, so that the events of the run are those
+that reading, then `derive.keep_no_text`, makes of events with text. Whose contract counts is known when the run is.
+Invariant: what `settle_…` returns can be encoded as it is.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from monitor.intake import mapping
 from monitor.intake.dialects import semconv, values
 from monitor.intake.dialects.reading import Reading, Said
 from monitor.intake.spans import LogRecord, Span, SpanEvent
-from schemas import derive
+from monitor.reading import Reader
 
-_UNREAD = ("input", "output")
-"""Texts from which nothing is derived."""
+UNKNOWN_TOOL = "unknown"
+"""Tool of a call that names none."""
 
 
 class Log(Struct, omit_defaults=True):
@@ -30,36 +31,27 @@ class Log(Struct, omit_defaults=True):
     observed_time: float | None = None
 
 
-def settle_span(span: Span, keep_text: bool) -> Reading:
-    """What of a span waits."""
+def settle_span(span: Span, reader: Reader | None) -> Reading:
+    """What of a span waits: its texts, or what a reader makes of them."""
     reading = mapping.read(span)
-    _settle(reading.fields, keep_text)
+    _settle(reading.fields, reader, reading.fields.get("tool") or UNKNOWN_TOOL)
     return reading
 
 
-def settle_log(log: LogRecord, keep_text: bool) -> Log:
-    """What of a log event waits."""
+def settle_log(log: LogRecord, reader: Reader | None) -> Log:
+    """What of a log event waits. Which tool it is of, its span knows."""
     said = semconv.said(SpanEvent(log.name, log.time, log.attributes))
-    _settle(said.fields, keep_text)
+    _settle(said.fields, reader, None)
     producer = values.name(log.resource.get("service.name"))
     return Log(log.time, said, log.span_id, producer, log.observed_time)
 
 
-def _settle(fields: dict[str, Any], keep_text: bool) -> None:
-    for name in ("input", "output", "arguments", "result"):
-        if name not in fields:
-            continue
-        if not keep_text and name in _UNREAD:
-            del fields[name]
-            continue
-        text = bytes(values.raw(fields[name]))
-        if keep_text:
-            fields[name] = text
-            continue
+def _settle(fields: dict[str, Any], reader: Reader | None, tool: str | None) -> None:
+    texts = {name: bytes(values.raw(fields[name])) for name in semconv.READ if fields.get(name) is not None}
+    if reader is None:
+        fields.update(texts)
+        return
+    for name in texts:
         del fields[name]
-        if name == "result":
-            fields["soft_error"] = derive.soft_error(text)
-            fields["result_hash"] = derive.text_hash(text)
-            fields["result_empty"] = derive.is_empty(text)
-        else:
-            fields["arguments_hash"] = derive.text_hash(text)
+    if texts:
+        fields.update(reader.read_ahead(texts, tool))

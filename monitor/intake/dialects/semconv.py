@@ -64,9 +64,16 @@ BY_ROLE: Mapping[Role, Keys] = {
     Role.GUARDRAIL: {"name": ("gen_ai.guardrail.name",), "triggered": ("gen_ai.guardrail.triggered",)},
 }
 _TEXT_HOLDERS = frozenset((Role.AGENT, Role.WORKFLOW, Role.LLM))
+READ: Mapping[str, tuple[str, ...]] = {
+    "input": ("input", "input_hash"),
+    "output": ("output", "output_hash", "output_shape", "output_broken"),
+    "arguments": ("arguments", "arguments_hash", "arguments_fields", "arguments_broken"),
+    "result": ("result", "soft_error", "result_hash", "result_empty", "result_fields"),
+}
+"""Text → itself, and what stands for it once it was read ahead (`monitor.reading`)."""
 TAKEN: Mapping[Role, tuple[str, ...]] = {
-    **dict.fromkeys(_TEXT_HOLDERS, ("finish_reason", "input", "output")),
-    Role.TOOL: ("arguments", "arguments_hash", "result", "soft_error", "result_hash", "result_empty"),
+    **dict.fromkeys(_TEXT_HOLDERS, ("finish_reason", *READ["input"], *READ["output"])),
+    Role.TOOL: (*READ["arguments"], *READ["result"]),
 }
 """Role → what events may say of the span, with text or without."""
 _OUTPUTS = ("gen_ai.output.messages", "final_result", "gen_ai.completion.0.content")

@@ -152,6 +152,7 @@ class EventsCore:
             return None
         if abs(event.at - event.observed_time) > limits.SKEW_SECONDS:
             self._skewed(event, event.observed_time)
+        self.engine.reader.read(event)
         return derive.keep_no_text(event)
 
     def _skewed(self, event: Event, observed: float) -> None:

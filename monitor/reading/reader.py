@@ -1,0 +1,155 @@
+"""The one door of text: what an event's text says is written beside it, once, before the text is dropped.
+
+`Reader.read` writes into the event in place and may be called again: what is written already stays, rules that are
+broken are added. It needs no text to go on: an event whose text is gone keeps what was read of it. The same event gives
+the same fields wherever it enters (embedded, Kafka, replay).
+
+`Reader.read_ahead` does the same for what is no event yet: spans, whose agent is known when their run is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from monitor.reading import fields as form
+from monitor.reading import shape
+from monitor.reading.contracts import Contracts, are_of
+from monitor.reading.phrases import Phrases
+from monitor.reading.values import UNREAD, VALUE_BYTES, text_of, value_of
+from schemas import derive, limits
+from schemas.config import Config
+from schemas.event import Event
+
+LARGEST = 1e12
+"""A number of a shape that somebody else wrote. Larger: the shape is not taken, counted as `shapes_refused`."""
+REMEMBERED_SHAPES = 256
+"""Outputs whose shape is remembered, for a run mostly ends with what its last call said. More: all are forgotten."""
+REMEMBERED_BYTES = 8_192
+"""Longer outputs are not remembered."""
+AHEAD = ("output_broken", "arguments_broken")
+"""Where `read_ahead` puts rules: agent → what is broken if the text is that agent's."""
+
+_OUTPUTS = frozenset(("run_finished", "llm_call"))
+
+
+class Reader:
+    """Reads text by a configuration. `counts`: what came to a limit, by name (`evicted:<limit>`)."""
+
+    def __init__(self, config: Config, counts: dict[str, int] | None = None) -> None:
+        self.counts: dict[str, int] = {} if counts is None else counts
+        self._phrases = Phrases(config.text.refusals, config.text.apologies)
+        self._contracts = Contracts(config)
+        self._shapes: dict[bytes, list[float]] = {}
+
+    def read(self, event: Event) -> None:
+        """Write beside the text what it says, in place."""
+        derive.derive(event)
+        kind = event.kind
+        if kind == "tool_call":
+            if event.actor == "agent":
+                self._read_call(event)
+        elif kind in _OUTPUTS and event.actor == "agent":
+            self._read_output(event)
+
+    def read_ahead(self, texts: Mapping[str, bytes], tool: str | None) -> dict[str, Any]:
+        """Fields of an event for texts (`input`, `output`, `arguments`, `result` → their JSON) of no known agent.
+
+        The rules that are broken stand under `AHEAD`, by agent: `broken_by` finds those of the one that it is.
+        """
+        found: dict[str, Any] = dict(derive.derived(texts))
+        if output := texts.get("output"):
+            found["output_shape"] = self._shape(output)
+            found["output_broken"] = self._contracts.of_anyones_output(text_of(output))
+        if arguments := texts.get("arguments"):
+            value = self._value(arguments)
+            found["arguments_broken"] = self._contracts.of_anyones_arguments(tool, value)
+            found["arguments_fields"] = self._fields(value)
+        if result := texts.get("result"):
+            found["result_fields"] = self._fields(self._value(result))
+        return found
+
+    # -- inner
+
+    def _read_call(self, event: Event) -> None:
+        tool = event.tool or ""
+        rules = self._contracts.of_call(event.agent, tool, event.tool_version)
+        checks = self._contracts.checks_arguments(event.agent, tool)
+        arguments = bytes(event.arguments)
+        if arguments and (checks or event.arguments_fields is None):
+            value = self._value(arguments)
+            if event.arguments_fields is None:
+                event.arguments_fields = self._fields(value)
+            if checks:
+                rules += self._contracts.of_arguments(event.agent, tool, value)
+        result = bytes(event.result)
+        if result and event.result_fields is None:
+            event.result_fields = self._fields(self._value(result))
+        if rules:
+            self._add(event, rules)
+
+    def _read_output(self, event: Event) -> None:
+        written = event.output_shape
+        if written is not None and not _is_shape(written):
+            event.output_shape = written = None
+            self._count("shapes_refused")
+        output = bytes(event.output)
+        if not output:
+            return
+        if written is None:
+            event.output_shape = self._shape(output)
+        if self._contracts.claims(event.agent):
+            rules = self._contracts.of_output(event.agent, text_of(output))
+            if rules:
+                self._add(event, rules)
+
+    def _shape(self, output: bytes) -> list[float]:
+        found = self._shapes.get(output)
+        if found is not None:
+            return found
+        text = text_of(output)
+        if len(text) > shape.TEXT_CHARACTERS:
+            self._count("texts_cut")
+        found = shape.read(text, self._phrases)
+        if len(output) <= REMEMBERED_BYTES:
+            if len(self._shapes) >= REMEMBERED_SHAPES:
+                self._shapes.clear()
+            self._shapes[output] = found
+        return found
+
+    def _value(self, raw: bytes) -> Any:
+        if len(raw) > VALUE_BYTES:
+            self._count("values_too_long")
+            return UNREAD
+        return value_of(raw)
+
+    def _fields(self, value: Any) -> list[str] | None:
+        if value is UNREAD:
+            return None
+        found = form.fields(value)
+        if len(found) > form.FIELDS:
+            self._count("fields_of_a_tool")
+        return found
+
+    def _add(self, event: Event, rules: Iterable[str]) -> None:
+        found = sorted({*(event.violations or ()), *rules})
+        if len(found) > limits.VIOLATIONS_READ:
+            self._count("violations_of_an_event")
+        event.violations = found[: limits.VIOLATIONS_READ]
+
+    def _count(self, limit: str) -> None:
+        name = f"evicted:{limit}"
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+
+def broken_by(agent: str, tool: str | None, fields: Mapping[str, Any]) -> list[str] | None:
+    """What texts that were read ahead break now that they are an agent's, and of a tool if they are a call's."""
+    rules = [*fields.get("output_broken", {}).get(agent, ())] if tool is None else []
+    if tool is not None:
+        rules = are_of(fields.get("arguments_broken", {}).get(agent, ()), tool)
+    return sorted(rules) or None
+
+
+def _is_shape(written: list[float]) -> bool:
+    """Whether numbers that came with an event can be a shape of ours."""
+    return len(written) == len(shape.FEATURES) and min(written) >= -LARGEST and max(written) <= LARGEST

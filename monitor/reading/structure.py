@@ -1,0 +1,148 @@
+"""What a text is as a whole: JSON, a table, a list, prose; its marks line by line; JSON's depth and keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from msgspec import Struct
+
+from monitor.reading import characters as chars
+from monitor.reading.values import UNREAD, parsed
+
+JSON_CHARACTERS = 200_000
+"""Text that is read as JSON. Longer: it is taken for what its first and last characters say, without depth or keys."""
+JSON_VALUES = 2_000
+"""Containers that are visited to find JSON's depth; the rest is taken to be no deeper."""
+KEY_SET = 40
+"""Keys that make up the key set. More: data, not a form; the set counts as one."""
+
+KINDS = (
+    "empty",
+    "json_object",
+    "json_array",
+    "fenced",
+    "markup",
+    "table",
+    "list",
+    "markdown",
+    "number",
+    "word",
+    "signs",
+    "prose",
+)
+"""What a text is, by number. The first that fits."""
+EMPTY, JSON_OBJECT, JSON_ARRAY, FENCED, MARKUP, TABLE, LIST, MARKDOWN, NUMBER, WORD, SIGNS, PROSE = range(len(KINDS))
+
+_ITEMS = frozenset("-*+•‣◦")
+_DIGITS = frozenset("0123456789")
+_BLANK = (" ", "\t")
+_NUMBERED = re.compile(r"[0-9]{1,3}[.)][ \t]")
+_HEADING = re.compile(r"#{1,6}[ \t]")
+_NUMBER = re.compile(r"[-+$€£¥]?[ ]?[0-9][0-9.,  ]*(?:%|[eE][-+]?[0-9]+)?")
+
+
+class Marks(Struct, frozen=True, gc=False):
+    """How often each mark of a layout stands in a text."""
+
+    items: int
+    headings: int
+    bold: int
+    links: int
+    rows: int
+
+
+class Found(Struct, frozen=True, gc=False):
+    """What the whole is. `key_set`: the keys, sorted, as one text."""
+
+    kind: int
+    depth: int = 0
+    keys: int = 0
+    key_set: str = ""
+
+
+def marks(text: str, lines: Sequence[str], counts: Sequence[int]) -> Marks:
+    """The marks of a layout; each is looked for only where its character is."""
+    items = headings = rows = 0
+    for line in lines:
+        start = line.lstrip(" \t")[:7]
+        if not start:
+            continue
+        first = start[0]
+        if first in _ITEMS:
+            items += start[1:2] in _BLANK
+        elif first in _DIGITS:
+            items += _NUMBERED.match(start) is not None
+        elif first == "#":
+            headings += _HEADING.match(start) is not None
+        elif first == "|":
+            rows += 1
+    return Marks(
+        items,
+        headings,
+        text.count("**") // 2 if counts[chars.MARK] > 3 else 0,
+        (text.count("](") if counts[chars.CLOSER] else 0) + (text.count("://") if counts[chars.SIGN] else 0),
+        rows,
+    )
+
+
+def find(stripped: str, lines: Sequence[str], marks: Marks, counts: Sequence[int], words: int) -> Found:
+    """What a text without white space around it is as a whole."""
+    if not stripped:
+        return Found(EMPTY)
+    first, last = stripped[0], stripped[-1]
+    if (first == "{" and last == "}") or (first == "[" and last == "]"):
+        found = _json(stripped)
+        if found is not None:
+            return found
+    return Found(_kind(stripped, first, last, lines, marks, counts, words))
+
+
+def _kind(
+    stripped: str, first: str, last: str, lines: Sequence[str], marks: Marks, counts: Sequence[int], words: int
+) -> int:
+    if first == "`" and stripped.startswith("```"):
+        return FENCED
+    if first == "<" and last == ">":
+        return MARKUP
+    if marks.rows > 1 and 2 * marks.rows >= len(lines):
+        return TABLE
+    if marks.items > 1 and 2 * marks.items >= sum(1 for line in lines if line):
+        return LIST
+    if marks.headings:
+        return MARKDOWN
+    if counts[chars.DIGIT] and len(stripped) <= 40 and _NUMBER.fullmatch(stripped):
+        return NUMBER
+    if words == 0:
+        return SIGNS
+    if words == 1 and len(stripped) <= 40:
+        return WORD
+    return PROSE
+
+
+def _json(text: str) -> Found | None:
+    """JSON's kind, depth and keys; None if it is no JSON."""
+    kind = JSON_OBJECT if text[0] == "{" else JSON_ARRAY
+    if len(text) > JSON_CHARACTERS:
+        return Found(kind)
+    value = parsed(text)
+    if value is UNREAD:
+        return None
+    form = value if isinstance(value, dict) else next((each for each in value if isinstance(each, dict)), {})
+    key_set = "\n".join(sorted(form)) if len(form) <= KEY_SET else "*"
+    return Found(kind, _depth(value), len(form), key_set)
+
+
+def _depth(value: Any) -> int:
+    """How deep containers stand in each other, breadth first, so that the bound leaves out the deepest."""
+    depth, visited = 0, 0
+    level = [value]
+    while level and visited < JSON_VALUES:
+        depth += 1
+        visited += len(level)
+        room = JSON_VALUES - visited
+        inner = (each for box in level for each in (box.values() if isinstance(box, dict) else box))
+        level = list(islice((each for each in inner if isinstance(each, dict | list)), max(room, 1)))
+    return depth
