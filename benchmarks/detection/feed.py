@@ -1,0 +1,61 @@
+"""Events into the real engine, as a monitor feeds it: text read and dropped where an event enters, ticks in between."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable
+
+from monitor.engine import Engine
+from monitor.reading import Reader
+from schemas.config import Config
+from schemas.event import Event
+from schemas.finding import Finding
+from schemas.records import Tick
+
+START = 1_800_000_000.0
+RUNS_PER_MINUTE = 10
+RUN_SECONDS = 60.0 / RUNS_PER_MINUTE
+
+
+class Feed:
+    """An engine with its reader and its log. `config`: the whole YAML as values; nothing is the default."""
+
+    def __init__(self, config: dict[str, object] | None = None) -> None:
+        checked = Config.model_validate(config or {})
+        self.engine = Engine(checked)
+        self.reader = Reader(checked)
+        self.offset = -1
+        self.now: float | None = None
+
+    def take(self, events: Iterable[Event]) -> list[Finding]:
+        """Events in order of time, with a tick at each new whole second; the findings that came of them."""
+        found: list[Finding] = []
+        for event in events:
+            second = math.floor(event.at)
+            if self.now is None or second > self.now:
+                found += self.tick(float(second))
+            self.offset += 1
+            self.reader.read(event)
+            found += self.engine.step([(self.offset, event)]).findings
+        return found
+
+    def tick(self, now: float) -> list[Finding]:
+        """Time moves to `now`; the monitor was there all the while."""
+        self.offset += 1
+        tick, self.now = Tick(now, self.now), now
+        return self.engine.step([(self.offset, tick)]).findings
+
+    def fork(self) -> Feed:
+        """The same monitor in the same state, to be fed something else."""
+        return copy.deepcopy(self)
+
+
+def pages(findings: Iterable[Finding]) -> list[Finding]:
+    """Episodes that began and wake somebody."""
+    return [finding for finding in findings if finding.status == "firing" and finding.mode == "page"]
+
+
+def began(findings: Iterable[Finding]) -> list[Finding]:
+    """Episodes that began, pages and notices."""
+    return [finding for finding in findings if finding.status == "firing"]

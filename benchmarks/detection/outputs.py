@@ -1,0 +1,192 @@
+"""What agents answer, made up: three families of healthy answers, and ways in which an answer's shape may change.
+
+Written for this benchmark, from templates with random fill. Nothing in the monitor knows of any of them.
+"""
+
+# ruff: noqa: ARG005 (all kinds of change take the same three)
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Callable
+
+_ITEMS = ("kettle", "desk lamp", "yoga mat", "backpack", "keyboard", "coffee grinder", "umbrella", "rain jacket")
+_CITIES = ("Lyon", "Porto", "Leeds", "Graz", "Turin", "Malmö", "Ghent", "Bilbao")
+_REASONS = ("arrived damaged", "is the wrong colour", "never arrived", "stopped working", "came without its manual")
+_STATES = ("refunded", "replaced", "rejected", "pending")
+_NAMES = ("Mara", "Tom", "Ines", "Olu", "Jon", "Priya", "Lena", "Sam")
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def record(rng: random.Random) -> dict[str, object]:
+    """What an answer is about."""
+    return {
+        "order_id": f"A-{rng.randint(10_000, 99_999)}",
+        "item": rng.choice(_ITEMS),
+        "city": rng.choice(_CITIES),
+        "reason": rng.choice(_REASONS),
+        "state": rng.choice(_STATES),
+        "amount": round(rng.lognormvariate(3.5, 0.6), 2),
+        "days": rng.randint(1, 9),
+        "name": rng.choice(_NAMES),
+        "lines": [
+            {"sku": f"S{rng.randint(100, 999)}", "quantity": rng.randint(1, 4)} for _ in range(rng.randint(1, 4))
+        ],
+        "notes": rng.sample(_REASONS, rng.randint(0, 2)),
+    }
+
+
+def as_json(about: dict[str, object], rng: random.Random) -> str:
+    """A structured answer, as a program reads it."""
+    answer = {
+        "order_id": about["order_id"],
+        "decision": {"state": about["state"], "amount": about["amount"], "currency": "EUR"},
+        "lines": about["lines"],
+        "reason": f"The {about['item']} {about['reason']}.",
+        "confident": rng.random() < 0.8,
+    }
+    if rng.random() < 0.3:
+        answer["notes"] = about["notes"]
+    return json.dumps(answer)
+
+
+def as_prose(about: dict[str, object], rng: random.Random) -> str:
+    """A support answer in sentences."""
+    opening = rng.choice(
+        (
+            f"Hi {about['name']}, thanks for your patience.",
+            f"Hello {about['name']}!",
+            f"Thank you for getting in touch, {about['name']}.",
+        )
+    )
+    middle = rng.choice(
+        (
+            f"I checked order {about['order_id']}: the {about['item']} {about['reason']}, so it has been "
+            f"{about['state']}. You will see {about['amount']} euros within {about['days']} days.",
+            f"Your {about['item']} from order {about['order_id']} was sent from {about['city']}. Since it "
+            f"{about['reason']}, we have marked it as {about['state']}; the amount is {about['amount']} euros.",
+            f"I am looking at the {about['item']} now. It left {about['city']} {about['days']} days ago. Because it "
+            f"{about['reason']}, the request is {about['state']}.",
+        )
+    )
+    closing = rng.choice(("Is there anything else I can do?", "Let me know if it does not arrive.", "Have a good day!"))
+    extra = rng.choice(("", " We are sorry for the trouble.", f" The reference is {rng.randint(1000, 9999)}."))
+    return f"{opening} {middle}{extra} {closing}"
+
+
+def as_markdown(about: dict[str, object], rng: random.Random) -> str:
+    """A short report with a heading and bullets."""
+    lines = [f"## Order {about['order_id']}", "", f"- **Item**: {about['item']}", f"- **State**: {about['state']}"]
+    lines.append(f"- **Amount**: {about['amount']} EUR")
+    if rng.random() < 0.7:
+        lines.append(f"- **Shipped from**: {about['city']}, {about['days']} days ago")
+    lines += [f"- Note: it {note}" for note in about["notes"]]  # type: ignore[attr-defined]
+    lines += [
+        "",
+        rng.choice(("Next step: wait for the parcel.", "Next step: none.", f"Next step: call {about['name']}.")),
+    ]
+    return "\n".join(lines)
+
+
+def _spanish(about: dict[str, object], rng: random.Random) -> str:
+    opening = rng.choice(("Hola", "Buenos días", "Gracias por escribirnos"))
+    return (
+        f"{opening}, {about['name']}. He revisado el pedido {about['order_id']}: el artículo llegó dañado, así que "
+        f"ya está tramitado. Recibirás {about['amount']} euros en {about['days']} días. ¿Necesitas algo más?"
+    )
+
+
+def _japanese(about: dict[str, object], rng: random.Random) -> str:
+    opening = rng.choice(("お問い合わせありがとうございます。", "こんにちは。"))
+    days, amount = about["days"], about["amount"]
+    return f"{opening}ご注文{about['order_id']}を確認しました。{days}日以内に{amount}ユーロを返金いたします。"
+
+
+def _refusal(about: dict[str, object], rng: random.Random) -> str:  # noqa: ARG001 (all kinds take both)
+    return rng.choice(
+        (
+            "I'm sorry, but I can't help with that request.",
+            "I am unable to assist with this. Please contact a human agent.",
+            "As an AI language model, I cannot provide that information.",
+        )
+    )
+
+
+def _rename(text: str) -> str:
+    return re.sub(r'"(\w+)":', lambda found: f'"{_camel(found[1])}":', text)
+
+
+def _camel(name: str) -> str:
+    return "the" + "".join(part.capitalize() for part in name.split("_"))
+
+
+def _spell(text: str) -> str:
+    return re.sub(r"\d", lambda digit: f" {_WORDS[int(digit[0])]}", text)
+
+
+def _table(text: str) -> str:
+    lines = ["| field | value |", "| --- | --- |"]
+    lines += [
+        f"| {left.strip('-* ')} | {right} |"
+        for left, _, right in (line.partition(":") for line in text.split("\n"))
+        if right
+    ]
+    return "\n".join(lines)
+
+
+def _tags(text: str) -> str:
+    return "<p>" + text.replace(". ", ".</p><p>") + "</p>"
+
+
+def _framed(text: str) -> str:
+    return (
+        "Dear valued customer,\n\nPlease find our response below.\n\n"
+        f"{text}\n\nKind regards,\nThe Support Team\n\nThis message was generated automatically."
+    )
+
+
+Change = Callable[[str, dict[str, object], random.Random], str]
+
+ANY: dict[str, Change] = {
+    "truncated at half": lambda text, about, rng: text[: len(text) // 2],
+    "in capitals": lambda text, about, rng: text.upper(),
+    "given twice": lambda text, about, rng: f"{text}\n{text}",
+    "empty": lambda text, about, rng: "",
+    "a refusal": lambda text, about, rng: _refusal(about, rng),
+    "after an apology": lambda text, about, rng: f"I apologize for the confusion. {text}",
+    "in a code fence": lambda text, about, rng: f"```\n{text}\n```",
+    "digits written out": lambda text, about, rng: _spell(text),
+    "in another language": lambda text, about, rng: _spanish(about, rng),
+    "in another script": lambda text, about, rng: _japanese(about, rng),
+    "with reasoning before it": lambda text, about, rng: (
+        f"<think>The user asks about order {about['order_id']}. I should look at the {about['item']}.</think>{text}"
+    ),
+    "always the same": lambda text, about, rng: "Your request has been processed. Thank you for contacting us today.",
+}
+JSON: dict[str, Change] = {
+    "JSON → prose": lambda text, about, rng: as_prose(about, rng),
+    "keys renamed": lambda text, about, rng: _rename(text),
+    "indented": lambda text, about, rng: json.dumps(json.loads(text), indent=2),
+    "JSON in a string": lambda text, about, rng: json.dumps(text),
+    "single quotes": lambda text, about, rng: str(json.loads(text)),
+    "prose before the JSON": lambda text, about, rng: f"Here is the result you asked for:\n{text}",
+}
+PROSE: dict[str, Change] = {
+    "prose → JSON": lambda text, about, rng: as_json(about, rng),
+    "prose → list": lambda text, about, rng: as_markdown(about, rng),
+    "framed as a letter": lambda text, about, rng: _framed(text),
+    "with tags": lambda text, about, rng: _tags(text),
+    "first sentence alone": lambda text, about, rng: text.partition(". ")[0],
+}
+MARKDOWN: dict[str, Change] = {
+    "list → table": lambda text, about, rng: _table(text),
+    "list → prose": lambda text, about, rng: as_prose(about, rng),
+    "marks stripped": lambda text, about, rng: text.replace("*", "").replace("#", "").replace("- ", ""),
+    "on one line": lambda text, about, rng: " ".join(text.split()),
+}
+FAMILIES: dict[str, tuple[Callable[[dict[str, object], random.Random], str], dict[str, Change]]] = {
+    "JSON": (as_json, ANY | JSON),
+    "prose": (as_prose, ANY | PROSE),
+    "markdown": (as_markdown, ANY | MARKDOWN),
+}
