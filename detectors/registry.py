@@ -64,7 +64,7 @@ class Method:
 
     `takes`: what its authors mean it for. One for failures gets 0 or 1, so a number is refused. `parameters`: what may
     stand under `parameters:`. `kept`: the parameter that says how many values it looks back on; without one: all since
-    its last alarm. `simulated`: observations on which its false alarms are counted; slow ones get fewer.
+    its last alarm. `simulated`: observations on which its false alarms are counted: about a second's work at most.
     """
 
     name: str
@@ -168,7 +168,7 @@ METHODS: tuple[Method, ...] = (
         "failures",
         {**_HDDM, "two_sided_test": _FLAG},
         5.3,
-        60_000,
+        15_000,
         aliases=("river.drift.binary.HDDM_A",),
     ),
     Method(
@@ -176,7 +176,7 @@ METHODS: tuple[Method, ...] = (
         "failures",
         {**_HDDM, "lambda_val": _SHARE, "two_sided_test": _FLAG},
         7.7,
-        40_000,
+        10_000,
         aliases=("river.drift.binary.HDDM_W",),
     ),
 )

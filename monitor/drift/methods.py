@@ -83,7 +83,9 @@ _UNITS: Mapping[str, Unit] = {
 
 
 class _Episode(Struct, array_like=True):
-    """From an alarm to `QUIET` runs without one. `n` and `total`: runs since the last alarm, and the sum of values."""
+    """From an alarm to `QUIET` runs without one. `n`: runs since the last alarm; `total`: the sum of their latter half,
+    because a fault that ends in the meantime is over. `reached`: the level of an alarm that was farthest from `before`.
+    """
 
     key: str
     direction: Direction
@@ -94,6 +96,7 @@ class _Episode(Struct, array_like=True):
     after_n: int
     onset: float
     reason: str
+    reached: float
     alarms: int = 1
     n: int = 0
     total: float = 0.0
@@ -229,7 +232,7 @@ class Methods:
         episode = watched.episode
         if episode is not None:
             episode.n += 1
-            episode.total += y
+            episode.total += y if episode.n > QUIET // 2 else 0.0
         values = watched.watch.update(y)
         if values is not None:
             self._alarm(watched, values, now, page_rate)
@@ -245,6 +248,8 @@ class Methods:
             episode.alarms += 1
             episode.n, episode.total = 0, 0.0
             episode.after, episode.after_n = new_level, len(after)
+            if abs(new_level - episode.before) > abs(episode.reached - episode.before):
+                episode.reached = new_level
             if episode.alarms & (episode.alarms - 1) == 0:  # 2, 4, 8: a detector that never rests is told seldom
                 self._say(watched, episode, "update", now, episode.reason)
             return
@@ -259,14 +264,15 @@ class Methods:
         watched.episode = episode = _Episode(
             self.identify(watched.signal, "method"),
             "up" if new_level >= level else "down",
-            mode, level, len(before), new_level, len(after), onset, reason,
+            mode, level, len(before), new_level, len(after), onset, reason, new_level,
         )  # fmt: skip
         self._say(watched, episode, "firing", now, reason)
 
     def _end(self, watched: _Watched, episode: _Episode, now: float) -> None:
-        level = episode.total / episode.n
-        back = 2.0 * abs(level - episode.before) <= abs(episode.after - episode.before)
-        episode.after, episode.after_n = level, episode.n
+        runs = episode.n - QUIET // 2
+        level = episode.total / runs
+        back = 2.0 * abs(level - episode.before) <= abs(episode.reached - episode.before)
+        episode.after, episode.after_n = level, runs
         self._say(watched, episode, "resolved", now, "the signal is back" if back else f"steady for {QUIET} runs")
         watched.episode = None
 
