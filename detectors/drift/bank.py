@@ -1,0 +1,397 @@
+"""A bank: all drift channels of one agent, or one version of it, stepped by one call per run.
+
+Each channel bets against its learned reference (`numbers`, `shares`); each signal has an account for notices and one
+for pages (`accounts`). A notice speaks when its account is full. A page also waits until the change is material and
+sustained. From then on the signal fires (`episode`), its reference frozen, until it is back or the new level is normal.
+
+Invariant: expected notices (pages) of a bank never exceed what was dripped for them, while every channel's law stays
+within its tolerance band. Bands are learned: calibrated by simulation, not proved.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.drift import onset
+from detectors.drift.accounts import Accounts
+from detectors.drift.bets import odds, shapes
+from detectors.drift.channels import Crossing, Ended, Value, Voice, Word
+from detectors.drift.episode import Episode
+from detectors.drift.onset import Seen
+from detectors.drift.plan import Plan
+from detectors.drift.references import learning
+from detectors.drift.references.learning import LIVE
+from detectors.drift.references.numbers import NONE, RECENT, WINDOW, NumberChannels
+from detectors.drift.references.shares import ShareChannels
+
+SUSPICIOUS = 100.0
+"""Runs are held back from a reference while the CUSUM of one of the channel's bets is above this."""
+LOOKED_AT = 8
+"""A page account that is full but waits is looked at every so many runs."""
+TOLD = 5
+"""Channels that a crossing names."""
+_TELLING = 0.02
+"""Part of the evidence from which on a further channel is named."""
+
+
+class Bank:
+    """The accounts and references of one slice; `plan` may be shared by any number of banks."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.runs = 0
+        """Runs observed."""
+        self.numbers: NumberChannels | None = None
+        """Made when the first number goes live: before that it would be empty tables."""
+        self.shares = ShareChannels([(i, plan.channels[i].kind, plan.tolerances[i]) for i in plan.others])
+        self.learners = {i: learning.Numbers(array("f")) for i in range(len(plan.numbers))}
+        """Of numbers that are not live, or fire; by their place among the numbers."""
+        self.accounts = Accounts(plan)
+        self.episodes: dict[int, Episode] = {}
+        """What fires, by signal."""
+        self.counted = 0
+        """Runs whose numbers went into the references."""
+        self.names: list[str] = []
+        """The latest runs, to show examples."""
+        self.times = array("d", bytes(8 * WINDOW))
+
+    # -- runs
+
+    def observe(
+        self, values: Sequence[Value], run: str, now: float, notice_drip: float = 0.0, page_drip: float = 0.0
+    ) -> list[Word]:
+        """One closed run: a value per channel of the plan, in its order. Returns what there is to say, mostly nothing.
+
+        `now`: when it closed, in seconds, for onsets. The drips are the expected false alarms that flowed in for the
+        whole bank since the last call, fixed before the run was seen.
+        """
+        index, plan, accounts = self.runs, self.plan, self.accounts
+        self.times[index % WINDOW] = now
+        self.names.append(run)
+        if len(self.names) > RECENT:
+            del self.names[0]
+        self.runs += 1
+        for at, learner in self.learners.items():
+            value = values[plan.numbers[at]]
+            if value is not None:
+                assert isinstance(value, (int, float))
+                learner.add(value)
+        size, split = len(accounts.notice), accounts.split
+        bets = plan.room(size)
+        if self.numbers is not None:
+            chosen = plan.pick(values) if plan.pick is not None else (values[plan.numbers[0]],)
+            self.numbers.read(np.array(chosen, dtype=np.float32), index, bets[:split].reshape(-1, shapes.BETS))
+        self.shares.read(values, index, bets[split:].reshape(-1, odds.BETS))
+        said: list[Word] = []
+        if size:
+            accounts.step(bets, notice_drip, page_drip)
+            for signal in accounts.full("page"):
+                said += self._page(signal)
+            for signal in accounts.full("notice"):
+                said += self._notice(signal)
+            if self.episodes:
+                said += self._follow()
+        if self.runs - self.counted >= RECENT:
+            self._count()
+            self._refresh()
+        if self.learners or self.shares.learners:
+            self._go_live()
+        return said
+
+    def rebaseline(self, signal: str | None = None) -> list[Ended]:
+        """Learn anew what is normal, for one signal or all: after a false alarm, or because someone said so."""
+        ended: list[Ended] = []
+        for i, one in enumerate(self.plan.signals):
+            if signal is None or one.name == signal:
+                episode = self.episodes.pop(i, None)
+                if episode is not None:
+                    ended.append(self._ended(episode, "rebaselined"))
+                self._learn_anew(i, keep=episode is not None)
+        return ended
+
+    def inherit(self, other: Bank) -> None:
+        """Start with the references of another bank of the same plan, in channels that know nothing yet.
+
+        Counts are scaled down to `learning.INHERITED` runs, so that the slice's own runs soon matter.
+        """
+        assert other.plan is self.plan
+        other._count()
+        if other.numbers is not None and self.numbers is None:
+            self._make_numbers()
+        for at in range(len(self.plan.numbers)):
+            if other.numbers is not None and other.numbers.live[at]:
+                assert self.numbers is not None
+                if not self.numbers.live[at]:
+                    self.numbers.inherit(at, other.numbers)
+                    del self.learners[at]
+        for mine, theirs in zip(self.shares.channels, other.shares.channels, strict=True):
+            if theirs.live and not mine.live:
+                moved = self.shares.inherit(mine, other.shares, theirs)
+                self._lay_out(moved)
+        self._weigh()
+
+    def settle(self) -> None:
+        """After a restore: make what is derived from the state."""
+        self.accounts.place(len(self.plan.numbers) if self.numbers is not None else 0, self.shares)
+        self._weigh()
+
+    # -- what can be asked
+
+    def live(self) -> list[bool]:
+        """Per channel of the plan, whether it knows what is normal."""
+        found = [False] * len(self.plan.channels)
+        if self.numbers is not None:
+            for at, position in enumerate(self.plan.numbers):
+                found[position] = self.numbers.live[at]
+        for channel in self.shares.channels:
+            found[channel.position] = channel.live
+        return found
+
+    def warming(self) -> dict[str, int]:
+        """Per signal none of whose channels is live: the runs that the furthest one has seen, of `LIVE`."""
+        live = self.live()
+        seen = {self.plan.numbers[at]: learner.n for at, learner in self.learners.items()}
+        seen |= {channel.position: channel.learner.n for channel in self.shares.learners if channel.learner is not None}
+        return {
+            signal.name: max(seen.get(at, 0) for at in members)
+            for signal, members in zip(self.plan.signals, self.plan.members, strict=True)
+            if members and not any(live[at] for at in members)
+        }
+
+    # -- speaking
+
+    def _notice(self, signal: int) -> list[Word]:
+        seen, onset_run = self._examine(signal, "notice", None)
+        episode = self._begin(signal, "notice", seen[0], onset_run, any(one.material for one in seen))
+        return [self._crossing(episode, seen)]
+
+    def _page(self, signal: int) -> list[Word]:
+        """A full page account: speaks if the change is material and sustained, waits otherwise."""
+        if self.runs % LOOKED_AT:
+            return []
+        episode = self.episodes.get(signal)
+        seen, onset_run = self._examine(signal, "page", episode.onset_run if episode is not None else None)
+        if not any(one.material for one in seen) or self.runs - onset_run < self.plan.signals[signal].sustained:
+            return []
+        escalated = episode is not None
+        if episode is None:
+            episode = self._begin(signal, "page", seen[0], onset_run, True)
+        else:
+            episode.voice, episode.material, episode.change, episode.began = "page", True, seen[0].change, self.runs
+        self.accounts.empty("page", signal)
+        self._silence(signal)
+        self._weigh()
+        return [self._crossing(episode, seen, escalated)]
+
+    def _crossing(self, episode: Episode, seen: list[Seen], escalated: bool = False) -> Crossing:
+        return Crossing(
+            self.plan.signals[episode.signal].name, episode.voice, seen[0].change, [one.change for one in seen[1:]],
+            episode.onset, episode.onset_run, onset.examples(seen[0].hits, self.names), episode.material, escalated,
+        )  # fmt: skip
+
+    def _examine(self, signal: int, voice: Voice, onset_run: int | None) -> tuple[list[Seen], int]:
+        """The channels that changed, the strongest first, and the first run of the change."""
+        sums = self.accounts.by_channel(voice, signal)
+        total = sum(sums.values())
+        ranked = sorted(sums, key=lambda at: (-sums[at], at))
+        chosen = [at for at in ranked[:TOLD] if at == ranked[0] or sums[at] >= _TELLING * total]
+        first = max(self.runs - WINDOW, 0)
+        if onset_run is None:
+            found = self._past_bets(chosen[0], first)
+            best = int(self._held(voice, chosen[0]).argmax())
+            onset_run = first + onset.onset_of(found[:, best])[0]
+        since = max(onset_run, first)
+        return [self._seen(at, since, sums[at] / total) for at in chosen], onset_run
+
+    def _seen(self, position: int, since: int, weight: float) -> Seen:
+        channel = self.plan.channels[position]
+        at = self.plan.place[position]
+        if channel.kind == "number":
+            assert self.numbers is not None
+            self._count()
+            return onset.of_number(self.numbers, at, channel, since, self.runs, weight)
+        return onset.of_share(self.shares, self.shares.channels[at], channel, since, self.runs, weight)
+
+    def _past_bets(self, position: int, first: int) -> NDArray[np.float64]:
+        at = self.plan.place[position]
+        if self.plan.channels[position].kind == "number":
+            assert self.numbers is not None
+            return self.numbers.bets(at, self.numbers.past(at, first, self.runs))
+        channel = self.shares.channels[at]
+        return self.shares.bets(channel, self.shares.past(channel, first, self.runs))
+
+    def _held(self, voice: Voice, position: int) -> NDArray[np.float64]:
+        at = self.plan.place[position]
+        if self.plan.channels[position].kind == "number":
+            return self.accounts.held(voice, at * shapes.BETS, (at + 1) * shapes.BETS)
+        channel, split = self.shares.channels[at], self.accounts.split
+        return self.accounts.held(
+            voice, split + channel.start * odds.BETS, split + (channel.start + channel.cells) * odds.BETS
+        )
+
+    # -- episodes
+
+    def _begin(self, signal: int, voice: Voice, seen: Seen, onset_run: int, material: bool) -> Episode:
+        """Freeze the reference as it was before the onset, and start to learn what is there now."""
+        self._count()
+        position = next(i for i, channel in enumerate(self.plan.channels) if channel.name == seen.change.channel)
+        hits = [hit for hit in seen.hits if hit is not None]
+        episode = Episode(
+            signal, voice, self.runs, onset_run, self.times[max(onset_run, self.runs - WINDOW) % WINDOW],
+            position, seen.cell, seen.up, seen.change.before, seen.change, material, sum(hits), float(len(hits)),
+        )  # fmt: skip
+        self.episodes[signal] = episode
+        since = max(onset_run, self.runs - WINDOW)
+        for at in self.plan.members[signal]:
+            place = self.plan.place[at]
+            if self.plan.channels[at].kind == "number":
+                if self.numbers is not None and self.numbers.live[place]:
+                    self.numbers.uncount(place, self.numbers.past(place, since, self.runs))
+                    self.numbers.learns[place] = False
+                    self.learners[place] = learning.Numbers(array("f"))
+            else:
+                channel = self.shares.channels[place]
+                if channel.live:
+                    self.shares.uncount(channel, self.shares.past(channel, since, self.runs))
+                    self.shares.learn(channel, False)
+                    self.shares.begin(channel)
+        self.accounts.empty("notice", signal)
+        self._weigh()
+        return episode
+
+    def _follow(self) -> list[Word]:
+        """What the present run means for the signals that fire."""
+        said: list[Word] = []
+        for signal, episode in sorted(self.episodes.items()):
+            y = self._indicator(episode)
+            if episode.began == self.runs:
+                continue
+            if y is not None and episode.observe(y):
+                del self.episodes[signal]
+                self._restore(signal)
+                said.append(self._ended(episode, "back"))
+            elif self.runs - episode.began >= episode.patience():
+                del self.episodes[signal]
+                self._learn_anew(signal, keep=True)
+                said.append(self._ended(episode, "settled"))
+        return said
+
+    def _ended(self, episode: Episode, how: Literal["back", "settled", "rebaselined"]) -> Ended:
+        name = self.plan.signals[episode.signal].name
+        return Ended(name, episode.voice, how, episode.change, self.runs - episode.began)
+
+    def _indicator(self, episode: Episode) -> float | None:
+        """The bad part of the latest run."""
+        at = self.plan.place[episode.position]
+        if self.plan.channels[episode.position].kind == "number":
+            assert self.numbers is not None
+            cell = self.numbers.past(at, self.runs - 1, self.runs)[0]
+            return None if cell == NONE else float((cell >= episode.cell) == episode.up)
+        parts = self.shares.past(self.shares.channels[at], self.runs - 1, self.runs)[0]
+        return None if parts is None else parts[episode.cell] if episode.up else 1.0 - parts[episode.cell]
+
+    def _silence(self, signal: int) -> None:
+        for at in self.plan.members[signal]:
+            if self.plan.channels[at].kind != "number":
+                self.shares.silence(self.shares.channels[self.plan.place[at]])
+            elif self.numbers is not None:
+                self.numbers.silence(self.plan.place[at])
+
+    def _restore(self, signal: int) -> None:
+        """Back to the reference that was frozen."""
+        for at in self.plan.members[signal]:
+            place = self.plan.place[at]
+            if self.plan.channels[at].kind != "number":
+                channel = self.shares.channels[place]
+                if channel.live:
+                    channel.learner = None
+                    self._lay_out(self.shares.refresh(channel, []))
+            elif self.numbers is not None and self.numbers.live[place]:
+                self.learners.pop(place, None)
+                self.numbers.learns[place] = True
+                self.numbers.refresh(place, [])
+        self.shares.note()
+        self.accounts.empty("page", signal)
+        self._weigh()
+
+    def _learn_anew(self, signal: int, keep: bool) -> None:
+        """Drop the reference; what learners collected since the episode began is kept if `keep`."""
+        self._count()
+        for at in self.plan.members[signal]:
+            place = self.plan.place[at]
+            if self.plan.channels[at].kind != "number":
+                self.shares.drop(self.shares.channels[place], keep)
+            else:
+                if self.numbers is not None:
+                    self.numbers.drop(place)
+                if not keep or place not in self.learners:
+                    self.learners[place] = learning.Numbers(array("f"))
+        self.accounts.empty("notice", signal)
+        self.accounts.empty("page", signal)
+        self._weigh()
+        self._go_live()
+
+    # -- references
+
+    def _count(self) -> None:
+        if self.numbers is not None and self.counted < self.runs:
+            self.numbers.count(self.counted, self.runs)
+        self.counted = self.runs
+
+    def _refresh(self) -> None:
+        """Make tables anew where the reference has doubled, without the runs of a suspicious stretch."""
+        first = max(self.runs - WINDOW, 0)
+        changed = False
+        if self.numbers is not None:
+            for at in self.numbers.ripe():
+                cells = self.numbers.past(at, first, self.runs)
+                self.numbers.refresh(at, cells[onset.suspicious(self.numbers.bets(at, cells), SUSPICIOUS) :])
+        for channel in self.shares.channels:
+            if channel.live and channel.learns and channel.n >= channel.due:
+                runs = self.shares.past(channel, first, self.runs)
+                held_back = runs[onset.suspicious(self.shares.bets(channel, runs), SUSPICIOUS) :]
+                self._lay_out(self.shares.refresh(channel, held_back))
+                changed = True
+        if changed:
+            self._weigh()
+
+    def _go_live(self) -> None:
+        """Freeze the references of channels that have seen enough."""
+        changed = False
+        for at in [at for at, learner in self.learners.items() if learner.n >= LIVE]:
+            if self.numbers is None:
+                self._make_numbers()
+            assert self.numbers is not None
+            if not self.numbers.live[at]:
+                self._count()
+                self.numbers.freeze(at, self.learners.pop(at).values)
+                changed = True
+        for channel in list(self.shares.learners):
+            if not channel.live and channel.learner is not None and channel.learner.n >= LIVE:
+                self._lay_out(self.shares.freeze(channel, channel.learner))
+                changed = True
+        if changed:
+            self._weigh()
+
+    def _make_numbers(self) -> None:
+        self.numbers = NumberChannels(self.plan)
+        self.counted = self.runs
+        self.accounts.lay_out(len(self.plan.numbers), self.shares, None)
+
+    def _lay_out(self, moved: NDArray[np.intp]) -> None:
+        self.accounts.lay_out(len(self.plan.numbers) if self.numbers is not None else 0, self.shares, moved)
+
+    def _weigh(self) -> None:
+        live = self.live()
+        quiet = [signal not in self.episodes for signal in range(len(self.plan.signals))]
+        unpaged = [
+            signal not in self.episodes or self.episodes[signal].voice == "notice"
+            for signal in range(len(self.plan.signals))
+        ]
+        self.accounts.weigh("notice", live, quiet)
+        self.accounts.weigh("page", live, unpaged)

@@ -1,0 +1,108 @@
+"""Bets on the shape of a number's distribution over ordered cells: eight shapes, and two for what was never seen.
+
+A cell stands at its mid-rank u in the reference, rounded to one of a few places; a bet j puts weight w[place, j] on it,
+and L_j = w[cell, j] / sup of <w_j, p'> over all p' in the tolerance band, so E[L_j] <= 1 for every p' in the band.
+The sup: with survival S_i = P(cell >= i), <w, p'> = w_0 + sum_i (w_i - w_{i-1}) S'_i is linear in S', and each S'_i of
+the band lies between its own limits: take the upper one where the increment is positive, the lower one elsewhere. That
+is the sup for monotone w, and not below it for the others. Masses are learned, atoms included (detection.md 9).
+
+The shapes are likelihood ratios of a normal law moved (by 0.4 and 1.2), widened and narrowed (by 1.5), and of a heavier
+tail of 3 % and 1 %. Weights are rounded to six digits, so that no last bit of an exp reaches a decision.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from detectors.drift.bets.band import band
+
+BETS = 10
+CELLS = 10
+UP, DOWN, TAIL, SPREAD = frozenset({0, 1, 9}), frozenset({2, 3, 8}), frozenset({6, 7}), frozenset({4, 5})
+
+_RANKS = (
+    0.0025, 0.01, 0.02, 0.035, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5,
+    0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.965, 0.98, 0.99, 0.9975,
+)  # fmt: skip
+_SCORES = tuple(NormalDist().inv_cdf(rank) for rank in _RANKS)
+_BEYOND = 3.0
+"""Normal score of what lies below or above everything seen."""
+LOW, HIGH, GAP, SILENT = len(_RANKS), len(_RANKS) + 1, len(_RANKS) + 2, len(_RANKS) + 3
+"""Places: below all, above all, between known values, and "no bet"."""
+_UNSEEN_RATIO = 64.0
+
+
+def _weights(score: float, tail: float) -> list[float]:
+    """The eight shapes at a normal score; `tail` is the rank as far as tails are concerned."""
+    out = 1.0 - 1.0 / 2.25
+    found = [
+        math.exp(0.4 * score),
+        math.exp(1.2 * score),
+        math.exp(-0.4 * score),
+        math.exp(-1.2 * score),
+        math.exp(score * score / 2.0 * out),
+        math.exp(-score * score / 2.0 * 1.25),
+        4.0 if tail > 0.96 else 0.91,
+        7.0 if tail > 0.985 else 0.94,
+    ]
+    return [round(weight, 6) for weight in found]
+
+
+def _table() -> np.ndarray:
+    rows = [[*_weights(score, rank), 1.0, 1.0] for score, rank in zip(_SCORES, _RANKS, strict=True)]
+    rows.append([*_weights(-_BEYOND, 0.0), _UNSEEN_RATIO, 1.0])
+    rows.append([*_weights(_BEYOND, 1.0), 1.0, _UNSEEN_RATIO])
+    rows.append([*_weights(0.0, 0.5), _UNSEEN_RATIO, _UNSEEN_RATIO])
+    rows.append([1.0] * BETS)
+    return np.array(rows)
+
+
+WEIGHTS = _table()
+"""Weight per place and bet; read only."""
+WEIGHTS.flags.writeable = False
+
+
+def places(masses: Sequence[float], gaps: Sequence[bool]) -> list[int]:
+    """The place of each cell; the first and the last cell are those below and above everything seen."""
+    found, below = [], 0.0
+    for i, mass in enumerate(masses):
+        if i == 0:
+            found.append(LOW)
+        elif i == len(masses) - 1:
+            found.append(HIGH)
+        elif gaps[i]:
+            found.append(GAP)
+        else:
+            rank = below + mass / 2.0
+            found.append(min(range(len(_RANKS)), key=lambda k: _distance(k, rank)))
+        below += mass
+    return found
+
+
+def _distance(k: int, rank: float) -> float:
+    """In odds, which are nearly normal scores and need no function."""
+    a, b = _RANKS[k] / (1.0 - _RANKS[k]), rank / (1.0 - rank)
+    return a / b if a > b else b / a
+
+
+def suprema(where: Sequence[int], masses: Sequence[float], n: float, tolerance: float) -> list[float]:
+    """Per bet the largest <w, p'> over the band; `masses` sum to one and are all positive."""
+    survival = 0.0
+    limits = []
+    for mass in reversed(masses[1:]):
+        survival += mass
+        limits.append(band(min(survival, 1.0 - 1e-9), n, tolerance))
+    limits.reverse()
+    found = []
+    for j in range(BETS):
+        weights = [float(WEIGHTS[place, j]) for place in where]
+        total = weights[0]
+        for i, (low, high) in enumerate(limits, start=1):
+            step = weights[i] - weights[i - 1]
+            total += step * (high if step > 0.0 else low)
+        found.append(total)
+    return found

@@ -1,0 +1,101 @@
+"""What a bank watches, and what it says: channels and signals go in, crossings and endings come out.
+
+Not here: any statistics. Invariant: a channel belongs to exactly one signal; a signal has one account per voice.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Kind = Literal["number", "category", "share", "rate"]
+"""`number`: a float. `category`: one small string or integer. `share`: category → part of the run, together one.
+`rate`: 0 to 1, watched both ways. None in place of a value: the run says nothing about the channel."""
+Voice = Literal["notice", "page"]
+Direction = Literal["up", "down"]
+Value = float | int | str | dict[str, float] | None
+
+
+class Channel(Struct, frozen=True):
+    """One thing read from each run. `label` is what people call it; the name if empty."""
+
+    name: str
+    signal: str
+    kind: Kind
+    label: str = ""
+
+
+class Signal(Struct, frozen=True):
+    """A group of channels with one account per voice.
+
+    `notice_share` and `page_share`: part of the bank's drip for that voice; at most one over all signals of a bank.
+    `tolerance`: how far odds may move before it counts as a change, 1 or more. `blocked`: the page account takes the
+    mean of the bank's block of runs as one observation, because real traffic comes in bursts. `sustained`: runs since
+    the onset that a page needs.
+    """
+
+    name: str
+    notice_share: float
+    page_share: float
+    tolerance: float = 1.5
+    blocked: bool = False
+    sustained: int = 30
+
+
+class Change(Struct, array_like=True):
+    """What changed in one channel, in the channel's own numbers.
+
+    `what`: the category concerned, or for a number the limit ("above 12.5", "at most 3"); empty for a rate. `before`
+    and `after` are shares of runs (or mean shares of a run) in 0..1. `median_before`, `median_after`: numbers only;
+    the latter over the last runs since the onset. `before_n`, `after_n`: runs behind them. `weight`: the channel's part
+    of the account's evidence, 0..1.
+    """
+
+    channel: str
+    what: str
+    direction: Direction
+    before: float
+    after: float
+    before_n: float
+    after_n: float
+    weight: float
+    median_before: float | None = None
+    median_after: float | None = None
+    unseen: bool = False
+    """Nothing of the kind was seen while the reference was learned."""
+    phrase: str = ""
+    """For people, such as "first character: `{` in 2 % of runs, was 99 %"."""
+
+
+class Crossing(Struct, array_like=True):
+    """An account has reached one: a notice, or a page if the change is also material and sustained.
+
+    `change` is that of the strongest channel, `others` those of up to four more. `onset`: time of the first run of the
+    changed stretch; `onset_run` its number (from 0) among the runs of the bank. `runs`: up to five of the runs that
+    show it, the latest last. `material`: moved far enough for a page. `escalated`: a notice of the episode came before.
+    """
+
+    signal: str
+    voice: Voice
+    change: Change
+    others: list[Change]
+    onset: float
+    onset_run: int
+    runs: list[str]
+    material: bool
+    escalated: bool = False
+
+
+class Ended(Struct, array_like=True):
+    """An episode is over: `back` at the reference by evidence, or `settled`: the new level is the reference now."""
+
+    signal: str
+    voice: Voice
+    how: Literal["back", "settled", "rebaselined"]
+    change: Change
+    n: int
+    """Runs since the episode began."""
+
+
+Word = Crossing | Ended

@@ -1,0 +1,154 @@
+"""When a change began, and what it is: read off the remembered runs once an account is full.
+
+The onset is the last start of the CUSUM max(1, M) * L of the bet that earned most. Then the strongest channels are
+compared, reference against the runs since the onset. Runs further back than `numbers.WINDOW` cannot be told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.drift.channels import Change, Channel
+from detectors.drift.references import learning
+from detectors.drift.references.numbers import NONE, NumberChannels
+from detectors.drift.references.shares import ShareChannel, ShareChannels
+
+POINTS = 0.3
+"""A share that moved by more is material."""
+FACTOR = 2.0
+"""So is a median or a rate that moved by more than this factor."""
+
+
+class Seen(NamedTuple):
+    """A change, and the indicator behind it: `cell` and `up` as in `episode.Episode`; `hits` per run since the onset
+    (None where the run says nothing)."""
+
+    change: Change
+    cell: int
+    up: bool
+    material: bool
+    hits: list[float | None]
+
+
+def onset_of(bets: NDArray[np.float64]) -> tuple[int, float]:
+    """Index of the first run of the stretch that one bet's e-values tell of, and the CUSUM's height at the end."""
+    height, start = 1.0, len(bets)
+    for i, value in enumerate(bets.tolist()):
+        if height <= 1.0:
+            height, start = 1.0, i
+        height *= value
+    return min(start, max(len(bets) - 1, 0)), height
+
+
+def suspicious(bets: NDArray[np.float64], threshold: float) -> int:
+    """Index from which on the runs, (runs, bets), look changed to some bet; their number if they do not."""
+    runs, width = bets.shape
+    height, start = np.ones(width), np.zeros(width, dtype=np.intp)
+    for i in range(runs):
+        start[height <= 1.0] = i
+        np.maximum(height, 1.0, out=height)
+        np.multiply(height, bets[i], out=height)
+    best = int(height.argmax()) if runs else 0
+    return int(start[best]) if runs and height[best] > threshold else runs
+
+
+def of_number(channels: NumberChannels, at: int, channel: Channel, first: int, end: int, weight: float) -> Seen:
+    """What changed in a number over the runs `first` to `end`."""
+    n = channels.cells(at)
+    past = channels.past(at, first, end)
+    after_counts = [sum(mark == cell for mark in past) for cell in range(n)]
+    after_n = sum(after_counts)
+    before_counts = [float(count) for count in channels.counts[at, :n]]
+    masses = learning.masses_of(before_counts)
+    best, cell, before, after = -1.0, 1, 0.0, 0.0
+    for i in range(1, n):
+        survived, now = sum(masses[i:]), sum(after_counts[i:]) / max(after_n, 1)
+        if abs(now - survived) > best:
+            best, cell, before, after = abs(now - survived), i, survived, now
+    up = after > before
+    edge = float(channels.edges[cell - 1, at])
+    values = channels.latest(at, first, end)
+    median_before = float(channels.medians[at])
+    median_after = values[len(values) // 2] if values else median_before
+    change = Change(
+        channel.name, f"above {edge:.4g}" if up else f"at most {edge:.4g}", "up" if up else "down",
+        before if up else 1.0 - before, after if up else 1.0 - after, sum(before_counts), float(after_n), weight,
+        median_before, median_after, unseen=cell == (n - 1 if up else 1),
+    )  # fmt: skip
+    material = _factor(median_before, median_after) > FACTOR or (channels.few[at] and best > POINTS)
+    if abs(median_after - median_before) > 0.1 * abs(median_before):
+        change.phrase = f"{_label(channel)}: median {median_after:.3g}, was {median_before:.3g}"
+    else:
+        change.phrase = (
+            f"{_label(channel)}: {change.what} in {_percent(change.after)} of runs, was {_percent(change.before)}"
+        )
+    hits = [None if mark == NONE else float((mark >= cell) == up) for mark in past]
+    return Seen(change, cell, up, bool(material), hits)
+
+
+def of_share(
+    channels: ShareChannels, share: ShareChannel, channel: Channel, first: int, end: int, weight: float
+) -> Seen:
+    """What changed in a category, mix or rate over the runs `first` to `end`."""
+    past = channels.past(share, first, end)
+    told = [parts for parts in past if parts is not None]
+    n = len(told)
+    before = [channels.probability(share, cell) for cell in range(share.cells)]
+    after = [sum(parts[cell] for parts in told) / max(n, 1) for cell in range(share.cells)]
+    moved = [abs(now - then) for now, then in zip(after, before, strict=True)]
+    largest = max(moved)
+    candidates = [cell for cell in range(share.cells) if moved[cell] >= 0.8 * largest]
+    if largest > POINTS:
+        cell = max(candidates, key=lambda cell: before[cell])
+    else:
+        cell = max(candidates, key=lambda cell: _odds_moved(before[cell], after[cell], n))
+    up = after[cell] > before[cell]
+    what = channels.title(share, cell)
+    change = Change(
+        channel.name, what, "up" if up else "down", before[cell], after[cell], share.n, float(n), weight,
+        unseen=share.kind != "rate" and cell == share.cells - 1,
+    )  # fmt: skip
+    where = "of runs" if share.kind == "category" else "of a run"
+    subject = f"{_label(channel)}: " + (f"`{what}` in " if what else "")
+    change.phrase = f"{subject}{_percent(after[cell])} {where}, was {_percent(before[cell])}"
+    if share.kind == "rate":
+        floor = 0.5 / (n + 1.0)
+        material = _factor(max(before[cell], floor), max(after[cell], floor)) > FACTOR
+    else:
+        material = largest > POINTS
+    hits = [None if parts is None else parts[cell] if up else 1.0 - parts[cell] for parts in past]
+    return Seen(change, cell, up, material, hits)
+
+
+def examples(hits: Sequence[float | None], runs: Sequence[str]) -> list[str]:
+    """Up to five of the latest runs that show the change; `runs` are the names of the latest runs."""
+    n = min(len(hits), len(runs))
+    recent = list(zip(hits[len(hits) - n :], runs[len(runs) - n :], strict=True))
+    return [run for hit, run in recent if hit is not None and hit >= 0.5][-5:] or [run for _, run in recent][-5:]
+
+
+def _factor(a: float, b: float) -> float:
+    low, high = min(abs(a), abs(b)), max(abs(a), abs(b))
+    if high == 0.0:
+        return 1.0
+    if low == 0.0 or (a < 0.0) != (b < 0.0):
+        return FACTOR + 1.0
+    return high / low
+
+
+def _odds_moved(before: float, after: float, n: int) -> float:
+    after = (after * n + 0.5) / (n + 1.0)
+    a, b = before / (1.0 - before), after / (1.0 - after)
+    return a / b if a > b else b / a
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.0f} %" if share >= 0.0995 or share < 0.0005 else f"{100.0 * share:.1f} %"
+
+
+def _label(channel: Channel) -> str:
+    return channel.label or channel.name

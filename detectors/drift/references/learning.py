@@ -1,0 +1,115 @@
+"""Learning what is normal for one channel: values are collected until there are enough, then become cells.
+
+Not here: the tables of bets. Invariant: a learner holds at most `LIVE` numbers, or `KNOWN` categories.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+from msgspec import Struct
+
+from detectors.drift.bets.shapes import CELLS
+
+LIVE = 200
+"""Observations before a channel is bet on; of numbers, the latest so many are kept."""
+INHERITED = 2_000
+"""At most so many runs of another slice's experience does a new one start with."""
+KNOWN = 64
+"""Categories remembered per channel; more are counted together as never seen twice."""
+NAMED = 7
+"""Categories with a cell of their own; the rest share one, what was never seen has the last."""
+LONGEST = 64
+"""Characters of a category that are kept."""
+
+_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99)
+_PARTED = 4
+"""Numbers with at most so many values have cells for what lies between them, too."""
+_LISTED = 8
+"""Numbers with at most so many values have a cell for each."""
+
+
+class Numbers(Struct):
+    """Collects a number; the oldest of more than `LIVE` are overwritten."""
+
+    values: array[float]
+    n: int = 0
+
+    def add(self, value: float) -> None:
+        """One more value."""
+        if self.n < LIVE:
+            self.values.append(value)
+        else:
+            self.values[self.n % LIVE] = value
+        self.n += 1
+
+
+class Shares(Struct):
+    """Collects categories, shares or a rate: `sums` per category (a rate has the one category "")."""
+
+    sums: dict[str | int, float]
+    n: int = 0
+    single: int = 0
+    """Categories beyond `KNOWN` that were met; each counts as seen once."""
+
+    def add(self, value: dict[str | int, float]) -> None:
+        """One more run: category → its part of the run."""
+        for name, part in value.items():
+            if name in self.sums:
+                self.sums[name] += part
+            elif len(self.sums) < KNOWN:
+                self.sums[name] = part
+            else:
+                self.single += 1
+        self.n += 1
+
+
+class Cells(Struct):
+    """A number's reference: ascending `edges` (cell i holds what is above i of them), `counts` per cell, `median`."""
+
+    edges: list[float]
+    gaps: list[bool]
+    counts: list[int]
+    median: float
+    few: bool
+    """Whether each value has its own cell."""
+
+
+def cells_of(values: array[float]) -> Cells:
+    """Cut learned values into cells: one per value where there are few, at quantiles elsewhere.
+
+    Ties make fewer cells, each with the mass that was seen in it; the first and the last hold what lies outside.
+    """
+    ordered = np.sort(np.array(values, dtype=np.float32))
+    distinct = np.unique(ordered)
+    edges: list[float] = []
+    parted = len(distinct) <= _PARTED
+    if parted:
+        for value in distinct:
+            edges += [_below(value), float(value)]
+    elif len(distinct) <= _LISTED:
+        edges = [_below(distinct[0]), *map(float, distinct)]
+    else:
+        edges = [_below(distinct[0])]
+        for quantile in _QUANTILES:
+            edge = float(ordered[int(quantile * len(ordered))])
+            if edge > edges[-1]:
+                edges.append(edge)
+        if float(ordered[-1]) > edges[-1]:
+            edges.append(float(ordered[-1]))
+    assert len(edges) < CELLS
+    above = (ordered[:, None] > np.array(edges, dtype=np.float32)[None, :]).sum(axis=1)
+    counts = [int((above == i).sum()) for i in range(len(edges) + 1)]
+    gaps = [parted and 0 < i < len(edges) and i % 2 == 0 for i in range(len(edges) + 1)]
+    return Cells(edges, gaps, counts, float(ordered[len(ordered) // 2]), len(distinct) <= _LISTED)
+
+
+def masses_of(counts: list[float]) -> list[float]:
+    """Probabilities of cells from their counts, smoothed by one half each (KT)."""
+    whole = sum(counts) + 0.5 * len(counts)
+    return [(count + 0.5) / whole for count in counts]
+
+
+def _below(value: np.floating) -> float:
+    return float(np.nextafter(np.float32(value), np.float32(-np.inf), dtype=np.float32))

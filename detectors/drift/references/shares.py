@@ -1,0 +1,356 @@
+"""The channels of a bank whose values are shares of one: categories, mixes, rates. All their cells lie in one array.
+
+A category or a mix has a cell per known name (the `NAMED` most frequent), one for the rest, and one for what was never
+seen, whose mass is Good and Turing's: what was seen only once, over all. A rate has one cell.
+
+Invariant: a channel that is not live, or says nothing of a run, has e-values of exactly one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from detectors.drift.bets import odds
+from detectors.drift.bets.odds import BETS
+from detectors.drift.channels import Kind, Value
+from detectors.drift.references import learning
+from detectors.drift.references.learning import KNOWN, LONGEST, NAMED
+from detectors.drift.references.numbers import HALVED_AT, NONE, WINDOW
+
+Name = str | int
+STEPS = 250.0
+"""Steps in which parts of a run are remembered for dating; references count exactly."""
+
+
+class ShareChannel(Struct):
+    """One channel: where its cells lie, and what it knows."""
+
+    position: int
+    kind: Kind
+    tolerance: float
+    learner: learning.Shares | None
+    start: int = 0
+    cells: int = 0
+    live: bool = False
+    learns: bool = False
+    names: dict[Name, int] = {}
+    """Name → cell; a name in the cell of the rest has its sum in `others`."""
+    others: dict[Name, float] = {}
+    met: int = 0
+    """Names beyond `KNOWN`."""
+    n: float = 0.0
+    due: float = 0.0
+    tape: bytearray = bytearray()
+    """The last `WINDOW` runs: the cell, the part in `STEPS`, or for a mix the parts of all cells."""
+
+    @property
+    def width(self) -> int:
+        """Bytes of tape per run."""
+        return self.cells if self.kind == "share" else 1
+
+
+class ShareChannels:
+    """Channels of the kinds category, share and rate. `evidence` arrays of the bank follow `moved` after a freeze."""
+
+    def __init__(self, kinds: Sequence[tuple[int, Kind, float]]) -> None:
+        self.channels = [
+            ShareChannel(position, kind, tolerance, learning.Shares({})) for position, kind, tolerance in kinds
+        ]
+        self.size = 0
+        """Cells of all channels."""
+        self.counts = np.zeros(0)
+        self.slopes = np.zeros((0, BETS))
+        self.scales = np.ones((0, BETS))
+        self.learners: list[ShareChannel] = []
+        self.readers: list[ShareChannel] = []
+        self._scratch()
+
+    def _scratch(self) -> None:
+        self._y = np.zeros(self.size)
+        self._learning = np.zeros(self.size)
+        for channel in self.channels:
+            self._learning[channel.start : channel.start + channel.cells] = float(channel.learns)
+        self.note()
+
+    def restore(
+        self,
+        channels: list[ShareChannel],
+        counts: NDArray[np.float64],
+        slopes: NDArray[np.float64],
+        scales: NDArray[np.float64],
+    ) -> None:
+        """Put back what was saved."""
+        self.channels, self.size = channels, len(counts)
+        self.counts, self.slopes, self.scales = counts, slopes, scales
+        self._scratch()
+
+    def note(self) -> None:
+        """Follow the channels' flags in what is kept beside them for speed."""
+        self.learners = [channel for channel in self.channels if channel.learner is not None]
+        self.readers = [channel for channel in self.channels if channel.live]
+
+    def begin(self, channel: ShareChannel) -> None:
+        """Start to collect what is there now, beside the frozen reference."""
+        channel.learner = learning.Shares({})
+        self.note()
+
+    def drop(self, channel: ShareChannel, keep: bool) -> None:
+        """Forget the reference; `keep` what a learner beside it collected."""
+        self.silence(channel)
+        channel.live = False
+        self.learn(channel, False)
+        if not keep or channel.learner is None:
+            channel.learner = learning.Shares({})
+        self.note()
+
+    def inherit(self, channel: ShareChannel, other: ShareChannels, theirs: ShareChannel) -> NDArray[np.intp]:
+        """Take over another's reference, scaled down to `INHERITED` runs. Returns as `freeze` does."""
+        factor = min(learning.INHERITED / theirs.n, 1.0) if theirs.n else 1.0
+        sums = {name: total * factor for name, total in other.sums(theirs).items()}
+        return self._settle(channel, sums, theirs.n * factor, theirs.met)
+
+    def read(self, values: Sequence[Value], run: int, out: NDArray[np.float64]) -> None:
+        """Read one run's values of all channels of the bank and write the e-values, (cells, BETS), to `out`."""
+        where: list[int] = []
+        parts: list[float] = []
+        silent: list[ShareChannel] = []
+        slot = run % WINDOW
+        for channel in self.learners:
+            value = values[channel.position]
+            if channel.learner is not None and value is not None:
+                channel.learner.add(_as_shares(channel.kind, value))
+        if not self.size:
+            return
+        for channel in self.readers:
+            value = values[channel.position]
+            if value is None:
+                silent.append(channel)
+                _forget(channel, slot)
+                continue
+            if channel.learns:
+                channel.n += 1.0
+            if channel.kind == "category":
+                assert isinstance(value, (str, int))
+                cell = self._cell(channel, value, 1.0)
+                channel.tape[slot] = cell
+                where.append(channel.start + cell)
+                parts.append(1.0)
+            elif channel.kind == "rate":
+                assert isinstance(value, (int, float))
+                channel.tape[slot] = int(value * STEPS + 0.5)
+                where.append(channel.start)
+                parts.append(value)
+            else:
+                assert isinstance(value, dict)
+                mix = [0.0] * channel.cells
+                for name, part in value.items():
+                    mix[self._cell(channel, name, part)] += part
+                channel.tape[slot * channel.cells : (slot + 1) * channel.cells] = bytes(
+                    [int(min(part, 1.0) * STEPS + 0.5) for part in mix]
+                )
+                where += range(channel.start, channel.start + channel.cells)
+                parts += mix
+        y = self._y
+        y.fill(0.0)
+        if where:
+            y[where] = parts
+        np.multiply(self.slopes, y[:, None], out=out)
+        np.add(out, 1.0, out=out)
+        np.multiply(out, self.scales, out=out)
+        for channel in silent:
+            out[channel.start : channel.start + channel.cells] = 1.0
+        np.multiply(y, self._learning, out=y)
+        np.add(self.counts, y, out=self.counts)
+
+    def _cell(self, channel: ShareChannel, name: Name, part: float) -> int:
+        cell = channel.names.get(name)
+        if cell is None:
+            cell = channel.cells - 1
+        elif cell < channel.cells - 2:
+            return cell
+        if channel.learns:
+            if isinstance(name, str):
+                name = name[:LONGEST]
+            if name in channel.others:
+                channel.others[name] += part
+            elif len(channel.others) < KNOWN:
+                channel.others[name] = part
+            else:
+                channel.met += 1
+        return cell
+
+    def sums(self, channel: ShareChannel) -> dict[Name, float]:
+        """What was counted per name, those of the rest included."""
+        if channel.kind == "rate":
+            return {"": float(self.counts[channel.start])}
+        found = {
+            name: float(self.counts[channel.start + cell])
+            for name, cell in channel.names.items()
+            if cell < channel.cells - 2
+        }
+        return found | channel.others
+
+    def freeze(self, channel: ShareChannel, learner: learning.Shares) -> NDArray[np.intp]:
+        """Make learned sums the reference. Returns for each new cell of the bank the old one, or -1."""
+        return self._settle(channel, learner.sums, float(learner.n), learner.single)
+
+    def refresh(self, channel: ShareChannel, held_back: list[list[float] | None]) -> NDArray[np.intp]:
+        """Make the tables from what was counted since, but not from a suspicious stretch. Returns as `freeze` does."""
+        self.uncount(channel, held_back)
+        sums = self.sums(channel)
+        n = channel.n
+        if n >= HALVED_AT:
+            sums = {name: total / 2.0 for name, total in sums.items()}
+            n /= 2.0
+        moved = self._settle(channel, sums, n, channel.met)
+        channel.due = min(2.0 * n, HALVED_AT)
+        return moved
+
+    def uncount(self, channel: ShareChannel, runs: list[list[float] | None]) -> None:
+        """Take the runs of a changed stretch out of the reference."""
+        counts = self.counts[channel.start : channel.start + channel.cells]
+        for parts in runs:
+            if parts is not None and channel.n >= 1.0:
+                counts -= parts
+                channel.n -= 1.0
+        np.clip(counts, 0.0, channel.n, out=counts)
+        rest = float(counts[-2:].sum()) if channel.kind != "rate" else 0.0
+        known = sum(channel.others.values())
+        if known > rest:
+            channel.others = {name: total * rest / known for name, total in channel.others.items()}
+
+    def probability(self, channel: ShareChannel, cell: int) -> float:
+        """The learned share of a cell."""
+        if channel.kind == "rate":
+            return (float(self.counts[channel.start]) + 0.5) / (channel.n + 1.0)
+        counts = self.counts[channel.start : channel.start + channel.cells]
+        if cell == channel.cells - 1:
+            alone = sum(min(total, 1.0) for total in self.sums(channel).values() if total <= 1.0) + channel.met
+            return min((alone + 0.5) / (channel.n + 1.0), 0.999)
+        return min((float(counts[cell]) + 0.5) / (channel.n + 1.0), 1.0 - 0.25 / (channel.n + 1.0))
+
+    def past(self, channel: ShareChannel, first: int, end: int) -> list[list[float] | None]:
+        """The parts per cell of runs `first` to `end`, at most `WINDOW`; None where a run said nothing."""
+        width = channel.width
+        found: list[list[float] | None] = []
+        for run in range(first, end):
+            at = run % WINDOW * width
+            marks = channel.tape[at : at + width]
+            if marks[0] == NONE:
+                found.append(None)
+            elif channel.kind == "category":
+                found.append([float(cell == marks[0]) for cell in range(channel.cells)])
+            else:
+                found.append([mark / STEPS for mark in marks])
+        return found
+
+    def bets(self, channel: ShareChannel, runs: list[list[float] | None]) -> NDArray[np.float64]:
+        """The e-values, (runs, cells * BETS), that the present tables give for runs of the past."""
+        slopes = self.slopes[channel.start : channel.start + channel.cells]
+        scales = self.scales[channel.start : channel.start + channel.cells]
+        found = np.ones((len(runs), channel.cells * BETS))
+        for i, parts in enumerate(runs):
+            if parts is not None:
+                found[i] = ((slopes * np.array(parts)[:, None] + 1.0) * scales).ravel()
+        return found
+
+    def title(self, channel: ShareChannel, cell: int) -> str:
+        """What a cell is called; what was never seen goes by the newcomer that was met most."""
+        if channel.kind == "rate":
+            return ""
+        if cell == channel.cells - 2:
+            return "all others"
+        if cell < channel.cells - 2:
+            return next(str(name) for name, at in channel.names.items() if at == cell)
+        met = [(total, str(name)) for name, total in channel.others.items() if name not in channel.names]
+        return max(met)[1] if met else "never seen before"
+
+    def silence(self, channel: ShareChannel) -> None:
+        """No bets any more, until the next `freeze` or `refresh`."""
+        self.slopes[channel.start : channel.start + channel.cells] = 0.0
+        self.scales[channel.start : channel.start + channel.cells] = 1.0
+
+    def learn(self, channel: ShareChannel, learns: bool) -> None:
+        """Whether runs are counted into the reference."""
+        channel.learns = learns
+        self._learning[channel.start : channel.start + channel.cells] = float(learns)
+
+    def _settle(self, channel: ShareChannel, sums: dict[Name, float], n: float, met: int) -> NDArray[np.intp]:
+        before = dict(channel.names), channel.cells, channel.start
+        ranked = sorted(sums, key=lambda name: (-sums[name], str(name)))
+        if channel.kind == "rate":
+            cells, channel.names = 1, {}
+            counts = [sums.get("", 0.0)]
+        else:
+            top = ranked[:NAMED]
+            cells = len(top) + 2
+            channel.names = {name: i for i, name in enumerate(top)} | dict.fromkeys(ranked[NAMED:KNOWN], len(top))
+            channel.others = {name: sums[name] for name in ranked[NAMED:KNOWN]}
+            counts = [*(sums[name] for name in top), sum(channel.others.values()), 0.0]
+        channel.n, channel.met, channel.due = n, met, 2.0 * n
+        moved = self._lay_out(channel, cells, before)
+        self.counts[channel.start : channel.start + cells] = counts
+        if not channel.live or (channel.names, channel.cells) != before[:2]:
+            channel.tape = bytearray([NONE]) * (WINDOW * channel.width)
+        channel.live, channel.learner = True, None
+        self.learn(channel, True)
+        self.note()
+        for cell in range(cells):
+            slopes, scales = odds.bets(self.probability(channel, cell), n + 1.0, channel.tolerance)
+            self.slopes[channel.start + cell] = slopes
+            self.scales[channel.start + cell] = scales
+        return moved
+
+    def _lay_out(self, channel: ShareChannel, cells: int, before: tuple[dict[Name, int], int, int]) -> NDArray[np.intp]:
+        """Make room for the channel's cells; evidence on a name stays with the name."""
+        names, old_cells, old_start = before
+        moved: list[int] = []
+        for other in self.channels:
+            start = len(moved)
+            if other is not channel:
+                moved += range(other.start, other.start + other.cells)
+            elif channel.kind == "rate":
+                moved.append(old_start if old_cells else -1)
+            else:
+                for name in [name for name, cell in channel.names.items() if cell < cells - 2]:
+                    at = names.get(name, -1)
+                    moved.append(old_start + at if 0 <= at < old_cells - 2 else -1)
+                moved += [old_start + old_cells - 2, old_start + old_cells - 1] if old_cells else [-1, -1]
+            other.start = start
+        channel.cells = cells
+        found = np.array(moved, dtype=np.intp)
+        self.size = len(found)
+        self.counts, self.slopes, self.scales = (
+            follow(array, found, filling)
+            for array, filling in ((self.counts, 0.0), (self.slopes, 0.0), (self.scales, 1.0))
+        )
+        self._scratch()
+        return found
+
+
+def follow(array: NDArray[np.float64], moved: NDArray[np.intp], filling: float) -> NDArray[np.float64]:
+    """The rows of `array` in their new places; rows that are new are `filling`."""
+    found = np.full((len(moved), *array.shape[1:]), filling)
+    old = moved >= 0
+    found[old] = array[moved[old]]
+    return found
+
+
+def _as_shares(kind: Kind, value: Value) -> dict[Name, float]:
+    if kind == "category":
+        assert isinstance(value, (str, int))
+        return {value[:LONGEST] if isinstance(value, str) else value: 1.0}
+    if kind == "rate":
+        assert isinstance(value, (int, float))
+        return {"": float(value)}
+    assert isinstance(value, dict)
+    return {name[:LONGEST]: part for name, part in value.items()}
+
+
+def _forget(channel: ShareChannel, slot: int) -> None:
+    width = channel.width
+    channel.tape[slot * width : (slot + 1) * width] = bytes([NONE]) * width

@@ -1,0 +1,109 @@
+"""A bank as bytes, and back: bit for bit, so that saving and loading at any point changes nothing.
+
+Little-endian arrays inside msgpack. Not here: when to save, and where. What is kept for speed alone is made anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from detectors.drift.bank import Bank
+from detectors.drift.bets import odds
+from detectors.drift.episode import Episode
+from detectors.drift.plan import Plan
+from detectors.drift.references import learning
+from detectors.drift.references.numbers import NumberChannels
+from detectors.drift.references.shares import ShareChannel
+
+VERSION = 1
+_ARRAYS = ("edges", "places", "gaps", "scales", "counts", "due", "medians", "marks", "recent", "lows", "highs")
+
+
+class _Saved(Struct, array_like=True):
+    version: int
+    channels: list[str]
+    runs: int
+    counted: int
+    names: list[str]
+    times: bytes
+    learners: list[tuple[int, bytes, int]]
+    numbers: dict[str, bytes] | None
+    flags: list[tuple[bool, bool, bool]]
+    shares: list[ShareChannel]
+    cells: tuple[bytes, bytes, bytes]
+    accounts: tuple[bytes, bytes, bytes, int, float]
+    episodes: list[Episode]
+
+
+def to_bytes(bank: Bank) -> bytes:
+    """The whole state of a bank."""
+    numbers, shares, accounts = bank.numbers, bank.shares, bank.accounts
+    saved = _Saved(
+        VERSION,
+        [channel.name for channel in bank.plan.channels],
+        bank.runs,
+        bank.counted,
+        bank.names,
+        _bytes(np.array(bank.times)),
+        [(at, _bytes(np.array(one.values)), one.n) for at, one in bank.learners.items()],
+        {name: _bytes(getattr(numbers, name)) for name in _ARRAYS} if numbers is not None else None,
+        list(zip(numbers.live, numbers.learns, numbers.few, strict=True)) if numbers is not None else [],
+        shares.channels,
+        (_bytes(shares.counts), _bytes(shares.slopes), _bytes(shares.scales)),
+        (_bytes(accounts.notice), _bytes(accounts.page), _bytes(accounts.block_sums), accounts.block_runs,
+         accounts.block_drip),
+        list(bank.episodes.values()),
+    )  # fmt: skip
+    return msgspec.msgpack.encode(saved)
+
+
+def from_bytes(plan: Plan, data: bytes) -> Bank:
+    """The bank that was saved. Raises ValueError if it was one of another plan, or is no bank at all."""
+    try:
+        saved = msgspec.msgpack.decode(data, type=_Saved)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"not a bank: {error}") from None
+    if saved.version != VERSION or saved.channels != [channel.name for channel in plan.channels]:
+        raise ValueError("a bank of another plan")
+    bank = Bank(plan)
+    bank.runs, bank.counted, bank.names = saved.runs, saved.counted, saved.names
+    bank.times = array("d", _array(saved.times, np.dtype(np.float64)).tolist())
+    bank.learners = {
+        at: learning.Numbers(array("f", _array(values, np.dtype(np.float32)).tolist()), n)
+        for at, values, n in saved.learners
+    }
+    if saved.numbers is not None:
+        numbers = bank.numbers = NumberChannels(plan)
+        for name in _ARRAYS:
+            old = getattr(numbers, name)
+            setattr(numbers, name, _array(saved.numbers[name], old.dtype).reshape(old.shape))
+        numbers.live = [live for live, _, _ in saved.flags]
+        numbers.learns = [learns for _, learns, _ in saved.flags]
+        numbers.few = [few for _, _, few in saved.flags]
+    counts, slopes, scales = (_floats(cells) for cells in saved.cells)
+    bank.shares.restore(saved.shares, counts, slopes.reshape(-1, odds.BETS), scales.reshape(-1, odds.BETS))
+    notice, page, block_sums, block_runs, block_drip = saved.accounts
+    accounts = bank.accounts
+    accounts.notice, accounts.page, accounts.block_sums = _floats(notice), _floats(page), _floats(block_sums)
+    accounts.block_runs, accounts.block_drip = block_runs, block_drip
+    bank.episodes = {episode.signal: episode for episode in saved.episodes}
+    bank.settle()
+    return bank
+
+
+def _bytes(values: NDArray[np.generic]) -> bytes:
+    return values.byteswap().tobytes() if sys.byteorder == "big" else values.tobytes()
+
+
+def _floats(data: bytes) -> NDArray[np.float64]:
+    return np.frombuffer(data, dtype="<f8").astype(np.float64)
+
+
+def _array(data: bytes, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+    return np.frombuffer(data, dtype=dtype.newbyteorder("<")).astype(dtype)
