@@ -6,7 +6,7 @@ Three patterns, each with a statistic S of its own over the run's tool calls:
 - *ping-pong*: they equal those of the call before the one before (A-B-A-B);
 - *stuck*: the same tool gives the same bad result (an error, or nothing) as the call before, whatever the arguments.
 
-    S <- max(S, 1) * L;    L = q/p = 30 if the call fits the pattern, else (1-q)/(1-p) = 0.41;    p = 0.02, q = 0.6
+    S <- max(S * L, 1);    L = q/p = 30 if the call fits the pattern, else (1-q)/(1-p) = 0.41;    p = 0.02, q = 0.6
 
 The e-value of the run is the mean of the three; the run loops once `start_mass` times it reaches one. Three files read
 with one tool have other arguments and other results: no pattern. A poll whose result changes fits none either. A call
@@ -37,14 +37,14 @@ HIGHEST = 1e12
 class Loop(Struct, array_like=True, gc=False):
     """The statistics of one actor's calls in one run, and the two calls before the present one."""
 
-    again: float = 1.0
-    ping_pong: float = 1.0
-    stuck: float = 1.0
     last: tuple[str, int, int] | None = None
     """Tool, arguments hash, result hash of the call before; None where there is none, or one of them is not known."""
     before: tuple[str, int, int] | None = None
     bad: tuple[str, int] | None = None
     """Tool and result hash of the call before, if its result was bad."""
+    again: float = 1.0
+    ping_pong: float = 1.0
+    stuck: float = 1.0
     repeats: int = 0
     """Calls in a row that fitted some pattern."""
     crossed: bool = False
@@ -55,34 +55,28 @@ def step(loop: Loop, tool: str, arguments: int | None, result: int | None, bad: 
 
     `start_mass` in (0, 1): the false loops that one call may cost.
     """
-    fits = False
-    if result is None:
-        loop.before, loop.last, loop.bad = loop.last, None, None
+    call = (tool, arguments, result) if arguments is not None and result is not None else None
+    last_bad = loop.bad
+    now_bad = (tool, result) if bad and result is not None else None
+    again = call is not None and call == loop.last
+    ping_pong = call is not None and call == loop.before
+    stuck = now_bad is not None and now_bad == last_bad
+    loop.before = loop.last
+    loop.last = call
+    if now_bad is not last_bad:
+        loop.bad = now_bad
+    if not (again or ping_pong or stuck or loop.repeats):
+        if loop.again != 1.0 or loop.ping_pong != 1.0 or loop.stuck != 1.0:
+            _grow(loop, call is not None, result is not None, again, ping_pong, stuck)
         return False
-    now_bad = (tool, result) if bad else None
-    if now_bad is not None and now_bad == loop.bad:
-        fits = True
-        loop.stuck = _grown(loop.stuck, FITS)
+    _grow(loop, call is not None, result is not None, again, ping_pong, stuck)
+    if again or ping_pong or stuck:
+        loop.repeats += 1
+        if not loop.crossed and start_mass * value(loop) >= 1.0:
+            loop.crossed = True
+            return True
     else:
-        loop.stuck = _grown(loop.stuck, ELSE)
-    loop.bad = now_bad
-    call = None if arguments is None else (tool, arguments, result)
-    if call is not None:
-        if call == loop.last:
-            fits = True
-            loop.again = _grown(loop.again, FITS)
-        else:
-            loop.again = _grown(loop.again, ELSE)
-        if call == loop.before:
-            fits = True
-            loop.ping_pong = _grown(loop.ping_pong, FITS)
-        else:
-            loop.ping_pong = _grown(loop.ping_pong, ELSE)
-    loop.before, loop.last = loop.last, call
-    loop.repeats = loop.repeats + 1 if fits else 0
-    if fits and not loop.crossed and start_mass * value(loop) >= 1.0:
-        loop.crossed = True
-        return True
+        loop.repeats = 0
     return False
 
 
@@ -91,5 +85,10 @@ def value(loop: Loop) -> float:
     return (loop.again + loop.ping_pong + loop.stuck) / PATTERNS
 
 
-def _grown(statistic: float, bet: float) -> float:
-    return min(max(statistic, 1.0) * bet, HIGHEST)
+def _grow(loop: Loop, call_known: bool, result_known: bool, again: bool, ping_pong: bool, stuck: bool) -> None:
+    """Multiply the bets in; what is not known is not bet on."""
+    if call_known:
+        loop.again = min(max(loop.again * (FITS if again else ELSE), 1.0), HIGHEST)
+        loop.ping_pong = min(max(loop.ping_pong * (FITS if ping_pong else ELSE), 1.0), HIGHEST)
+    if result_known:
+        loop.stuck = min(max(loop.stuck * (FITS if stuck else ELSE), 1.0), HIGHEST)

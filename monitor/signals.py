@@ -46,7 +46,7 @@ def _hung(closed: Closed) -> float | None:
 
 
 def _silent(closed: Closed) -> float | None:
-    return float(closed.silent) if closed.status == "ok" else None
+    return float(bool(closed.silent_reason)) if closed.status == "ok" else None
 
 
 def _looped(closed: Closed) -> float | None:

@@ -15,6 +15,11 @@ from detectors.loops import Loop
 
 Severity = Literal["notice", "page"]
 
+CLAIM_BROKEN = "claim: "
+"""Begins the rule of a claim that is not true; the tool that makes it true follows."""
+EFFECT_BROKEN = "effect: "
+"""Begins the rule of an outcome without the call that brings it about; the tool follows."""
+
 
 class Fact(Struct, array_like=True, frozen=True, gc=False):
     """Something that a run did and must not, told at once. `rule` names it; `tool` is empty where it is of no tool."""
@@ -79,15 +84,20 @@ class Work(Struct, omit_defaults=True, gc=False):
     """Tool → the fields that its calls had in this run (`order_id:string`), in the order in which they came."""
     tool_turns: int = 0
     """Tool calls since the agent last gave output."""
-    longest_tool_turns: int = 0
+    tool_turns_before: int = 0
+    """The most that there were between two outputs."""
     last_step_failed: bool = False
     """Whether the last thing that the agent did was a failed call or one that found nothing."""
 
     outputs: int = 0
+    """Outputs that were not empty."""
+    output_empty: bool = False
+    """Whether the last thing that the agent did was to give an empty output."""
     output_shape: list[float] | None = None
     """Of the final output (of `run_finished`, else of the last model call), like the next two."""
     output_hash: int | None = None
     output_length: float | None = None
+    """Characters; known once the run has closed."""
 
     loop: Loop | None = None
     user_loop: Loop | None = None
@@ -97,7 +107,7 @@ class Work(Struct, omit_defaults=True, gc=False):
     facts: list[Fact] = []
     """What is to be told; emptied by who tells it."""
     broken: list[str] = []
-    """Rules that the run broke, each once."""
+    """Rules that the run broke, each once. Told or not, they stay."""
 
     @property
     def steps(self) -> int:
@@ -112,13 +122,18 @@ class Work(Struct, omit_defaults=True, gc=False):
         return (self.input_tokens or 0) + (self.output_tokens or 0)
 
     @property
+    def longest_tool_turns(self) -> int:
+        """The most tool calls in a row without output."""
+        return max(self.tool_turns_before, self.tool_turns)
+
+    @property
     def top_score(self) -> float | None:
         """The mean top score of the run's retrievals."""
         return self.score_sum / self.scored if self.scored else None
 
 
 class Run(Struct, array_like=True, gc=False):
-    """One run. `tools` maps a tool to [calls, failed calls, whether the last call failed]."""
+    """One run. `tools` maps a tool to [calls, failed calls, whether the last one failed and nothing dealt with it]."""
 
     run: str
     version: str | None
@@ -149,6 +164,8 @@ class Run(Struct, array_like=True, gc=False):
     """This and the next two, once it is closed: the slices of what is said of it later."""
     tenant: str | None = None
     labels: dict[str, str] | None = None
+    asked: tuple[str, int, int] | None = None
+    """Who gave it its input, the hash of that, and `order` then: by this the same input again is known."""
 
 
 SPENT = Work()
@@ -169,15 +186,21 @@ class Closed(Struct, frozen=True, gc=False):
 
     @property
     def silent(self) -> bool:
-        """Whether it says ok and what it did says otherwise."""
-        return bool(self.silent_reason)
+        """Whether it says ok and something that it did says otherwise: a loop and a broken contract included."""
+        return self.status == "ok" and (self.work.looped or bool(self.work.broken) or bool(self.silent_reason))
 
     @property
     def silent_reason(self) -> str:
-        """Why a run that says ok did not go well, in words; empty if nothing speaks against it."""
+        """Why a run that says ok did not do what it says, in words; empty if nothing speaks against it."""
         if self.status != "ok":
             return ""
-        for tool, (_, _, last_failed) in self.run.tools.items():
-            if last_failed:
+        work = self.work
+        for rule in work.broken:
+            if rule.startswith((CLAIM_BROKEN, EFFECT_BROKEN)):
+                return f"no call of {rule.partition(': ')[2]} succeeded, which its {rule.partition(':')[0]} needs"
+        for tool, calls in self.run.tools.items():
+            if calls[2]:
                 return f"the last call of {tool} failed"
-        return ""
+        if work.last_step_failed:
+            return "it ended right after an error or an empty result"
+        return "its output is empty" if work.output_empty else ""

@@ -35,6 +35,8 @@ UNKNOWN_TIMEOUT = 600.0
 TIMEOUT_FACTOR = 3.0
 """A run is hung after this many times the agent's p99 duration without a sign of life."""
 USUAL = 0.99
+RETRY_SECONDS = 300.0
+"""Who gives the same input again within so long of the last sign of life of the run before was not content with it."""
 
 _NO_IDS: set[str] = set()
 """What closed runs hold; nothing is ever added to it."""
@@ -62,6 +64,8 @@ class RunTracker:
         self._closed: deque[tuple[float, str]] = deque()
         self._order = 0
         self._book = adding.Book(counts, Rules(contract))
+        self._asked: dict[str, str] = {}
+        self._limited = self._book.rules.limited
         self._unspent: list[Run] = []
 
     @property
@@ -118,19 +122,28 @@ class RunTracker:
             run.parent_agent = event.parent_agent
         if event.variant != "stable":
             run.variant = event.variant
-        book = self._book
-        adding.add(run, event, book)
-        if book.rules.limited:
-            book.rules.check_limits(run.work, at - run.started)
+        kind = event.kind
+        if kind == "llm_call":
+            adding.model_call(run.work, event, self._book)
+        elif kind == "tool_call":
+            adding.tool_call(run, run.work, event, self._book)
+        else:
+            adding.other(run, run.work, event, self._book)
+        if event.input_hash is not None:
+            self._ask(run, event.input_hash, now)
+        if self._limited:
+            self._book.rules.check_limits(run.work, at - run.started)
         return run
 
     def finish(self, run: Run, event: Event, now: float) -> Closed:
         """Close a run by its `run_finished`."""
+        time = event.time
+        at = time if type(time) is float else event.at
         duration = event.duration_seconds
         if duration is None:
-            duration = max(event.at - run.started, 0.0)
-        else:
-            run.started = min(run.started, event.at - duration)
+            duration = at - run.started if at > run.started else 0.0
+        elif at - duration < run.started:
+            run.started = at - duration
         durations.add(self.histogram, duration)
         work = run.work
         rules = self._book.rules
@@ -139,7 +152,7 @@ class RunTracker:
             rules.check_end(run, work, event.outcome)
         error_type = event.error_type or run.error_type
         self._close(run, now)
-        return Closed(run, event.status or "ok", event.at, duration, event.outcome, error_type, work, rules.declared)
+        return Closed(run, event.status or "ok", at, duration, event.outcome, error_type, work, rules.declared)
 
     def hang(self, run: Run, now: float) -> Closed:
         """Close a run that gave no sign of life for too long."""
@@ -199,6 +212,8 @@ class RunTracker:
             if at + REMEMBER_SECONDS > now:
                 self.count("closed_forgotten")
             run = self.runs.pop(name)
+            if run.asked is not None and self._asked.get(run.asked[0]) == name:
+                del self._asked[run.asked[0]]
             block = self.blocks[run.block]
             del block[name]
             if not block:
@@ -217,8 +232,12 @@ class RunTracker:
         for run in runs:
             self.runs[run.run] = run
             self.blocks.setdefault(run.block, {})[run.run] = run
+        for run in sorted(runs, key=lambda run: run.asked[2] if run.asked is not None else 0):
+            if run.asked is not None:
+                self._asked[run.asked[0]] = run.run
+                self._order = run.asked[2]
         for run in sorted(runs, key=lambda run: run.order):
-            self._order = run.order
+            self._order = max(self._order, run.order)
             if run.closed:
                 run.work = SPENT
                 self._closed.append((run.seen, run.run))
@@ -239,7 +258,8 @@ class RunTracker:
             current = self.blocks[self.next_block] = {}
         self._order += 1
         run = Run(name, event.version, self.next_block, event.at, now, set(), {}, Work(), order=self._order)
-        adding.describe(run.work, event)
+        if event.kind != "run_started":
+            adding.describe(run.work, event)
         self.runs[name] = self.open[name] = current[name] = run
         return run
 
@@ -254,14 +274,33 @@ class RunTracker:
         run.order = self._order
         run.closed = True
         run.seen = now
-        run.packed = array("I", [crc32(name.encode()) for name in run.ids]).tobytes()
+        run.packed = array("I", map(crc32, map(str.encode, run.ids))).tobytes()
         run.ids = _NO_IDS
         work = run.work
+        work.output_length = adding.length_of(work.output_shape)
         run.model, run.tenant, run.labels = work.model, work.tenant, work.labels
         self._unspent.append(run)
         del self.open[run.run]
         self.touched.add(run.block)
         self._closed.append((now, run.run))
+
+    def _ask(self, run: Run, input_hash: int, now: float) -> None:
+        """Who gave the same input to another run a moment ago was not content with it."""
+        work = run.work
+        who = f"session {work.session}" if work.session is not None else f"user {work.user}"
+        if run.asked is not None or run.variant == "shadow" or (work.session is None and work.user is None):
+            return
+        before = self.runs.get(self._asked.get(who, ""))
+        if (
+            before is not None
+            and before.asked is not None
+            and before.asked[1] == input_hash
+            and now - before.seen <= RETRY_SECONDS
+        ):
+            work.retry_of = before.run
+        self._asked[who] = run.run
+        self._order += 1
+        run.asked = (who, input_hash, self._order)
 
     def _spend(self) -> None:
         """What runs did that have closed is with their `Closed`; the runs themselves need it no longer."""

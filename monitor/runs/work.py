@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from detectors import loops
 from detectors.loops import Loop
+from monitor.reading.shape import INDEX
 from monitor.runs.contracts import Rules
 from monitor.runs.run import Fact, Run, Work
 from schemas import derive
@@ -22,10 +23,11 @@ PATH = 32
 """Tools at the beginning of a run that `Work.path` names."""
 FIELDS_PER_TOOL = 64
 """Fields of a tool's arguments, and of its results, that a run remembers. Further ones: `fields_folded`."""
+LENGTH = INDEX["length"]
 LOOP = "run.loop"
 OTHER = "_other"
-_LARGEST = 1 << 53
-"""Sums of tokens grow no further."""
+MOST_TOKENS = 1 << 40
+"""Of one call. A count that is negative or larger is no count of tokens."""
 
 
 class Book:
@@ -41,90 +43,63 @@ class Book:
         self.counts[name] = self.counts.get(name, 0) + 1
 
 
-def add(run: Run, event: Event, book: Book) -> None:
-    """What one event adds to its run."""
-    kind = event.kind
-    work = run.work
-    if kind == "llm_call":
-        _model_call(work, event, book)
-    elif kind == "tool_call":
-        _tool_call(run, work, event, book)
-    elif kind == "run_started":
-        describe(work, event)
-    elif kind == "run_finished":
-        describe(work, event)
-        if event.cost_usd is not None:
-            work.cost_usd = event.cost_usd
-        if event.model is not None:
-            work.model = event.model
-        _read_output(work, event)
-    elif kind == "retrieval":
-        _retrieval(work, event)
-    elif kind == "guardrail":
-        work.guardrails += 1
-        work.blocked += event.action in ("blocked", "rewritten")
-    else:
-        work.last_step_failed = False
-        if kind == "handoff":
-            work.handoffs += 1
-        elif kind == "fallback":
-            work.fallbacks += 1
-        elif kind == "escalation":
-            work.escalations += 1
-
-
-def describe(work: Work, event: Event) -> None:
-    """Who and what for: read where a run opens, starts and finishes."""
-    if event.tenant is not None:
-        work.tenant = event.tenant
-    if event.labels is not None:
-        work.labels = event.labels
-    if event.session is not None:
-        work.session = event.session
-    if event.user is not None:
-        work.user = event.user
-
-
-def _model_call(work: Work, event: Event, book: Book) -> None:
+def model_call(work: Work, event: Event, book: Book) -> None:
+    """What a call of a model adds."""
     if event.actor != "agent":
         work.user_calls += 1
         return
     work.llm_calls += 1
-    work.last_step_failed = event.status == "error"
-    if event.model is not None:
-        work.model = event.model
-    if event.response_model is not None:
-        work.response_model = event.response_model
-    if event.provider is not None:
-        work.provider = event.provider
+    if work.last_step_failed or event.status == "error":
+        work.last_step_failed = event.status == "error"
+    name = event.model
+    if name is not None:
+        work.model = name
+    name = event.response_model
+    if name is not None:
+        work.response_model = name
+    name = event.provider
+    if name is not None:
+        work.provider = name
     tokens = event.input_tokens
-    if tokens is not None:
-        work.input_tokens = _added(work.input_tokens, tokens)
+    if tokens is not None and 0 <= tokens <= MOST_TOKENS:
+        work.input_tokens = tokens if work.input_tokens is None else work.input_tokens + tokens
     tokens = event.output_tokens
-    if tokens is not None:
-        work.output_tokens = _added(work.output_tokens, tokens)
+    if tokens is not None and 0 <= tokens <= MOST_TOKENS:
+        work.output_tokens = tokens if work.output_tokens is None else work.output_tokens + tokens
     tokens = event.cached_tokens
-    if tokens is not None:
-        work.cached_tokens = _added(work.cached_tokens, tokens)
-    if event.cost_usd is not None:
-        work.cost_usd = (work.cost_usd or 0.0) + event.cost_usd
-    if event.finish_reason is not None:
-        _tally(work.finish_reasons, event.finish_reason, book)
-    if event.attempt is not None and event.attempt > 1:
+    if tokens is not None and 0 <= tokens <= MOST_TOKENS:
+        work.cached_tokens = tokens if work.cached_tokens is None else work.cached_tokens + tokens
+    cost = event.cost_usd
+    if cost is not None:
+        work.cost_usd = cost if work.cost_usd is None else work.cost_usd + cost
+    name = event.finish_reason
+    if name is not None:
+        _tally(work.finish_reasons, name, book)
+    attempt = event.attempt
+    if attempt is not None and attempt > 1:
         work.retries += 1
-    _read_output(work, event)
+    if event.output_hash is not None or event.output_shape is not None:
+        _read_output(work, event, final=False)
+        if event.violations and book.rules.declared:
+            book.rules.take_violations(work, "", event.violations)
 
 
-def _tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
+def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
+    """What a call of a tool adds; the simulated user's own calls loop by themselves and count nowhere else."""
     soft = event.soft_error
     if soft is None:
         soft = derive.soft_error(event.result)
-    failed = event.status == "error" or soft
-    empty = event.result_empty
+    failed = soft or event.status == "error"
+    result = event.result_hash
     tool = event.tool or ""
     if event.actor != "agent":
         work.user_calls += 1
-        work.user_loop = _looped(work, work.user_loop, tool, event, failed or empty is True, book)
+        if result is not None:
+            loop = work.user_loop
+            if loop is None:
+                loop = work.user_loop = Loop()
+            if loops.step(loop, tool, event.arguments_hash, result, failed or bool(event.result_empty), book.loop_mass):
+                _say_loop(work, loop, tool, "the simulated user ")
         return
     calls = run.tools.get(tool)
     if calls is None:
@@ -141,20 +116,82 @@ def _tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
         work.last_step_failed = True
     else:
         calls[2] = 0
-        work.last_step_failed = empty is True
-    work.tool_calls += 1
-    turns = work.tool_turns = work.tool_turns + 1
-    if turns > work.longest_tool_turns:
-        work.longest_tool_turns = turns
-    if len(work.path) < PATH:
+        if work.last_step_failed or event.result_empty:
+            work.last_step_failed = bool(event.result_empty)
+    if result is not None:
+        loop = work.loop
+        if loop is None:
+            loop = work.loop = Loop()
+        if loops.step(loop, tool, event.arguments_hash, result, failed or bool(event.result_empty), book.loop_mass):
+            _say_loop(work, loop, tool, "")
+    number = work.tool_calls = work.tool_calls + 1
+    if number <= PATH:
         work.path.append(tool)
-    if event.attempt is not None and event.attempt > 1:
+    work.tool_turns += 1
+    attempt = event.attempt
+    if attempt is not None and attempt > 1:
         work.retries += 1
-    if event.result_hash is not None or work.loop is not None:
-        work.loop = _looped(work, work.loop, tool, event, failed or empty is True, book)
-    rules = book.rules
-    if rules.tools:
-        rules.check_tool(work, event.tool or "", event.tool_version)
+    if work.output_empty:
+        work.output_empty = False
+    fields = event.arguments_fields
+    if fields:
+        _note_fields(work.argument_fields, tool, fields, book)
+    fields = event.result_fields
+    if fields and not failed:
+        _note_fields(work.result_fields, tool, fields, book)
+    if event.violations and book.rules.declared:
+        book.rules.take_violations(work, tool, event.violations)
+
+
+def other(run: Run, work: Work, event: Event, book: Book) -> None:
+    """What an event adds that is no call of a model or tool."""
+    kind = event.kind
+    if kind == "run_started":
+        describe(work, event)
+    elif kind == "run_finished":
+        describe(work, event)
+        if event.cost_usd is not None:
+            work.cost_usd = event.cost_usd
+        if event.model is not None:
+            work.model = event.model
+        if event.output_hash is not None or event.output_shape is not None:
+            _read_output(work, event, final=True)
+        if event.violations and book.rules.declared:
+            book.rules.take_violations(work, "", event.violations)
+    elif kind == "retrieval":
+        _retrieval(work, event)
+    elif kind == "guardrail":
+        work.guardrails += 1
+        work.blocked += event.action in ("blocked", "rewritten")
+    else:
+        work.last_step_failed = work.output_empty = False
+        if kind == "handoff":
+            work.handoffs += 1
+            return
+        work.fallbacks += kind == "fallback"
+        work.escalations += kind == "escalation"
+        for calls in run.tools.values():
+            calls[2] = 0  # what failed was noticed and dealt with
+
+
+def describe(work: Work, event: Event) -> None:
+    """Who and what for: read where a run opens, starts and finishes."""
+    if event.tenant is not None:
+        work.tenant = event.tenant
+    if event.labels is not None:
+        work.labels = event.labels
+    if event.session is not None:
+        work.session = event.session
+    if event.user is not None:
+        work.user = event.user
+
+
+def length_of(shape: list[float] | None) -> float | None:
+    """Characters of an output by its shape, which holds log2(1 + characters), straight between the powers of two."""
+    if not shape:
+        return None
+    power = int(shape[LENGTH])
+    return float(round((shape[LENGTH] - power + 1.0) * (1 << power)) - 1) if 0 <= power < 64 else None
 
 
 def _retrieval(work: Work, event: Event) -> None:
@@ -167,25 +204,39 @@ def _retrieval(work: Work, event: Event) -> None:
         work.score_sum += event.top_score
 
 
-def _read_output(work: Work, event: Event) -> None:
-    """What is known of an output that the agent gave."""
+def _read_output(work: Work, event: Event, final: bool) -> None:
+    """What is known of an output. A model call without words is a turn that calls tools, or an empty answer."""
+    shape = event.output_shape
+    empty = shape is not None and len(shape) > LENGTH and shape[LENGTH] == 0.0
+    work.output_empty = empty
+    if empty and not final:
+        return
+    work.output_shape, work.output_hash = shape, event.output_hash
+    if not empty and not final:
+        work.outputs += 1
+        if work.tool_turns > work.tool_turns_before:
+            work.tool_turns_before = work.tool_turns
+        work.tool_turns = 0
 
 
-def _looped(work: Work, loop: Loop | None, tool: str, event: Event, bad: bool, book: Book) -> Loop:
-    if loop is None:
-        loop = Loop()
-    if loops.step(loop, tool, event.arguments_hash, event.result_hash, bad, book.loop_mass):
-        who = "" if event.actor == "agent" else "the user's side "
-        work.looped = True
-        text = f"{who}repeats itself: {loop.repeats + 1} calls in a row, the last of {tool}, bring nothing new"
-        work.facts.append(Fact(LOOP, tool, "loop", "notice", text))
-    return loop
+def _note_fields(known: dict[str, list[str]], tool: str, fields: list[str], book: Book) -> None:
+    """Fields of one call beside those of earlier calls of the tool in this run."""
+    before = known.get(tool)
+    if before is None:
+        known[tool] = fields if len(fields) <= FIELDS_PER_TOOL else fields[:FIELDS_PER_TOOL]
+    elif before != fields:
+        new = [name for name in fields if name not in before]
+        room = FIELDS_PER_TOOL - len(before)
+        if len(new) > room:
+            book.count("fields_folded")
+        if new and room:
+            known[tool] = before + new[:room]
 
 
-def _added(sum_so_far: int | None, tokens: int) -> int | None:
-    if tokens < 0:
-        return sum_so_far
-    return min((sum_so_far or 0) + tokens, _LARGEST)
+def _say_loop(work: Work, loop: Loop, tool: str, who: str) -> None:
+    work.looped = True
+    text = f"{who}repeats itself: {loop.repeats} calls in a row bring nothing new, the last of {tool}"
+    work.facts.append(Fact(LOOP, tool, "loop", "notice", text))
 
 
 def _tally(kinds: dict[str, int], kind: str, book: Book) -> None:
