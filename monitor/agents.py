@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from monitor import runs as tracking
 from monitor.evidence import accounts, traffic, words
-from monitor.evidence.accounts import Account
-from monitor.evidence.slices import Slices, Waiting
-from monitor.runs import Closed, RunTracker
-from monitor.signals import RUN_FAILED, RUN_HUNG, TOOL_FAILED, TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
+from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
+from monitor.evidence.slices import Slices
+from monitor.evidence.within import late
+from monitor.evidence.within.deploys import Deploys
+from monitor.evidence.within.episodes import ACKS
+from monitor.evidence.within.facts import Group
+from monitor.evidence.within.order import Waiting
+from monitor.runs import Closed, Run, RunTracker
+from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
 from monitor.topology import Topology
 from schemas.config import DetectorSettings
 from schemas.event import Event
 from schemas.finding import Finding, FindingStatus
-from schemas.records import Grant
+from schemas.records import Ack, Grant
 
 NAMES = 200
 """Versions and tools that an agent's view names, each. More: the one that was quiet longest is forgotten."""
@@ -49,6 +54,12 @@ class Core(Struct, array_like=True):
     evidence: dict[str, list[int]]
     failed_runs: dict[str, list[str]]
     usual: float | None
+    calls: int = 0
+    loop_mass: float = FIRST_LOOP_MASS
+    deploys: Deploys = field(default_factory=Deploys)
+    judged: dict[str, float] = {}
+    facts: list[Group] = []
+    facts_begun: list[float] = []
 
 
 class Settings(Struct, frozen=True):
@@ -75,13 +86,13 @@ class Agent:
         self.partition = partition
         self.settings = settings
         self.emit = emit
-        self.tracker = RunTracker(counts, settings.run_timeout)
+        self.tracker = RunTracker(counts, settings.run_timeout, topology.contract_of(name))
         self.slices = Slices(name, topology, settings.detectors, self.tracker, emit, self._identify)
         self.owner = self.slices.owner
         self.traffic = traffic.new(now)
         self.versions: dict[str, float] = {}
         self.tools: dict[str, float] = {}
-        self.runs = self.failed = self.hung = self.silent = 0
+        self.runs = self.failed = self.hung = self.silent = self.calls = 0
         self.first_seen = self.last_seen = now
         self.offset = -1
         self.wake = 0.0
@@ -98,8 +109,12 @@ class Agent:
         if not run.counted:
             run.counted = True
             self.traffic.arrivals += run.variant != "shadow"
+            if run.version is not None and run.version not in self.versions and run.variant != "shadow":
+                self.slices.deploy(run.version, run.version, now)
         if run.entered != run.started and not run.passed:
-            self.slices.enter(run)
+            self.slices.order.enter(run)
+        if run.work.facts:
+            self._tell_facts(run, now)
         if event.kind != "run_finished":
             return None
         closed = self.tracker.finish(run, event, now)
@@ -115,6 +130,21 @@ class Agent:
         if len(self.loose_ids) > tracking.IDS_PER_RUN:
             del self.loose_ids[next(iter(self.loose_ids))]
             self.tracker.count("loose_ids_forgotten")
+        if event.kind == "change":
+            self._change(event, now)
+        else:
+            self.slices.observe_late(event, now)
+        return True
+
+    def acknowledge(self, ack: Ack, now: float) -> bool:
+        """A human's word for an episode of this agent; False if it has none of that name."""
+        if self.slices.acknowledge(ack, now):
+            return True
+        key = self.traffic.firing_key
+        if not key or ack.node not in (key, TRAFFIC) or ack.word not in ACKS:
+            return False
+        self._say_traffic("resolved", now, self.settings.detectors.get(TRAFFIC, _NO_SETTING), ACKS[ack.word])
+        traffic.end(self.traffic, now)
         return True
 
     # -- time
@@ -129,9 +159,12 @@ class Agent:
             found.append(closed)
         self.slices.release(now)
         if self.slices.firing:
-            self.slices.say_quiet(now)
+            self.slices.episodes.say_quiet(now)
         self._advance_traffic(now)
         self.slices.ask(now)
+        self.tracker.loop_mass = accounts.loop_mass(
+            self.slices.accounts[self.owner], self.calls / max(now - self.first_seen, 1.0)
+        )
         self.tracker.forget(now)
         while self.loose_ids and next(iter(self.loose_ids.values())) + tracking.REMEMBER_SECONDS <= now:
             del self.loose_ids[next(iter(self.loose_ids))]
@@ -145,43 +178,61 @@ class Agent:
 
     def grant(self, grant: Grant, now: float) -> None:
         """A new grant for the nodes of one owner that live here."""
-        account = self.slices.account(grant.owner)
+        account = self.slices.table.account(grant.owner)
         if grant.owner == self.owner:
             self._flow_to_traffic(now)
-        accounts.renew(account, grant, self.slices.of_owner(grant.owner), now)
+        accounts.renew(account, grant, self.slices.table.of_owner(grant.owner), now)
 
     # -- inner
 
     def _observe(self, closed: Closed, now: float) -> None:
         run = closed.run
+        if closed.work.facts:
+            self._tell_facts(run, now)
         if run.variant == "shadow":
             self.tracker.count("shadow_runs")
             return
-        hung = closed.status == "hung"
         self.runs += 1
-        self.hung += hung
+        self.hung += closed.status == "hung"
         self.failed += closed.status == "error"
         self.silent += closed.silent
-        root = run.parent_run is None
-        self.slices.observe(RUN_HUNG, run, None, float(hung), None, root, now)
-        if not hung:
-            failed_run = closed.status == "error"
-            error = closed.error_type if failed_run else None
-            self.slices.observe(RUN_FAILED, run, None, float(failed_run), error, root, now)
-        for tool, (calls, failed, _) in run.tools.items():
+        self.calls += closed.work.tool_calls
+        for tool in run.tools:
             _see(self.tools, tool, now)
-            self.slices.observe(TOOL_FAILED, run, tool, failed / calls, run.error_type if failed else None, True, now)
         if run.version is not None:
+            if run.version not in self.versions:
+                self.slices.deploy(run.version, run.version, now)
             _see(self.versions, run.version, now)
-        self.slices.count_run(run, now)
+        self.slices.observe_run(closed, now)
+        again = closed.work.retry_of
+        if again is not None:
+            self.slices.observe_verdict(late.UNHAPPY, 1.0, again, again, now)
         self.slices.release(now)
 
+    def _tell_facts(self, run: Run, now: float) -> None:
+        facts = list(run.work.facts)
+        run.work.facts.clear()
+        if run.variant == "shadow":
+            return
+        for fact in facts:
+            self.slices.fact(fact, run, now)
+
+    def _change(self, event: Event, now: float) -> None:
+        """A change of this agent, or of something it depends on: what it may break is paid in advance."""
+        if event.stage == "shadow" or event.component is None:
+            return
+        if event.component == f"agent:{self.name}":
+            self.slices.deploy(event.version, event.version or "", now)
+        else:
+            latest = next(reversed(self.versions), None)
+            self.slices.deploy(latest, f"{event.component} {event.version}", now)
+
     def _next_wake(self, now: float) -> float:
-        if self.slices.waits():
+        if self.slices.order:
             return now + 1.0
         rate = self.slices.accounts[self.owner].rate(self.traffic.mode)
         wake = traffic.next_wake(self.traffic, TRAFFIC_SHARE * rate)
-        return max(min(wake, self.tracker.next_wake(), self.slices.next_quiet()), now + 1.0)
+        return max(min(wake, self.tracker.next_wake(), self.slices.episodes.next_quiet()), now + 1.0)
 
     def _advance_traffic(self, now: float) -> None:
         setting = self.settings.detectors.get(TRAFFIC, _NO_SETTING)

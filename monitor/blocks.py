@@ -9,17 +9,15 @@ Values: one version byte, then msgpack. This version reads its own byte and that
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 
 import msgspec
 
 from monitor.agents import Agent, Core
-from monitor.evidence.nodes import Key, Node
+from monitor.evidence.nodes import Node
 from monitor.runs import Run
 
 VERSION = b"\x01"
-NODE_BLOCKS = 8
 
 Entry = tuple[str, bytes | None]
 
@@ -51,16 +49,13 @@ class Blocks:
         entries: list[Entry] = []
         gone: list[Entry] = []
         slices, tracker = agent.slices, agent.tracker
-        changed = {_block_of(key) for key in slices.touched}
+        changed = sorted(slices.touched)
         if changed:
-            members: dict[int, list[Node]] = {number: [] for number in changed}
-            for key, node in slices.nodes.items():
-                number = _block_of(key)
-                if number in changed:
-                    members[number].append(node)
             entries += [
-                self._write(agent.name, manifest, f"n{number}", _encoder.encode(members[number]))
-                for number in sorted(changed)
+                self._write(
+                    agent.name, manifest, f"n{number}", _encoder.encode(list(slices.table.blocks[number].values()))
+                )
+                for number in changed
             ]
             slices.touched.clear()
         for number in sorted(tracker.touched):
@@ -112,26 +107,26 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.tracker.histogram, agent.tracker.next_block = core.histogram, core.next_block
     agent.tracker.usual = core.usual
     agent.tracker.restore(runs)
-    agent.slices.accounts = core.accounts
-    agent.slices.account(agent.owner)
+    agent.slices.accounts.update(core.accounts)
     agent.slices.runs = float(core.runs)
     agent.slices.above.evidence, agent.slices.above.failed_runs = core.evidence, core.failed_runs
-    agent.slices.restore(nodes)
-    agent.slices.reopen(core.waiting)
+    agent.calls, agent.tracker.loop_mass = core.calls, core.loop_mass
+    agent.slices.table.deploys, agent.slices.judged = core.deploys, core.judged
+    agent.slices.facts.groups.update((group.key, group) for group in core.facts)
+    agent.slices.facts.begun = core.facts_begun
+    agent.slices.restore(nodes, core.waiting)
 
 
 def _core(agent: Agent) -> Core:
     return Core(
         agent.name, agent.offset, agent.runs, agent.failed, agent.hung, agent.silent, agent.versions, agent.tools,
         agent.tracker.histogram, agent.tracker.next_block, agent.slices.accounts, agent.traffic,
-        agent.slices.waiting(),
+        agent.slices.order.saved(),
         agent.first_seen, agent.last_seen, agent.loose_ids, agent.wake,
         agent.slices.above.evidence, agent.slices.above.failed_runs, agent.tracker.usual,
+        agent.calls, agent.tracker.loop_mass, agent.slices.table.deploys, agent.slices.judged,
+        list(agent.slices.facts.groups.values()), agent.slices.facts.begun,
     )  # fmt: skip
-
-
-def _block_of(key: Key) -> int:
-    return zlib.crc32("\x1f".join(part or "" for part in key).encode()) % NODE_BLOCKS
 
 
 def _body(key: str, value: bytes) -> bytes:

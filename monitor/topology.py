@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.config import Config
+from schemas.config import Config, Contract, Objective
 
 
 class Topology:
@@ -12,6 +12,13 @@ class Topology:
         self.default_owner = config.default_owner
         self._owners = {c.key: c.owner or self.default_owner for c in config.components}
         self._depends_on = {c.key: tuple(c.depends_on) for c in config.components}
+        self._agents = {c.agent: c for c in config.components if c.agent is not None}
+        self._users: dict[str, list[str]] = {}
+        for agent, component in self._agents.items():
+            for key in component.depends_on:
+                self._users.setdefault(key, []).append(agent)
+        self.slice_labels = tuple(config.slices.labels)
+        """Labels of runs that are slices."""
 
     def owner_of_agent(self, agent: str) -> str:
         """The owner who is told when this agent fails."""
@@ -28,3 +35,17 @@ class Topology:
     def depends_on(self, key: str) -> tuple[str, ...]:
         """Declared dependencies of a component, as `kind:name`."""
         return self._depends_on.get(key, ())
+
+    def agents_on(self, key: str) -> list[str]:
+        """Agents that declare to depend on a component."""
+        return self._users.get(key, [])
+
+    def objective_of(self, agent: str) -> Objective | None:
+        """The agent's objective, if it has one."""
+        component = self._agents.get(agent)
+        return component.objectives[0] if component is not None and component.objectives else None
+
+    def contract_of(self, agent: str) -> Contract | None:
+        """The agent's contract, if it has one."""
+        component = self._agents.get(agent)
+        return component.contract if component is not None else None

@@ -106,6 +106,8 @@ class Objective(Strict):
     name: Literal["success"] = "success"
     target: Share
     window: Duration = 30 * DAY
+    burn: tuple[float, ...] | None = Field(default=None, min_length=1, max_length=6)
+    """Burn rates to look for; default: 3, 6, 14.4, 50, as far as failures can reach them."""
 
 
 class ToolContract(Strict):
@@ -213,6 +215,13 @@ class DetectorSettings(Strict):
     sustained: int = Field(default=30, ge=1, le=10_000)
     """Runs for which a drift must have lasted to page."""
     material: Material = Material()
+
+
+class Slices(Strict):
+    """What a fault is narrowed down to, beside version, tool, model, provider and tenant."""
+
+    labels: tuple[str, ...] = Field(default=(), max_length=8)
+    """Labels of runs that tell slices apart, as `[region]`."""
 
 
 class Route(Strict):
@@ -368,6 +377,7 @@ class Config(Strict):
     components: list[Component] = Field(default_factory=list)
     defaults: Defaults = Defaults()
     detectors: dict[str, DetectorSettings] = Field(default_factory=dict)
+    slices: Slices = Slices()
     route: Route | None = None
     inhibit_rules: list[dict[str, Any]] = Field(default_factory=list)
     time_intervals: list[dict[str, Any]] = Field(default_factory=list)

@@ -14,12 +14,21 @@ from msgspec import Struct
 from detectors import shares
 from monitor.evidence import nodes
 from monitor.evidence.nodes import Key, Node
-from monitor.signals import FAILURE_SIGNALS
+from monitor.signals import DEPLOY_SHARE, FAILURE_SIGNALS, OBJECTIVE, OBJECTIVE_SHARE
 from schemas.records import Grant
 
 HEAD_START = 0.5
 """Part of an agent's first grant that its nodes get at once: a fault in its first seconds is found as well. It is fixed
 before the observations that it is spent on, like any drip."""
+
+
+LOOP_SHARE = 0.01
+"""Part of an agent's budget for loops inside runs."""
+FIRST_LOOP_MASS = 1e-6
+"""What a call may cost in false loops while there is no grant."""
+HIGHEST_LOOP_MASS = 1e-3
+DEPLOY_SECONDS = 604_800.0
+"""The pool for deploys holds at most what drips in so long."""
 
 
 class Account(Struct, array_like=True):
@@ -32,6 +41,10 @@ class Account(Struct, array_like=True):
     """Kind of node → how many there were when the grant came."""
     newcomers: dict[str, int]
     """Kind of node → how many came since."""
+    pool: float = 0.0
+    """Expected false pages that deploys may be paid from."""
+    pooled_at: float = 0.0
+    """Up to here the flow into the pool was counted, epoch seconds."""
 
     def rate(self, mode: str) -> float:
         """The rate of this voice."""
@@ -50,10 +63,34 @@ def newcomer(account: Account, key: Key) -> float:
     return _kind_share(key) * shares.newcomer_share(account.known.get(kind, 0), index)
 
 
+def loop_mass(account: Account, calls_per_second: float) -> float:
+    """The start mass of `detectors.loops`: what one call may cost, so that all calls together cost `LOOP_SHARE`."""
+    if account.page_rate <= 0.0:
+        return FIRST_LOOP_MASS
+    return min(LOOP_SHARE * account.page_rate / max(calls_per_second, 1e-9), HIGHEST_LOOP_MASS)
+
+
+def take_deploy(account: Account, part: float, now: float) -> float:
+    """Take a part of the pool for a deploy: expected false pages, fixed before the deploy's observations."""
+    _flow_to_pool(account, now)
+    mass = account.pool * part
+    account.pool -= mass
+    return mass
+
+
+def _flow_to_pool(account: Account, now: float) -> None:
+    seconds = min(now, account.end) - account.pooled_at
+    if seconds > 0.0:
+        flow = DEPLOY_SHARE * account.page_rate
+        account.pool = min(account.pool + flow * seconds, flow * DEPLOY_SECONDS)
+    account.pooled_at = max(now, account.pooled_at)
+
+
 def renew(account: Account, grant: Grant, mine: Iterable[Node], now: float) -> None:
     """A new grant: what flowed so far is kept, and the nodes that are known by now share anew."""
     known: dict[str, int] = {}
     mine = list(mine)
+    _flow_to_pool(account, now)
     for node in mine:
         nodes.settle(node, now, account.rate(node.mode), account.end)
         kind = _kind(node.key)
@@ -75,5 +112,7 @@ def _kind(key: Key) -> str:
 
 
 def _kind_share(key: Key) -> float:
+    if key[0] == OBJECTIVE:
+        return OBJECTIVE_SHARE
     row = FAILURE_SIGNALS[key[0]]
     return row.middle_share if key[1] is None else row.leaf_share

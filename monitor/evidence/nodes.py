@@ -11,10 +11,12 @@ Invariant: while a node fires its reference is frozen, so that the fault does no
 from __future__ import annotations
 
 import math
+import zlib
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from detectors import failure, reference, resolution
+from detectors import failure, recursion, reference, resolution
 from detectors.failure import Bets
 from monitor.signals import FAILURE_SIGNALS
 from schemas import limits
@@ -36,6 +38,8 @@ HELD_BACK = 0.5
 """At most this part of the runs is held back."""
 UPDATE_SECONDS = 30.0
 """At most one update of a firing node in so many seconds."""
+BLOCKS = 8
+"""Blocks of state that the nodes of one agent are spread over."""
 
 Key = tuple[str, str | None, str | None]
 """Signal, version, tool; None where the node is not of one."""
@@ -70,6 +74,10 @@ class Firing(Struct, array_like=True, gc=False):
     watched: tuple[str, str | None, str | None] | None = None
     quiet: bool = False
     """Whether it was said that no data come any more."""
+    part: str = ""
+    """The narrower slice that explains the change, as `model=gpt-4o`."""
+    deploy_share: float | None = None
+    """Part of the evidence that began with a deploy."""
 
 
 class Node(Struct, array_like=True, gc=False):
@@ -109,6 +117,14 @@ class Node(Struct, array_like=True, gc=False):
     tolerance: float = 1.25
     mode: str = "page"
     firing: Firing | None = None
+    block: int = 0
+    """The block of state that it is saved in."""
+    deploy: list[float] = []
+    """Evidence that grew from what a deploy prepaid; `evidence` is what grew from the drip. Both count alike."""
+    prepaid: float = 0.0
+    """Prepaid by a deploy and not yet used."""
+    counts: dict[str, list[float]] = {}
+    """Narrower slices, counted while a stretch looks like a fault (`monitor.evidence.within.hitters`)."""
 
     @property
     def key(self) -> Key:
@@ -149,6 +165,11 @@ class Node(Struct, array_like=True, gc=False):
         return found
 
 
+def block_of(key: Key) -> int:
+    """The block of state that a node is saved in."""
+    return zlib.crc32("\x1f".join(part or "" for part in key).encode()) % BLOCKS
+
+
 def bets_of(node: Node, normal: float) -> Bets:
     """The bets against the node's reference `normal`, moved by its tolerance."""
     return failure.bets(FAILURE_SIGNALS[node.signal].grid, failure.tolerated(normal, node.tolerance))
@@ -175,6 +196,38 @@ def drip(node: Node, now: float, rate: float, end: float) -> float:
         node.last = now
     node.pending = 0.0
     return flowed
+
+
+def step(node: Node, values: Sequence[float], weights: Sequence[float], flowed: float) -> bool:
+    """One observation by `detectors.recursion`, term by term; True is a page, and the evidence is left to be read.
+
+    What a deploy prepaid has an account of its own beside the drip. The recursion is linear, so both together are one.
+    """
+    evidence = node.evidence
+    a, b, c, d, e, f = values
+    if flowed:
+        u, v, w, x, y, z = weights
+        grown = [
+            (evidence[0] + flowed * u) * a, (evidence[1] + flowed * v) * b, (evidence[2] + flowed * w) * c,
+            (evidence[3] + flowed * x) * d, (evidence[4] + flowed * y) * e, (evidence[5] + flowed * z) * f,
+        ]  # fmt: skip
+    else:
+        grown = [
+            evidence[0] * a, evidence[1] * b, evidence[2] * c, evidence[3] * d, evidence[4] * e, evidence[5] * f
+        ]  # fmt: skip
+    node.evidence = grown
+    total = grown[0] + grown[1] + grown[2] + grown[3] + grown[4] + grown[5]
+    if node.prepaid or node.deploy:
+        before, paid, node.prepaid = node.deploy or [0.0] * failure.SIZE, node.prepaid, 0.0
+        node.deploy = [(before[j] + paid * weights[j]) * values[j] for j in range(failure.SIZE)]
+        total += sum(node.deploy)
+    return total >= recursion.PAGE
+
+
+def deploy_share(node: Node) -> float | None:
+    """Part of the evidence that grew from what a deploy prepaid; None where none did."""
+    from_deploy = sum(node.deploy)
+    return from_deploy / (from_deploy + sum(node.evidence)) if from_deploy > 0.0 else None
 
 
 def settle(node: Node, now: float, rate: float, end: float) -> None:
@@ -230,6 +283,7 @@ def sharpen(node: Node) -> None:
 def silence_evidence(node: Node) -> None:
     """Lose the evidence gathered so far: costs power, never validity."""
     node.evidence = [0.0] * failure.SIZE
+    node.deploy = []
     _restart(node, node.last)
 
 
@@ -248,9 +302,10 @@ def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key, run
     node.firing = Firing(
         incident_key, now, node.onset, normal, node.n, node.k,
         node.since_n, node.since_bad, others=max(runs - node.runs_before - node.since_n, 0.0),
-        said_n=node.since_n, said_at=now, mode=mode, watched=watched,
+        said_n=node.since_n, said_at=now, mode=mode, watched=watched, deploy_share=deploy_share(node),
     )  # fmt: skip
     node.evidence = [0.0] * failure.SIZE
+    node.deploy = []
     return node.firing
 
 
@@ -276,14 +331,12 @@ def observe_firing(node: Node, y: float, run: str, error: str | None) -> bool:
     return False
 
 
-def observe_elsewhere(node: Node) -> bool:
-    """A run of the agent that is none of this slice; True when this slice plainly gets no more runs.
+def observe_elsewhere(firing: Firing) -> bool:
+    """A run of the agent that is none of the firing slice; True when this slice plainly gets no more runs.
 
     The null is "it still gets at least half of its share of the runs"; then a run goes elsewhere with probability at
     most 1 - share / 2.
     """
-    firing = node.firing
-    assert firing is not None
     firing.gap += 1.0
     share = min((firing.n + 1.0) / (firing.n + firing.others + 1.0), 0.9)
     firing.gone = (firing.gone + resolution.drip(firing.n + firing.others)) / (1.0 - share / 2.0)
@@ -303,6 +356,11 @@ def end(node: Node, now: float) -> None:
     silence_evidence(node)
 
 
+def relearn(node: Node, bad: float, n: float) -> None:
+    """What is normal is now what was seen in these runs; a declared reference stays."""
+    node.k, node.n = min(bad, n), n
+
+
 def _restart(node: Node, now: float) -> None:
     node.cusum = 0.0
     node.onset = now
@@ -310,6 +368,8 @@ def _restart(node: Node, now: float) -> None:
     node.sharp_cusum = 0.0
     node.examples = []
     node.errors = []
+    if node.counts:
+        node.counts = {}
 
 
 def _surprise(bad: float, n: float, expected: float) -> float:

@@ -9,8 +9,9 @@ from typing import Literal
 
 from monitor.evidence.nodes import Firing, Key, Node
 from monitor.evidence.traffic import Traffic
+from monitor.evidence.within import hitters
 from monitor.signals import TRAFFIC
-from schemas.finding import Finding, FindingStatus
+from schemas.finding import Finding, FindingStatus, Mode
 
 UNLIKELY = 0.1
 """A sibling is called unaffected where the fault would have stayed hidden in it at most so often."""
@@ -39,6 +40,7 @@ def of_episode(
     error_types: tuple[str, ...] = (),
     reference: Literal["declared", "learned"] = "learned",
     reason: str,
+    paid: bool = True,
 ) -> Finding:
     """What an episode says, of an agent's node and of one above agents alike; levels are shares of one."""
     n, bad = counted(firing, status)
@@ -49,7 +51,7 @@ def of_episode(
         time=now,
         signal=signal,
         direction="up",
-        mode="page" if firing.mode == "page" else "notice",
+        mode=_mode(firing.mode),
         owner=owner,
         node=node,
         watched=watched,
@@ -66,6 +68,8 @@ def of_episode(
         error_types=error_types,
         reference=reference,
         reason=reason,
+        paid=paid,
+        deploy_share=firing.deploy_share,
     )
 
 
@@ -78,6 +82,9 @@ def of_node(
     beside = [other for other in siblings if other.seen >= firing.onset]
     shown = _would_show(firing, len(beside))
     well = sorted((other.seen, other.version or "") for other in beside if shown and _is_well(other, firing))
+    part, value = firing.part.partition("=")[::2]
+    affected = (f"version={node.version}",) if node.version is not None else ()
+    spared = hitters.unaffected(node.counts, firing.part, firing.before)
     return of_episode(
         firing,
         status,
@@ -85,11 +92,11 @@ def of_node(
         identity=identity,
         signal=node.signal,
         owner=node.owner,
-        node={"agent": agent, **node.labels()},
+        node={"agent": agent, **node.labels(), **({part: value} if part else {})},
         watched={"agent": agent, **_labels(firing.watched or node.key)},
         runs=node.examples,
-        affected=(f"version={node.version}",) if node.version is not None else (),
-        unaffected=tuple(f"version={version}" for _, version in well[-SIBLINGS:]),
+        affected=(*affected, firing.part) if part else affected,
+        unaffected=(*(f"version={version}" for _, version in well[-SIBLINGS:]), *spared[:SIBLINGS]),
         error_types=tuple(reversed(node.errors)),
         reference="declared" if node.declared is not None else "learned",
         reason=reason,
@@ -135,6 +142,10 @@ def of_traffic(
         reference="declared" if declared else "learned",
         reason=reason,
     )
+
+
+def _mode(mode: str) -> Mode:
+    return "page" if mode == "page" else "digest" if mode == "digest" else "notice"
 
 
 def _would_show(firing: Firing, siblings: int) -> bool:

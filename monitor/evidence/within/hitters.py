@@ -1,0 +1,139 @@
+"""Narrower slices of a node: who, inside it, has the fault. Counted only while a stretch looks like a fault.
+
+A table holds [weight, runs, bad] per `dimension=value` (model, provider, tenant, declared labels) and the node's own
+counts under the empty name. It is bounded by the rule of SpaceSaving (Metwally, Agrawal, El Abbadi 2005): a new name
+takes the place of the lightest one and inherits its weight, so that what comes often stays. Runs and bad ones are
+counted from the name's own first run, so that nothing is put on a name that it did not do.
+
+Invariant: at most `ENTRIES` names in a node, whatever the runs bring.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from monitor.runs import SPENT, Run
+
+ENTRIES = 32
+"""Names in one node. One more: the lightest gives way, counted as `slices_evicted`."""
+NARROW = 0.7
+"""Part of the excess that one value must explain to be named."""
+ALIKE = 0.5
+"""It is not named if the other values' excess per run is more than this part of its own."""
+CHANCE = 0.01
+"""It is not named if as many of the bad runs would be its own by chance more often than this."""
+UNLIKELY = 0.1
+"""A value is called unaffected where the fault would have stayed hidden in it at most so often."""
+
+Table = dict[str, list[float]]
+ALL = ""
+
+
+def names_of(run: Run, labels: Iterable[str]) -> list[str]:
+    """The slices that a run is of, as `dimension=value`; `labels`: the declared ones."""
+    work = run.work
+    model, tenant, more = (run.model, run.tenant, run.labels) if run.closed else (work.model, work.tenant, work.labels)
+    found = []
+    if model is not None:
+        found.append(f"model={model}")
+        maker = work.provider or (model.partition("/")[0] if "/" in model else None)
+        if maker is not None:
+            found.append(f"provider={maker}")
+    elif work is not SPENT and work.provider is not None:
+        found.append(f"provider={work.provider}")
+    if tenant is not None:
+        found.append(f"tenant={tenant}")
+    if more:
+        found += [f"{label}={more[label]}" for label in labels if label in more]
+    return found
+
+
+def count(table: Table, names: Iterable[str], y: float) -> int:
+    """Count one observation, in place; how many names had to give way."""
+    whole = table.get(ALL)
+    if whole is None:
+        whole = table[ALL] = [0.0, 0.0, 0.0]
+    whole[1] += 1.0
+    whole[2] += y
+    evicted = 0
+    for name in names:
+        entry = table.get(name)
+        if entry is None:
+            weight = 0.0
+            if len(table) > ENTRIES:
+                lightest = min((key for key in table if key != ALL), key=lambda key: (table[key][0], key))
+                weight = table.pop(lightest)[0]
+                evicted += 1
+            entry = table[name] = [weight, 0.0, 0.0]
+        entry[0] += 1.0
+        entry[1] += 1.0
+        entry[2] += y
+    return evicted
+
+
+def smallest(table: Mapping[str, list[float]], normal: float) -> str:
+    """The narrowest `dimension=value` that explains the excess over `normal`; empty where none does."""
+    if ALL not in table:
+        return ""
+    _, whole_n, whole_bad = table[ALL]
+    whole = whole_bad - normal * whole_n
+    if whole <= 0.0:
+        return ""
+    best: tuple[float, str] | None = None
+    values = _values(table)
+    for name, (_, n, bad) in table.items():
+        others = whole_n - n
+        excess = bad - normal * n
+        if name == ALL or others <= 0.0 or excess < NARROW * whole:
+            continue
+        beside = (whole_bad - bad) - normal * others
+        if beside / others > ALIKE * excess / n:
+            continue
+        if _chance(bad, whole_bad, n / whole_n) * max(values[_dimension(name)], 2) > CHANCE:
+            continue
+        if best is None or (n, name) < best:
+            best = (n, name)
+    return best[1] if best is not None else ""
+
+
+def unaffected(table: Mapping[str, list[float]], part: str, normal: float) -> list[str]:
+    """Values beside `part`, of its dimension, that had so many runs that the fault would show in them."""
+    if part not in table:
+        return []
+    _, n, bad = table[part]
+    level = bad / max(n, 1.0)
+    half = (normal + level) / 2.0
+    dimension = _dimension(part)
+    found = [
+        (seen, name)
+        for name, (_, seen, failed) in table.items()
+        if name not in (ALL, part)
+        and _dimension(name) == dimension
+        and failed < half * seen
+        and (1.0 - min(level, 1.0)) ** seen <= UNLIKELY
+    ]
+    return [name for _, name in sorted(found, key=lambda pair: (-pair[0], pair[1]))]
+
+
+def _dimension(name: str) -> str:
+    return name.partition("=")[0]
+
+
+def _values(table: Mapping[str, list[float]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name in table:
+        dimension = _dimension(name)
+        found[dimension] = found.get(dimension, 0) + 1
+    return found
+
+
+def _chance(bad: float, whole: float, share: float) -> float:
+    """A bound on how often so much of `whole` would fall on a slice with this share of the runs (Chernoff)."""
+    part = bad / whole
+    if part <= share:
+        return 1.0
+    nats = part * math.log(part / share)
+    if part < 1.0:
+        nats += (1.0 - part) * math.log((1.0 - part) / (1.0 - share))
+    return math.exp(-whole * nats)

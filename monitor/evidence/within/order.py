@@ -1,0 +1,145 @@
+"""The order in which an agent's runs are bet on: that in which they started, not that in which they closed.
+
+Failures are often faster than successes: the first minutes of a version, or of any burst of runs, would look like an
+outage. What a run said waits until every run that started before it has closed or has taken longer than usual.
+
+Invariant: what waits is a function of the runs that opened and closed, so a restart changes nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec import Struct
+
+from detectors.failure import Bets
+from monitor.evidence.nodes import Node
+from monitor.runs import Run, RunTracker
+
+WAITING = 3_000
+"""Observations of one agent that wait for earlier runs. One more: the earliest run goes in, counted as
+`order_forced`."""
+
+
+class Pair:
+    """The two nodes that an observation feeds: the agent's, and the version's (the same where none is known).
+
+    `bets`: the last ones made for them, good as long as what is normal is the same.
+    """
+
+    __slots__ = ("bets", "gone", "leaf", "middle", "signal", "tool", "version")
+
+    def __init__(self, signal: str, version: str | None, tool: str | None, middle: Node, leaf: Node) -> None:
+        self.signal = signal
+        self.version = version
+        self.tool = tool
+        self.middle = middle
+        self.leaf = leaf
+        self.bets: Bets | None = None
+        self.gone = False
+
+
+Observation = tuple[Pair, float, Bets, float]
+"""Nodes, `y` in [0, 1], the bets as they were when the run closed, and the reference behind them."""
+
+
+class Seen(Struct, array_like=True, frozen=True, order=True, gc=False):
+    """An observation as it is saved. `mean`: the null it is bet against; `normal`: the reference behind it."""
+
+    signal: str
+    version: str
+    tool: str
+    y: float
+    mean: float
+    normal: float
+
+
+class Waiting(Struct, array_like=True, frozen=True, order=True, gc=False):
+    """A run that waits, as it is saved. `root`: nodes above agents may hear of it."""
+
+    started: float
+    run: str
+    root: bool
+    seen: list[Seen]
+
+
+Item = tuple[float, str, int, bool, list[Observation]]
+"""Start, run, a number that tells two items apart, whether nodes above agents may hear of it, what was observed."""
+
+
+class Order:
+    """Runs of one agent that wait for earlier ones."""
+
+    def __init__(self, tracker: RunTracker) -> None:
+        self.tracker = tracker
+        self._items: list[Item] = []
+        self._opened: list[tuple[float, str]] = []
+        self._size = 0
+        self._number = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
+
+    def enter(self, run: Run) -> None:
+        """A run has begun, or earlier than was known; later ones wait for it."""
+        run.entered = run.started
+        heapq.heappush(self._opened, (run.started, run.run))
+
+    def add(self, run: Run, root: bool, observations: list[Observation]) -> None:
+        """What was observed of a closed run."""
+        self._number += 1
+        self._size += len(observations)
+        heapq.heappush(self._items, (run.started, run.run, self._number, root, observations))
+
+    def ready(self, now: float) -> Iterator[tuple[str, bool, list[Observation]]]:
+        """Run, root and observations of each run that need not wait any longer, in the order of their starts."""
+        items, opened = self._items, self._opened
+        patience = now - self.tracker.usual_seconds()
+        while opened:
+            started, name = opened[0]
+            run = self.tracker.open.get(name)
+            if run is not None and run.entered == started and not run.passed:
+                if started >= patience:
+                    break
+                run.passed = True
+                self.tracker.touched.add(run.block)
+            heapq.heappop(opened)
+        while items and (not opened or items[0][0] < opened[0][0] or self._size > WAITING):
+            if opened and items[0][0] >= opened[0][0]:
+                self.tracker.count("order_forced")
+            _, name, _, root, observations = heapq.heappop(items)
+            self._size -= len(observations)
+            yield name, root, observations
+
+    # -- state
+
+    def saved(self) -> list[Waiting]:
+        """What waits, to be saved."""
+        return [
+            Waiting(
+                started,
+                run,
+                root,
+                [Seen(p.signal, p.version or "", p.tool or "", y, bets.mean, normal) for p, y, bets, normal in seen],
+            )
+            for started, run, _, root, seen in sorted(self._items, key=_place)
+        ]
+
+    def restore(self, waiting: Iterable[Waiting], again: Callable[[Seen], Observation | None]) -> None:
+        """Put back what waited; open runs hold back later ones again. `again`: the observation that was saved."""
+        self._items = []
+        self._number = self._size = 0
+        for item in waiting:
+            found = [observation for seen in item.seen if (observation := again(seen)) is not None]
+            self._number += 1
+            self._size += len(found)
+            self._items.append((item.started, item.run, self._number, item.root, found))
+        heapq.heapify(self._items)
+        for run in self.tracker.open.values():
+            if run.entered is not None and not run.passed:
+                self.enter(run)
+
+
+def _place(item: Item) -> tuple[float, str, int]:
+    return item[:3]
