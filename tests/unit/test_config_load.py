@@ -233,7 +233,7 @@ def test_keys_of_the_types_are_those_of_the_design() -> None:
     """Sections are public; a renamed one breaks every user's file."""
     assert list(fields_of(Config)) == [
         "owners", "components", "defaults", "detectors", "route", "inhibit_rules", "time_intervals", "receivers",
-        "slack", "runtime", "tests",
+        "slack", "runtime", "text", "tests",
     ]  # fmt: skip
 
 
