@@ -10,7 +10,8 @@ Three patterns, each with a statistic S of its own over the run's tool calls:
 
 The e-value of the run is the mean of the three; the run loops once `start_mass` times it reaches one. Three files read
 with one tool have other arguments and other results: no pattern. A poll whose result changes fits none either. A call
-whose result or arguments are not known says nothing.
+whose result or arguments are not known says nothing. The same call with another result is progress (a poll), and the
+statistics begin anew: evidence that is lost costs power, never validity.
 
 Exact: if, whatever came before, a call fits a pattern with probability at most p, then E[L] <= 1 and S is at most
 the Shiryaev-Roberts sum (R + 1) * L, so the expected number of false loops of a run is at most `start_mass` per call.
@@ -55,28 +56,32 @@ def step(loop: Loop, tool: str, arguments: int | None, result: int | None, bad: 
 
     `start_mass` in (0, 1): the false loops that one call may cost.
     """
+    last, before = loop.last, loop.before
     call = (tool, arguments, result) if arguments is not None and result is not None else None
-    last_bad = loop.bad
     now_bad = (tool, result) if bad and result is not None else None
-    again = call is not None and call == loop.last
-    ping_pong = call is not None and call == loop.before
-    stuck = now_bad is not None and now_bad == last_bad
-    loop.before = loop.last
-    loop.last = call
-    if now_bad is not last_bad:
+    again = call is not None and call == last
+    ping_pong = call is not None and call == before
+    stuck = now_bad is not None and now_bad == loop.bad
+    loop.last, loop.before = call, last
+    if now_bad is not loop.bad:
         loop.bad = now_bad
-    if not (again or ping_pong or stuck or loop.repeats):
-        if loop.again != 1.0 or loop.ping_pong != 1.0 or loop.stuck != 1.0:
-            _grow(loop, call is not None, result is not None, again, ping_pong, stuck)
-        return False
-    _grow(loop, call is not None, result is not None, again, ping_pong, stuck)
     if again or ping_pong or stuck:
         loop.repeats += 1
-        if not loop.crossed and start_mass * value(loop) >= 1.0:
-            loop.crossed = True
-            return True
+    elif loop.again == loop.ping_pong == loop.stuck == 1.0:
+        return False
     else:
         loop.repeats = 0
+        if call is not None and last is not None and call[:2] == last[:2]:
+            loop.again = loop.ping_pong = loop.stuck = 1.0
+            return False
+    if call is not None:
+        loop.again = _times(loop.again, again)
+        loop.ping_pong = _times(loop.ping_pong, ping_pong)
+    if result is not None:
+        loop.stuck = _times(loop.stuck, stuck)
+    if loop.repeats and not loop.crossed and start_mass * value(loop) >= 1.0:
+        loop.crossed = True
+        return True
     return False
 
 
@@ -85,10 +90,5 @@ def value(loop: Loop) -> float:
     return (loop.again + loop.ping_pong + loop.stuck) / PATTERNS
 
 
-def _grow(loop: Loop, call_known: bool, result_known: bool, again: bool, ping_pong: bool, stuck: bool) -> None:
-    """Multiply the bets in; what is not known is not bet on."""
-    if call_known:
-        loop.again = min(max(loop.again * (FITS if again else ELSE), 1.0), HIGHEST)
-        loop.ping_pong = min(max(loop.ping_pong * (FITS if ping_pong else ELSE), 1.0), HIGHEST)
-    if result_known:
-        loop.stuck = min(max(loop.stuck * (FITS if stuck else ELSE), 1.0), HIGHEST)
+def _times(statistic: float, fits: bool) -> float:
+    return min(max(statistic * (FITS if fits else ELSE), 1.0), HIGHEST)
