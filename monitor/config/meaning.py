@@ -15,13 +15,12 @@ from urllib.parse import urlsplit
 
 from monitor.config.document import Document, Mapping, Sequence, clip
 from monitor.config.problem import Span, nearest
-from schemas.config import COMPONENT_KINDS, Component, Config
+from monitor.reading.contracts import pattern_problem, schema_problem
+from schemas.config import COMPONENT_KINDS, Component, Config, Contract
 from schemas.signals import PUBLIC_SIGNALS, SIGNALS
 
 SHORTEST_WINDOW_SECONDS = 3_600.0
 LONGEST_WINDOW_SECONDS = 366 * 86_400.0
-PATTERN_LENGTH = 1_000
-"""Characters of a regular expression in a claim or a matcher. More: a problem."""
 
 _SLACK_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
 _CHANNEL = re.compile(r"#[^\s#]{1,80}|[CGD][A-Z0-9]{6,}")
@@ -203,8 +202,21 @@ def check_contracts(checked: Checked) -> None:
                     claim.requires_tool,
                     tuple(contract.tools),
                 )
+        _check_tools(checked, where, contract)
         if contract.limits.duration is not None and contract.limits.duration <= 0.0:
             checked.at(where["limits"], "duration", "this must be longer than nothing")
+
+
+def _check_tools(checked: Checked, where: Mapping, contract: Contract) -> None:
+    for name, tool in contract.tools.items():
+        if tool.arguments is None:
+            continue
+        problem = schema_problem(tool.arguments)
+        if problem:
+            holder = where["tools"][name]
+            checked.document.report(
+                holder.keys_at["arguments"], (*holder.path, "arguments"), f"no JSON Schema: {problem}"
+            )
 
 
 def check_detectors(checked: Checked) -> None:
@@ -287,17 +299,6 @@ CHECKS: tuple[Callable[[Checked], None], ...] = (
     check_slack,
     check_runtime,
 )
-
-
-def pattern_problem(pattern: str) -> str | None:
-    """Why a text is no regular expression."""
-    if len(pattern) > PATTERN_LENGTH:
-        return f"{len(pattern)} characters; at most {PATTERN_LENGTH}"
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        return str(error)
-    return None
 
 
 def _named(section: object) -> tuple[str, ...] | None:

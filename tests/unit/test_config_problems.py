@@ -62,6 +62,11 @@ ROWS = [
     (AGENT + "contract: {claims: [{output_matches: (, requires_tool: t}]}", 4, 42, "no regular expression", None),
     (AGENT + "contract: {tools: {send: {}}, claims: [{output_matches: x, requires_tool: sent}]}", 4, 79,
      "the contract has no tool `sent`", "send"),
+    (AGENT + "contract: {tools: {pay: {arguments: {type: objekt}}}}", 4, 30, "no JSON Schema: type: 'objekt'", None),
+    (AGENT + "contract: {tools: {pay: {arguments: {properties: {to: {pattern: (}}}}}}", 4, 30,
+     "no JSON Schema: pattern: missing ), unterminated subpattern at position 0", None),
+    (AGENT + "contract: {tools: {pay: {arguments: {$ref: '#/$defs/none'}}}}", 4, 30, "is not in this schema", None),
+    (AGENT + "contract: {tools: {pay: {arguments: {$ref: 'https://x/y'}}}}", 4, 30, "leads out of this schema", None),
     (AGENT + "contract: {limits: {steps: 0}}", 4, 32, "this must be more than 0", None),
     ("owners: {a: {}}\ncomponents:\n- {tool: x, contract: {}}", 3, 13, "only an agent has a contract", None),
     # detectors
