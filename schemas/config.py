@@ -106,7 +106,7 @@ class Objective(Strict):
     name: Literal["success"] = "success"
     target: Share
     window: Duration = 30 * DAY
-    burn: tuple[float, ...] | None = Field(default=None, min_length=1, max_length=6)
+    burn: list[float] | None = Field(default=None, min_length=1, max_length=6)
     """Burn rates to look for; default: 3, 6, 14.4, 50, as far as failures can reach them."""
 
 
@@ -220,7 +220,7 @@ class DetectorSettings(Strict):
 class Slices(Strict):
     """What a fault is narrowed down to, beside version, tool, model, provider and tenant."""
 
-    labels: tuple[str, ...] = Field(default=(), max_length=8)
+    labels: list[str] = Field(default_factory=list, max_length=8)
     """Labels of runs that tell slices apart, as `[region]`."""
 
 

@@ -9,8 +9,6 @@ from monitor.config.document import Document, Mapping, Sequence
 
 WITHOUT_EFFECT = {
     "owners.*.escalate": "nobody is told when a page is not acknowledged",
-    "components.*.objectives": "objectives are not judged",
-    "components.*.contract": "contracts are not checked",
     "route.**.group_by": "an incident is the group",
     "route.**.group_wait": "an incident is told at once",
     "route.**.group_interval": "what is new is told at once",

@@ -59,6 +59,8 @@ ROWS = [
     (AGENT + "objectives: [{target: 97%, window: 5m}]", 4, 40, "unreachable: shorter than 1h", None),
     (AGENT + "objectives: [{target: 97%, window: 2y}]", 4, 40, "longer than a year", None),
     (AGENT + "objectives: [{target: 97%}, {target: 98%}]", 4, 33, "a second objective `success`", None),
+    (AGENT + "objectives: [{target: 90%, burn: [3, 14.4]}]", 4, 42, "unreachable: 14.4 times 0.1", None),
+    (AGENT + "objectives: [{target: 90%, burn: [1]}]", 4, 39, "a burn rate of 1 or less keeps the objective", None),
     (AGENT + "contract: {claims: [{output_matches: (, requires_tool: t}]}", 4, 42, "no regular expression", None),
     (AGENT + "contract: {tools: {send: {}}, claims: [{output_matches: x, requires_tool: sent}]}", 4, 79,
      "the contract has no tool `sent`", "send"),
