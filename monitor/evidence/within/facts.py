@@ -32,6 +32,8 @@ PAGE_AT = 3
 FIRST_WORDS = 10
 """Episodes of facts that one agent begins within an hour. More wait for their next fact, counted as `facts_held`."""
 HOUR = 3600.0
+RARE = 200.0
+"""A rule is taken to be kept in so many runs that nobody saw, so that a first fact is no usual one."""
 HIGHEST_LEVEL = 0.15
 """A rate above it need not be refuted as such: one fact in one run is no rate of 100 %."""
 OF_ALL_RUNS = ("claim:", "effect:", "tool:", "limit:", "outcome", "loop")
@@ -109,7 +111,7 @@ class Facts:
             if not self._may_begin(now):
                 self.count("facts_held")
                 return
-            usual = reference.learned(before, max(runs, before))
+            usual = reference.learned(before, max(runs, before) + RARE)
             group.firing = Firing(
                 self.identify(group.key), now, now, usual, runs, before, 1.0, 1.0, said_n=1.0, said_at=now, mode=mode
             )
