@@ -11,6 +11,7 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from monitor import runs as tracking
+from monitor.drift.methods import Methods
 from monitor.evidence import accounts, traffic, words
 from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
 from monitor.evidence.slices import Slices
@@ -60,6 +61,8 @@ class Core(Struct, array_like=True):
     judged: dict[str, float] = {}
     facts: list[Group] = []
     facts_begun: list[float] = []
+    methods: list[bytes] = []
+    """Kept in blocks of their own (`Methods.changes`); a restore puts them here, nothing else does."""
 
 
 class Settings(Struct, frozen=True):
@@ -89,6 +92,7 @@ class Agent:
         self.tracker = RunTracker(counts, settings.run_timeout, topology.contract_of(name))
         self.slices = Slices(name, topology, settings.detectors, self.tracker, emit, self._identify)
         self.owner = self.slices.owner
+        self.methods = Methods(name, self.owner, settings.detectors, emit, self._identify)
         self.traffic = traffic.new(now)
         self.versions: dict[str, float] = {}
         self.tools: dict[str, float] = {}
@@ -208,6 +212,7 @@ class Agent:
         if again is not None:
             self.slices.observe_verdict(late.UNHAPPY, 1.0, again, again, now)
         self.slices.release(now)
+        self.methods.observe(closed, now, self.slices.accounts[self.owner].page_rate)
 
     def _tell_facts(self, run: Run, now: float) -> None:
         facts = list(run.work.facts)

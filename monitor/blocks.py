@@ -67,6 +67,13 @@ class Blocks:
                 del manifest[name]
                 gone += [(f"agent/{agent.name}/{name}.{parity}", None) for parity in (0, 1)]
         tracker.touched.clear()
+        for signal, value in agent.methods.changes():
+            name = f"m{signal}"
+            if value is not None:
+                entries.append(self._write(agent.name, manifest, name, value))
+            elif name in manifest:
+                del manifest[name]
+                gone += [(f"agent/{agent.name}/{name}.{parity}", None) for parity in (0, 1)]
         saved = _Saved(_core(agent), manifest)
         entries.append((f"agent/{agent.name}/core", VERSION + _encoder.encode(saved)))
         return entries + gone
@@ -90,6 +97,8 @@ class Blocks:
                 body = _body(key, values[f"agent/{name}/{block}.{parity}"])
                 if block[0] == "n":
                     nodes += _nodes.decode(body)
+                elif block[0] == "m":
+                    saved.core.methods.append(body)
                 else:
                     runs += _runs.decode(body)
             self._manifests[name] = saved.manifest
@@ -115,6 +124,8 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.slices.facts.groups.update((group.key, group) for group in core.facts)
     agent.slices.facts.begun = core.facts_begun
     agent.slices.restore(nodes, core.waiting)
+    for methods in core.methods:
+        agent.methods.load(methods)
 
 
 def _core(agent: Agent) -> Core:

@@ -175,6 +175,8 @@ class Methods:
         self.emit = emit
         self.identify = identify
         self._gone: list[_Saved] = []
+        self._dropped: list[str] = []
+        self._touched: set[str] = set()
         self._watched = [_Watched(name, *found) for name, found in sorted(named(settings).items())]
 
     @property
@@ -201,14 +203,28 @@ class Methods:
         saved = [*self._gone, *(_save(watched) for watched in self._watched)]
         return msgspec.msgpack.encode(saved) if saved else None
 
+    def changes(self) -> list[tuple[str, bytes | None]]:
+        """Signal → its state, for signals that changed since the last call; None: nothing is left of it."""
+        found: list[tuple[str, bytes | None]] = [(signal, None) for signal in self._dropped]
+        found += [
+            (watched.signal, msgspec.msgpack.encode([_save(watched)]))
+            for watched in self._watched
+            if watched.signal in self._touched
+        ]
+        self._dropped, self._touched = [], set()
+        return found
+
     def load(self, raw: bytes) -> None:
-        """Put back a saved state. A signal whose method has changed begins anew, and its episode goes on."""
+        """Put back a saved state, of one signal or of several. A signal whose method has changed begins anew, and its
+        episode goes on."""
         mine = {watched.signal: watched for watched in self._watched}
         for saved in msgspec.msgpack.decode(raw, type=list[_Saved]):
             watched = mine.get(saved.signal)
             if watched is None:
                 if saved.episode is not None:
                     self._gone.append(saved)
+                else:
+                    self._dropped.append(saved.signal)
                 continue
             watched.episode, watched.examples = saved.episode, saved.examples
             if watched.made == saved.made:
@@ -220,6 +236,7 @@ class Methods:
     # -- inner
 
     def _take(self, watched: _Watched, y: float, run: str, now: float, page_rate: float) -> None:
+        self._touched.add(watched.signal)
         if not watched.runs:
             watched.first = now
         watched.runs += 1
@@ -281,6 +298,7 @@ class Methods:
             assert saved.episode is not None
             words = "nothing watches it with a method any more"
             self.emit(self._finding(saved.signal, (), saved.episode, "resolved", now, words))
+            self._dropped.append(saved.signal)
         self._gone = []
 
     def _say(self, watched: _Watched, episode: _Episode, status: FindingStatus, now: float, reason: str) -> None:

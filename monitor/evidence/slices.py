@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from detectors import failure, recursion
+from monitor.drift import methods
 from monitor.evidence import nodes
 from monitor.evidence.above import Above
 from monitor.evidence.nodes import Key, Node
@@ -85,6 +86,8 @@ class Slices:
         self._rare = [row for row in RARE_SIGNALS if row.name not in off]
         self._tools = TOOL_FAILED.name not in off
         self._labels = topology.slice_labels
+        self._by_method = frozenset(methods.named(settings))
+        """Signals whose middle nodes bet nothing, because a detector of river's watches the agent in their place."""
 
     # -- observations
 
@@ -259,10 +262,11 @@ class Slices:
             if told and y and pair.signal == RUN_SILENT.name:
                 continue
             values, weights = bets.values(y), bets.weights
-            self.touched.add(middle.block)
-            if nodes.step(middle, values, weights, self.table.drip(middle, now)):
-                self.episodes.begin(middle, now, self.runs)
-                continue
+            if pair.signal not in self._by_method:
+                self.touched.add(middle.block)
+                if nodes.step(middle, values, weights, self.table.drip(middle, now)):
+                    self.episodes.begin(middle, now, self.runs)
+                    continue
             if leaf is not middle:
                 self.touched.add(leaf.block)
                 if nodes.step(leaf, values, weights, self.table.drip(leaf, now)):
