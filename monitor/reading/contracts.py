@@ -128,17 +128,19 @@ class _Compiled:
 def schema_problem(schema: dict[str, Any]) -> str | None:
     """Why a mapping is no JSON Schema that we can use: what is wrong, and where in it."""
     try:
-        validator = _validator(schema)
-        type(validator).check_schema(schema)
+        texts = list(_texts_of(schema))
+        for keyword, text in texts:
+            if keyword == "pattern" and (problem := pattern_problem(text)) is not None:
+                return f"pattern: {problem}"
+        type(_validator(schema)).check_schema(schema)
     except SchemaError as error:
         place = ".".join(str(part) for part in error.absolute_path)
         return f"{place}: {error.message}" if place else error.message
     except (RecursionError, OverflowError):
         return "it is nested too deeply"
-    for keyword, text in _texts_of(schema):
-        problem = pattern_problem(text) if keyword == "pattern" else _reference_problem(schema, text)
-        if problem is not None:
-            return f"{keyword}: {problem}"
+    for keyword, text in texts:
+        if keyword == "$ref" and (problem := _reference_problem(schema, text)) is not None:
+            return f"$ref: {problem}"
     return None
 
 
