@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from detectors import reference
 from monitor.agents import Agent
-from monitor.engine import PartitionEngine
 from monitor.evidence import traffic
 from monitor.evidence.nodes import Node
-from monitor.signals import TRAFFIC
-from schemas.view import AgentState, AgentView, SignalView
+from monitor.evidence.within import objectives
+from monitor.evidence.within.facts import Group
+from monitor.runs import Closed
+from monitor.signals import OBJECTIVE, TRAFFIC
+from schemas.view import AgentState, AgentView, RunView, SignalView
 
+if TYPE_CHECKING:
+    from monitor.engine import PartitionEngine
+
+WEEK = 604_800.0
 SIGNALS_SHOWN = 50
 """Nodes of one agent that a view lists: those that fire first, then those with most evidence."""
 
@@ -19,11 +27,30 @@ def agents(engine: PartitionEngine) -> list[AgentView]:
     return [of_agent(agent, engine.now) for _, agent in sorted(engine.agents.items())]
 
 
+def of_run(agent: str, closed: Closed) -> RunView:
+    """One run when it closed."""
+    run = closed.run
+    return RunView(
+        run=run.run,
+        agent=agent,
+        version=run.version,
+        status="hung" if closed.status == "hung" else "error" if closed.status == "error" else "ok",
+        started=run.started,
+        duration_seconds=closed.duration_seconds,
+        tools={tool: calls for tool, (calls, _, _) in run.tools.items()},
+        failed_tools={tool: failed for tool, (_, failed, _) in run.tools.items() if failed},
+        outcome=closed.outcome,
+        error_type=closed.error_type,
+        parent_run=run.parent_run,
+    )
+
+
 def of_agent(agent: Agent, now: float) -> AgentView:
     """One agent at `now`, epoch seconds."""
     nodes = list(agent.slices.nodes.values())
     nodes.sort(key=lambda node: (node.firing is None, -sum(node.evidence), node.key[0], str(node.key)))
-    signals = [of_node(node) for node in nodes[:SIGNALS_SHOWN]]
+    signals = [of_node(agent, node, now) for node in nodes[:SIGNALS_SHOWN]]
+    signals += [_of_fact(group) for group in agent.slices.facts.firing()]
     signals.append(_of_traffic(agent.traffic))
     seconds = max(now - agent.first_seen, 1.0)
     recent = [count for count in agent.traffic.bins[-traffic.HOUR_BINS :] if count != traffic.UNKNOWN]
@@ -48,11 +75,12 @@ def of_agent(agent: Agent, now: float) -> AgentView:
     )
 
 
-def of_node(node: Node) -> SignalView:
+def of_node(agent: Agent, node: Node, now: float) -> SignalView:
     """One failure node."""
     firing = node.firing
     live = node.live
     level = firing.bad / max(firing.n, 1.0) if firing is not None else reference.learned(node.k, node.n)
+    account = agent.slices.accounts[node.owner]
     return SignalView(
         signal=node.signal,
         labels=node.labels(),
@@ -60,12 +88,45 @@ def of_node(node: Node) -> SignalView:
         level=level if node.n else 0.0,
         reference=node.reference if live else None,
         n=node.n,
-        evidence=1.0 if firing is not None else min(sum(node.evidence), 1.0),
-        waiting_for=_waiting_for(node),
+        evidence=1.0 if firing is not None else min(sum(node.evidence) + sum(node.deploy), 1.0),
+        waiting_for=_waiting_for(agent, node, now),
+        mode=firing.mode if firing is not None else node.mode,
+        owner=node.owner,
+        tolerance=node.tolerance if node.signal != OBJECTIVE else None,
+        per_week=node.share * account.rate(node.mode) * WEEK if account.end > now else 0.0,
+        note=f"{node.prepaid:.2g} false pages prepaid by a deploy" if node.prepaid else "",
     )
 
 
-def _waiting_for(node: Node) -> str:
+def _of_fact(group: Group) -> SignalView:
+    """Facts of one rule that are not over."""
+    firing = group.firing
+    assert firing is not None
+    labels = {"tool": group.tool} if group.tool else {}
+    if group.version is not None:
+        labels["version"] = group.version
+    return SignalView(
+        signal=group.signal,
+        labels=labels,
+        state="firing",
+        level=firing.bad / firing.n,
+        reference=firing.before,
+        n=firing.n,
+        evidence=1.0,
+        mode=firing.mode,
+        waiting_for=f"{group.rule}: clean runs so far {firing.back_n:.0f}",
+    )
+
+
+def _waiting_for(agent: Agent, node: Node, now: float) -> str:
+    burn = agent.slices.burn
+    if node.signal == OBJECTIVE and burn is not None:
+        account = agent.slices.accounts[node.owner]
+        seconds = max(now - agent.first_seen, 1.0) / max(node.n, 1.0)
+        needed = objectives.runs_needed(burn, node.share * account.rate(node.mode) * seconds)
+        if node.n >= needed or node.firing is not None:
+            return ""
+        return f"not enough evidence yet: {node.n:.0f} of about {needed:.0f} runs"
     if not node.live:
         return reference.waiting_for(node.k, node.n)
     return "fails nearly always: nothing worse can be told apart" if node.saturated else ""
@@ -87,7 +148,7 @@ def _of_traffic(state: traffic.Traffic) -> SignalView:
 
 
 def _state(agent: Agent, nodes: list[Node]) -> AgentState:
-    if any(node.firing is not None for node in nodes):
+    if any(node.firing is not None for node in nodes) or agent.slices.facts.firing():
         return "incident"
     if agent.traffic.firing_key:
         return "silent"
