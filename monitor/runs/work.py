@@ -80,8 +80,8 @@ def model_call(work: Work, event: Event, book: Book) -> None:
         work.retries += 1
     if event.output_hash is not None or event.output_shape is not None:
         _read_output(work, event, final=False)
-        if event.violations and book.rules.declared:
-            book.rules.take_violations(work, "", event.violations)
+    if event.violations and book.rules.declared:
+        book.rules.take_violations(work, "", event.violations)
 
 
 def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:

@@ -164,10 +164,13 @@ def test_how_loud(settings: dict[str, str], severity: str) -> None:
 
 def test_without_a_contract_nothing_is_broken() -> None:
     tracker = RunTracker({})
-    for event in _events([("tool_call", {"tool": "t", "violations": ["tool: not in the contract: t"]}), CLAIMS, END]):
-        run = tracker.take(event, NOW)
-        assert run is not None
-    closed = tracker.finish(run, event, NOW)
+    call, claim, end = _events(
+        [("tool_call", {"tool": "t", "violations": ["tool: not in the contract: t"]}), CLAIMS, END]
+    )
+    assert tracker.take(call, NOW) is tracker.take(claim, NOW)
+    run = tracker.take(end, NOW)
+    assert run is not None
+    closed = tracker.finish(run, end, NOW)
     assert (closed.contract, closed.work.broken, closed.work.facts) == (False, [], [])
 
 
