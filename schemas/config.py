@@ -346,8 +346,8 @@ class Runtime(Strict):
 REFUSALS = (
     "i can't help", "i cannot help", "i can't assist", "i cannot assist", "i'm unable to", "i am unable to",
     "i'm not able to", "i am not able to", "i can't provide", "i cannot provide", "i won't be able to",
-    "i can't do that", "as an ai", "as a language model", "no puedo ayudar", "no puedo proporcionar",
-    "no me es posible", "je ne peux pas vous aider", "je ne suis pas en mesure", "je ne peux pas fournir",
+    "i can't do that", "as an ai,", "as an ai assistant", "as an ai model", "as an ai language", "as a language model",
+    "no puedo ayudar", "no puedo proporcionar", "no me es posible", "je ne peux pas vous aider", "je ne suis pas en mesure", "je ne peux pas fournir",
     "kann ich ihnen nicht helfen", "kann dir nicht helfen", "kann ich nicht helfen", "nicht in der lage",
     "non posso aiutar", "não posso ajudar", "ik kan je niet helpen", "ik kan u niet helpen", "я не могу помочь",
     "не могу предоставить", "无法帮助", "我不能", "我无法", "お手伝いできません", "できかねます",
