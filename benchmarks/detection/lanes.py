@@ -24,30 +24,34 @@ def odds_of(rate: Floats, tolerance: Floats | float) -> Floats:
     return odds / (1.0 + odds)
 
 
-def slopes_of(grid: Grid, mean: Floats) -> tuple[list[Floats], list[Floats]]:
-    """`failure.bets` for many means: slopes and weights per bet."""
+def slopes_of(grid: Grid, mean: Floats) -> tuple[Floats, Floats]:
+    """`failure.bets` for many means: slopes and weights, a row per bet."""
     small = mean < failure._SMALL
+    slopes = np.zeros((failure.SIZE, *mean.shape))
     if grid == "odds":
         odds = mean / (1.0 - mean)
         whole = 1.0 + odds
-
-        def slope(ratio: float) -> Floats:
-            return (ratio - 1.0) * whole / (1.0 + ratio * odds)
-
-        usual = [*[slope(ratio) for ratio in failure._RATIOS], 0.0, 0.0]
-        longer = [slope(ratio) for ratio in failure._LONG_RATIOS] if small.any() else usual
+        ratios = _column(failure._RATIOS)
+        slopes[:4] = (ratios - 1.0) * whole / (1.0 + ratios * odds)
     else:
         cap = 0.99 / mean
+        slopes[:4] = np.minimum(_column(failure._SLOPES), cap)
+    if not small.any():
+        return slopes, _column(failure._EQUAL)
+    if grid == "odds":
+        ratios = _column(failure._LONG_RATIOS)
+        longer = (ratios - 1.0) * whole / (1.0 + ratios * odds)
+    else:
         a, b, _, d = failure._SLOPES
-        usual = [*[np.minimum(slope, cap) for slope in failure._SLOPES], 0.0, 0.0]
         half = np.sqrt(cap / d)
         quarter = np.sqrt(half)
-        longer = [a, b, failure._MIDDLE, d * quarter, d * half, d * half * quarter]
-    if not small.any():
-        return [np.broadcast_to(one, mean.shape) for one in usual], [np.float64(one) for one in failure._EQUAL]
-    slopes = [np.where(small, many, few) for many, few in zip(longer, usual, strict=True)]
-    weights = [np.where(small, many, few) for many, few in zip(failure._SMALL_WEIGHTS, failure._EQUAL, strict=True)]
-    return slopes, weights
+        flat = np.ones_like(mean)
+        longer = np.stack([a * flat, b * flat, failure._MIDDLE * flat, d * quarter, d * half, d * half * quarter])
+    return np.where(small, longer, slopes), np.where(small, _column(failure._SMALL_WEIGHTS), _column(failure._EQUAL))
+
+
+def _column(values: tuple[float, ...]) -> Floats:
+    return np.array(values)[:, np.newaxis]
 
 
 class Lanes:
@@ -59,42 +63,44 @@ class Lanes:
         self.grid = grid
         self.tolerance = tolerance
         self.drip = drip
-        self.evidence = [np.zeros(width) for _ in range(failure.SIZE)]
+        self.evidence = np.zeros((failure.SIZE, width))
         self.k = np.zeros(width)
         self.n = np.zeros(width)
         self.cusum = np.zeros(width)
         self.since_n = np.zeros(width)
         self.since_bad = np.zeros(width)
-        self.fixed: tuple[Floats, list[Floats], list[Floats]] | None = None
+        self.fixed: tuple[Floats, Floats, Floats] | None = None
         if declared is not None:
             mean = odds_of(np.full(width, declared, dtype=float), tolerance)
             self.fixed = (mean, *slopes_of(grid, mean))
 
     def step(self, y: Floats, drip: Floats | float | None = None) -> Flags:
         """One observation in every lane; which lanes page."""
-        flow = self.drip if drip is None else drip
+        values, weights, live = self.bet(y)
+        return self.feed(values, weights, self.drip if drip is None else drip, live)
+
+    def bet(self, y: Floats) -> tuple[Floats, Floats, Flags | None]:
+        """The e-values of one observation in every lane, their weights, and which lanes bet at all; learns from it."""
         if self.fixed is not None:
             mean, slopes, weights = self.fixed
-            live: Flags | None = None
-        else:
-            k, n = self.k, self.n
-            live = ((n >= reference.LIVE_RUNS) | (k >= reference.LIVE_FAILURES)) & (
-                k + 0.5 <= reference.HIGHEST * (n + 1.0)
-            )
-            mean = odds_of(self.normal(), self.tolerance)
-            slopes, weights = slopes_of(self.grid, mean)
-            self.k, self.n = k + y, n + 1.0
-        gap = y - mean
-        total = np.zeros_like(gap)
-        for j, evidence in enumerate(self.evidence):
-            grown = (evidence + flow * weights[j]) * (1.0 + slopes[j] * gap)
-            if live is not None:
-                grown = np.where(live, grown, evidence)
-            self.evidence[j] = grown
-            total = total + grown
-        pages = total >= recursion.PAGE
-        if live is not None and self.tolerance >= nodes.COVERING:
-            self._date(1.0 + slopes[nodes.ONSET_BET] * gap, y, live)
+            return 1.0 + slopes * (y - mean), weights, None
+        k, n = self.k, self.n
+        live = ((n >= reference.LIVE_RUNS) | (k >= reference.LIVE_FAILURES)) & (
+            k + 0.5 <= reference.HIGHEST * (n + 1.0)
+        )
+        mean = odds_of(self.normal(), self.tolerance)
+        slopes, weights = slopes_of(self.grid, mean)
+        values = 1.0 + slopes * (y - mean)
+        self.k, self.n = k + y, n + 1.0
+        if self.tolerance >= nodes.COVERING:
+            self._date(values[nodes.ONSET_BET], y, live)
+        return values, weights, None if live.all() else live
+
+    def feed(self, values: Floats, weights: Floats, drip: Floats | float, live: Flags | None = None) -> Flags:
+        """`recursion.step` in every lane (that is live); which lanes page."""
+        grown = (self.evidence + drip * weights) * values
+        self.evidence = grown if live is None else np.where(live, grown, self.evidence)
+        pages = self.evidence.sum(axis=0) >= recursion.PAGE
         if pages.any():
             self.clear(pages)
         return pages
@@ -110,8 +116,7 @@ class Lanes:
 
     def clear(self, lanes: Flags) -> None:
         """Evidence is zero again, as after a page."""
-        for evidence in self.evidence:
-            evidence[lanes] = 0.0
+        self.evidence[:, lanes] = 0.0
         self.cusum[lanes] = 0.0
         self.since_n[lanes] = 0.0
         self.since_bad[lanes] = 0.0
