@@ -46,6 +46,8 @@ class Reading(NamedTuple):
     young: bool | None
     missing: bool | None
     """Whether a tool had a field that is new, or was without one that it always had."""
+    unusual: float | None
+    """How unlike the usual runs it is as a whole, where somebody asked for that."""
 
 
 class Row(NamedTuple):
@@ -63,7 +65,7 @@ class Row(NamedTuple):
     unit: Unit = "share"
 
 
-def recall(memory: Memory, closed: Closed) -> Reading:
+def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Reading:
     """What the run says beside the memory; the memory takes it up (in place)."""
     work = closed.work
     repeated = None
@@ -82,7 +84,7 @@ def recall(memory: Memory, closed: Closed) -> Reading:
             if seen is not None:
                 young = bool(seen.young) or bool(young)
                 missing = bool(seen.missing) or bool(missing)
-    return Reading(closed, repeated, young, missing)
+    return Reading(closed, repeated, young, missing, unusual)
 
 
 # -- rows
@@ -215,6 +217,7 @@ ROWS: tuple[Row, ...] = (
         "asked in {} of runs"),
     Row("retrieval.empty", "empty", "rate", _empty, "{} of retrievals"),
     Row("retrieval.top_score", "top score", "number", lambda r: r.closed.work.top_score, _MEDIAN, "count"),
+    Row("run.anomaly", "anomaly", "number", lambda r: r.unusual, _MEDIAN, "count"),
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""
 ROW_OF = {row.name: row for row in ROWS}

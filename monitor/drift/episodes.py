@@ -1,0 +1,339 @@
+"""Episodes of drift: what the banks of an agent say becomes findings, one story at a time.
+
+Signals that change together are one story: the first that speaks leads, others whose change began within ten minutes
+of its own stand in its finding and do not speak for themselves. The same signal in the agent's bank and in a version's
+is the same change. An episode is over when all its members are.
+
+A page never hides in a notice: where a signal of a notice pages, it speaks for itself.
+
+Invariant: a (bank, signal) that fires is a member of exactly one episode.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from detectors import resolution
+from detectors.drift import Change, Crossing, Ended, Word
+from monitor.drift import words
+from monitor.drift.channels import ROW_OF, Memory
+from monitor.drift.profile import AGENT, Profile
+from monitor.evidence.within.episodes import ACKS
+from monitor.evidence.words import no_data_since
+from schemas.config import DetectorSettings
+from schemas.finding import Finding, FindingStatus, Mode
+from schemas.records import Ack
+
+TOGETHER_SECONDS = 600.0
+"""Onsets that are not farther apart are one story."""
+QUIET_SECONDS = 3600.0
+"""An episode that hears of no run for so long says so, once; it goes on firing, because silence is no evidence."""
+ALIKE = 8.0
+"""Height of a CUSUM from which on a version shares the change."""
+WELL = 2.0
+"""Height up to which a version that had `ENOUGH` runs does not."""
+ENOUGH = 5
+MIXED = 20.0
+"""A change of the agent that its versions together show no more than this is a change of their mix, and no alarm."""
+SIBLINGS = 5
+"""Versions that are named as not affected."""
+CATEGORY_LABELS = {"run.tool_mix": "tool", "llm.response_model": "model"}
+"""Signals whose categories are things with a label of their own."""
+
+
+class Episode(Struct, array_like=True):
+    """One story. `bank`, `signal`: who leads it; `members`: the (bank, signal) that still fire."""
+
+    key: str
+    signal: str
+    bank: str
+    mode: Mode
+    onset: float
+    change: Change
+    level: words.Level
+    detail: str
+    node: dict[str, str]
+    watched: dict[str, str]
+    runs: list[str]
+    members: list[tuple[str, str]]
+    affected: list[str] = []
+    unaffected: list[str] = []
+    corroborated: list[str] = []
+    how: str = ""
+    """How the leading signal ended, if it did."""
+    seen: float = 0.0
+    """The latest run of the slice that it names."""
+    quiet: bool = False
+    said: int = 0
+    n: float = 0.0
+    others: float = 0.0
+    gap: float = 0.0
+    gone: float = 0.0
+    """Runs of the version since the onset, other runs, those since its latest one, and the evidence that it is gone."""
+
+
+class Episodes:
+    """`emit` takes findings; `identify(parts)` names them after the present record."""
+
+    def __init__(
+        self,
+        agent: str,
+        owner: str,
+        settings: Mapping[str, DetectorSettings],
+        profile: Profile,
+        memory: Memory,
+        emit: Callable[[Finding], None],
+        identify: Callable[..., str],
+    ) -> None:
+        self.agent = agent
+        self.owner = owner
+        self.settings = settings
+        self.profile = profile
+        self.memory = memory
+        self.emit = emit
+        self.identify = identify
+        self.open: list[Episode] = []
+
+    def take(self, bank: str, word: Word, now: float) -> None:
+        """What one bank says."""
+        if isinstance(word, Crossing):
+            self._cross(bank, word, now)
+        else:
+            self._end_member(bank, word, now)
+
+    def count_run(self, version: str | None, now: float) -> None:
+        """A run of the agent was taken; episodes of versions that it is none of may get no more runs."""
+        for episode in list(self.open):
+            mine = episode.node.get("version")
+            if mine is None or mine == version:
+                episode.seen = now
+                episode.quiet = False
+                episode.n += 1.0
+                episode.others += episode.gap
+                episode.gap = episode.gone = 0.0
+            elif self._is_gone(episode):
+                self._drop_version(episode, mine, now)
+
+    def say_quiet(self, now: float) -> None:
+        """Episodes that heard of no run for a while say since when."""
+        for episode in self.open:
+            if not episode.quiet and now - episode.seen >= QUIET_SECONDS:
+                episode.quiet = True
+                self._say(episode, "update", now, no_data_since(episode.seen))
+
+    def next_quiet(self) -> float:
+        """The next tick at which `say_quiet` may have something to say; infinity for never."""
+        return min((one.seen for one in self.open if not one.quiet), default=math.inf) + QUIET_SECONDS
+
+    def forget(self, version: str, now: float) -> None:
+        """The bank of a version is no more."""
+        for episode in list(self.open):
+            episode.members = [member for member in episode.members if member[0] != version]
+            if not episode.members:
+                self._close(episode, now, f"version {version} gets no more runs")
+
+    def acknowledge(self, ack: Ack, now: float) -> bool:
+        """A human's word: a false alarm or the new normal ends the episode, and what is there now is learned."""
+        if ack.word not in ACKS:
+            return False
+        mine = [one for one in self.open if ack.node in (one.key, one.signal)]
+        for episode in mine:
+            for bank, signal in episode.members:
+                self.profile.rebaseline(bank, signal)
+            self._close(episode, now, ACKS[ack.word])
+        return bool(mine)
+
+    # -- beginning
+
+    def _cross(self, bank: str, crossing: Crossing, now: float) -> None:
+        signal = crossing.signal
+        mode = self._mode(crossing)
+        mine = next((one for one in self.open if (bank, signal) in one.members), None)
+        if mine is None and self._is_mixed(bank, crossing):
+            self.profile.rebaseline(bank, signal)
+            return
+        if mine is None:
+            mine = self._companion(signal, crossing.onset)
+            if mine is not None:
+                mine.members.append((bank, signal))
+        if mine is None:
+            self._begin(bank, crossing, mode, [(bank, signal)], (), now)
+        elif mode == "page" and mine.mode != "page":
+            if mine.signal == signal:
+                self._escalate(mine, bank, crossing, now)
+            else:
+                mine.members.remove((bank, signal))
+                if signal in mine.corroborated:
+                    mine.corroborated.remove(signal)
+                self._begin(bank, crossing, mode, [(bank, signal)], (mine.signal, *mine.corroborated), now)
+        elif signal != mine.signal and signal not in mine.corroborated:
+            mine.corroborated.append(signal)
+            self._say(mine, "update", now)
+
+    def _begin(
+        self, bank: str, crossing: Crossing, mode: Mode, members: list[tuple[str, str]], beside: tuple[str, ...],
+        now: float,
+    ) -> None:  # fmt: skip
+        node, affected, unaffected = self._slice(bank, crossing)
+        level, detail, labels = self._described(crossing)
+        watched = {"agent": self.agent} | ({"version": bank} if bank != AGENT else {})
+        episode = Episode(
+            self.identify("drift", bank, crossing.signal), crossing.signal, bank, mode, crossing.onset,
+            crossing.change, level, detail, node | labels, watched, crossing.runs, members, affected, unaffected,
+            list(beside), seen=now, n=crossing.change.after_n,
+        )  # fmt: skip
+        since = self.profile.since(crossing.onset)
+        episode.others = float(sum(since.values()) - since.get(node.get("version", AGENT), 0))
+        self.open.append(episode)
+        self._say(episode, "firing", now)
+
+    def _escalate(self, episode: Episode, bank: str, crossing: Crossing, now: float) -> None:
+        """What was a notice is sustained and material now."""
+        episode.mode = "page"
+        episode.change, episode.runs = crossing.change, crossing.runs
+        episode.level, episode.detail, labels = self._described(crossing)
+        node, affected, unaffected = self._slice(bank, crossing)
+        episode.node, episode.affected, episode.unaffected = node | labels, affected, unaffected
+        self._say(episode, "firing", now)
+
+    def _companion(self, signal: str, onset: float) -> Episode | None:
+        """The episode whose story this is: of the same signal, or begun at the same time."""
+        for episode in self.open:
+            if episode.signal == signal or signal in episode.corroborated:
+                return episode
+        near = [one for one in self.open if abs(one.onset - onset) <= TOGETHER_SECONDS]
+        return min(near, key=lambda one: (abs(one.onset - onset), one.key), default=None)
+
+    def _is_mixed(self, bank: str, crossing: Crossing) -> bool:
+        """Whether the agent changed only because more runs are of a version that was always like that."""
+        if bank != AGENT:
+            return False
+        since = self.profile.since(crossing.onset)
+        heights = self.profile.heights(crossing.change.channel, crossing.onset)
+        if not heights or since.get(AGENT) or any(version not in heights for version in since):
+            return False
+        together = 1.0
+        for height in heights.values():
+            together *= max(height, 1.0)
+        return together < MIXED
+
+    def _slice(self, bank: str, crossing: Crossing) -> tuple[dict[str, str], list[str], list[str]]:
+        """The slice that explains the change, and the versions that share it or do not."""
+        node = {"agent": self.agent}
+        since = self.profile.since(crossing.onset)
+        heights = self.profile.heights(crossing.change.channel, crossing.onset)
+        hot = {version for version, height in heights.items() if height >= ALIKE and since.get(version)}
+        if bank != AGENT:
+            hot.add(bank)
+        elif len(since) == 1:
+            hot |= set(since) - {AGENT}
+        calm = sorted(
+            version for version, height in heights.items() if height <= WELL and since.get(version, 0) >= ENOUGH
+        )
+        if len(hot) == 1:
+            node["version"] = next(iter(hot))
+        calm = [version for version in calm if version not in hot]
+        return node, [f"version={version}" for version in sorted(hot)], [f"version={one}" for one in calm[-SIBLINGS:]]
+
+    def _described(self, crossing: Crossing) -> tuple[words.Level, str, dict[str, str]]:
+        """Levels, phrase, and the labels of the thing that the change is about."""
+        change = crossing.change
+        if change.unseen and ROW_OF[change.channel].kind in ("category", "share"):
+            change.what = self.profile.newest(change.channel, crossing.onset) or change.what
+        level = words.of_change(change)
+        if crossing.signal == "tool.schema":
+            found = words.of_interface(self.memory, change)
+            if found is not None:
+                tool, fields = found
+                return level, f"{fields}, {level.phrase}", {"tool": tool}
+        label = CATEGORY_LABELS.get(crossing.signal)
+        if label is not None and change.direction == "up" and ROW_OF[change.channel].kind in ("category", "share"):
+            return level, level.phrase, {label: change.what}
+        return level, level.phrase, {}
+
+    def _mode(self, crossing: Crossing) -> Mode:
+        setting = self.settings.get(crossing.signal)
+        wanted = setting.mode if setting is not None else None
+        if wanted in ("notice", "digest"):
+            return wanted
+        return "page" if crossing.voice == "page" else "notice"
+
+    # -- ending
+
+    def _end_member(self, bank: str, ended: Ended, now: float) -> None:
+        member = (bank, ended.signal)
+        for episode in self.open:
+            if member in episode.members:
+                episode.members.remove(member)
+                if member[1] == episode.signal:
+                    episode.how = ended.how
+                if not episode.members:
+                    self._close(episode, now, "")
+                return
+
+    def _close(self, episode: Episode, now: float, reason: str) -> None:
+        if not reason:
+            reason = _ENDINGS[episode.how or "back"]
+        self._say(episode, "resolved", now, reason)
+        self.open.remove(episode)
+
+    def _is_gone(self, episode: Episode) -> bool:
+        """Whether the version plainly gets no more runs; the null as in `evidence.nodes.observe_elsewhere`."""
+        episode.gap += 1.0
+        share = min((episode.n + 1.0) / (episode.n + episode.others + 1.0), 0.9)
+        episode.gone = (episode.gone + resolution.drip(episode.n + episode.others)) / (1.0 - share / 2.0)
+        return episode.gone >= resolution.RESOLVED
+
+    def _drop_version(self, episode: Episode, version: str, now: float) -> None:
+        """The version's members end with it; what the agent's own bank says of it ends by evidence."""
+        self.profile.forget(version)
+        self.forget(version, now)
+        episode.gap = episode.gone = 0.0
+
+    # -- words
+
+    def _say(self, episode: Episode, status: FindingStatus, now: float, reason: str = "") -> None:
+        episode.said += 1
+        level, change = episode.level, episode.change
+        over = status == "resolved"
+        back = over and episode.how in ("", "back")
+        after = level.before if back else level.after
+        shares = level.unit == "share" and ROW_OF[change.channel].kind != "number"
+        self.emit(
+            Finding(
+                id=self.identify(episode.key, status, str(episode.said)),
+                incident_key=episode.key,
+                status=status,
+                time=now,
+                signal=episode.signal,
+                direction=change.direction,
+                mode=episode.mode,
+                owner=self.owner,
+                node=episode.node,
+                watched=episode.watched,
+                before=level.before,
+                after=after,
+                before_n=change.before_n,
+                after_n=0.0 if back else max(change.after_n, episode.n),
+                before_bad=level.before * change.before_n if shares else 0.0,
+                after_bad=after * max(change.after_n, episode.n) if shares and not back else 0.0,
+                onset=episode.onset,
+                runs=tuple(episode.runs),
+                affected=tuple(episode.affected),
+                unaffected=tuple(episode.unaffected),
+                reason=reason,
+                detail=episode.detail,
+                corroborated=tuple(episode.corroborated),
+                unit=level.unit,
+            )
+        )
+
+
+_ENDINGS = {
+    "back": "back to what it was",
+    "settled": "the new level is normal by now",
+    "rebaselined": "the new level was declared normal",
+}

@@ -1,0 +1,141 @@
+"""Drift of one agent, whole: closed runs and time go in, findings come out; the state is saved in blocks.
+
+Not here: how a run is read (`channels`), what the banks know (`profile`), what is said and when it ends (`episodes`).
+
+Invariant: with the same runs and ticks the same is said, however often the state was saved and put back between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+from msgspec import Struct
+
+from detectors.drift import Plan
+from monitor.drift import channels
+from monitor.drift.anomaly import Unusual, wanted
+from monitor.drift.channels import ROWS, Memory
+from monitor.drift.episodes import Episode, Episodes
+from monitor.drift.interfaces import Interface
+from monitor.drift.profile import CHANNELS, Profile, Rates, Saved, signals_of
+from monitor.runs import Closed
+from monitor.signals import DRIFT_SHARE
+from schemas.config import DetectorSettings
+from schemas.finding import Finding
+from schemas.records import Ack
+
+PREFIX = "d"
+"""The names of all blocks of drift begin so."""
+
+
+class Plans:
+    """What the YAML wants of drift; shared by all agents of a process, for it holds the working memory of a step."""
+
+    def __init__(self, settings: Mapping[str, DetectorSettings]) -> None:
+        self.settings = settings
+        self.plan = Plan(CHANNELS, signals_of(settings))
+        off = {signal.name for signal in self.plan.signals if signal.notice_share == 0.0}
+        self.on = len(off) < len(self.plan.signals)
+        self.reads = tuple((lambda _: None) if row.signal in off else row.read for row in ROWS)
+        self.unusual = wanted(settings)
+
+
+class _Core(Struct, array_like=True):
+    """The block that is always written."""
+
+    profile: Saved
+    outputs: list[int]
+    episodes: list[Episode]
+
+
+class Drift:
+    """`emit` takes findings, `identify(parts)` names them after the present record, `count` counts what was evicted."""
+
+    def __init__(
+        self,
+        agent: str,
+        owner: str,
+        plans: Plans,
+        emit: Callable[[Finding], None],
+        identify: Callable[..., str],
+        count: Callable[[str], None],
+    ) -> None:
+        self.plans = plans
+        self.memory = Memory([], {})
+        self.profile = Profile(plans.plan, count)
+        self.episodes = Episodes(agent, owner, plans.settings, self.profile, self.memory, emit, identify)
+        self.unusual = Unusual() if plans.unusual else None
+        self._touched = False
+        self._tools_touched = False
+
+    # -- runs and time
+
+    def observe(self, closed: Closed, now: float, usual: float, paid: Callable[[], float]) -> None:
+        """A closed run that is no shadow's. `usual`: seconds that nearly all runs take; `paid`: see `Profile.observe`."""
+        if closed.status == "hung" or not self.plans.on:
+            return
+        self._touched = True
+        unusual = self.unusual.score(closed) if self.unusual is not None else None
+        reading = channels.recall(self.memory, closed, unusual)
+        self._tools_touched |= reading.young is not None or bool(closed.work.result_fields)
+        values = [read(reading) for read in self.plans.reads]
+        run = closed.run
+        said = self.profile.observe(run.run, run.version, values, now, usual, paid)
+        for bank, word in said:
+            self.episodes.take(bank, word, now)
+        if self.episodes.open:
+            for version in self.profile.forgotten:
+                self.episodes.forget(version, now)
+            self.episodes.count_run(run.version, now)
+
+    def tick(self, now: float) -> None:
+        """Time went on to `now`."""
+        if self.episodes.open and self.episodes.next_quiet() <= now:
+            self._touched = True
+            self.episodes.say_quiet(now)
+
+    def next_wake(self) -> float:
+        """The next tick at which something is due if no run comes; infinity for never."""
+        return self.episodes.next_quiet()
+
+    def flow(self, notice_rate: float, page_rate: float, end: float, now: float) -> None:
+        """What the agent is granted from now until `end`, false alarms per second; drift has its part of it."""
+        self._touched = True
+        self.profile.flow(Rates(DRIFT_SHARE * notice_rate, DRIFT_SHARE * page_rate, end), now)
+
+    def acknowledge(self, ack: Ack, now: float) -> bool:
+        """A human's word for an episode; False if there is none of that name."""
+        self._touched = True
+        return self.episodes.acknowledge(ack, now)
+
+    # -- state
+
+    def save(self) -> dict[str, bytes | None]:
+        """The blocks that changed since the last call, by name; None: it is no more."""
+        if not self._touched:
+            return {}
+        saved, changed = self.profile.save()
+        core = _Core(saved, self.memory.outputs, self.episodes.open)
+        blocks: dict[str, bytes | None] = {f"{PREFIX}{name}": raw for name, raw in changed.items()}
+        blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
+        if self._tools_touched:
+            blocks[f"{PREFIX}tools"] = msgspec.msgpack.encode(self.memory.tools)
+        if self.unusual is not None:
+            blocks[f"{PREFIX}unusual"] = self.unusual.save()
+        self._touched = self._tools_touched = False
+        return blocks
+
+    def load(self, blocks: Mapping[str, bytes]) -> None:
+        """Put back saved blocks, before the first run."""
+        found = {name.removeprefix(PREFIX): raw for name, raw in blocks.items()}
+        if "core" not in found:
+            return
+        core = msgspec.msgpack.decode(found["core"], type=_Core)
+        self.memory.outputs[:] = core.outputs
+        if "tools" in found:
+            self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
+        self.profile.load(core.profile, found)
+        self.episodes.open[:] = core.episodes
+        if "unusual" in found and self.unusual is not None:
+            self.unusual.load(found["unusual"])

@@ -1,0 +1,132 @@
+"""Runs for drift, written by tests: what an agent does and says, run by run, as a log at ten runs a minute."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from schemas.event import Event, raw
+from tests.doubles.fleet_log import START
+
+GAP = 6.0
+"""Seconds between runs."""
+
+
+@dataclass
+class Work:
+    """One run. `tools`: (tool, arguments, result) in order; None where the producer says nothing."""
+
+    version: str | None = "v1"
+    seconds: float = 3.0
+    tools: list[tuple[str, Any, Any]] = field(default_factory=list)
+    output: str | None = None
+    outcome: str | None = "resolved"
+    model: str | None = "m-1"
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+    finish_reason: str | None = "stop"
+    attempt: int = 1
+    error_type: str | None = None
+    """Of the last tool call, which then failed."""
+    fallback: bool = False
+    escalation: bool = False
+    guardrail: str | None = None
+    hits: int | None = None
+    top_score: float | None = None
+
+    def changed(self, **changes: Any) -> Work:
+        """The same with something else."""
+        return replace(self, **changes)
+
+
+def healthy(rng: random.Random) -> Work:
+    """A run of an agent that answers in JSON, with everything that a producer may report."""
+    order = rng.randrange(10_000, 99_999)
+    tools: list[tuple[str, Any, Any]] = [
+        ("get_order", {"order_id": str(order)}, {"status": rng.choice(("sent", "open")), "total": order / 100})
+    ]
+    while rng.random() < 0.4:
+        tools.append(("search", {"query": f"q{rng.random()}"}, {"items": [1, 2]}))
+    if rng.random() < 0.6:
+        tools.append(("refund", {"order_id": str(order), "amount": 1.5}, {"ok": True}))
+    words = " ".join(rng.choice(_WORDS) for _ in range(rng.randrange(6, 20)))
+    failed = rng.random() < 0.05
+    return Work(
+        seconds=rng.lognormvariate(1.0, 0.4),
+        tools=tools,
+        output=f'{{"order": {order}, "answer": "{words}", "done": {rng.choice(("true", "false"))}}}',
+        outcome="resolved" if rng.random() < 0.9 else "escalated",
+        input_tokens=int(rng.lognormvariate(7.0, 0.3)),
+        output_tokens=int(rng.lognormvariate(4.5, 0.3)),
+        cost_usd=rng.lognormvariate(-4.0, 0.3),
+        finish_reason="stop" if rng.random() < 0.97 else "length",
+        error_type=rng.choice(("timeout", "http_500")) if failed else None,
+        fallback=rng.random() < 0.1,
+        escalation=rng.random() < 0.1,
+        guardrail="blocked" if rng.random() < 0.1 else "allowed",
+        hits=0 if rng.random() < 0.1 else 5,
+        top_score=round(rng.uniform(0.6, 0.9), 3),
+    )
+
+
+def events(works: Iterable[Work], agent: str = "x", start: float = START) -> list[Event]:
+    """The events of runs, one run every `GAP` seconds, in the order of time."""
+    found: list[Event] = []
+    for number, work in enumerate(works):
+        found += _events(work, agent, f"{agent}-{number}", start + number * GAP)
+    found.sort(key=lambda event: event.at)
+    return found
+
+
+def _events(work: Work, agent: str, run: str, at: float) -> list[Event]:
+    common = {"agent": agent, "version": work.version, "run": run}
+    step = work.seconds / (len(work.tools) + 2)
+    found = [Event(kind="run_started", time=at, id=f"{run}.s", **common)]
+
+    def add(kind: str, **fields: Any) -> None:
+        number = len(found)
+        found.append(
+            Event(kind=kind, time=at + min(number, len(work.tools)) * step, id=f"{run}.{number}", **common, **fields)
+        )
+
+    add(
+        "llm_call", model="m", response_model=work.model, input_tokens=work.input_tokens,
+        output_tokens=work.output_tokens, finish_reason=work.finish_reason, attempt=work.attempt,
+        cost_usd=work.cost_usd,
+    )  # fmt: skip
+    if work.hits is not None:
+        add("retrieval", source="docs", hits=work.hits, top_score=work.top_score if work.hits else None)
+    if work.guardrail is not None:
+        add("guardrail", name="policy", action=work.guardrail)
+    for number, (tool, arguments, result) in enumerate(work.tools):
+        failed = work.error_type is not None and number == len(work.tools) - 1
+        add(
+            "tool_call", tool=tool, arguments=raw(arguments), result=raw(result),
+            status="error" if failed else "ok", error_type=work.error_type if failed else None,
+        )  # fmt: skip
+    if work.fallback:
+        add("fallback", to="simple")
+    if work.escalation:
+        add("escalation", to="human")
+    end = Event(
+        kind="run_finished", time=at + work.seconds, id=f"{run}.f", status="ok", outcome=work.outcome,
+        duration_seconds=work.seconds, **common,
+    )  # fmt: skip
+    if work.output is not None:
+        end.output = raw(work.output)
+    return [*found, end]
+
+
+def stream(runs: int, change: Callable[[int, Work], Work], seed: int = 1) -> list[Work]:
+    """Healthy runs, each as `change(number, work)` makes it."""
+    rng = random.Random(seed)
+    return [change(number, healthy(rng)) for number in range(runs)]
+
+
+_WORDS = (
+    "your", "order", "was", "sent", "on", "Monday", "and", "will", "arrive", "soon", "the", "refund", "of", "the",
+    "amount", "is", "under", "way", "please", "wait", "for", "two", "days", "we", "have", "checked", "it",
+)  # fmt: skip
