@@ -15,7 +15,7 @@ from monitor.config.document import Mapping, clip
 from monitor.config.meaning import Checked
 from monitor.config.problem import nearest
 from monitor.drift import anomaly
-from monitor.drift.methods import READERS
+from monitor.drift.numbers import READERS
 from schemas.config import WEEK, DetectorSettings
 from schemas.signals import SIGNALS
 

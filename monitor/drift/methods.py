@@ -22,11 +22,13 @@ from msgspec import Struct
 from detectors import registry, river_detectors
 from detectors.registry import Method
 from detectors.river_detectors import Calibration, Watch
+from monitor.drift.numbers import READERS
 from monitor.runs import Closed
 from monitor.signals import FAILURE_SIGNALS
 from schemas.config import DetectorSettings
 from schemas.finding import Direction, Finding, FindingStatus, Mode, Unit
 from schemas.signals import SIGNALS
+from schemas.view import SignalView
 
 QUIET = 200
 """Runs without an alarm after which an episode is over."""
@@ -35,44 +37,11 @@ TIMES = 256
 EXAMPLES = 5
 LEAST_SECONDS = 3600.0
 """Runs per second are taken over at least an hour."""
+_RECENT = 30
+"""Runs over which a view takes the present level."""
 _SHORTEST = 5
 """Runs on each side of a change, at least."""
 _LOWEST, _HIGHEST = 0.001, 0.9
-
-Reader = Callable[[Closed], float | None]
-
-
-def _unless_hung(read: Callable[[Closed], float | None]) -> Reader:
-    return lambda closed: None if closed.status == "hung" else read(closed)
-
-
-def _tools(closed: Closed) -> float | None:
-    calls = sum(tool[0] for tool in closed.run.tools.values())
-    return sum(tool[1] for tool in closed.run.tools.values()) / calls if calls else None
-
-
-def _retrievals(closed: Closed) -> float | None:
-    work = closed.work
-    return work.empty_retrievals / work.retrievals if work.retrievals else None
-
-
-READERS: Mapping[str, Reader] = {
-    **{name: FAILURE_SIGNALS[name].read for name in ("run.failed", "run.hung", "run.silent", "run.loop")},
-    "contract.violated": FAILURE_SIGNALS["contract.violated"].read,
-    "tool.failed": _tools,
-    "run.duration_seconds": _unless_hung(lambda closed: closed.duration_seconds),
-    "run.steps": _unless_hung(lambda closed: closed.work.steps),
-    "run.tokens": _unless_hung(lambda closed: closed.work.tokens),
-    "run.cost_usd": _unless_hung(lambda closed: closed.work.cost_usd),
-    "run.retries": _unless_hung(lambda closed: closed.work.retries),
-    "run.output_length": _unless_hung(lambda closed: closed.work.output_length),
-    "agent.fallback": _unless_hung(lambda closed: closed.work.fallbacks > 0),
-    "agent.escalation": _unless_hung(lambda closed: closed.work.escalations > 0),
-    "agent.guardrail": _unless_hung(lambda closed: closed.work.blocked > 0),
-    "retrieval.empty": _unless_hung(_retrievals),
-    "retrieval.top_score": _unless_hung(lambda closed: closed.work.top_score),
-}
-"""Signal → the one number that a closed run gives of it; None where it says nothing."""
 
 _UNITS: Mapping[str, Unit] = {
     "run.duration_seconds": "seconds",
@@ -132,16 +101,23 @@ class _Watched:
         self.episode: _Episode | None = None
         self.counted: dict[float, Calibration] = {}
 
-    def may_page(self, before: Sequence[float], now: float, page_rate: float) -> tuple[bool, str]:
-        """Whether the budget bears the method's false alarms, counted on a stream like `before`; and why, in words."""
+    def needs(self, now: float, page_rate: float) -> tuple[float, str]:
+        """Runs per false alarm that the budget bears; and why this method can never show so many, empty if it might."""
         row = FAILURE_SIGNALS.get(self.signal)
         budget = page_rate * row.middle_share if row is not None else 0.0
         if budget <= 0.0:
-            return False, "notice only: it has no budget for pages"
+            return math.inf, "notice only: it has no budget for pages"
         needed = self.runs / max(now - self.first, LEAST_SECONDS) / budget
         if needed > self.method.simulated / 3.0:  # even without one alarm it would not be enough
             many = f"{self.method.simulated:,} simulated runs cannot show that"
-            return False, f"notice only: the budget bears one false alarm in {int(needed):,} runs, and {many}"
+            return needed, f"notice only: the budget bears one false alarm in {int(needed):,} runs, and {many}"
+        return needed, ""
+
+    def may_page(self, before: Sequence[float], now: float, page_rate: float) -> tuple[bool, str]:
+        """Whether the budget bears the method's false alarms, counted on a stream like `before`; and why, in words."""
+        needed, never = self.needs(now, page_rate)
+        if never:
+            return False, never
         counted = self._count(before)
         bears = f"the budget bears one in {int(needed):,}"
         if counted.least < needed:
@@ -192,9 +168,9 @@ class Methods:
             if y is not None and math.isfinite(y):
                 self._take(watched, float(y), closed.run.run, now, page_rate)
 
-    def words(self) -> dict[str, str]:
-        """Signal → what watches it, and since when nothing happened, for people."""
-        return {watched.signal: _explained(watched) for watched in self._watched}
+    def views(self, now: float, page_rate: float) -> list[SignalView]:
+        """What people see of each signal."""
+        return [_view(watched, self.owner, now, page_rate) for watched in self._watched]
 
     # -- state
 
@@ -377,8 +353,26 @@ def _save(watched: _Watched) -> _Saved:
     )  # fmt: skip
 
 
-def _explained(watched: _Watched) -> str:
-    text = f"watched by {described(watched.method, watched.settings)}; {len(watched.watch.values)} runs held"
-    if watched.episode is not None:
-        return f"{text}; firing, {watched.episode.n} of {QUIET} quiet runs; {watched.episode.reason}"
-    return text
+def _view(watched: _Watched, owner: str, now: float, page_rate: float) -> SignalView:
+    episode, values = watched.episode, watched.watch.values
+    recent = values[-_RECENT:]
+    mode, note = watched.settings.mode or "notice", described(watched.method, watched.settings)
+    if episode is not None:
+        mode, note = episode.mode, f"{episode.reason}; {episode.n} of {QUIET} runs without another alarm"
+    elif mode == "page":
+        never = watched.needs(now, page_rate)[1]
+        mode = "notice" if never else mode
+        note = f"{note}; {never or 'whether it pages is counted at an alarm'}"
+    return SignalView(
+        signal=watched.signal,
+        labels={},
+        state="firing" if episode is not None else "healthy" if watched.runs >= _RECENT else "warming up",
+        level=sum(recent) / len(recent) if recent else episode.after if episode is not None else 0.0,
+        reference=episode.before if episode is not None else sum(values) / len(values) if values else None,
+        n=float(watched.runs),
+        evidence=1.0 if episode is not None else 0.0,
+        waiting_for="" if watched.runs >= _RECENT else f"{watched.runs} of {_RECENT} runs",
+        mode=mode,
+        owner=owner,
+        note=note,
+    )

@@ -9,7 +9,7 @@ import pytest
 
 from detectors import registry
 from monitor.config import check_text, render
-from monitor.drift.methods import READERS
+from monitor.drift.numbers import READERS
 from schemas.config import DetectorSettings, Material
 
 HEAD = "owners: {a: {}}\n"

@@ -9,7 +9,7 @@ import pytest
 
 from detectors import registry
 from detectors.river_detectors import Calibration
-from monitor.drift import anomaly, methods
+from monitor.drift import anomaly, methods, numbers
 from monitor.drift.anomaly import LEARNED, Unusual
 from monitor.drift.methods import QUIET, Methods
 from monitor.runs import Closed, Run, Work
@@ -135,7 +135,23 @@ def test_a_detector_that_never_rests_is_one_episode_that_is_told_seldom() -> Non
 def test_a_run_that_says_nothing_of_a_signal_is_not_counted() -> None:
     watched = Watched({"run.cost_usd": DetectorSettings(method="river.drift.ADWIN")}).feed(failing(1, (300, 0.5)))
     assert watched.findings == []
-    assert watched.methods.words() == {"run.cost_usd": "watched by river.drift.ADWIN with its defaults; 0 runs held"}
+    (view,) = watched.methods.views(1.0, 0.0)
+    assert (view.state, view.n, view.waiting_for) == ("warming up", 0.0, "0 of 30 runs")
+
+
+def test_a_view_says_what_watches_and_why_it_only_notices() -> None:
+    """The number stands there before any alarm."""
+    watched = Watched(HDDM).feed(failing(1, (600, 0.05)))
+    (view,) = watched.methods.views(600 * SECONDS, 1.0 / WEEK)
+    assert (view.state, view.mode) == ("healthy", "notice")
+    assert view.level == pytest.approx(0.05, abs=0.08)
+    assert "the budget bears one false alarm in 84,140 runs, and 15,000 simulated runs cannot show that" in view.note
+    (view,) = watched.methods.views(600 * SECONDS, 1.0)
+    assert (view.mode, view.note.split("; ")[1]) == ("page", "whether it pages is counted at an alarm")
+    watched.feed(failing(2, (60, 0.9)))
+    (view,) = watched.methods.views(660 * SECONDS, 1.0 / WEEK)
+    assert (view.state, view.mode, view.evidence) == ("firing", "notice", 1.0)
+    assert view.reference == pytest.approx(0.05, abs=0.03)
 
 
 def test_fhddm_is_fed_so_that_more_failures_are_what_it_finds() -> None:
@@ -257,13 +273,13 @@ def test_where_the_mean_changed(values: list[float], cut: int, why: str) -> None
 
 
 def test_the_share_of_failed_calls_is_over_all_tools_of_a_run() -> None:
-    read = methods.READERS["tool.failed"]
+    read = numbers.READERS["tool.failed"]
     assert read(closed(1, calls=4, failed=1)) == 0.25
     assert read(closed(1)) is None
 
 
 def test_every_signal_that_can_have_a_method_is_public() -> None:
-    assert set(methods.READERS) <= set(SIGNALS)
+    assert set(numbers.READERS) <= set(SIGNALS)
     assert all(registry.method(name) is not None for name in registry.METHOD_NAMES)
 
 
