@@ -173,7 +173,10 @@ SPENT = Work()
 
 
 class Closed(Struct, frozen=True, gc=False):
-    """What is known of a run when it ends. `status`: ok, error or hung. `contract`: whether its agent has one."""
+    """What is known of a run when it ends. `status`: ok, error or hung. `contract`: whether its agent has one.
+
+    `silent_reason`: why a run that says ok did not do what it says, in words; empty if nothing speaks against it.
+    """
 
     run: Run
     status: str
@@ -183,24 +186,9 @@ class Closed(Struct, frozen=True, gc=False):
     error_type: str | None
     work: Work
     contract: bool = False
+    silent_reason: str = ""
 
     @property
     def silent(self) -> bool:
         """Whether it says ok and something that it did says otherwise: a loop and a broken contract included."""
-        return self.status == "ok" and (self.work.looped or bool(self.work.broken) or bool(self.silent_reason))
-
-    @property
-    def silent_reason(self) -> str:
-        """Why a run that says ok did not do what it says, in words; empty if nothing speaks against it."""
-        if self.status != "ok":
-            return ""
-        work = self.work
-        for rule in work.broken:
-            if rule.startswith((CLAIM_BROKEN, EFFECT_BROKEN)):
-                return f"no call of {rule.partition(': ')[2]} succeeded, which its {rule.partition(':')[0]} needs"
-        for tool, calls in self.run.tools.items():
-            if calls[2]:
-                return f"the last call of {tool} failed"
-        if work.last_step_failed:
-            return "it ended right after an error or an empty result"
-        return "its output is empty" if work.output_empty else ""
+        return self.status == "ok" and (self.work.looped or self.work.broken != [] or self.silent_reason != "")

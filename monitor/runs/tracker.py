@@ -15,6 +15,7 @@ from collections import deque
 from zlib import crc32
 
 from detectors import durations
+from monitor.runs import silent
 from monitor.runs import work as adding
 from monitor.runs.contracts import Rules
 from monitor.runs.run import SPENT, Closed, Run, Work
@@ -61,6 +62,8 @@ class RunTracker:
         self.open: dict[str, Run] = {}
         self.usual: float | None = None
         self.histogram = durations.new_histogram()
+        self.outputs = [0, 0]
+        """Runs that ended well, and those of them that gave an output."""
         self._closed: deque[tuple[float, str]] = deque()
         self._order = 0
         self._book = adding.Book(counts, Rules(contract))
@@ -152,7 +155,9 @@ class RunTracker:
             rules.check_end(run, work, event.outcome)
         error_type = event.error_type or run.error_type
         self._close(run, now)
-        return Closed(run, event.status or "ok", at, duration, event.outcome, error_type, work, rules.declared)
+        status = event.status or "ok"
+        why = silent.reason(run, work, self.outputs) if status == "ok" else ""
+        return Closed(run, status, at, duration, event.outcome, error_type, work, rules.declared, why)
 
     def hang(self, run: Run, now: float) -> Closed:
         """Close a run that gave no sign of life for too long."""
