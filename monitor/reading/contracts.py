@@ -220,7 +220,7 @@ def _broken(validator: Validator, tool: str, arguments: Any) -> list[str]:
 def _rules(error: ValidationError) -> Iterator[str]:
     """What was broken, in words of the schema alone: neither values nor names that the agent chose."""
     keyword, value = str(error.validator), error.validator_value
-    place = _place(error.absolute_schema_path)
+    place = _place(list(error.absolute_schema_path)[:-1])
     if keyword == "required" and isinstance(value, list) and isinstance(error.instance, dict):
         for name in value:
             if name not in error.instance:

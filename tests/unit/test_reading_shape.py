@@ -27,7 +27,7 @@ GERMAN = (
     "bitte erneut, dann prüfen wir es sofort."
 )
 RUSSIAN = "Ваш заказ отправлен и прибудет в течение трёх дней. Следите за посылкой по ссылке в письме."
-CHINESE = "您的订单已经发货，预计三天内送达。请通过今天早上的邮件中的链接跟踪包裹。"
+CHINESE = "您的订单已经发货，预计三天内送达。请通过今天早上的邮件中的链接跟踪包裹。"  # noqa: RUF001 (the comma of that language)
 JAPANESE = "ご注文の商品は発送されました。三日以内に届く予定です。"
 OBJECT = json.dumps({"status": "shipped", "days": 3, "items": [{"name": "lamp"}]})
 BULLETS = "The order:\n- shipped on Monday\n- arrives on Thursday\n- can be followed with the link"
@@ -118,7 +118,7 @@ NEAR_MISSES = [
     ("a closing bracket ends a text", "cut_off", "It was shipped (on Monday)", 0),
     ("a code of one word needs no end", "cut_off", "approved", 0),
     ("braces that hold no JSON are no JSON", "json_depth", "{not json}", 0),
-    ("Greek is not Latin", "accents_share", "Η παραγγελία σας", 0),
+    ("Greek is not Latin", "accents_share", "Η παραγγελία σας", 0),  # noqa: RUF001
 ]
 
 
