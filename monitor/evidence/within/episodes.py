@@ -130,8 +130,8 @@ class Episodes:
     def acknowledge(self, name: str, word: str, now: float) -> bool:
         """A human's word for the episode `name` (an incident key, or a node as `signal|version|tool`).
 
-        The episode ends and the node learns anew, beginning with the runs since the onset. Versions of the same slice
-        forget what was normal for them, or the same runs would raise the same alarm again.
+        The episode ends and the node learns anew, beginning with the runs since the onset. So does the agent's node
+        above a version, and the versions below an agent's node, or the same runs would raise the same alarm again.
         """
         found = [node for node in self.firing.values() if name in _names(node)]
         if not found or word not in ACKS:
@@ -142,13 +142,12 @@ class Episodes:
             n, bad = firing.n, firing.bad
             self._end(node, ACKS[word], now)
             nodes.relearn(node, bad, n)
-            if node.version is not None:
-                continue
-            for leaf in self._family(node):
-                if leaf.firing is None:
-                    self.touched.add(leaf.block)
-                    nodes.relearn(leaf, *(reference.inherited(bad, n) if reference.is_live(bad, n) else (0.0, 0.0)))
-                    nodes.silence_evidence(leaf)
+            for relative in self._family(node):
+                if relative.firing is None and None in (node.version, relative.version):
+                    self.touched.add(relative.block)
+                    anew = (bad, n) if relative.version is None or reference.is_live(bad, n) else (0.0, 0.0)
+                    nodes.relearn(relative, *anew)
+                    nodes.silence_evidence(relative)
         return True
 
     # -- inner
@@ -163,6 +162,8 @@ class Episodes:
         firing = node.firing
         assert firing is not None
         siblings = [n for n in self._family(node) if n.version is not None]
+        if not firing.part and status == "update":  # it may take some runs to see who it is
+            firing.part = hitters.smallest(node.counts, firing.before)
         identity = self.identify(firing.incident_key, status, firing.mode)
         if not reason and self.burn is not None and self._is_objective(node):
             reason = objectives.words(self.burn, firing)

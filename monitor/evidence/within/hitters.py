@@ -23,6 +23,8 @@ ALIKE = 0.5
 """It is not named if the other values' excess per run is more than this part of its own."""
 CHANCE = 0.01
 """It is not named if as many of the bad runs would be its own by chance more often than this."""
+EXACT_RUNS = 2_000
+"""Runs up to which that is worked out exactly; beyond, a bound."""
 UNLIKELY = 0.1
 """A value is called unaffected where the fault would have stayed hidden in it at most so often."""
 
@@ -90,7 +92,8 @@ def smallest(table: Mapping[str, list[float]], normal: float) -> str:
         beside = (whole_bad - bad) - normal * others
         if beside / others > ALIKE * excess / n:
             continue
-        if _chance(bad, whole_bad, n / whole_n) * max(values[_dimension(name)], 2) > CHANCE:
+        hits, failed = min(int(bad), int(n)), min(math.ceil(whole_bad), int(whole_n))  # parts of a run speak against it
+        if hits <= 0 or _chance(hits, failed, int(n), int(whole_n)) * max(values[_dimension(name)], 2) > CHANCE:
             continue
         if best is None or (n, name) < best:
             best = (n, name)
@@ -128,12 +131,15 @@ def _values(table: Mapping[str, list[float]]) -> dict[str, int]:
     return found
 
 
-def _chance(bad: float, whole: float, share: float) -> float:
-    """A bound on how often so much of `whole` would fall on a slice with this share of the runs (Chernoff)."""
-    part = bad / whole
-    if part <= share:
-        return 1.0
-    nats = part * math.log(part / share)
-    if part < 1.0:
-        nats += (1.0 - part) * math.log((1.0 - part) / (1.0 - share))
-    return math.exp(-whole * nats)
+def _chance(hits: int, bad: int, n: int, whole: int) -> float:
+    """How often so many of `bad` runs or more fall on `n` of the `whole` runs by chance (Fisher, in whole numbers)."""
+    if whole > EXACT_RUNS:
+        part, share = hits / bad, n / whole
+        if part <= share:
+            return 1.0
+        nats = part * math.log(part / share)
+        if part < 1.0:
+            nats += (1.0 - part) * math.log((1.0 - part) / (1.0 - share))
+        return math.exp(-bad * nats)  # a bound (Chernoff)
+    ways = sum(math.comb(n, i) * math.comb(whole - n, bad - i) for i in range(hits, min(n, bad) + 1))
+    return ways / math.comb(whole, bad)
