@@ -105,7 +105,7 @@ class PartitionEngine:
             elif isinstance(record, Grant):
                 self._grant(offset, record)
             elif isinstance(record, Ack):
-                self._count("acks")
+                self._ack(offset, record)
         return step
 
     def next_wake(self) -> float | None:
@@ -166,7 +166,11 @@ class PartitionEngine:
         name = event.agent or self.claimed(event)
         if name is None:
             self._count("events")
-            self._count("change" if event.kind == "change" else "unassigned")  # a change concerns many agents, or none
+            if event.kind == "change":
+                self._count("change")
+                self._copy_change(offset, event)
+            else:
+                self._count("unassigned")
             return
         agent = self.agents.get(name)
         if agent is None:
@@ -193,6 +197,27 @@ class PartitionEngine:
                 self._closed(name, closed)
         elif agent.take_loose(event, now):
             self._count(kind)
+
+    def _copy_change(self, offset: int, event: Event) -> None:
+        """A change of something that agents depend on is one of each of them."""
+        for name in self.topology.agents_on(event.component or ""):
+            agent = self.agents.get(name)
+            if agent is not None and offset > agent.offset:
+                agent.offset = offset
+                agent.take_loose(event, self.now)
+                self._unsaved[name] = None
+
+    def _ack(self, offset: int, ack: Ack) -> None:
+        """A human's word goes to the agent that it names, or to whoever has the episode."""
+        self._count("acks")
+        for name in (ack.agent,) if ack.agent else sorted(self.agents):
+            agent = self.agents.get(name)
+            if agent is not None and offset > agent.offset:
+                agent.offset = offset
+                self._unsaved[name] = None
+                if agent.acknowledge(ack, self.now):
+                    return
+        self._count("acks_unmatched")
 
     def _tick(self, offset: int, tick: Tick) -> None:
         if tick.time <= self.now and self.counts.get("ticks"):
