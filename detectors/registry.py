@@ -1,7 +1,8 @@
 """Every detector by name: what it takes, what it costs, what is proved about it.
 
 Names only, nothing is built or imported here; river's are built in `detectors.river_detectors`. Costs are microseconds
-per observation on one core, measured; they say which order of magnitude to expect, not more.
+per observation on one core, measured (river's with what `Watch` feeds again); they say which order of magnitude to
+expect, not more.
 """
 
 from __future__ import annotations
@@ -79,9 +80,11 @@ class Method:
 
 
 FAMILIES: tuple[Family, ...] = (
-    Family("failure", "detectors.failure", "a share of failures per run", 1.4, "exact"),
-    Family("silence", "detectors.silence", "arrivals in time", 1.0, "exact"),
-    Family("resolution", "detectors.resolution", "a share of failures per run", 0.5, "calibrated"),
+    Family("failure", "detectors.failure", "a share of failures per run", 3.0, "exact"),
+    Family("silence", "detectors.silence", "arrivals in time", 4.0, "exact"),
+    Family("loops", "detectors.loops", "the tool calls of a run, each", 1.0, "calibrated"),
+    Family("drift", "detectors.drift", "numbers, shares and words of a run, all channels at once", 100.0, "calibrated"),
+    Family("trees", "detectors.river_detectors", "a run as a vector of numbers", 25.0, "nothing"),
 )
 
 _SHARE = Parameter("number", 1e-12, 1.0 - 1e-12)
@@ -103,14 +106,14 @@ METHODS: tuple[Method, ...] = (
             "min_window_length": _COUNT,
             "grace_period": _COUNT,
         },
-        0.3,
+        0.8,
         200_000,
     ),
     Method(
         "river.drift.KSWIN",
         "numbers",
         {"alpha": _SHARE, "window_size": _WINDOW, "stat_size": _WINDOW, "seed": _SEED},
-        400.0,
+        350.0,
         1_500,
         kept="window_size",
         seeded=True,
@@ -125,7 +128,7 @@ METHODS: tuple[Method, ...] = (
             "alpha": Parameter("number", 0.0, 1.0),
             "mode": Parameter("word", words=("up", "down", "both")),
         },
-        0.9,
+        1.7,
         200_000,
     ),
     Method(
@@ -137,7 +140,7 @@ METHODS: tuple[Method, ...] = (
             "w": Parameter("whole", 0, 1e6),
             "seed": _SEED,
         },
-        0.3,
+        0.5,
         200_000,
         seeded=True,
     ),
@@ -145,21 +148,21 @@ METHODS: tuple[Method, ...] = (
         "river.drift.binary.DDM",
         "failures",
         {"warm_start": _COUNT, "warning_threshold": _LEVEL, "drift_threshold": _LEVEL},
-        0.8,
+        1.8,
         200_000,
     ),
     Method(
         "river.drift.binary.EDDM",
         "failures",
         {"warm_start": _COUNT, "alpha": _SHARE, "beta": _SHARE},
-        0.3,
+        0.9,
         200_000,
     ),
     Method(
         "river.drift.binary.FHDDM",
         "failures",
         {"sliding_window_size": _WINDOW, "confidence_level": _SHARE, "short_window_size": _WINDOW},
-        0.6,
+        1.5,
         200_000,
         inverted=True,
     ),
@@ -167,7 +170,7 @@ METHODS: tuple[Method, ...] = (
         "river.drift.binary.HDDMA",
         "failures",
         {**_HDDM, "two_sided_test": _FLAG},
-        5.3,
+        30.0,
         15_000,
         aliases=("river.drift.binary.HDDM_A",),
     ),
@@ -175,7 +178,7 @@ METHODS: tuple[Method, ...] = (
         "river.drift.binary.HDDMW",
         "failures",
         {**_HDDM, "lambda_val": _SHARE, "two_sided_test": _FLAG},
-        7.7,
+        20.0,
         10_000,
         aliases=("river.drift.binary.HDDM_W",),
     ),

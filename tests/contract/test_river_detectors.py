@@ -7,6 +7,7 @@ what the docs and `detectors.river_detectors` say of it must change as well.
 
 from __future__ import annotations
 
+import importlib
 import random
 from typing import Any
 
@@ -129,6 +130,18 @@ def test_the_defaults_can_be_built_and_every_edge_of_a_range_is_survived(method:
                 value = int(edge) if form.kind == "whole" else edge
                 found = river_detectors.problem(method, {name: value})
                 assert found is None or found[0] == name
+
+
+@pytest.mark.parametrize("family", registry.FAMILIES, ids=lambda family: family.name)
+def test_a_family_names_a_module_that_says_what_it_is(family: registry.Family) -> None:
+    assert importlib.import_module(family.module).__doc__
+    assert family.microseconds > 0.0
+
+
+def test_nothing_is_said_to_be_proved_of_what_is_rivers() -> None:
+    assert {family.proved for family in registry.FAMILIES if family.module == "detectors.river_detectors"} == {
+        "nothing"
+    }
 
 
 def test_a_stream_that_does_not_change_is_always_the_same() -> None:
