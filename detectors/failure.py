@@ -5,9 +5,11 @@ Valid for every conditional mean at or below `m`, without independence (T5). Two
 - `odds`: outcomes 0 or 1. Odds ratios 1.6, 2.5, 4, 8: q = odds(m) * r as a probability, L = q/m or (1-q)/(1-m).
 - `bounded`: shares of a run. Slopes 1, 2.5, 5, 9, each at most 0.99/m.
 
-A small null mean (below 1.25 %) has a grid of its own, six bets up to odds ratio 150 and slope 9 (0.11/m)^(3/4), most
-of the weight on the long ones: a tool that failed in 0.3 % of its calls and now in a quarter, one call a run, is found
-after 16 runs; with slopes up to 9 alone it took 25.
+Two longer bets (odds ratios 32 and 128; slopes 9 (0.11/m)^(1/2) and 9 (0.11/m)^(3/4)) get half of the weight where the
+null mean is small, below 1.25 %, and none elsewhere: a tool that failed in 0.3 % of its calls and now in a quarter, one
+call a run, is found after 16 runs; with slopes up to 9 alone it took 25. They go on betting where they get no weight.
+So slope * m never falls as m rises: where failures close before successes and are bet against an earlier, smaller mean,
+the bets are still fair.
 """
 
 from __future__ import annotations
@@ -20,13 +22,12 @@ SIZE = 6
 """Bets per node, the two longer ones included."""
 
 _RATIOS = (1.6, 2.5, 4.0, 8.0)
-_LONG_RATIOS = (1.6, 2.5, 6.0, 16.0, 48.0, 150.0)
+_LONG_RATIOS = (32.0, 128.0)
 _SLOPES = (1.0, 2.5, 5.0, 9.0)
-_MIDDLE = 6.0
 _SMALL = 0.0125
 """Null means below this have the longer bets: references up to 1 % with the default tolerance."""
 _EQUAL = (0.25, 0.25, 0.25, 0.25, 0.0, 0.0)
-_SMALL_WEIGHTS = (0.1, 0.1, 0.15, 0.2, 0.3, 0.15)
+_SMALL_WEIGHTS = (0.1, 0.1, 0.15, 0.15, 0.35, 0.15)
 LONG_WEIGHTS = (0.225, 0.225, 0.225, 0.225, 0.05, 0.05)
 """Weights of parents, whose children may have any reference."""
 
@@ -47,41 +48,28 @@ class Bets(NamedTuple):
 
 def bets(grid: Grid, mean: float) -> Bets:
     """The bets against a null mean in (0, 1)."""
-    small = mean < _SMALL
     if grid == "odds":
         # L = q/m for y = 1 is 1 + slope * (1 - m) with slope = (q - m) / (m * (1 - m)) = (r - 1) (1 + o) / (1 + r o)
         odds = mean / (1.0 - mean)
         whole = 1.0 + odds
-        if small:
-            a, b, c, d, e, f = _LONG_RATIOS
-            slopes = (
-                (a - 1.0) * whole / (1.0 + a * odds),
-                (b - 1.0) * whole / (1.0 + b * odds),
-                (c - 1.0) * whole / (1.0 + c * odds),
-                (d - 1.0) * whole / (1.0 + d * odds),
-                (e - 1.0) * whole / (1.0 + e * odds),
-                (f - 1.0) * whole / (1.0 + f * odds),
-            )
-        else:
-            a, b, c, d = _RATIOS
-            slopes = (
-                (a - 1.0) * whole / (1.0 + a * odds),
-                (b - 1.0) * whole / (1.0 + b * odds),
-                (c - 1.0) * whole / (1.0 + c * odds),
-                (d - 1.0) * whole / (1.0 + d * odds),
-                0.0,
-                0.0,
-            )
+        a, b, c, d = _RATIOS
+        e, f = _LONG_RATIOS
+        slopes = (
+            (a - 1.0) * whole / (1.0 + a * odds),
+            (b - 1.0) * whole / (1.0 + b * odds),
+            (c - 1.0) * whole / (1.0 + c * odds),
+            (d - 1.0) * whole / (1.0 + d * odds),
+            (e - 1.0) * whole / (1.0 + e * odds),
+            (f - 1.0) * whole / (1.0 + f * odds),
+        )
     else:
         cap = 0.99 / mean
         a, b, c, d = _SLOPES
-        if small:
-            half = math.sqrt(cap / d)
-            quarter = math.sqrt(half)
-            slopes = (a, b, _MIDDLE, d * quarter, d * half, d * half * quarter)  # none of them reaches the cap
-        else:
-            slopes = (min(a, cap), min(b, cap), min(c, cap), min(d, cap), 0.0, 0.0)
-    return Bets(mean, slopes, _SMALL_WEIGHTS if small else _EQUAL)
+        longest = max(cap / d, 1.0)
+        half = math.sqrt(longest)
+        long, longer = d * half, d * half * math.sqrt(half)
+        slopes = (min(a, cap), min(b, cap), min(c, cap), min(d, cap), min(long, cap), min(longer, cap))
+    return Bets(mean, slopes, _SMALL_WEIGHTS if mean < _SMALL else _EQUAL)
 
 
 def tolerated(reference: float, tolerance: float) -> float:

@@ -18,6 +18,16 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
+def _column(values: tuple[float, ...]) -> Floats:
+    return np.array(values)[:, np.newaxis]
+
+
+_RATIOS = _column(failure._RATIOS + failure._LONG_RATIOS)
+_SLOPES = _column(failure._SLOPES)
+_EQUAL = _column(failure._EQUAL)
+_SMALL_WEIGHTS = _column(failure._SMALL_WEIGHTS)
+
+
 def odds_of(rate: Floats, tolerance: Floats | float) -> Floats:
     """`failure.tolerated` for many rates."""
     odds = rate / (1.0 - rate) * tolerance
@@ -26,32 +36,21 @@ def odds_of(rate: Floats, tolerance: Floats | float) -> Floats:
 
 def slopes_of(grid: Grid, mean: Floats) -> tuple[Floats, Floats]:
     """`failure.bets` for many means: slopes and weights, a row per bet."""
-    small = mean < failure._SMALL
-    slopes = np.zeros((failure.SIZE, *mean.shape))
     if grid == "odds":
         odds = mean / (1.0 - mean)
         whole = 1.0 + odds
-        ratios = _column(failure._RATIOS)
-        slopes[:4] = (ratios - 1.0) * whole / (1.0 + ratios * odds)
+        slopes = (_RATIOS - 1.0) * whole / (1.0 + _RATIOS * odds)
     else:
         cap = 0.99 / mean
-        slopes[:4] = np.minimum(_column(failure._SLOPES), cap)
-    if not small.any():
-        return slopes, _column(failure._EQUAL)
-    if grid == "odds":
-        ratios = _column(failure._LONG_RATIOS)
-        longer = (ratios - 1.0) * whole / (1.0 + ratios * odds)
-    else:
-        a, b, _, d = failure._SLOPES
-        half = np.sqrt(cap / d)
-        quarter = np.sqrt(half)
-        flat = np.ones_like(mean)
-        longer = np.stack([a * flat, b * flat, failure._MIDDLE * flat, d * quarter, d * half, d * half * quarter])
-    return np.where(small, longer, slopes), np.where(small, _column(failure._SMALL_WEIGHTS), _column(failure._EQUAL))
-
-
-def _column(values: tuple[float, ...]) -> Floats:
-    return np.array(values)[:, np.newaxis]
+        longest = failure._SLOPES[-1]
+        half = np.sqrt(np.maximum(cap / longest, 1.0))
+        slopes = np.empty((failure.SIZE, *mean.shape))
+        slopes[:4] = _SLOPES
+        slopes[4] = longest * half
+        slopes[5] = longest * half * np.sqrt(half)
+        slopes = np.minimum(slopes, cap)
+    small = mean < failure._SMALL
+    return slopes, np.where(small, _SMALL_WEIGHTS, _EQUAL) if small.any() else _EQUAL
 
 
 class Lanes:

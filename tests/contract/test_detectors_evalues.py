@@ -5,6 +5,7 @@ And what the recursion makes of it (T1): expected pages never exceed the budget 
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Callable
@@ -55,6 +56,20 @@ def test_any_law_of_shares_with_a_mean_below_the_null_gives_at_most_one(
     values = [(bets.values(y), part) for y, part in law]
     for j in range(failure.SIZE):
         assert sum(Fraction(value[j]) * part for value, part in values) <= 1 + ROUNDING + slack
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_failures_may_be_bet_against_an_earlier_and_smaller_mean_than_successes(grid: failure.Grid) -> None:
+    """Failures that close first meet a smaller mean than the successes after them; both means are at least the true
+    one. That takes a slope * mean that never falls as the mean rises: the successes lose no less than they should."""
+    means = [0.001 * 1.07**i for i in range(100)]
+    for smaller, larger in itertools.pairwise(mean for mean in means if mean < 0.92):
+        first, then = failure.bets(grid, smaller), failure.bets(grid, larger)
+        bad, good = first.values(1.0), then.values(0.0)
+        for j in range(failure.SIZE):
+            assert first.slopes[j] * smaller <= then.slopes[j] * larger * (1.0 + 1e-12), (j, smaller)
+            expected = Fraction(smaller) * Fraction(bad[j]) + (1 - Fraction(smaller)) * Fraction(good[j])
+            assert expected <= 1 + ROUNDING, (j, smaller)
 
 
 @pytest.mark.parametrize("normal", [0.001, 0.05, 0.5])
