@@ -12,6 +12,8 @@ from monitor.intake import mapping
 from monitor.intake.assembler import Assembler
 from monitor.intake.dialects.reading import Role
 from monitor.intake.spans import LogRecord, Record, Span, SpanEvent
+from monitor.reading import Reader
+from schemas.config import Config
 from schemas.derive import keep_no_text
 from schemas.event import Event, encode
 
@@ -44,6 +46,12 @@ TEXTS: list[Any] = [
     None,
 ]
 texts = st.sampled_from(TEXTS)
+
+TOOL = {"version": "1", "arguments": {"type": "object", "required": ["order_id"]}}
+CONTRACT = {"tools": {"t": TOOL, "unknown": TOOL}, "claims": [{"output_matches": "Doe", "requires_tool": "t"}]}
+CONFIG = Config.model_validate(
+    {"components": [{"agent": "a", "contract": CONTRACT}, {"agent": "shop", "contract": {"tools": {"t": TOOL}}}]}
+)
 
 MARKS: list[dict[str, Any]] = [
     *({"gen_ai.operation.name": word} for word in ("invoke_agent", "invoke_workflow", "chat", "execute_tool")),
@@ -147,12 +155,12 @@ def lines(events: list[Event]) -> list[bytes]:
 @settings(max_examples=150, deadline=None)
 @given(st.data(), traces())
 def test_the_same_events_as_with_text_and_none_of_it_in_state(data: st.DataObject, records: list[Record]) -> None:
-    with_text = Assembler(keep_text=True)
+    with_text = Assembler(keep_text=True, reader=Reader(CONFIG))
     with_text.add(records, now=0.0)
     expected = lines([keep_no_text(event) for event in with_text.tick(100.0)])
 
     pieces = data.draw(st.permutations(records))
-    found, stored = Assembler(), dict[str, bytes]()
+    found, stored = Assembler(reader=Reader(CONFIG)), dict[str, bytes]()
     while pieces:
         size = data.draw(st.integers(1, len(pieces)))
         found.add(pieces[:size], now=0.0)
@@ -161,7 +169,7 @@ def test_the_same_events_as_with_text_and_none_of_it_in_state(data: st.DataObjec
             assert value is not None and SECRET.encode() not in value
             stored[key] = value
         if data.draw(st.booleans()):
-            found = Assembler()
+            found = Assembler(reader=Reader(CONFIG))
             found.load(stored.items())
     told = lines(found.tick(100.0))
     assert told == expected
@@ -177,7 +185,7 @@ def test_the_marks_stand_for_every_role() -> None:
 @settings(max_examples=100, deadline=None)
 @given(traces())
 def test_with_text_a_restart_changes_nothing(records: list[Record]) -> None:
-    whole, first, second = (Assembler(keep_text=True) for _ in range(3))
+    whole, first, second = (Assembler(keep_text=True, reader=Reader(CONFIG)) for _ in range(3))
     whole.add(records, now=0.0)
     first.add(records, now=0.0)
     second.load([(key, value) for key, value in first.changes() if value is not None])
