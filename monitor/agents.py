@@ -63,6 +63,8 @@ class Core(Struct, array_like=True):
     facts_begun: list[float] = []
     methods: list[bytes] = []
     """Kept in blocks of their own (`Methods.changes`); a restore puts them here, nothing else does."""
+    outputs: list[int] = field(default_factory=lambda: [0, 0])
+    pooled: dict[str, float] = {}
 
 
 class Settings(Struct, frozen=True):

@@ -114,11 +114,12 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.traffic, agent.loose_ids = core.traffic, core.loose_ids
     agent.first_seen, agent.last_seen = core.first_seen, core.last_seen
     agent.tracker.histogram, agent.tracker.next_block = core.histogram, core.next_block
-    agent.tracker.usual = core.usual
+    agent.tracker.usual, agent.tracker.outputs = core.usual, core.outputs
     agent.tracker.restore(runs)
     agent.slices.accounts.update(core.accounts)
     agent.slices.runs = float(core.runs)
     agent.slices.above.evidence, agent.slices.above.failed_runs = core.evidence, core.failed_runs
+    agent.slices.above.pooled = core.pooled
     agent.calls, agent.tracker.loop_mass = core.calls, core.loop_mass
     agent.slices.table.deploys, agent.slices.judged = core.deploys, core.judged
     agent.slices.facts.groups.update((group.key, group) for group in core.facts)
@@ -137,6 +138,7 @@ def _core(agent: Agent) -> Core:
         agent.slices.above.evidence, agent.slices.above.failed_runs, agent.tracker.usual,
         agent.calls, agent.tracker.loop_mass, agent.slices.table.deploys, agent.slices.judged,
         list(agent.slices.facts.groups.values()), agent.slices.facts.begun,
+        outputs=agent.tracker.outputs, pooled=agent.slices.above.pooled,
     )  # fmt: skip
 
 

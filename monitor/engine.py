@@ -20,8 +20,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
+from monitor import views
 from monitor.agents import Agent, Settings
 from monitor.blocks import VERSION, Blocks, Entry, put_back
+from monitor.evidence.above import Covers
 from monitor.evidence.aggregator import Aggregator
 from monitor.reading import Reader
 from monitor.runs import Closed
@@ -30,7 +32,7 @@ from schemas import limits
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
-from schemas.records import Ack, Control, EvidenceBatch, Grant, Tick
+from schemas.records import Ack, Control, Cover, EvidenceBatch, Grant, Pooled, Ruling, Tick
 from schemas.view import RunView
 
 Record = Event | Control
@@ -59,17 +61,18 @@ RECENT_RUNS = 200
 
 
 class Step(Struct):
-    """What came out of a batch. `grants` only from `Engine`; a partition gets its own from the log."""
+    """What came out of a batch. `rulings` only from `Engine`; a partition gets its own from the log."""
 
     findings: list[Finding] = []
     evidence: list[EvidenceBatch] = []
     closed: list[RunView] = []
-    grants: list[Grant] = []
+    rulings: list[Ruling] = []
 
 
 class _Clock(Struct, array_like=True):
     now: float
     counts: dict[str, int]
+    covers: list[Cover] = []
 
 
 class PartitionEngine:
@@ -86,6 +89,7 @@ class PartitionEngine:
         self.reader = Reader(config, self.counts)
         self.now = 0.0
         self.agents: dict[str, Agent] = {}
+        self.covers = Covers()
         self._blocks = Blocks()
         self._active: dict[str, None] = {}
         self._unsaved: dict[str, None] = {}
@@ -102,8 +106,10 @@ class PartitionEngine:
                 self._event(offset, record)
             elif isinstance(record, Tick):
                 self._tick(offset, record)
-            elif isinstance(record, Grant):
-                self._grant(offset, record)
+            elif isinstance(record, Grant | Pooled):
+                self._answer(record, offset)
+            elif isinstance(record, Cover):
+                self.covers.take(record)
             elif isinstance(record, Ack):
                 self._ack(offset, record)
         return step
@@ -135,7 +141,7 @@ class PartitionEngine:
         for name in self._unsaved:
             entries += self._blocks.save(self.agents[name])
         self._unsaved.clear()
-        clock = VERSION + msgspec.msgpack.encode(_Clock(self.now, self.counts))
+        clock = VERSION + msgspec.msgpack.encode(_Clock(self.now, self.counts, list(self.covers.known.values())))
         return [*entries, (f"engine/{self.partition}", clock)]
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
@@ -146,6 +152,8 @@ class PartitionEngine:
             saved = msgspec.msgpack.decode(clock[1:], type=_Clock)
             self.now = saved.now
             self.counts.update(saved.counts)
+            for cover in saved.covers:
+                self.covers.take(cover)
         for name, (core, nodes, runs) in self._blocks.restore(values.items()).items():
             agent = self._new_agent(name)
             put_back(agent, core, nodes, runs)
@@ -227,6 +235,8 @@ class PartitionEngine:
         self._count("ticks")
         if (tick.since is None or tick.since > before) and self.agents and before:
             self._blind(offset, before, tick)
+        if self.covers.known:
+            self.covers.forget(tick.time)
         while self._wakes and self._wakes[0][0] <= tick.time:
             self._pop_wake()
         active = sorted(self._active)
@@ -241,10 +251,10 @@ class PartitionEngine:
             for closed in agent.tick(tick.time):
                 self._closed(name, closed)
             self._schedule(agent)
-            evidence = agent.slices.above.take()
-            if evidence or agent.slices.asked:
+            evidence, pools = agent.slices.above.take(), agent.slices.above.ask()
+            if evidence or pools or agent.slices.asked:
                 asked, agent.slices.asked = tuple(agent.slices.asked), []
-                self._step.evidence.append(EvidenceBatch(name, self.partition, tick.time, evidence, asked))
+                self._step.evidence.append(EvidenceBatch(name, self.partition, tick.time, evidence, asked, pools))
 
     def _blind(self, offset: int, before: float, tick: Tick) -> None:
         """Nobody wrote ticks between `before` and the start of this writer: that time says nothing of the agents."""
@@ -256,20 +266,25 @@ class PartitionEngine:
                 agent.wake = before
                 self._active[name] = None
 
-    def _grant(self, offset: int, grant: Grant) -> None:
-        agent = self.agents.get(grant.agent)
-        if agent is not None and offset > agent.offset:
-            agent.offset = offset
-            agent.grant(grant, self.now)
-            self._unsaved[grant.agent] = None
+    def hear(self, rulings: Sequence[Ruling]) -> None:
+        """Rulings that do not come through the log: they belong to the tick that was stepped last."""
+        for ruling in rulings:
+            if isinstance(ruling, Cover):
+                self.covers.take(ruling)
+            else:
+                self._answer(ruling)
 
-    def grant(self, grants: Sequence[Grant]) -> None:
-        """Grants that do not come through the log: they belong to the tick that was stepped last."""
-        for grant in grants:
-            agent = self.agents.get(grant.agent)
-            if agent is not None:
-                agent.grant(grant, self.now)
-                self._unsaved[grant.agent] = None
+    def _answer(self, ruling: Grant | Pooled, offset: int | None = None) -> None:
+        agent = self.agents.get(ruling.agent)
+        if agent is None or (offset is not None and offset <= agent.offset):
+            return
+        agent.offset = agent.offset if offset is None else offset
+        if isinstance(ruling, Grant):
+            agent.grant(ruling, self.now)
+            agent.slices.above.ask_again()
+        else:
+            agent.slices.above.hear(ruling.rates)
+        self._unsaved[agent.name] = None
 
     # -- inner
 
@@ -277,6 +292,7 @@ class PartitionEngine:
         agent = self.agents[name] = Agent(
             name, self.now, self.partition, self.topology, self.settings, self.counts, self._emit
         )
+        agent.slices.above.covers = self.covers
         return agent
 
     def _schedule(self, agent: Agent) -> None:
@@ -302,23 +318,8 @@ class PartitionEngine:
         self._step.findings.append(finding)
 
     def _closed(self, agent: str, closed: Closed) -> None:
-        run = closed.run
         self._count("runs")
-        self._step.closed.append(
-            RunView(
-                run=run.run,
-                agent=agent,
-                version=run.version,
-                status="hung" if closed.status == "hung" else "error" if closed.status == "error" else "ok",
-                started=run.started,
-                duration_seconds=closed.duration_seconds,
-                tools={tool: calls for tool, (calls, _, _) in run.tools.items()},
-                failed_tools={tool: failed for tool, (_, failed, _) in run.tools.items() if failed},
-                outcome=closed.outcome,
-                error_type=closed.error_type,
-                parent_run=run.parent_run,
-            )
-        )
+        self._step.closed.append(views.of_run(agent, closed))
 
     def _remember(self, event: Event, agent: str) -> None:
         """Note whose run, session and user this is, for events that name no agent."""
@@ -342,7 +343,7 @@ class Engine:
         self.aggregator = Aggregator(config)
 
     def step(self, batch: Iterable[tuple[int, Record]]) -> Step:
-        """Advance by records of the log; evidence and grants are handed on at each tick."""
+        """Advance by records of the log; evidence and rulings are handed on at each tick."""
         step = Step()
         between: list[tuple[int, Record]] = []
         for item in batch:
@@ -379,7 +380,7 @@ class Engine:
             self.aggregator.take(evidence)
 
     def _close_tick(self, now: float, step: Step) -> None:
-        findings, grants = self.aggregator.tick(now)
+        findings, rulings = self.aggregator.tick(now)
         step.findings += findings
-        step.grants += grants
-        self.partition.grant(grants)
+        step.rulings += rulings
+        self.partition.hear(rulings)

@@ -25,7 +25,7 @@ from monitor.reading import Reader
 from monitor.runtime.store import StoreError, read_log
 from monitor.runtime.topic_log import SCHEME, TopicLogError, read_topic
 from schemas.event import BadEvent, Event, Reason, decode
-from schemas.records import CONTROL_PREFIX, Ack, Grant, Tick, decode_control, is_control
+from schemas.records import CONTROL_PREFIX, Ack, Ruling, Tick, decode_control, is_control
 
 GZIP = b"\x1f\x8b"
 SQLITE = b"SQLite format 3\0"
@@ -213,7 +213,7 @@ def _take(raw: bytes, place: str, history: History) -> None:
     try:
         if not raw.startswith(CONTROL_PREFIX):
             history.records.append(decode(raw))
-        elif not isinstance(record := decode_control(raw), Grant):
+        elif not isinstance(record := decode_control(raw), Ruling):
             history.records.append(record)
     except BadEvent as error:
         history.reject(place, error)

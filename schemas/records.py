@@ -46,7 +46,35 @@ class Ack(Struct, frozen=True, tag_field="kind", tag="forewarn.ack"):
     word: str
 
 
-Control = Tick | Grant | Ack
+class Cover(Struct, frozen=True, tag_field="kind", tag="forewarn.cover"):
+    """A node above agents fires: what it explains is its matter, not that of the agents below it.
+
+    `node`: its name, as in `Evidence`'s parents (`signal|level|value`). `since`: the onset; `until`: when it was over,
+    None while it fires. Runs that started before `until` are covered. Of two records the one with the later `time`
+    counts. All times in epoch seconds.
+    """
+
+    node: str
+    time: float
+    since: float
+    until: float | None = None
+
+
+class Pooled(Struct, frozen=True, tag_field="kind", tag="forewarn.pooled"):
+    """What is normal at most among the agents beside this one, for its nodes that know nothing of their own yet.
+
+    `rates`: cell → an upper rate in (0, 1); see `monitor.evidence.outages.cells`.
+    """
+
+    agent: str
+    time: float
+    rates: dict[str, float]
+
+
+Ruling = Grant | Cover | Pooled
+"""What the aggregator tells the partitions. Made anew from the same evidence, so no replay needs them."""
+
+Control = Tick | Grant | Cover | Pooled | Ack
 
 _decoder = msgspec.json.Decoder(Control)
 _encoder = msgspec.json.Encoder()
@@ -69,24 +97,27 @@ def encode_control(record: Control) -> bytes:
 
 
 class Evidence(Struct, frozen=True, omit_defaults=True):
-    """What one agent's runs of one tick say to one parent node.
+    """What one agent's runs of one tick say of one cell: a signal and where the runs took place.
 
-    `sums`: per bet, the sum of log L in units of 2**-32. `n` observations; `bad` and `expected`: sums of what was
-    seen and of what the references promised, in units of 2**-32. `runs`: the last ones that were bad.
+    `cell`: its name, see `monitor.evidence.outages.cells`. `sums`: per bet, the sum of log L in units of 2**-32; empty
+    where there were no bets. `n` observations; `bad` and `expected`: sums of what was seen and of what the references
+    promised, in units of 2**-32. `young`: how many of the observations came from nodes without a reference of their
+    own. `runs`: the last ones that were bad.
     """
 
-    node: str
+    cell: str
     sums: tuple[int, ...]
     n: int
     bad: int
     expected: int
     runs: tuple[str, ...] = ()
+    young: int = 0
 
 
 class EvidenceBatch(Struct, frozen=True, omit_defaults=True):
     """All evidence of one agent up to one tick. `(partition, agent, time)` is its name: seen once, counted once.
 
-    `accounts`: owners whose budget nodes of this agent want to drip from.
+    `accounts`: owners whose budget nodes of this agent want to drip from. `pools`: cells for which it wants `Pooled`.
     """
 
     agent: str
@@ -94,3 +125,4 @@ class EvidenceBatch(Struct, frozen=True, omit_defaults=True):
     time: float
     evidence: tuple[Evidence, ...] = ()
     accounts: tuple[str, ...] = ()
+    pools: tuple[str, ...] = ()

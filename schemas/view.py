@@ -25,6 +25,13 @@ class RunView(Struct, frozen=True, kw_only=True, gc=False):
     outcome: str | None = None
     error_type: str | None = None
     parent_run: str | None = None
+    silent: bool = False
+    """Whether it says ok and something that it did says otherwise: a loop and a broken contract included."""
+    silent_reason: str = ""
+    """Why it did not do what it says, in words, where neither of those two says so."""
+    looped: bool = False
+    violations: tuple[str, ...] = ()
+    """Rules of its contract that it broke."""
 
 
 class SignalView(Struct, frozen=True, kw_only=True):
@@ -70,13 +77,18 @@ class AgentView(Struct, frozen=True, kw_only=True):
 
 
 class BudgetView(Struct, frozen=True, kw_only=True):
-    """One owner's account in false pages: what was granted, what pages took."""
+    """One owner's account in false pages: what was granted, what pages took.
+
+    `facts` (broken contracts) and `repeats` of an episode are alerts that no budget pays for.
+    """
 
     owner: str
     granted: float
     spent: int
     notices_granted: float
     notices_spent: int
+    facts: int = 0
+    repeats: int = 0
 
 
 class Check(Struct, frozen=True):

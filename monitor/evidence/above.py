@@ -1,4 +1,7 @@
-"""What one agent tells the nodes above it: per tick and parent, a sum of log L and the counts that belong to it.
+"""What one agent tells the nodes above it, and what they told it.
+
+Per tick and cell, a sum of log L and the counts that belong to it go up. Down come covers (a node above fires, and what
+it explains is its matter) and pooled references for nodes that know nothing of their own yet.
 
 Not here: which observations are bet on (`monitor.evidence.slices`), what a parent makes of it
 (`monitor.evidence.aggregator`). Sums are integers, so they depend on what was told, never on the order.
@@ -6,57 +9,161 @@ Not here: which observations are bet on (`monitor.evidence.slices`), what a pare
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from detectors import failure, recursion
+from monitor.evidence.outages import cells
+from monitor.runs import Work
+from monitor.signals import TOOL_FAILED
 from schemas import limits
-from schemas.records import Evidence
+from schemas.records import Cover, Evidence
 
 NAMES = 2_000
-"""Combinations of signal and tool whose parents' names are kept at hand. More: they are worked out anew."""
+"""Combinations of signal, tool and place whose names are kept at hand. More: they are worked out anew."""
+POOLS = 200
+"""Cells of one agent for which a pooled reference is asked. Young nodes beyond tell their parents nothing."""
+COVER_SECONDS = 7 * 86400.0
+"""A node above that fires for longer covers nobody any more: agents speak for themselves again."""
+AFTER_SECONDS = 3600.0
+"""So long after its end a cover is remembered, for runs that began before."""
+_TO_ASK, _ASKED = -1.0, 0.0
+
+
+class Covers:
+    """The nodes above agents that fire, or did lately, as one partition knows them."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Cover] = {}
+
+    def take(self, cover: Cover) -> None:
+        """A record of the log; one that is older than what is known changes nothing."""
+        known = self.known.get(cover.node)
+        if known is None or known.time <= cover.time:
+            self.known[cover.node] = cover
+
+    def forget(self, now: float) -> None:
+        """Drop what is over."""
+        for name, cover in list(self.known.items()):
+            over = cover.time + COVER_SECONDS if cover.until is None else cover.until + AFTER_SECONDS
+            if over <= now:
+                del self.known[name]
 
 
 class Above:
-    """What the parents of one agent are to hear at the next tick."""
+    """What the parents of one agent are to hear at the next tick, and what the agent heard of them."""
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self.evidence: dict[str, list[int]] = {}
+        """Cell → sums of log L, then observations, bad, expected, of young nodes."""
         self.failed_runs: dict[str, list[str]] = {}
-        self._names: dict[tuple[str, str | None], tuple[str, ...]] = {}
+        self.pooled: dict[str, float] = {}
+        """Cell → pooled upper reference; not above zero while there is none."""
+        self.covers = Covers()
+        """Those of the partition, once the engine has handed them over."""
+        self._chains: dict[tuple[str, str | None, str], tuple[str, tuple[str, ...]]] = {}
+        self._places: dict[tuple[str | None, str | None], str] = {}
 
-    def tell(self, signal: str, tool: str | None, logs: tuple[int, ...], y: float, normal: float, run: str) -> None:
-        """Add one observation: `logs` of its bets in fixed point, or none where only counts are to be heard."""
-        bad, expected = round(y * recursion.SCALE), round(normal * recursion.SCALE)
-        for parent in self._parents(signal, tool):
-            sums = self.evidence.get(parent)
-            if sums is None:
-                sums = self.evidence[parent] = [0] * (failure.SIZE + 3)
-            for j, log in enumerate(logs):
-                sums[j] += log
-            sums[-3] += 1
-            sums[-2] += bad
-            sums[-1] += expected
-            if bad:
-                failed = self.failed_runs.setdefault(parent, [])
-                failed.append(run)
-                del failed[: -limits.EXAMPLE_RUNS]
+    def place(self, work: Work) -> str:
+        """Where a run took place, as far as it said so."""
+        where = (work.provider, work.model)
+        found = self._places.get(where)
+        if found is None:
+            if len(self._places) >= NAMES:
+                self._places.clear()
+            found = self._places[where] = cells.place_of(*where)
+        return found
+
+    def tell(
+        self, signal: str, tool: str | None, logs: tuple[int, ...], y: float, normal: float, run: str,
+        place: str = cells.NOWHERE, young: bool = False,
+    ) -> None:  # fmt: skip
+        """Add one observation: `logs` of its bets in fixed point, or none where only counts are to be heard.
+
+        `normal`: the reference behind the bets; `young`: it is a pooled one.
+        """
+        cell = self._chain(signal, tool, place)[0]
+        sums = self.evidence.get(cell)
+        if sums is None:
+            sums = self.evidence[cell] = [0] * (failure.SIZE + 4)
+        for j, log in enumerate(logs):
+            sums[j] += log
+        sums[-4] += 1
+        sums[-2] += round(normal * recursion.SCALE)
+        sums[-1] += young
+        if y > 0.0:
+            sums[-3] += round(y * recursion.SCALE)
+            failed = self.failed_runs.setdefault(cell, [])
+            failed.append(run)
+            del failed[: -limits.EXAMPLE_RUNS]
 
     def take(self) -> tuple[Evidence, ...]:
         """What was told since the last call."""
         if not self.evidence:
             return ()
         found = [
-            Evidence(name, tuple(s[:-3]), s[-3], s[-2], s[-1], tuple(self.failed_runs.get(name, ())))
+            Evidence(name, tuple(s[:-4]), s[-4], s[-3], s[-2], tuple(self.failed_runs.get(name, ())), s[-1])
             for name, s in sorted(self.evidence.items())
         ]
         self.evidence, self.failed_runs = {}, {}
         return tuple(found)
 
-    def _parents(self, signal: str, tool: str | None) -> tuple[str, ...]:
-        names = self._names.get((signal, tool))
-        if names is None:
-            owner_and_fleet = (f"{signal}|owner|{self.owner}", f"{signal}|fleet|")
-            names = owner_and_fleet if tool is None else (f"{signal}|tool|{tool}",)
-            if len(self._names) >= NAMES:
-                self._names.clear()
-            self._names[(signal, tool)] = names
-        return names
+    # -- covers
+
+    @property
+    def covering(self) -> bool:
+        """Whether any node above agents fires or did lately; while none does, nothing is covered."""
+        return bool(self.covers.known)
+
+    def covered(self, signal: str, tool: str | None, place: str, started: float) -> bool:
+        """Whether an observation of a run that started at `started` belongs to a node above that fires."""
+        return self._any_covers(self._chain(signal, tool, place)[1], started)
+
+    def tool_covered(self, tools: Iterable[str], started: float) -> bool:
+        """Whether one of the tools that failed in a run is covered: then all that the run shows is that tool's matter.
+
+        It is no evidence for other nodes above either.
+        """
+        return self._any_covers([cells.node_of(TOOL_FAILED.name, "tool", tool) for tool in tools], started)
+
+    # -- pooled references
+
+    def pooled_reference(self, signal: str, tool: str | None, place: str) -> float | None:
+        """What a node without a reference may be bet against above agents; asked for where it is not known yet."""
+        cell = self._chain(signal, tool, place)[0]
+        rate = self.pooled.get(cell)
+        if rate is None:
+            if len(self.pooled) < POOLS:
+                self.pooled[cell] = _TO_ASK
+            return None
+        return rate if rate > 0.0 else None
+
+    def hear(self, rates: dict[str, float]) -> None:
+        """The aggregator answers."""
+        self.pooled.update((cell, rate) for cell, rate in rates.items() if cell in self.pooled)
+
+    def ask(self) -> tuple[str, ...]:
+        """Cells that were not asked for yet."""
+        found = tuple([cell for cell, rate in self.pooled.items() if rate == _TO_ASK]) if self.pooled else ()
+        self.pooled.update(dict.fromkeys(found, _ASKED))
+        return found
+
+    def ask_again(self) -> None:
+        """Time went on: cells without an answer are asked for again when they are needed."""
+        self.pooled = {cell: rate for cell, rate in self.pooled.items() if rate > 0.0}
+
+    def _any_covers(self, names: Iterable[str], started: float) -> bool:
+        known = self.covers.known
+        found = [cover for name in names if (cover := known.get(name)) is not None]
+        return any(cover.until is None or started < cover.until for cover in found)
+
+    def _chain(self, signal: str, tool: str | None, place: str) -> tuple[str, tuple[str, ...]]:
+        """The cell of an observation and the nodes above agents that it feeds."""
+        key = (signal, tool, place)
+        found = self._chains.get(key)
+        if found is None:
+            cell = cells.cell_of(signal, tool, place)
+            if len(self._chains) >= NAMES:
+                self._chains.clear()
+            found = self._chains[key] = (cell, cells.chain_of(cell, self.owner))
+        return found

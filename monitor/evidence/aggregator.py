@@ -1,12 +1,15 @@
-"""Nodes above agents (tool, owner, fleet), fed with sums of log L per agent and tick, and the ledger.
+"""Nodes above agents (tool, model, provider, owner, fleet), fed with sums of log L per agent and tick, and the ledger.
 
 A parent multiplies in the same e-values that the agents' own nodes saw (T4). It bets for real only once two agents
 (the fleet: two owners) speak to it, because with one it would be that agent's node again; and what one agent explains
 is left to that agent's nodes, which know the version. What an agent said for a tick is taken once; what comes late
 goes into the next tick.
 
-Invariants: the state depends on which evidence came between two ticks, never on its order. One fault is paged by one
-node as far as this side can see to it: an agent that fires, or an owner that does, is no evidence for those above.
+Which node speaks is chosen (`monitor.evidence.outages.choice`), whichever crossed. While one fires, what belongs to it
+is no evidence for any other: agents hear of it by a `Cover`, and their earlier episodes of the same fault are absorbed.
+
+Invariants: the state depends on which evidence came between two ticks, never on its order. One fault is told by one
+node as far as this side can see to it.
 """
 
 from __future__ import annotations
@@ -16,51 +19,62 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from detectors import failure, recursion, shares
+from detectors import failure, recursion
 from monitor.evidence import parents, words
 from monitor.evidence.ledger import Book, Ledger
+from monitor.evidence.outages import cells, choice
+from monitor.evidence.outages.family import Family
 from monitor.evidence.parents import Parent
 from monitor.topology import Topology
 from schemas.config import Config
-from schemas.finding import Finding
-from schemas.records import Evidence, EvidenceBatch, Grant
+from schemas.finding import Finding, FindingStatus
+from schemas.records import Cover, Evidence, EvidenceBatch, Pooled, Ruling
 from schemas.view import BudgetView
 
 VERSION = b"\x01"
-PARENTS = 10_000
-"""Nodes above agents. More: no new ones, counted as `parents_refused`."""
-
-
 QUIET_SECONDS = 3600.0
 """A firing parent that hears nothing for so long says so, once."""
-_LEVELS = ("tool", "owner", "fleet")
+HOLD_SECONDS = 300.0
+"""So long a parent that could speak leaves the word to a better explanation that has another owner or is a tool."""
+TOGETHER_SECONDS = 1800.0
+"""Episodes that began at most so long before a parent's onset are the same fault."""
+EPISODES = 2_000
+"""Episodes of agents that are remembered. More: the oldest is not absorbed any more."""
 
 
 class _Clock(Struct, array_like=True):
     now: float
     heard: dict[str, float]
-    fired: list[tuple[str, str]]
-    """Parents, and agents below them that fired since the last tick."""
+    fired: list[tuple[str, ...]]
+    """Episodes of agents that began since the last tick, as signal, agent and tool."""
+
+
+class _Told(Struct, array_like=True):
+    """What was said lately; changes seldom."""
+
+    episodes: list[tuple[str, str, str, str, float]]
+    paid: list[str]
 
 
 class Aggregator:
-    """Evidence and findings of agents in; findings of parents and grants out."""
+    """Evidence and findings of agents in; findings of parents and rulings (grants, covers, pooled references) out."""
 
     def __init__(self, config: Config) -> None:
         self.counts: dict[str, int] = {}
         self._topology = Topology(config)
-        self._settings = config.detectors
         self.ledger = Ledger(config, self.counts)
-        self.parents: dict[str, Parent] = {}
+        self._family = Family(config, self._topology, self.ledger, self.counts)
+        self.parents = self._family.parents
         self._now = 0.0
         self._heard: dict[str, float] = {}
         self._heard_more = False
         self._pending: dict[str, dict[str, Evidence]] = {}
-        self._asked: list[tuple[str, str]] = []
-        self._fired: set[tuple[str, str]] = set()
-        self._firing: set[str] = set()
-        self._parents_of: dict[str, int] = {}
-        self._dirty: set[str] = set()
+        self._asked: set[tuple[str, str]] = set()
+        self._asked_pools: set[tuple[str, str]] = set()
+        self._fired: set[tuple[str, ...]] = set()
+        self._told_more = False
+        self._episodes: list[tuple[str, str, str, str, float]] = []
+        """Incident key, signal, agent, tool and onset of the agents' own episodes, the latest last."""
 
     def take(self, batch: EvidenceBatch) -> None:
         """What one agent's runs of one tick say. The same batch again changes nothing."""
@@ -70,53 +84,58 @@ class Aggregator:
         self._heard[batch.agent] = batch.time
         self._heard_more = True
         self.ledger.seen(batch.agent, batch.time)
-        self._asked += [(owner, batch.agent) for owner in batch.accounts]
+        self._asked.update((owner, batch.agent) for owner in batch.accounts)
+        self._asked_pools.update((batch.agent, cell) for cell in batch.pools)
         for evidence in batch.evidence:
-            by_agent = self._pending.setdefault(evidence.node, {})
+            by_agent = self._pending.setdefault(evidence.cell, {})
             earlier = by_agent.get(batch.agent)
             by_agent[batch.agent] = evidence if earlier is None else parents.add(earlier, evidence)
 
     def spend(self, findings: Iterable[Finding]) -> None:
-        """Findings of agents that began an episode: they were paid from their owner's budget."""
+        """Findings of agents that began an episode: bets are paid from their owner's budget."""
         for finding in findings:
-            if finding.status == "firing":
-                self.ledger.spend(finding.owner, finding.mode, finding.time)
-                agent, tool = finding.node.get("agent"), finding.node.get("tool")
-                if agent is not None:
-                    above = (f"tool|{tool}",) if tool else (f"owner|{self._topology.owner_of_agent(agent)}", "fleet|")
-                    self._fired |= {(f"{finding.signal}|{level}", agent) for level in above}
-                    self._heard_more = True
+            if finding.status != "firing":
+                continue
+            self.ledger.spend(finding)
+            self._heard_more = self._told_more = True
+            agent, tool = finding.node.get("agent"), finding.node.get("tool", "")
+            if agent is not None and finding.paid:
+                self._fired.add((finding.signal, agent, tool))
+                self._episodes.append((finding.incident_key, finding.signal, agent, tool, finding.onset))
+                del self._episodes[:-EPISODES]
 
-    def tick(self, now: float) -> tuple[list[Finding], list[Grant]]:
+    def tick(self, now: float) -> tuple[list[Finding], list[Ruling]]:
         """Close a tick: step the parents that heard something, and turn epochs that are over."""
         self._now = now
-        grants = self.ledger.tick(now)
-        for owner, agent in sorted(set(self._asked)):
+        rulings: list[Ruling] = []
+        grants, turned = self.ledger.tick(now)
+        rulings += grants
+        for owner in turned:
+            self._family.turn(owner, now)
+        for owner, agent in sorted(self._asked):
             grant = self.ledger.ask(owner, agent, now)
             if grant is not None:
-                grants.append(grant)
-        self._asked = []
-        for name, agent in sorted(self._fired):
-            if name in self.parents:
-                self._dirty.add(name)
-                if parents.leave_to(self.parents[name], agent, now):
-                    self._pending.get(name, {}).pop(agent, None)
+                rulings.append(grant)
+        by_parent = self._gather(now)
+        self._leave_to_agents(by_parent, now)
         findings: list[Finding] = []
-        for name in sorted(self._pending, key=_narrow_first):
-            parent = self._parent(name, now)
-            if parent is not None and self._pending[name]:
-                self._step(parent, self._pending[name], now, findings)
-        for name in sorted(self._firing):
-            parent = self.parents[name]
-            if parent.firing is not None and not parent.firing.quiet and now - parent.last >= QUIET_SECONDS:
-                parent.firing.quiet = True
-                self._dirty.add(name)
-                findings.append(parents.say(parent, "update", now, words.no_data_since(parent.last)))
-        self._pending = {}
-        self.spend(findings)
+        crossed = [
+            self.parents[name]
+            for name in sorted(by_parent, key=self._family.narrow_first)
+            if by_parent[name] and self._step(self.parents[name], by_parent[name], now, findings, rulings)
+        ]
+        for parent in crossed:
+            self._cross(parent, now, findings, rulings)
+        self._absorb_late(now, findings)
+        self._say_quiet(now, findings)
+        rulings += self._pools(now)
+        for finding in findings:
+            if finding.status == "firing":
+                self.ledger.spend(finding)
+                self._told_more = True
         self._heard_more |= bool(self._fired)
-        self._fired = set()
-        return findings, grants
+        self._pending, self._asked, self._asked_pools, self._fired = {}, set(), set(), set()
+        return findings, rulings
 
     def budgets(self) -> list[BudgetView]:
         """Granted and spent per owner."""
@@ -126,17 +145,21 @@ class Aggregator:
 
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call. To be called after a tick, when nothing is pending."""
-        changed: dict[str, Parent | Book | _Clock] = {
-            **{f"aggregator/parent/{name}": self.parents[name] for name in sorted(self._dirty)},
-            **{f"aggregator/book/{owner}": self.ledger.books[owner] for owner in sorted(self.ledger.dirty)},
-        }
-        if changed or self._heard_more:
-            changed["aggregator/clock"] = _Clock(self._now, self._heard, sorted(self._fired))
-        entries: list[tuple[str, bytes | None]] = [
-            (key, VERSION + msgspec.msgpack.encode(value)) for key, value in changed.items()
-        ]
-        self._heard_more = False
-        self._dirty.clear()
+        entries: list[tuple[str, bytes | None]] = []
+        for name in sorted(self._family.dirty):
+            parent = self.parents.get(name)
+            value = VERSION + msgspec.msgpack.encode(parent) if parent is not None else None
+            entries.append((f"aggregator/parent/{name}", value))
+        books = [(owner, self.ledger.books[owner]) for owner in sorted(self.ledger.dirty)]
+        entries += [(f"aggregator/book/{owner}", VERSION + msgspec.msgpack.encode(book)) for owner, book in books]
+        if entries or self._heard_more:
+            clock = _Clock(self._now, self._heard, sorted(self._fired))
+            entries.append(("aggregator/clock", VERSION + msgspec.msgpack.encode(clock)))
+        if self._told_more:
+            told = _Told(self._episodes, list(self.ledger.episodes))
+            entries.append(("aggregator/told", VERSION + msgspec.msgpack.encode(told)))
+        self._heard_more = self._told_more = False
+        self._family.dirty.clear()
         self.ledger.dirty.clear()
         return entries
 
@@ -144,112 +167,169 @@ class Aggregator:
         """Put back saved entries; keys of others are ignored."""
         for key, value in entries:
             if key.startswith("aggregator/parent/"):
-                parent = msgspec.msgpack.decode(value[1:], type=Parent)
-                self._put_back(parent)
+                self._family.put_back(msgspec.msgpack.decode(value[1:], type=Parent))
             elif key.startswith("aggregator/book/"):
-                book = msgspec.msgpack.decode(value[1:], type=Book)
-                self.ledger.restore(book)
+                self.ledger.restore(msgspec.msgpack.decode(value[1:], type=Book))
             elif key == "aggregator/clock":
                 clock = msgspec.msgpack.decode(value[1:], type=_Clock)
                 self._now, self._heard, self._fired = clock.now, clock.heard, set(clock.fired)
-        for name in sorted(self.parents):
-            parent = self.parents[name]
-            if parent.share == 0.0:
-                parent.share = self._share(parent.owner)
+            elif key == "aggregator/told":
+                told = msgspec.msgpack.decode(value[1:], type=_Told)
+                self._episodes, self.ledger.episodes = told.episodes, dict.fromkeys(told.paid)
 
-    # -- inner
+    # -- a tick
 
-    def _step(self, parent: Parent, by_agent: dict[str, Evidence], now: float, findings: list[Finding]) -> None:
-        self._dirty.add(parent.name)
-        for agent in sorted(by_agent):
-            speaker = agent if parent.level != "fleet" else self._topology.owner_of_agent(agent)
-            parents.note(parent, agent, speaker, by_agent[agent])
+    def _gather(self, now: float) -> dict[str, dict[str, Evidence]]:
+        """Parent → agent → what is evidence for it. What belongs to a parent that fires is nobody else's."""
+        found: dict[str, dict[str, Evidence]] = {}
+        for cell in sorted(self._pending):
+            for agent, evidence in sorted(self._pending[cell].items()):
+                chain = cells.chain_of(cell, self._topology.owner_of_agent(agent))
+                if not chain:
+                    self._count("evidence_unknown")
+                firing = [name for name in chain if name in self._family.firing]
+                for name in firing or chain:
+                    if self._family.get(name, now) is not None:
+                        by_agent = found.setdefault(name, {})
+                        earlier = by_agent.get(agent)
+                        by_agent[agent] = evidence if earlier is None else parents.add(earlier, evidence)
+        return found
+
+    def _leave_to_agents(self, by_parent: dict[str, dict[str, Evidence]], now: float) -> None:
+        """An agent that fired says its fault itself: those above lose their evidence to it, unless others fail too."""
+        for signal, agent, tool in sorted(self._fired):
+            for name in self._family.of_signal(signal):
+                parent = self.parents[name]
+                if _concerns(parent, signal, agent, tool) and parents.leave_to(parent, agent, now):
+                    self._family.dirty.add(name)
+                    by_parent.get(name, {}).pop(agent, None)
+
+    def _step(
+        self, parent: Parent, by_agent: dict[str, Evidence], now: float, findings: list[Finding], rulings: list[Ruling]
+    ) -> bool:
+        """One tick's evidence of one parent; True if there is enough for a page."""
+        self._family.dirty.add(parent.name)
         total = parents.total([by_agent[agent] for agent in sorted(by_agent)])
-        rate = self.ledger.parent_rate(parent.owner, parent.mode) * parent.share
-        flowed = rate * max(now - parent.last, 0.0)
-        parent.last = max(now, parent.last)
+        speakers = (
+            sorted({self._topology.owner_of_agent(agent) for agent in by_agent})
+            if parent.level == "fleet"
+            else sorted(by_agent)
+        )
+        parents.note(parent, by_agent, total, speakers, now)
+        flowed = parents.drip(parent, now, self.ledger.parent_rate(parent.owner, parent.mode))
         if parent.firing is not None:
             if parents.observe_firing(parent, total):
-                self._resolve(parent, "the signal is back", now, findings)
+                self._resolve(parent, "the signal is back", now, findings, rulings)
             elif parents.has_news(parent, now):
-                findings.append(parents.say(parent, "update", now))
-            return
-        fleet = f"{parent.signal}|fleet|"
-        if len(parent.speakers) < parents.SPEAKERS or (parent.level == "owner" and fleet in self._firing):
-            return
-        if parent.level == "fleet" and self._firing:
-            owned = {agent: f"{parent.signal}|owner|{self._topology.owner_of_agent(agent)}" for agent in by_agent}
-            by_agent = {agent: piece for agent, piece in by_agent.items() if owned[agent] not in self._firing}
-            if not by_agent:
-                return
-            total = parents.total([by_agent[agent] for agent in sorted(by_agent)])
+                findings.append(self._said(parent, "update", now))
+            return False
+        if len(parent.speakers) < parents.SPEAKERS or not total.sums:
+            return False
         parents.date(parent, by_agent, total, now)
-        if recursion.step_sums(parent.evidence, total.sums, failure.LONG_WEIGHTS, flowed):
-            if parents.explained_by(parent) is not None:
-                self._count("left_to_agents")
-                parents.silence_evidence(parent, now)
+        before = list(parent.evidence)
+        if not recursion.step_sums(parent.evidence, total.sums, failure.LONG_WEIGHTS, flowed):
+            return False
+        parent.evidence = before  # until it is known whether it speaks; less evidence is always valid
+        return True
+
+    def _cross(self, parent: Parent, now: float, findings: list[Finding], rulings: list[Ruling]) -> None:
+        """A parent has enough evidence for a page: who speaks, and whether at once."""
+        if parent.firing is not None or parent.cusum <= 0.0:
+            return  # another node spoke for it in this tick
+        alone = parents.explained_by(parent)
+        if alone is not None and not parents.is_young(parent, alone):
+            self._count("left_to_agents")
+            parents.silence_evidence(parent, now)
+            return
+        beside = [self.parents[name] for name in self._family.of_signal(parent.signal)]
+        chosen = parent if alone is not None or parent.level == "tool" else choice.explains(parent, beside)
+        if chosen.owner != parent.owner or self._is_of_tool(parent):
+            parent.held = parent.held or now
+            if now - parent.held < HOLD_SECONDS:
+                self._count("left_to_others")
                 return
-            parents.fire(parent, now)
-            self._firing.add(parent.name)
-            findings.append(parents.say(parent, "firing", now))
-            if parent.level == "owner" and fleet in self.parents:
-                self._dirty.add(fleet)
-                parents.silence_evidence(self.parents[fleet], now)
+            chosen = parent
+        parents.fire(chosen, parent, now)
+        self._family.firing.add(chosen.name)
+        self._family.dirty |= {chosen.name, parent.name}
+        for other in self._family.sharing(chosen):
+            self._family.dirty.add(other.name)
+            if other.firing is None:
+                parents.silence_evidence(other, now)
+            elif other.signal == chosen.signal and other.firing.onset >= chosen.onset - TOGETHER_SECONDS:
+                parents.absorb(chosen, other.firing.incident_key, _side(other))
+        for key, signal, agent, tool, onset in self._episodes:
+            if onset >= chosen.onset - TOGETHER_SECONDS and _concerns(chosen, signal, agent, tool):
+                parents.absorb(chosen, key, f"agent={agent}")
+        findings.append(self._said(chosen, "firing", now))
+        rulings.append(Cover(chosen.name, now, chosen.onset))
 
-    def _resolve(self, parent: Parent, reason: str, now: float, findings: list[Finding]) -> None:
-        findings.append(parents.say(parent, "resolved", now, reason))
+    def _is_of_tool(self, parent: Parent) -> bool:
+        tools = [self.parents[name] for name in self._family.of_signal("tool.failed")]
+        return parent.level != "tool" and parent.signal != "tool.failed" and choice.fault_of_tool(parent, tools)
+
+    def _absorb_late(self, now: float, findings: list[Finding]) -> None:
+        """Agents that spoke while the cover was on its way to them."""
+        fired = {(signal, agent) for signal, agent, _ in self._fired}
+        if not fired:
+            return
+        for name in sorted(self._family.firing):
+            parent = self.parents[name]
+            if parent.firing is None or parent.firing.began == now:
+                continue
+            late = [
+                parents.absorb(parent, key, f"agent={agent}")
+                for key, signal, agent, tool, onset in self._episodes
+                if (signal, agent) in fired and onset >= parent.firing.onset - TOGETHER_SECONDS
+                and _concerns(parent, signal, agent, tool)
+            ]  # fmt: skip
+            if any(late):
+                self._family.dirty.add(name)
+                findings.append(self._said(parent, "update", now))
+
+    def _say_quiet(self, now: float, findings: list[Finding]) -> None:
+        for name in sorted(self._family.firing):
+            parent = self.parents[name]
+            since = parents.spoken_to(parent)
+            if parent.firing is not None and not parent.firing.quiet and now - since >= QUIET_SECONDS:
+                parent.firing.quiet = True
+                self._family.dirty.add(name)
+                findings.append(self._said(parent, "update", now, words.no_data_since(since)))
+
+    def _pools(self, now: float) -> list[Pooled]:
+        """Answers to agents whose nodes know nothing of their own yet; where nobody knows more, none."""
+        rates: dict[str, dict[str, float]] = {}
+        for agent, cell in sorted(self._asked_pools):
+            chain = cells.chain_of(cell, self._topology.owner_of_agent(agent))
+            known = [parents.upper_reference(self.parents[name]) for name in chain if name in self.parents]
+            upper = next((rate for rate in known if rate is not None), None)
+            if upper is not None:
+                rates.setdefault(agent, {})[cell] = upper
+        return [Pooled(agent, now, found) for agent, found in rates.items()]
+
+    def _resolve(self, parent: Parent, reason: str, now: float, findings: list[Finding], rulings: list[Ruling]) -> None:
+        assert parent.firing is not None
+        findings.append(self._said(parent, "resolved", now, reason))
+        rulings.append(Cover(parent.name, now, parent.firing.onset, now))
         parents.end(parent, now)
-        self._firing.discard(parent.name)
-        self._dirty.add(parent.name)
+        self._family.firing.discard(parent.name)
 
-    def _put_back(self, parent: Parent) -> None:
-        """A saved parent; if the YAML gave it another owner or voice, its evidence starts anew."""
-        owner, mode = self._owner(parent.level, parent.value), self._mode(parent.signal)
-        if (parent.owner, parent.mode) != (owner, mode):
-            if parent.owner != owner:
-                parent.share = 0.0  # until all of its new owner's are counted
-            parent.owner, parent.mode = owner, mode
-            parents.silence_evidence(parent, parent.last)
-            self._dirty.add(parent.name)
-        self.parents[parent.name] = parent
-        if parent.share > 0.0:
-            self._parents_of[owner] = self._parents_of.get(owner, 0) + 1
-        if parent.firing is not None:
-            self._firing.add(parent.name)
-
-    def _parent(self, name: str, now: float) -> Parent | None:
-        parent = self.parents.get(name)
-        if parent is not None:
-            return parent
-        if len(self.parents) >= PARENTS:
-            self._count("parents_refused")
-            return None
-        signal, level, value = name.split("|", 2)
-        owner = self._owner(level, value)
-        parent = self.parents[name] = Parent(
-            name, signal, level, value, owner, [0.0] * failure.SIZE, now, self._share(owner), self._mode(signal), {},
-            onset=now,
-        )  # fmt: skip
-        return parent
-
-    def _owner(self, level: str, value: str) -> str:
-        if level == "owner":
-            return value
-        declared = self._topology.declared_owner_of_tool(value) if level == "tool" else None
-        return declared or self._topology.default_owner
-
-    def _mode(self, signal: str) -> str:
-        setting = self._settings.get(signal)
-        return (setting.mode if setting is not None else None) or "page"
-
-    def _share(self, owner: str) -> float:
-        """The part of what an owner's parents drip that the next of them gets."""
-        index = self._parents_of[owner] = self._parents_of.get(owner, 0) + 1
-        return shares.newcomer_share(0, index)
+    def _said(self, parent: Parent, status: FindingStatus, now: float, reason: str = "") -> Finding:
+        beside = [self.parents[name] for name in self._family.of_signal(parent.signal)]
+        return parents.say(parent, status, now, reason, choice.unaffected(parent, beside))
 
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
 
 
-def _narrow_first(name: str) -> tuple[int, str]:
-    return (_LEVELS.index(name.split("|", 2)[1]), name)
+def _concerns(parent: Parent, signal: str, agent: str, tool: str) -> bool:
+    """Whether an agent's episode is of what the parent says."""
+    if signal != parent.signal or agent not in parent.members:
+        return False
+    return parent.level != "tool" or tool == parent.value
+
+
+def _side(parent: Parent) -> str:
+    """How a finding names a node above agents among those that are affected."""
+    labels = cells.labels_of(parent.level, parent.value)
+    return f"{parent.level}={labels[parent.level]}" if labels else "fleet"

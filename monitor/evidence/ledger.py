@@ -1,18 +1,26 @@
 """The ledger of the alert budget: what each owner's accounts may drip, epoch by epoch.
 
-A part of an owner's budget is for nodes above agents, the rest for agents; within each the known accounts share by
-`detectors.shares`, with a reserve for those that come meanwhile. Epochs start short, so that an owner's first agents
-share fairly soon, and grow to an hour. All grants of one owner together never exceed the budget, whatever the traffic
-does, because a grant depends on nothing but who was seen before it.
+A part of an owner's budget is for nodes above agents, the rest for agents; within each the known ones share by
+`detectors.shares`, with a reserve for those that come meanwhile. Nodes above agents share by signal and level first, so
+that hundreds of tools take nothing from the one fleet. Epochs start short, so that an owner's first agents share fairly
+soon, and grow to an hour. All grants of one owner together never exceed the budget, whatever the traffic does, because
+a grant depends on nothing but who was seen before it.
+
+Spent is what a bet cost. Facts and repeats of an episode cost nothing and are counted apart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
 from msgspec import Struct
 
 from detectors import shares
+from detectors.shares import Split
 from monitor.signals import AGGREGATOR_SHARE
 from schemas.config import Config, Owner
+from schemas.finding import Finding
 from schemas.records import Grant
 from schemas.view import BudgetView
 
@@ -24,6 +32,8 @@ FORGET_SECONDS = 7 * 86400.0
 """An account that asked for nothing for so long no longer counts as known."""
 ACCOUNTS = 100_000
 """Accounts of one owner. More get nothing, counted as `accounts_refused`; nodes above agents still watch them."""
+EPISODES = 1_000
+"""Episodes that were paid and are known again, of all owners. A repeat of an older one is paid again."""
 
 
 class Book(Struct, array_like=True):
@@ -44,6 +54,10 @@ class Book(Struct, array_like=True):
     """Expected false alarms granted in earlier epochs."""
     pages: int = 0
     notices: int = 0
+    parents: Split = msgspec.field(default_factory=Split)
+    """How nodes above agents share their part in this epoch."""
+    facts: int = 0
+    repeats: int = 0
 
 
 class Ledger:
@@ -55,6 +69,8 @@ class Ledger:
         self.books: dict[str, Book] = {}
         self._owners_of: dict[str, set[str]] = {}
         self.dirty: set[str] = set()
+        self.episodes: dict[str, None] = {}
+        """Incident keys of the episodes that were paid, the latest last."""
 
     def ask(self, owner: str, agent: str, now: float) -> Grant | None:
         """An agent has nodes of this owner and no grant for them; asked again, it gets the same again."""
@@ -85,23 +101,40 @@ class Ledger:
         for agent in book.accounts:
             self._owners_of.setdefault(agent, set()).add(book.owner)
 
-    def tick(self, now: float) -> list[Grant]:
-        """New grants for every owner whose epoch is over."""
-        grants = []
-        for owner in sorted(self.books):
-            book = self.books[owner]
-            if now >= book.end:
-                grants += self._turn(book, now)
-        return grants
+    def tick(self, now: float) -> tuple[list[Grant], list[str]]:
+        """New grants for every owner whose epoch is over, and who these owners are: their parents share anew."""
+        grants: list[Grant] = []
+        turned = [owner for owner in sorted(self.books) if now >= self.books[owner].end]
+        for owner in turned:
+            grants += self._turn(self.books[owner], now)
+        return grants, turned
 
-    def spend(self, owner: str, mode: str, now: float) -> None:
-        """An alert was raised from this owner's budget."""
+    def split_parents(self, owner: str, groups: Mapping[str, int], weights: Mapping[str, float]) -> Split:
+        """The epoch of an owner's nodes above agents, from how many there are in each group."""
+        split = self.books[owner].parents = shares.split(groups, weights)
+        self.dirty.add(owner)
+        return split
+
+    def parent_comes(self, owner: str, group: str, now: float) -> float:
+        """The share of a new node above agents of all that parents of its owner drip."""
         book = self._book(owner, now)
         self.dirty.add(owner)
-        if mode == "page":
-            book.pages += 1
+        return book.parents.newcomer(group)
+
+    def spend(self, finding: Finding) -> None:
+        """An episode began: a bet takes it from its owner's budget; facts and repeats are only counted."""
+        book = self._book(finding.owner, finding.time)
+        self.dirty.add(finding.owner)
+        if not finding.paid:
+            book.facts += 1
+        elif finding.incident_key in self.episodes:
+            book.repeats += 1
         else:
-            book.notices += 1
+            self.episodes[finding.incident_key] = None
+            while len(self.episodes) > EPISODES:
+                del self.episodes[next(iter(self.episodes))]
+            book.pages += finding.mode == "page"
+            book.notices += finding.mode == "notice"
 
     def parent_rate(self, owner: str, mode: str) -> float:
         """What all nodes above agents of this owner may drip together, per second."""
@@ -120,6 +153,8 @@ class Ledger:
                     spent=book.pages,
                     notices_granted=book.notice_granted + part * self._budget(owner, "notice") * elapsed,
                     notices_spent=book.notices,
+                    facts=book.facts,
+                    repeats=book.repeats,
                 )
             )
         return found
@@ -140,7 +175,9 @@ class Ledger:
         elapsed = book.end - book.start
         book.page_granted += part * self._budget(book.owner, "page") * elapsed
         book.notice_granted += part * self._budget(book.owner, "notice") * elapsed
-        book.length = SHORTEST_EPOCH if book.newcomers else min(2.0 * book.length, LONGEST_EPOCH)
+        book.length = (
+            SHORTEST_EPOCH if book.newcomers or book.parents.newcomers else min(2.0 * book.length, LONGEST_EPOCH)
+        )
         book.start, book.end = now, now + book.length
         for agent in [agent for agent, (at, _) in book.accounts.items() if at + FORGET_SECONDS <= now]:
             del book.accounts[agent]

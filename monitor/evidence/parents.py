@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import msgspec
 from msgspec import Struct
 
 from detectors import recursion, resolution
 from monitor.evidence import words
 from monitor.evidence.nodes import UPDATE_SECONDS, Firing
+from monitor.evidence.outages import cells, past
 from schemas import limits
 from schemas.finding import Finding, FindingStatus
 from schemas.records import Evidence
@@ -19,6 +21,10 @@ SPEAKERS = 2
 MEMBERS = 1_000
 """Agents that one parent tells apart. More: they count, but are not named."""
 NAMED = 5
+ABSORBED = 100
+"""Episodes of agents that one of a parent absorbs. More: the latest are told as they are."""
+AFFECTED = 20
+"""Agents that a finding names as affected, those that had spoken up first."""
 EXPLAINS = 0.7
 """Part of the excess that one agent must explain for it to be that agent's fault."""
 ALIKE = 0.5
@@ -26,10 +32,18 @@ ALIKE = 0.5
 TOGETHER_SECONDS = 600.0
 """Two agents that fire within so long are no matter of one agent."""
 _ONSET_BET = 1
+_SHOWS = 2.0
+"""Standard errors by which others must be worse than expected to be seen to fail as well."""
+_POOL_LEAST = 200.0
+"""Observations from which a pooled reference is made."""
+_POOL_SPREAD = 2.0
+"""Standard deviations between agents that an upper reference lies above their mean."""
+_POOL_HIGHEST = 0.5
+"""Agents that normally fail more often than so are no help for others."""
 
 
 class Parent(Struct, array_like=True):
-    """State of one parent node. `members`: agent → [observations, bad, expected] since the onset."""
+    """State of one parent node. `members`: agent → [observations, bad, expected, of young nodes] since the onset."""
 
     name: str
     signal: str
@@ -55,14 +69,26 @@ class Parent(Struct, array_like=True):
     left_to: str = ""
     left_at: float = 0.0
     """The agent that fired last, to which this node left its evidence, and when."""
+    pending: float = 0.0
+    """Dripped at earlier shares and not yet used."""
+    past: list[list[float]] = []
+    """See `monitor.evidence.outages.past`."""
+    normal: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Of the references that agents have: observations, and the sums of reference and of its square over them."""
+    held: float = 0.0
+    """Since when it could speak and leaves it to another one that explains the fault better."""
+    watched: str = ""
+    """The node whose evidence crossed, while this one fires."""
+    absorbs: list[list[str]] = []
+    """Episodes that this one absorbs while it fires: incident key, agent or node."""
 
 
 def add(one: Evidence, other: Evidence) -> Evidence:
     """Two pieces of evidence for the same node as one."""
     sums = tuple([a + b for a, b in zip(one.sums, other.sums, strict=True)]) if one.sums and other.sums else ()
     return Evidence(
-        one.node, sums or one.sums or other.sums, one.n + other.n, one.bad + other.bad,
-        one.expected + other.expected, (*one.runs, *other.runs)[-limits.EXAMPLE_RUNS :],
+        one.cell, sums or one.sums or other.sums, one.n + other.n, one.bad + other.bad,
+        one.expected + other.expected, (*one.runs, *other.runs)[-limits.EXAMPLE_RUNS :], one.young + other.young,
     )  # fmt: skip
 
 
@@ -75,20 +101,26 @@ def total(evidence: Iterable[Evidence]) -> Evidence:
     return result
 
 
-def note(parent: Parent, agent: str, speaker: str, evidence: Evidence) -> None:
-    """Count what one agent said; `speaker` is who is told apart (an owner, for the fleet)."""
-    if len(parent.speakers) < SPEAKERS and speaker not in parent.speakers:
-        parent.speakers = [*parent.speakers, speaker]
-    counts = parent.members.get(agent)
-    if counts is None and len(parent.members) < MEMBERS:
-        counts = parent.members[agent] = [0.0, 0.0, 0.0]
-    if counts is not None:
-        counts[0] += evidence.n
-        counts[1] += evidence.bad / recursion.SCALE
-        counts[2] += evidence.expected / recursion.SCALE
-    parent.total_n += evidence.n
-    parent.total_bad += evidence.bad / recursion.SCALE
-    parent.examples = [*parent.examples, *evidence.runs][-limits.EXAMPLE_RUNS :]
+def note(parent: Parent, by_agent: dict[str, Evidence], tick: Evidence, speakers: Iterable[str], now: float) -> None:
+    """Count what was said in a tick. `speakers`: who is told apart (agents; owners, for the fleet)."""
+    for speaker in speakers:
+        if len(parent.speakers) < SPEAKERS and speaker not in parent.speakers:
+            parent.speakers = [*parent.speakers, speaker]
+    for agent in sorted(by_agent):
+        evidence = by_agent[agent]
+        counts = parent.members.get(agent)
+        if counts is None and len(parent.members) < MEMBERS:
+            counts = parent.members[agent] = [0.0, 0.0, 0.0, 0.0]
+        if counts is not None:
+            for j, count in enumerate(_counts(evidence)):
+                counts[j] += count
+        if parent.firing is None and evidence.n > evidence.young:
+            _pool(parent, evidence)
+    n, bad, expected, _ = _counts(tick)
+    past.note(parent.past, now, (n, bad, expected))
+    parent.total_n += n
+    parent.total_bad += bad
+    parent.examples = [*parent.examples, *tick.runs][-limits.EXAMPLE_RUNS :]
 
 
 def date(parent: Parent, by_agent: dict[str, Evidence], tick: Evidence, now: float) -> None:
@@ -100,27 +132,63 @@ def date(parent: Parent, by_agent: dict[str, Evidence], tick: Evidence, now: flo
         parent.examples = list(tick.runs)
     logs = tick.sums[_ONSET_BET] / recursion.SCALE
     parent.cusum = max(parent.cusum, 1.0) * math.exp(max(min(logs, recursion.LOG_CAP), -recursion.LOG_CAP))
-    n, bad, expected = _counts(tick)
+    n, bad, expected, _ = _counts(tick)
     parent.n += n
     parent.bad += bad
     parent.expected += expected
 
 
-def fire(parent: Parent, now: float) -> None:
-    """Begin an episode from what was counted since the onset."""
+def drip(parent: Parent, now: float, rate: float) -> float:
+    """What flowed into the node since its last step. `rate`: of all parents of its owner together, per second."""
+    flowed = parent.pending + parent.share * rate * max(now - parent.last, 0.0)
+    parent.last = max(now, parent.last)
+    parent.pending = 0.0
+    return flowed
+
+
+def spoken_to(parent: Parent) -> float:
+    """The last tick at which an agent said something to this node."""
+    return parent.past[-1][0] if parent.past else parent.last
+
+
+def upper_reference(parent: Parent) -> float | None:
+    """A rate that few agents below this node exceed while nothing is wrong; None where too little is known.
+
+    Mean and two standard deviations between agents of the references that they have, each weighted by its runs, and two
+    standard errors of the mean. For nodes that know nothing of their own: calibrated, not proved.
+    """
+    n, whole, squares = parent.normal
+    if n < _POOL_LEAST or len(parent.speakers) < SPEAKERS:
+        return None
+    mean = whole / n
+    spread = math.sqrt(max(squares / n - mean * mean, 0.0)) + math.sqrt(mean * (1.0 - mean) / n)
+    upper = mean + _POOL_SPREAD * spread
+    return upper if 0.0 < upper <= _POOL_HIGHEST else None
+
+
+def fire(parent: Parent, crossed: Parent, now: float) -> None:
+    """Begin an episode from what was counted since the onset; `crossed`: the node whose evidence was enough."""
+    if parent is not crossed:
+        parent.onset = crossed.onset
+        parent.n, parent.bad, parent.expected = past.since(parent.past, crossed.onset)
+        if parent.cusum <= 1.0:
+            parent.members = {agent: list(counts) for agent, counts in crossed.members.items()}
+        parent.examples = parent.examples or list(crossed.examples)
     n = max(parent.n, 1.0)
     normal = min(max(parent.expected / n, 0.001), 0.9)
     before_n = max(parent.total_n - parent.n, 0.0)
+    parent.watched, parent.held = crossed.name, 0.0
     parent.firing = Firing(
         words.name(parent.name, parent.onset, now), now, parent.onset, normal, before_n,
         max(parent.total_bad - parent.bad, 0.0), parent.n, parent.bad,
         said_n=parent.n, said_at=now, mode=parent.mode,
     )  # fmt: skip
+    parent.evidence = [0.0] * len(parent.evidence)
 
 
 def explained_by(parent: Parent) -> str | None:
     """The one agent that explains the excess since the onset, if one does and the others are not like it."""
-    excess = {agent: max(bad - expected, 0.0) for agent, (_, bad, expected) in parent.members.items()}
+    excess = _excess(parent)
     if not excess:
         return None
     worst = min(excess, key=lambda agent: (-excess[agent], agent))
@@ -128,18 +196,46 @@ def explained_by(parent: Parent) -> str | None:
         return None
     n = parent.members[worst][0]
     others = sum(counts[0] for counts in parent.members.values()) - n
-    beside = sum(bad - expected for agent, (_, bad, expected) in parent.members.items() if agent != worst)
+    beside = sum(counts[1] - counts[2] for agent, counts in parent.members.items() if agent != worst)
     return None if others > 0.0 and beside / others > ALIKE * excess[worst] / n else worst
 
 
+def is_young(parent: Parent, agent: str) -> bool:
+    """Whether most of what an agent said comes from nodes without a reference, which cannot speak for themselves."""
+    counts = parent.members[agent]
+    return 2.0 * counts[3] > counts[0]
+
+
+def others_fail(parent: Parent, agent: str) -> bool:
+    """Whether the other agents are plainly worse than expected as well, and not much less so than this one."""
+    mine = parent.members.get(agent, [0.0, 0.0, 0.0, 0.0])
+    n, bad, expected = (sum(counts[j] for counts in parent.members.values()) - mine[j] for j in range(3))
+    beyond = bad - expected
+    if n <= 0.0 or beyond <= _SHOWS * math.sqrt(max(expected, 1.0)):
+        return False
+    return mine[0] <= 0.0 or beyond / n > ALIKE * max(mine[1] - mine[2], 0.0) / mine[0]
+
+
 def leave_to(parent: Parent, agent: str, now: float) -> bool:
-    """An agent below fires: its fault is told. True if the evidence was left to it; not if another one fired lately."""
+    """An agent below fires: its fault is told. True if the evidence was left to it.
+
+    Not if another one fired lately or others fail as well: then it is no matter of one agent.
+    """
+    if parent.firing is not None or others_fail(parent, agent):
+        return False
     if parent.left_to not in ("", agent) and now - parent.left_at < TOGETHER_SECONDS:
         return False
     parent.left_to, parent.left_at = agent, now
-    if parent.firing is None:
-        silence_evidence(parent, now)
-    return parent.firing is None
+    silence_evidence(parent, now)
+    return True
+
+
+def absorb(parent: Parent, incident_key: str, whose: str) -> bool:
+    """An episode of a narrower node is this one's matter; False if that is known, or there is no room."""
+    if len(parent.absorbs) >= ABSORBED or any(key == incident_key for key, _ in parent.absorbs):
+        return False
+    parent.absorbs = [*parent.absorbs, [incident_key, whose]]
+    return True
 
 
 def silence_evidence(parent: Parent, now: float) -> None:
@@ -147,6 +243,7 @@ def silence_evidence(parent: Parent, now: float) -> None:
     parent.evidence = [0.0] * len(parent.evidence)
     parent.cusum = 0.0
     parent.onset = now
+    parent.held = 0.0
 
 
 def observe_firing(parent: Parent, tick: Evidence) -> bool:
@@ -156,7 +253,7 @@ def observe_firing(parent: Parent, tick: Evidence) -> bool:
     """
     firing = parent.firing
     assert firing is not None
-    n, bad, _ = _counts(tick)
+    n, bad, _, _ = _counts(tick)
     firing.quiet = False
     if firing.back <= resolution.drip(firing.n):
         firing.back_n = firing.back_bad = 0.0
@@ -189,22 +286,28 @@ def has_news(parent: Parent, now: float) -> bool:
 def end(parent: Parent, now: float) -> None:
     """Close the episode."""
     parent.firing = None
+    parent.watched, parent.absorbs = "", []
     silence_evidence(parent, now)
 
 
-def say(parent: Parent, status: FindingStatus, now: float, reason: str = "") -> Finding:
+def say(
+    parent: Parent, status: FindingStatus, now: float, reason: str = "", unaffected: tuple[str, ...] = ()
+) -> Finding:
     """What the parent says; labels of the one agent that explains it, if one does."""
     firing = parent.firing
     assert firing is not None
-    labels = {} if parent.level == "fleet" else {parent.level: parent.value}
-    excess = {agent: max(bad - expected, 0.0) for agent, (_, bad, expected) in parent.members.items()}
+    labels = cells.labels_of(parent.level, parent.value)
+    excess = _excess(parent)
     worst = sorted(excess, key=lambda agent: (-excess[agent], agent))[:NAMED]
     node = dict(labels)
     alone = explained_by(parent)
     if alone is not None:
         node["agent"] = alone
         worst = [alone]
-    return words.of_episode(
+    spoke = [whose for _, whose in parent.absorbs]
+    affected = dict.fromkeys([*spoke, *(f"agent={agent}" for agent in worst if excess[agent] > 0.0)])
+    _, level, value = cells.parts_of(parent.watched or parent.name)
+    finding = words.of_episode(
         firing,
         status,
         now,
@@ -212,12 +315,26 @@ def say(parent: Parent, status: FindingStatus, now: float, reason: str = "") -> 
         signal=parent.signal,
         owner=parent.owner,
         node=node,
-        watched=labels,
+        watched=cells.labels_of(level, value),
         runs=parent.examples,
-        affected=tuple([f"agent={agent}" for agent in worst if excess[agent] > 0.0]),
+        affected=tuple(affected)[:AFFECTED],
+        unaffected=unaffected,
         reason=reason,
     )
+    return msgspec.structs.replace(finding, absorbs=tuple([key for key, _ in parent.absorbs]))
+
+
+def _pool(parent: Parent, evidence: Evidence) -> None:
+    n = float(evidence.n - evidence.young)
+    normal = evidence.expected / recursion.SCALE / evidence.n
+    known, whole, squares = parent.normal
+    parent.normal = (known + n, whole + n * normal, squares + n * normal * normal)
+
+
+def _excess(parent: Parent) -> dict[str, float]:
+    return {agent: max(counts[1] - counts[2], 0.0) for agent, counts in parent.members.items()}
 
 
 def _counts(evidence: Evidence) -> list[float]:
-    return [float(evidence.n), evidence.bad / recursion.SCALE, evidence.expected / recursion.SCALE]
+    scale = recursion.SCALE
+    return [float(evidence.n), evidence.bad / scale, evidence.expected / scale, float(evidence.young)]

@@ -18,10 +18,11 @@ from monitor.drift import methods
 from monitor.evidence import nodes
 from monitor.evidence.above import Above
 from monitor.evidence.nodes import Key, Node
+from monitor.evidence.outages.cells import NOWHERE
 from monitor.evidence.within import deploys, hitters, late, objectives
 from monitor.evidence.within.episodes import Episodes
 from monitor.evidence.within.facts import Facts
-from monitor.evidence.within.order import Observation, Order, Waiting
+from monitor.evidence.within.order import Observation, Order, Pair, Waiting
 from monitor.evidence.within.table import Table
 from monitor.runs import SPENT, Closed, Fact, Run, RunTracker
 from monitor.signals import (
@@ -93,31 +94,31 @@ class Slices:
 
     def observe_run(self, closed: Closed, now: float) -> None:
         """All that a closed run says, one observation per signal and tool."""
-        run = closed.run
+        run, place = closed.run, self.above.place(closed.work)
         found: list[Observation] = []
         told = False
         if self._tools:
             for tool, (calls, failed, _) in run.tools.items():
                 error = run.error_type if failed else None
-                fires = self._observe(found, TOOL_FAILED.name, run, tool, failed / calls, error, now)
+                fires = self._observe(found, TOOL_FAILED.name, run, tool, failed / calls, error, now, place)
                 told = told or (fires and failed > 0)
         for row in self._rows:
             y = row.read(closed)
             if y is None or (told and y and row is RUN_SILENT):
                 continue  # silent because of a tool whose failing is told already
-            self._observe(found, row.name, run, None, y, closed.error_type if y else None, now)
+            self._observe(found, row.name, run, None, y, closed.error_type if y else None, now, place)
         for row in self._rare:
             y = row.read(closed)
             if y is not None and (y or (row.name, None, None) in self.nodes):
                 self._begin_rare(row.name, now)
-                self._observe(found, row.name, run, None, y, None, now)
+                self._observe(found, row.name, run, None, y, None, now, place)
         if self.burn is not None:
             bad = closed.status != "ok" or closed.silent
             self._observe(found, OBJECTIVE, run, None, float(bad), closed.error_type if bad else None, now)
         if (late.UNHAPPY, None, None) in self.nodes:
             self._observe(found, late.UNHAPPY, run, None, 0.0, None, now)
         if found:
-            self.order.add(run, run.parent_run is None, found)
+            self.order.add(run, place if run.parent_run is None else None, found)
         self.runs += 1.0
         if self.firing:
             self.episodes.count_run(run, now)
@@ -139,7 +140,7 @@ class Slices:
             self._begin_rare(signal, now)
         found: list[Observation] = []
         self._observe(found, signal, run, None, y, None, now)
-        self._feed(run.run, run.parent_run is None, found, now)
+        self._feed(run.run, run.started, NOWHERE if run.parent_run is None else None, found, now)
 
     def fact(self, fact: Fact, run: Run, now: float) -> None:
         """Something that a run did and must not; it is told at once."""
@@ -147,8 +148,8 @@ class Slices:
 
     def release(self, now: float) -> None:
         """Feed the nodes with what need not wait any longer."""
-        for run, root, observations in self.order.ready(now):
-            self._feed(run, root, observations, now)
+        for run, started, place, observations in self.order.ready(now):
+            self._feed(run, started, place, observations, now)
 
     # -- what people say
 
@@ -198,8 +199,12 @@ class Slices:
         y: float,
         error: str | None,
         now: float,
+        place: str = NOWHERE,
     ) -> bool:
-        """Count one observation where it belongs; what is to be bet on goes to `found`. True if its slice fires."""
+        """Count one observation where it belongs; what is to be bet on goes to `found`.
+
+        True if its slice fires, or a node above agents to which it belongs.
+        """
         version = run.version if signal != OBJECTIVE else None
         pair = self.table.pairs.get((signal, version, tool)) or self.table.pair(signal, version, tool, now)
         middle, leaf = pair.middle, pair.leaf
@@ -207,13 +212,20 @@ class Slices:
         self.touched.add(middle.block)
         self.touched.add(leaf.block)
         if self.firing and (leaf.firing is not None or middle.firing is not None):
-            self._observe_firing(leaf if leaf.firing is not None else middle, run, tool, y, error, now)
+            self._observe_firing(leaf if leaf.firing is not None else middle, run, tool, y, error, now, place)
             return True
         judge = leaf if leaf.live else middle
+        if self.above.covering and self._is_above(pair, run, y, judge.reference, place):
+            return True
         if not judge.live or judge.saturated:
             nodes.learn(middle, y)
             if leaf is not middle:
                 nodes.learn(leaf, y)
+            if not judge.live and signal != OBJECTIVE and (tool is not None or run.parent_run is None):
+                upper = self.above.pooled_reference(signal, tool, place)
+                if upper is not None:
+                    mean = failure.tolerated(upper, judge.tolerance)
+                    found.append((pair, y, self.table.bets(signal, mean), upper, True))
             return False
         normal = judge.reference
         bets = pair.bets
@@ -224,7 +236,7 @@ class Slices:
         self._date(middle, value, y, mean, run, error, now)
         if leaf is not middle:
             self._date(leaf, value, y, mean, run, error, now)
-        found.append((pair, y, bets, normal))
+        found.append((pair, y, bets, normal, False))
         return False
 
     def _date(self, node: Node, value: float, y: float, mean: float, run: Run, error: str | None, now: float) -> None:
@@ -238,10 +250,30 @@ class Slices:
         node.k += y
         node.n += 1.0
 
-    def _observe_firing(self, node: Node, run: Run, tool: str | None, y: float, error: str | None, now: float) -> None:
+    def _is_above(self, pair: Pair, run: Run, y: float, normal: float, place: str) -> bool:
+        """Whether an observation belongs to a node above agents that fires: these nodes neither bet on it nor learn it.
+
+        What they took for evidence of the same fault until now is given up as well.
+        """
+        signal, tool = pair.signal, pair.tool
+        covered = self.above.covered(signal, tool, place, run.started)
+        failed = [name for name, calls in run.tools.items() if calls[1]] if tool is None else []
+        if not covered and not (failed and self.above.tool_covered(failed, run.started)):
+            return False
+        for node in (pair.middle, pair.leaf):
+            if node.cusum > 1.0 or any(node.evidence):
+                nodes.unlearn(node, node.since_bad, node.since_n)
+                nodes.silence_evidence(node)
+        if covered and (tool is not None or run.parent_run is None):
+            self.above.tell(signal, tool, (), y, normal, run.run, place)
+        return True
+
+    def _observe_firing(
+        self, node: Node, run: Run, tool: str | None, y: float, error: str | None, now: float, place: str
+    ) -> None:
         assert node.firing is not None
         if node.signal != OBJECTIVE and (tool is not None or run.parent_run is None):
-            self.above.tell(node.signal, node.tool, (), y, node.firing.before, run.run)
+            self.above.tell(node.signal, node.tool, (), y, node.firing.before, run.run, place)
         self._count_parts(node, run, y)
         self.episodes.observe(node, y, run.run, error, now)
 
@@ -249,10 +281,13 @@ class Slices:
         for _ in range(hitters.count(node.counts, hitters.names_of(run, self._labels), y)):
             self.tracker.count("slices_evicted")
 
-    def _feed(self, run: str, root: bool, observations: Iterable[Observation], now: float) -> None:
+    def _feed(
+        self, run: str, started: float, place: str | None, observations: Iterable[Observation], now: float
+    ) -> None:
         """Bet on what a run said: in the middle node, the leaf, and the nodes above agents. One page is enough."""
         told = False
-        for pair, y, bets, normal in observations:
+        above, where = self.above, place or NOWHERE
+        for pair, y, bets, normal, young in observations:
             if pair.gone and not self.table.is_still(pair):
                 continue
             middle, leaf = pair.middle, pair.leaf
@@ -261,7 +296,15 @@ class Slices:
                 continue
             if told and y and pair.signal == RUN_SILENT.name:
                 continue
+            heard = (place is not None or pair.tool is not None) and pair.signal != OBJECTIVE
+            if above.covering and above.covered(pair.signal, pair.tool, where, started):
+                if heard:
+                    above.tell(pair.signal, pair.tool, (), y, normal, run, where, young)
+                continue
             values, weights = bets.values(y), bets.weights
+            if young:
+                above.tell(pair.signal, pair.tool, recursion.fixed_logs(values), y, normal, run, where, True)
+                continue
             if pair.signal not in self._by_method:
                 self.touched.add(middle.block)
                 if nodes.step(middle, values, weights, self.table.drip(middle, now)):
@@ -272,8 +315,8 @@ class Slices:
                 if nodes.step(leaf, values, weights, self.table.drip(leaf, now)):
                     self.episodes.begin(leaf, now, self.runs)
                     continue
-            if (root or pair.tool is not None) and pair.signal != OBJECTIVE:
-                self.above.tell(pair.signal, pair.tool, recursion.fixed_logs(values), y, normal, run)
+            if heard:
+                above.tell(pair.signal, pair.tool, recursion.fixed_logs(values), y, normal, run, where)
 
     def _voice(self, signal: str) -> str | None:
         row = FAILURE_SIGNALS.get(signal)

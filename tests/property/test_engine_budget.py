@@ -10,7 +10,14 @@ from monitor.evidence import accounts, nodes
 from monitor.evidence.accounts import Account
 from monitor.evidence.ledger import Book, Ledger
 from monitor.evidence.nodes import Node
-from monitor.signals import AGGREGATOR_SHARE, FAILURE_SIGNALS, TRAFFIC_SHARE
+from monitor.signals import (
+    AGGREGATOR_SHARE,
+    DEPLOY_SHARE,
+    DRIFT_SHARE,
+    FAILURE_SIGNALS,
+    OBJECTIVE_SHARE,
+    TRAFFIC_SHARE,
+)
 from schemas.config import Config
 from schemas.records import Grant
 
@@ -57,7 +64,7 @@ def test_grants_of_one_owner_never_exceed_the_budget(pattern: list[tuple[str, in
                 ledger.restore(book)
         else:
             now += seconds if what == "tick" else 8 * 86_400.0
-            grants = ledger.tick(now)
+            grants, _ = ledger.tick(now)
         for grant in grants:
             assert grant.start == now
             assert grant.end > now or what == "ask"
@@ -115,8 +122,9 @@ def test_nodes_of_an_account_never_drip_more_than_was_granted(pattern: list[tupl
 
 
 def test_the_parts_of_a_grant_are_one() -> None:
-    parts = sum(signal.leaf_share + signal.middle_share for signal in FAILURE_SIGNALS.values()) + TRAFFIC_SHARE
-    assert abs(parts - 1.0) < 1e-12
+    nodes_share = sum(signal.leaf_share + signal.middle_share for signal in FAILURE_SIGNALS.values())
+    others = TRAFFIC_SHARE + DRIFT_SHARE + DEPLOY_SHARE + OBJECTIVE_SHARE + accounts.LOOP_SHARE
+    assert abs(nodes_share + others - 1.0) < 1e-12
 
 
 def test_a_node_without_a_grant_drips_nothing() -> None:
@@ -133,22 +141,22 @@ def test_a_node_without_a_grant_drips_nothing() -> None:
 def test_epochs_turn_short_while_agents_come_and_then_long() -> None:
     ledger = Ledger(CONFIG, {})
     ledger.ask("a", "x", START)
-    assert ledger.tick(START + 59.0) == []
+    assert ledger.tick(START + 59.0) == ([], [])
     lengths = []
     now = START
     for _ in range(9):
         now = ledger.books["a"].end
-        (grant,) = ledger.tick(now)
+        ((grant,), _) = ledger.tick(now)
         lengths.append(grant.end - grant.start)
     assert lengths == [60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0, 3600.0]
     assert ledger.ask("a", "y", now) is not None
-    assert {grant.agent for grant in ledger.tick(ledger.books["a"].end)} == {"x", "y"}
+    assert {grant.agent for grant in ledger.tick(ledger.books["a"].end)[0]} == {"x", "y"}
 
 
 def test_an_agent_that_is_gone_for_a_week_gets_no_grants() -> None:
     ledger = Ledger(CONFIG, {})
     ledger.ask("a", "x", START)
     ledger.ask("a", "y", START)
-    assert {grant.agent for grant in ledger.tick(START + 3 * 86_400.0)} == {"x", "y"}
+    assert {grant.agent for grant in ledger.tick(START + 3 * 86_400.0)[0]} == {"x", "y"}
     ledger.seen("y", START + 6 * 86_400.0)
-    assert {grant.agent for grant in ledger.tick(START + 8 * 86_400.0)} == {"y"}
+    assert {grant.agent for grant in ledger.tick(START + 8 * 86_400.0)[0]} == {"y"}

@@ -14,7 +14,7 @@ from monitor.evidence.aggregator import Aggregator
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
-from schemas.records import EvidenceBatch, Grant, Tick
+from schemas.records import Cover, EvidenceBatch, Tick
 
 START = 1_700_000_000
 Item = tuple[int, Record]
@@ -153,7 +153,9 @@ def _inside(engine: Engine) -> object:
         slices = agent.slices
         found += [name, agent.offset, agent.wake, agent.runs, agent.failed, agent.hung, agent.silent, agent.traffic]
         found += [sorted(slices.nodes.items(), key=str), sorted(slices.accounts.items())]
-        found += [sorted(slices.above.evidence.items()), sorted(slices.waiting())]
+        found += [sorted(slices.above.evidence.items()), slices.order.saved()]
+        found += [slices.table.deploys, sorted(slices.judged.items()), sorted(slices.facts.groups.items())]
+        found += [slices.facts.begun, agent.calls, agent.tracker.loop_mass]
         runs = sorted(agent.tracker.runs.values(), key=lambda run: run.run)
         found += [[(run.run, run.seen, run.closed, sorted(run.ids), sorted(run.tools)) for run in runs]]
         in_order = sorted(runs, key=lambda run: run.order)
@@ -294,18 +296,14 @@ def test_two_partitions_say_the_same_whatever_comes_first(fleet: Fleet, rng: ran
                 evidence += evidence[:1]
             for batch in evidence:
                 aggregator.take(batch)
-            findings, grants = aggregator.tick(record.time)
+            findings, rulings = aggregator.tick(record.time)
             parents += _said(findings)
-            for grant in grants:
-                _grant(grant, append)
+            for ruling in rulings:
+                for number in (0, 1) if isinstance(ruling, Cover) else (int(ruling.agent[-1]) % 2,):
+                    append(number, ruling)
         results.append((sorted(said), parents, sorted(aggregator.ledger.books.items())))
     assert results[0][:2] == results[1][:2]
     assert msgspec.msgpack.encode(results[0][2]) == msgspec.msgpack.encode(results[1][2])
-
-
-def _grant(grant: Grant, append: object) -> None:
-    assert callable(append)
-    append(int(grant.agent[-1]) % 2, grant)
 
 
 def test_the_fleets_say_something() -> None:

@@ -40,8 +40,9 @@ class Pair:
         self.gone = False
 
 
-Observation = tuple[Pair, float, Bets, float]
-"""Nodes, `y` in [0, 1], the bets as they were when the run closed, and the reference behind them."""
+Observation = tuple[Pair, float, Bets, float, bool]
+"""Nodes, `y` in [0, 1], the bets as they were when the run closed, the reference behind them, and whether that is only
+a pooled one, which nodes above agents may hear of and these nodes may not."""
 
 
 class Seen(Struct, array_like=True, frozen=True, order=True, gc=False):
@@ -53,19 +54,20 @@ class Seen(Struct, array_like=True, frozen=True, order=True, gc=False):
     y: float
     mean: float
     normal: float
+    young: bool = False
 
 
 class Waiting(Struct, array_like=True, frozen=True, order=True, gc=False):
-    """A run that waits, as it is saved. `root`: nodes above agents may hear of it."""
+    """A run that waits, as it is saved. `place`: where it took place; None where only its tools feed nodes above."""
 
     started: float
     run: str
-    root: bool
+    place: str | None
     seen: list[Seen]
 
 
-Item = tuple[float, str, int, bool, list[Observation]]
-"""Start, run, a number that tells two items apart, whether nodes above agents may hear of it, what was observed."""
+Item = tuple[float, str, int, str | None, list[Observation]]
+"""Start, run, a number that tells two items apart, its place, what was observed."""
 
 
 class Order:
@@ -86,14 +88,14 @@ class Order:
         run.entered = run.started
         heapq.heappush(self._opened, (run.started, run.run))
 
-    def add(self, run: Run, root: bool, observations: list[Observation]) -> None:
+    def add(self, run: Run, place: str | None, observations: list[Observation]) -> None:
         """What was observed of a closed run."""
         self._number += 1
         self._size += len(observations)
-        heapq.heappush(self._items, (run.started, run.run, self._number, root, observations))
+        heapq.heappush(self._items, (run.started, run.run, self._number, place, observations))
 
-    def ready(self, now: float) -> Iterator[tuple[str, bool, list[Observation]]]:
-        """Run, root and observations of each run that need not wait any longer, in the order of their starts."""
+    def ready(self, now: float) -> Iterator[tuple[str, float, str | None, list[Observation]]]:
+        """Name, start, place and observations of each run that need not wait any longer, in the order of starts."""
         items, opened = self._items, self._opened
         patience = now - self.tracker.usual_seconds()
         while opened:
@@ -108,9 +110,9 @@ class Order:
         while items and (not opened or items[0][0] < opened[0][0] or self._size > WAITING):
             if opened and items[0][0] >= opened[0][0]:
                 self.tracker.count("order_forced")
-            _, name, _, root, observations = heapq.heappop(items)
+            started, name, _, place, observations = heapq.heappop(items)
             self._size -= len(observations)
-            yield name, root, observations
+            yield name, started, place, observations
 
     # -- state
 
@@ -120,10 +122,13 @@ class Order:
             Waiting(
                 started,
                 run,
-                root,
-                [Seen(p.signal, p.version or "", p.tool or "", y, bets.mean, normal) for p, y, bets, normal in seen],
+                place,
+                [
+                    Seen(p.signal, p.version or "", p.tool or "", y, bets.mean, normal, young)
+                    for p, y, bets, normal, young in seen
+                ],
             )
-            for started, run, _, root, seen in sorted(self._items, key=_place)
+            for started, run, _, place, seen in sorted(self._items, key=_place)
         ]
 
     def restore(self, waiting: Iterable[Waiting], again: Callable[[Seen], Observation | None]) -> None:
@@ -134,7 +139,7 @@ class Order:
             found = [observation for seen in item.seen if (observation := again(seen)) is not None]
             self._number += 1
             self._size += len(found)
-            self._items.append((item.started, item.run, self._number, item.root, found))
+            self._items.append((item.started, item.run, self._number, item.place, found))
         heapq.heapify(self._items)
         for run in self.tracker.open.values():
             if run.entered is not None and not run.passed:

@@ -166,7 +166,7 @@ class Table:
             pair.gone = middle is None or leaf is None
             if not pair.gone:
                 self.pairs[(seen.signal, version, tool)] = pair
-        return pair, seen.y, self.bets(seen.signal, seen.mean), seen.normal
+        return pair, seen.y, self.bets(seen.signal, seen.mean), seen.normal, seen.young
 
     # -- inner
 

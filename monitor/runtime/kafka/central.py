@@ -22,7 +22,7 @@ from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import BadEvent, Reason
 from schemas.finding import Finding, decode_finding, encode_finding
-from schemas.records import Ack, EvidenceBatch, Grant, Tick, decode_control, encode_control, is_control
+from schemas.records import Ack, Cover, EvidenceBatch, Grant, Pooled, Tick, decode_control, encode_control, is_control
 
 BOOKED = 5_000
 """Firing findings whose cost is known to be booked. Only a crash repeats one, within seconds; older are forgotten."""
@@ -33,7 +33,7 @@ _incident = msgspec.json.Encoder()
 
 
 class AggregatorCore:
-    """The evidence topic: evidence of agents, their findings' cost, ticks → findings of parents, grants."""
+    """The evidence topic: evidence of agents, their findings' cost, ticks → findings of parents, rulings."""
 
     def __init__(self, config: Config, letters: LetterParts) -> None:
         self.aggregator = Aggregator(config)
@@ -100,11 +100,13 @@ class AggregatorCore:
 
     def _tick(self, tick: Tick, outgoing: list[Outgoing]) -> None:
         self._mark.now = tick.time
-        findings, grants = self.aggregator.tick(tick.time)
+        findings, rulings = self.aggregator.tick(tick.time)
         for finding in findings:
             self.counts[f"findings:{finding.signal}"] += finding.status == "firing"
             outgoing.append(Outgoing(self._topics.findings, encode_finding(finding), finding.owner.encode()))
-        outgoing += [Outgoing(self._topics.control, encode_control(grant), grant.agent.encode()) for grant in grants]
+        for ruling in rulings:
+            key = ruling.node if isinstance(ruling, Cover) else ruling.agent
+            outgoing.append(Outgoing(self._topics.control, encode_control(ruling), key.encode()))
         self._settled = self._mark.offset
         self._entries |= dict(self.aggregator.changes())
         if self._booked_more:
@@ -200,7 +202,7 @@ class RouterCore:
 
 
 class ControlCore:
-    """The control topic: grants and acks, copied to the partition of their agent."""
+    """The control topic: rulings and acks, copied to the partition of their agent; covers, which have none, to all."""
 
     def __init__(self, config: Config, letters: LetterParts) -> None:
         self._topics = config.runtime.kafka.topics
@@ -218,7 +220,10 @@ class ControlCore:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 outgoing.append(self._letters.of(record, _strange(error)))
                 continue
-            if isinstance(control, Grant | Ack):
+            if isinstance(control, Cover):
+                everywhere = range(self._partitions)
+                outgoing += [Outgoing(self._topics.events, record.value, None, number) for number in everywhere]
+            elif isinstance(control, Grant | Pooled | Ack):
                 home = partition_of(control.agent, self._partitions)
                 outgoing.append(Outgoing(self._topics.events, record.value, control.agent.encode(), home))
         return outgoing
@@ -232,7 +237,7 @@ class ControlCore:
         return self._offset
 
     def changes(self) -> list[Entry]:
-        """Nothing to keep: a grant that comes twice says the same."""
+        """Nothing to keep: a ruling that comes twice says the same."""
         return []
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
