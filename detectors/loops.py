@@ -48,6 +48,8 @@ class Loop(Struct, array_like=True, gc=False):
     stuck: float = 1.0
     repeats: int = 0
     """Calls in a row that fitted some pattern."""
+    grown: bool = False
+    """Whether some statistic is above one."""
     crossed: bool = False
 
 
@@ -67,18 +69,20 @@ def step(loop: Loop, tool: str, arguments: int | None, result: int | None, bad: 
         loop.bad = now_bad
     if again or ping_pong or stuck:
         loop.repeats += 1
-    elif loop.again == loop.ping_pong == loop.stuck == 1.0:
+    elif not loop.grown:
         return False
     else:
         loop.repeats = 0
         if call is not None and last is not None and call[:2] == last[:2]:
             loop.again = loop.ping_pong = loop.stuck = 1.0
+            loop.grown = False
             return False
     if call is not None:
         loop.again = _times(loop.again, again)
         loop.ping_pong = _times(loop.ping_pong, ping_pong)
     if result is not None:
         loop.stuck = _times(loop.stuck, stuck)
+    loop.grown = loop.again > 1.0 or loop.ping_pong > 1.0 or loop.stuck > 1.0
     if loop.repeats and not loop.crossed and start_mass * value(loop) >= 1.0:
         loop.crossed = True
         return True

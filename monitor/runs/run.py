@@ -82,8 +82,8 @@ class Work(Struct, omit_defaults=True, gc=False):
     argument_fields: dict[str, list[str]] = {}
     result_fields: dict[str, list[str]] = {}
     """Tool → the fields that its calls had in this run (`order_id:string`), in the order in which they came."""
-    tool_turns: int = 0
-    """Tool calls since the agent last gave output."""
+    calls_spoken_at: int = 0
+    """Tool calls that there had been when the agent last gave output."""
     tool_turns_before: int = 0
     """The most that there were between two outputs."""
     last_step_failed: bool = False
@@ -120,6 +120,11 @@ class Work(Struct, omit_defaults=True, gc=False):
         if self.input_tokens is None and self.output_tokens is None:
             return None
         return (self.input_tokens or 0) + (self.output_tokens or 0)
+
+    @property
+    def tool_turns(self) -> int:
+        """Tool calls since the agent last gave output."""
+        return self.tool_calls - self.calls_spoken_at
 
     @property
     def longest_tool_turns(self) -> int:

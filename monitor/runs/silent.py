@@ -31,9 +31,10 @@ def reason(run: Run, work: Work, outputs: list[int]) -> str:
         if rule.startswith((CLAIM_BROKEN, EFFECT_BROKEN)):
             kind, _, tool = rule.partition(": ")
             return f"no call of {tool} succeeded, which its {kind} needs"
-    for tool, calls in run.tools.items():
-        if calls[2]:
-            return f"the last call of {tool} failed"
+    if run.error_type is not None:  # some call failed
+        for tool, calls in run.tools.items():
+            if calls[2]:
+                return f"the last call of {tool} failed"
     if work.last_step_failed:
         return "it ended right after an error or an empty result"
     if work.output_empty:

@@ -282,7 +282,8 @@ class RunTracker:
         run.packed = array("I", map(crc32, map(str.encode, run.ids))).tobytes()
         run.ids = _NO_IDS
         work = run.work
-        work.output_length = adding.length_of(work.output_shape)
+        if work.output_shape is not None:
+            work.output_length = adding.length_of(work.output_shape)
         run.model, run.tenant, run.labels = work.model, work.tenant, work.labels
         self._unspent.append(run)
         del self.open[run.run]

@@ -127,7 +127,6 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
     number = work.tool_calls = work.tool_calls + 1
     if number <= PATH:
         work.path.append(tool)
-    work.tool_turns += 1
     attempt = event.attempt
     if attempt is not None and attempt > 1:
         work.retries += 1
@@ -214,9 +213,8 @@ def _read_output(work: Work, event: Event, final: bool) -> None:
     work.output_shape, work.output_hash = shape, event.output_hash
     if not empty and not final:
         work.outputs += 1
-        if work.tool_turns > work.tool_turns_before:
-            work.tool_turns_before = work.tool_turns
-        work.tool_turns = 0
+        work.tool_turns_before = work.longest_tool_turns
+        work.calls_spoken_at = work.tool_calls
 
 
 def _note_fields(known: dict[str, list[str]], tool: str, fields: list[str], book: Book) -> None:
