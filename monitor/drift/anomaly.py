@@ -29,6 +29,8 @@ class Unusual:
     """One agent's trees."""
 
     def __init__(self) -> None:
+        self.changed = False
+        """Whether there is something to save: once the trees are frozen there is nothing new."""
         self._vectors: list[list[float]] = []
         self._forest: Forest | None = None
 
@@ -40,6 +42,7 @@ class Unusual:
         if self._forest is not None:
             return self._forest.score(vector)
         self._vectors.append(vector)
+        self.changed = True
         if len(self._vectors) == LEARNED:
             self._forest = Forest(self._vectors)
         return None
@@ -47,9 +50,11 @@ class Unusual:
     def restart(self) -> None:
         """A new epoch: what comes now is the new normal."""
         self._vectors, self._forest = [], None
+        self.changed = True
 
     def save(self) -> bytes:
         """The state."""
+        self.changed = False
         return packed([x for vector in self._vectors for x in vector])
 
     def load(self, raw: bytes) -> None:

@@ -313,7 +313,10 @@ def test_restored_trees_score_as_before(at: int) -> None:
     for run in runs[:at]:
         live.score(run)
     restored = Unusual()
+    assert live.changed, "500 vectors are written while they are gathered"
     restored.load(live.save())
+    live.score(runs[0]), restored.score(runs[0])
+    assert live.changed == restored.changed == (at < LEARNED), "and once more when the trees are frozen, no more after"
     assert [restored.score(run) for run in runs[at:]] == [live.score(run) for run in runs[at:]]
 
 
