@@ -185,9 +185,10 @@ def main(quick: bool) -> None:
             f"One failure per run or none; {LEARNED:,} runs before the change; {size.streams:,} streams "
             f"({size.slow} for ADWIN, {max(size.slow // 20, 4)} for KSWIN), the same for all. Cells: mean runs to the "
             "alarm where there was none before the change, its ratio to CUSUM. `Tuned`: the threshold is searched "
-            "until there is one false alarm in that many runs. `As granted`: our drip is one in that many runs, what the budget promises; false alarms come "
-            "more rarely. In brackets: runs per false alarm where they differ from the goal, and the share of streams "
-            "that had alarmed before the change where it is above twice what the rate explains and a tenth.",
+            "until there is one false alarm in that many runs. `As granted`: our drip is one in that many runs, what "
+            "the budget promises; false alarms come more rarely. In brackets: runs per false alarm where they differ "
+            "from the goal, and the share of streams that had alarmed before the change where it is above a tenth and "
+            "above twice what the rate explains.",
         )
         table.heads("", *[f"{before:.0%} → {after:.0%}" for before, after in CHANGES])
         cells: dict[str, list[str]] = {}

@@ -12,6 +12,7 @@ from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
 from schemas.records import Tick
+from schemas.view import RunView
 
 START = 1_800_000_000.0
 RUNS_PER_MINUTE = 10
@@ -27,6 +28,7 @@ class Feed:
         self.reader = Reader(checked)
         self.offset = -1
         self.now: float | None = None
+        self.closed: list[RunView] = []
 
     def take(self, events: Iterable[Event]) -> list[Finding]:
         """Events in order of time, with a tick at each new whole second; the findings that came of them."""
@@ -37,14 +39,18 @@ class Feed:
                 found += self.tick(float(second))
             self.offset += 1
             self.reader.read(event)
-            found += self.engine.step([(self.offset, event)]).findings
+            step = self.engine.step([(self.offset, event)])
+            found += step.findings
+            self.closed += step.closed
         return found
 
     def tick(self, now: float) -> list[Finding]:
         """Time moves to `now`; the monitor was there all the while."""
         self.offset += 1
         tick, self.now = Tick(now, self.now), now
-        return self.engine.step([(self.offset, tick)]).findings
+        step = self.engine.step([(self.offset, tick)])
+        self.closed += step.closed
+        return step.findings
 
     def fork(self) -> Feed:
         """The same monitor in the same state, to be fed something else."""

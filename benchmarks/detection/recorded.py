@@ -1,0 +1,193 @@
+"""Real runs and real traffic through the engine with its default configuration: swaps of versions, loops, soft errors,
+and two hours of production requests. Needs the recordings, which are no part of the project: `--data PATH`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.detection import recordings, table
+from benchmarks.detection.feed import RUN_SECONDS, START, Feed, began, pages
+from benchmarks.detection.recordings import Version
+from schemas.event import Event
+from schemas.finding import Finding
+
+BEFORE = 1_000
+AFTER = 100
+LEAST_RUNS = 20
+DIFFERENT = 0.2
+"""Versions are said to have another tool mix from this distance on."""
+RUNS = "agent-runs.jsonl.gz"
+REQUESTS = {"azure-code": "azure-code.jsonl.gz", "mooncake": "mooncake.jsonl.gz"}
+
+
+@dataclass(frozen=True)
+class Swap:
+    """After how many runs of the second version something was said, and what; and what was said before."""
+
+    said: int | None
+    signal: str
+    paged: int | None
+    before: list[Finding]
+
+
+def swap(first: Version, second: Version, named: bool, seed: int) -> Swap:
+    """Runs of one version, then of the other; counted from the other's first run, by starts of runs."""
+    feed = Feed()
+    change = START + BEFORE * RUN_SECONDS
+    runs = recordings.resampled(first, BEFORE, START, seed, named)
+    runs += recordings.resampled(second, AFTER, change, seed, named)
+    ids = {run[0].run for run in runs[BEFORE:]}
+    before: list[Finding] = []
+    said = paged = None
+    signal = ""
+    seen = 0
+    for event in recordings.merged(runs):
+        findings = began(feed.take([event]))
+        if event.at < change:
+            before += findings
+            continue
+        seen += event.kind == "run_finished" and event.run in ids
+        for finding in findings:
+            if said is None and (not named or _names(finding, second.version)):
+                said, signal = seen, finding.signal
+        if paged is None and pages(findings):
+            paged = seen
+    return Swap(said, signal, paged, before)
+
+
+def _names(finding: Finding, version: str) -> bool:
+    return finding.node.get("version") == version or f"version={version}" in finding.affected
+
+
+def swaps(path: Path, quick: bool) -> None:
+    """Every pair of versions of one agent whose tool mixes differ."""
+    versions = [one for one in recordings.versions(path) if len(one.runs) >= LEAST_RUNS]
+    pairs = [
+        (first, second)
+        for first, second in itertools.permutations(versions, 2)
+        if first.agent == second.agent and recordings.distance(first, second) >= DIFFERENT
+    ]
+    if quick:
+        pairs = pairs[::5]
+    table.heading(
+        "Two versions with different tool mix, spliced from real runs",
+        f"Runs of one agent drawn with replacement, ten starting a minute, {BEFORE:,} of the first version, then "
+        f"{AFTER} of the second; default configuration. `Sent`: runs of the second version that had ended when a "
+        "finding named it; `not sent`: when anything was said. In brackets the signal; `before`: pages and notices "
+        "during the first version.",
+    )
+    table.heads("agent", "from", "to", "distance", "sent", "not sent", "before")
+    counts = []
+    for first, second in pairs:
+        named, nameless = swap(first, second, True, 1), swap(first, second, False, 1)
+        counts += [AFTER + 1 if one.said is None else one.said for one in (named, nameless)]
+        said = [finding for one in (named, nameless) for finding in one.before]
+        table.row(
+            first.agent, first.version, second.version, f"{recordings.distance(first, second):.2f}",
+            _swap(named), _swap(nameless), f"{len(pages(said))} and {len(said) - len(pages(said))}",
+        )  # fmt: skip
+    within = sum(count <= 20 for count in counts)
+    median = sorted(counts)[len(counts) // 2]
+    print(f"\n{within} of {len(counts)} within 20 runs; median {median}.", flush=True)
+
+
+def _swap(one: Swap) -> str:
+    said = "nothing said" if one.said is None else f"{one.said} ({one.signal})"
+    return said + ("" if one.paged is None else f", page {one.paged}")
+
+
+def loops(path: Path) -> None:
+    """Findings of run.loop, version by version; each version is fed alone."""
+    table.heading(
+        "Loops in recorded telecom runs",
+        "Each version alone, its runs once, ten starting a minute, default configuration.",
+    )
+    table.heads("version", "runs", "with the same call three times in a row", "`run.loop` findings", "other findings")
+    for version in recordings.versions(path):
+        if not version.agent.endswith("telecom") or len(version.runs) < LEAST_RUNS:
+            continue
+        feed = Feed()
+        runs = [
+            recordings.events_of(run, f"run {i}", START + i * RUN_SECONDS, version.version)
+            for i, run in enumerate(version.runs)
+        ]
+        findings = began(feed.take(recordings.merged(runs)))
+        found = Counter(finding.signal for finding in findings)
+        looping = found.pop("run.loop", 0)
+        others = ", ".join(f"{count} {signal}" for signal, count in sorted(found.items())) or "none"
+        table.row(version.version, len(runs), sum(map(_repeats, runs)), looping, others)
+
+
+def _repeats(run: list[Event]) -> bool:
+    """Whether the agent made the same call three times in a row."""
+    calls = [
+        (event.tool, event.arguments_hash) for event in run if event.kind == "tool_call" and event.actor == "agent"
+    ]
+    return any(len(set(calls[i : i + 3])) == 1 for i in range(len(calls) - 2))
+
+
+def soft_errors(path: Path) -> None:
+    """Soft errors of the small agents, as the engine counts them, beside what the recordings say."""
+    agents = recorded = soft = counted = 0
+    feed = Feed()
+    start = START
+    for version in recordings.versions(path):
+        if not version.agent.startswith("course-"):
+            continue
+        agents += 1
+        for i, run in enumerate(version.runs):
+            events = recordings.events_of(run, f"{version.agent} {i}", start, version.version)
+            start += 600.0
+            feed.take(events)
+            lines = [line for line in run if line["kind"] == "tool" and line.get("actor") != "user"]
+            soft += sum(bool(line.get("soft_error")) for line in lines)
+            recorded += sum(bool(line.get("soft_error")) or line.get("ok") is False for line in lines)
+    feed.tick(start + 60.0)
+    counted = sum(sum(view.failed_tools.values()) for view in feed.closed)
+    print(
+        f"\nSoft errors: {agents} small agents with {recorded} failed tool calls in the recordings, {soft} of them with "
+        f"status ok; counted as failures of their tool: {counted}.",
+        flush=True,
+    )
+
+
+def traffic(folder: Path) -> None:
+    """An owner's worth of default detectors on production requests."""
+    table.heading(
+        "Real traffic",
+        "Each request a run of one call with its tokens; one owner, default configuration, budget one page a week and "
+        "one notice a day. No clock of durations, no text.",
+    )
+    table.heads("stream", "requests", "hours", "pages", "notices", "granted pages", "signals")
+    for name, file in REQUESTS.items():
+        path = folder / file
+        for agent in sorted({line["agent"] for line in recordings.lines_of(path)}):
+            if agent.endswith("synthetic"):
+                continue
+            events = recordings.requests(path, agent)
+            feed = Feed()
+            findings = began(feed.take(events))
+            findings += began(feed.tick(math.ceil(events[-1].at) + 1.0))
+            paged = len(pages(findings))
+            granted = sum(view.granted for view in feed.engine.aggregator.budgets())
+            table.row(
+                agent if agent != name else name, f"{len(events) // 3:,}",
+                f"{(events[-1].at - events[0].at) / 3600.0:.1f}", paged, len(findings) - paged, f"{granted:.4f}",
+                ", ".join(f"{count} {signal}" for signal, count in Counter(one.signal for one in findings).items()),
+            )  # fmt: skip
+
+
+def main(folder: Path | None, quick: bool) -> None:
+    """Print the tables that need recordings, or say that they are left out."""
+    if folder is None:
+        print("\nLeft out without --data: versions spliced from real runs, loops, soft errors, real traffic.")
+        return
+    swaps(folder / RUNS, quick)
+    loops(folder / RUNS)
+    soft_errors(folder / RUNS)
+    traffic(folder)
