@@ -66,7 +66,7 @@ class Accounts:
     def full(self, voice: Voice) -> list[int]:
         """The signals whose account holds at least one."""
         held = self.notice if voice == "notice" else self.page
-        if held.max() < self._least:
+        if np.maximum.reduce(held) < self._least:
             return []
         if voice == "page":
             np.minimum(held, CAP, out=held)
@@ -119,26 +119,20 @@ class Accounts:
         `live` per channel, `on` per signal: a signal that fires drips nothing.
         """
         plan = self.plan
-        owners = self._owner.tolist()
-        rows = {owner: owners.count(owner) for owner in set(owners)}
-        split = self.split // _NUMBER
-        most = 1
-        weights = []
-        for signal, members in enumerate(plan.members):
-            watched = [at for at in members if live[at] and at in rows]
-            most = max(
-                most, sum(rows[at] * (_SHARE if plan.channels[at].kind != "number" else _NUMBER) for at in watched)
-            )
-            for at in members:
-                one = plan.signals[signal]
-                share = one.notice_share if voice == "notice" else one.page_share
-                rows[at] = rows.get(at, 1)
-                bets = rows[at] * (_NUMBER if plan.channels[at].kind == "number" else _SHARE)
-                weights.append((at, share / (len(watched) * bets) if on[signal] and at in watched else 0.0))
-        by_owner = dict(weights)
-        self._weights[voice] = np.array([by_owner[owner] for owner in owners])
-        self._least = 0.999 / most
-        assert split <= len(owners)
+        rows = np.bincount(self._owner, minlength=len(plan.channels)).tolist()
+        bets = [
+            count * (_NUMBER if channel.kind == "number" else _SHARE)
+            for count, channel in zip(rows, plan.channels, strict=True)
+        ]
+        weights = np.zeros(len(plan.channels))
+        for signal, members, one in zip(on, plan.members, plan.signals, strict=True):
+            watched = [at for at in members if live[at] and bets[at]]
+            share = one.notice_share if voice == "notice" else one.page_share
+            for at in watched if signal else ():
+                weights[at] = share / (len(watched) * bets[at])
+        self._weights[voice] = weights[self._owner]
+        most = max((sum(bets[at] for at in members) for members in plan.members), default=0)
+        self._least = 0.999 / max(most, 1)  # a bank that was saved young has no bets yet
 
     def _drip(self, held: NDArray[np.float64], voice: Voice, drip: float, first: int, end: int) -> None:
         amounts = self._weights[voice] * drip

@@ -10,6 +10,7 @@ within its tolerance band. Bands are learned: calibrated by simulation, not prov
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
 from typing import Literal
@@ -163,6 +164,19 @@ class Bank:
             if members and not any(live[at] for at in members)
         }
 
+    def height(self, position: int, since: float) -> float:
+        """How much the runs since `since` (seconds) look changed in one channel: the highest CUSUM of its bets;
+        infinity while the channel's signal fires."""
+        if self.plan.signal_of[position] in self.episodes:
+            return math.inf
+        if not self.live()[position]:
+            return 1.0
+        first = max(self.runs - WINDOW, 0)
+        while first < self.runs and self.times[first % WINDOW] < since:
+            first += 1
+        bets = self._past_bets(position, first)
+        return max((onset.onset_of(bets[:, at])[1] for at in range(bets.shape[1])), default=1.0)
+
     # -- speaking
 
     def _notice(self, signal: int) -> list[Word]:
@@ -209,19 +223,19 @@ class Bank:
         return [self._seen(at, since, sums[at] / total) for at in chosen], onset_run
 
     def _seen(self, position: int, since: int, weight: float) -> Seen:
-        channel = self.plan.channels[position]
+        channel, signal = self.plan.channels[position], self.plan.signals[self.plan.signal_of[position]]
         at = self.plan.place[position]
         if channel.kind == "number":
             assert self.numbers is not None
             self._count()
-            return onset.of_number(self.numbers, at, channel, since, self.runs, weight)
-        return onset.of_share(self.shares, self.shares.channels[at], channel, since, self.runs, weight)
+            return onset.of_number(self.numbers, at, channel, signal, since, self.runs, weight)
+        return onset.of_share(self.shares, self.shares.channels[at], channel, signal, since, self.runs, weight)
 
     def _past_bets(self, position: int, first: int) -> NDArray[np.float64]:
         at = self.plan.place[position]
         if self.plan.channels[position].kind == "number":
             assert self.numbers is not None
-            return self.numbers.bets(at, self.numbers.past(at, first, self.runs))
+            return self.numbers.bets([at], first, self.runs)
         channel = self.shares.channels[at]
         return self.shares.bets(channel, self.shares.past(channel, first, self.runs))
 
@@ -241,9 +255,12 @@ class Bank:
         self._count()
         position = next(i for i, channel in enumerate(self.plan.channels) if channel.name == seen.change.channel)
         hits = [hit for hit in seen.hits if hit is not None]
+        normal = seen.change.before
+        if not seen.up and self.plan.channels[position].kind != "number":
+            normal = 1.0 - normal  # of a category that became rare the rest is bad
         episode = Episode(
             signal, voice, self.runs, onset_run, self.times[max(onset_run, self.runs - WINDOW) % WINDOW],
-            position, seen.cell, seen.up, seen.change.before, seen.change, material, sum(hits), float(len(hits)),
+            position, seen.cell, seen.up, normal, seen.change, material, sum(hits), float(len(hits)),
         )  # fmt: skip
         self.episodes[signal] = episode
         since = max(onset_run, self.runs - WINDOW)
@@ -292,8 +309,8 @@ class Bank:
             assert self.numbers is not None
             cell = self.numbers.past(at, self.runs - 1, self.runs)[0]
             return None if cell == NONE else float((cell >= episode.cell) == episode.up)
-        parts = self.shares.past(self.shares.channels[at], self.runs - 1, self.runs)[0]
-        return None if parts is None else parts[episode.cell] if episode.up else 1.0 - parts[episode.cell]
+        part = float(self.shares.past(self.shares.channels[at], self.runs - 1, self.runs)[0, episode.cell])
+        return None if part != part else part if episode.up else 1.0 - part
 
     def _silence(self, signal: int) -> None:
         for at in self.plan.members[signal]:
@@ -310,7 +327,7 @@ class Bank:
                 channel = self.shares.channels[place]
                 if channel.live:
                     channel.learner = None
-                    self._lay_out(self.shares.refresh(channel, []))
+                    self._lay_out(self.shares.refresh(channel, None))
             elif self.numbers is not None and self.numbers.live[place]:
                 self.learners.pop(place, None)
                 self.numbers.learns[place] = True
@@ -346,19 +363,23 @@ class Bank:
     def _refresh(self) -> None:
         """Make tables anew where the reference has doubled, without the runs of a suspicious stretch."""
         first = max(self.runs - WINDOW, 0)
-        changed = False
-        if self.numbers is not None:
-            for at in self.numbers.ripe():
-                cells = self.numbers.past(at, first, self.runs)
-                self.numbers.refresh(at, cells[onset.suspicious(self.numbers.bets(at, cells), SUSPICIOUS) :])
-        for channel in self.shares.channels:
-            if channel.live and channel.learns and channel.n >= channel.due:
-                runs = self.shares.past(channel, first, self.runs)
-                held_back = runs[onset.suspicious(self.shares.bets(channel, runs), SUSPICIOUS) :]
-                self._lay_out(self.shares.refresh(channel, held_back))
-                changed = True
-        if changed:
-            self._weigh()
+        numbers = self.numbers
+        ripe = numbers.ripe() if numbers is not None else []
+        shares = [one for one in self.shares.channels if one.live and one.learns and one.n >= one.due]
+        if not ripe and not shares:
+            return
+        past = [self.shares.past(channel, first, self.runs) for channel in shares]
+        bets = [self.shares.bets(channel, one) for channel, one in zip(shares, past, strict=True)]
+        if numbers is not None:
+            bets.append(numbers.bets(ripe, first, self.runs))
+        widths = [one.shape[1] for one in bets[: len(shares)]] + [shapes.BETS] * len(ripe)
+        starts = onset.suspicious(np.concatenate(bets, axis=1), widths, SUSPICIOUS)
+        for channel, one, start in zip(shares, past, starts, strict=False):
+            self._lay_out(self.shares.refresh(channel, one[start:]))
+        if numbers is not None:
+            for at, start in zip(ripe, starts[len(shares) :], strict=True):
+                numbers.refresh(at, numbers.past(at, first + start, self.runs))
+        self._weigh()
 
     def _go_live(self) -> None:
         """Freeze the references of channels that have seen enough."""
@@ -383,7 +404,9 @@ class Bank:
         self.counted = self.runs
         self.accounts.lay_out(len(self.plan.numbers), self.shares, None)
 
-    def _lay_out(self, moved: NDArray[np.intp]) -> None:
+    def _lay_out(self, moved: NDArray[np.intp] | None) -> None:
+        if moved is None:
+            return
         self.accounts.lay_out(len(self.plan.numbers) if self.numbers is not None else 0, self.shares, moved)
 
     def _weigh(self) -> None:

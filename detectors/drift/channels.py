@@ -32,7 +32,8 @@ class Signal(Struct, frozen=True):
     `notice_share` and `page_share`: part of the bank's drip for that voice; at most one over all signals of a bank.
     `tolerance`: how far odds may move before it counts as a change, 1 or more. `blocked`: the page account takes the
     mean of the bank's block of runs as one observation, because real traffic comes in bursts. `sustained`: runs since
-    the onset that a page needs.
+    the onset that a page needs. `points`, `factor`: a share that moved by more, a median or a rate that moved by more
+    than this factor, is material.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Signal(Struct, frozen=True):
     tolerance: float = 1.5
     blocked: bool = False
     sustained: int = 30
+    points: float = 0.3
+    factor: float = 2.0
 
 
 class Change(Struct, array_like=True):

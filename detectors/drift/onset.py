@@ -6,21 +6,17 @@ compared, reference against the runs since the onset. Runs further back than `nu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.drift.channels import Change, Channel
+from detectors.drift.channels import Change, Channel, Signal
 from detectors.drift.references import learning
 from detectors.drift.references.numbers import NONE, NumberChannels
 from detectors.drift.references.shares import ShareChannel, ShareChannels
-
-POINTS = 0.3
-"""A share that moved by more is material."""
-FACTOR = 2.0
-"""So is a median or a rate that moved by more than this factor."""
 
 
 class Seen(NamedTuple):
@@ -44,19 +40,28 @@ def onset_of(bets: NDArray[np.float64]) -> tuple[int, float]:
     return min(start, max(len(bets) - 1, 0)), height
 
 
-def suspicious(bets: NDArray[np.float64], threshold: float) -> int:
-    """Index from which on the runs, (runs, bets), look changed to some bet; their number if they do not."""
+def suspicious(bets: NDArray[np.float64], widths: Sequence[int], threshold: float) -> list[int]:
+    """For channels of `widths` bets side by side, (runs, bets): the run from which on each looks changed to some bet.
+
+    The number of runs where it does not.
+    """
     runs, width = bets.shape
     height, start = np.ones(width), np.zeros(width, dtype=np.intp)
     for i in range(runs):
-        start[height <= 1.0] = i
+        np.copyto(start, i, where=height <= 1.0)
         np.maximum(height, 1.0, out=height)
         np.multiply(height, bets[i], out=height)
-    best = int(height.argmax()) if runs else 0
-    return int(start[best]) if runs and height[best] > threshold else runs
+    found, first = [], 0
+    for one in widths:
+        best = first + int(height[first : first + one].argmax())
+        found.append(int(start[best]) if height[best] > threshold else runs)
+        first += one
+    return found
 
 
-def of_number(channels: NumberChannels, at: int, channel: Channel, first: int, end: int, weight: float) -> Seen:
+def of_number(
+    channels: NumberChannels, at: int, channel: Channel, signal: Signal, first: int, end: int, weight: float
+) -> Seen:
     """What changed in a number over the runs `first` to `end`."""
     n = channels.cells(at)
     past = channels.past(at, first, end)
@@ -79,7 +84,7 @@ def of_number(channels: NumberChannels, at: int, channel: Channel, first: int, e
         before if up else 1.0 - before, after if up else 1.0 - after, sum(before_counts), float(after_n), weight,
         median_before, median_after, unseen=cell == (n - 1 if up else 1),
     )  # fmt: skip
-    material = _factor(median_before, median_after) > FACTOR or (channels.few[at] and best > POINTS)
+    material = _factor(median_before, median_after) > signal.factor or (channels.few[at] and best > signal.points)
     if abs(median_after - median_before) > 0.1 * abs(median_before):
         change.phrase = f"{_label(channel)}: median {median_after:.3g}, was {median_before:.3g}"
     else:
@@ -91,18 +96,24 @@ def of_number(channels: NumberChannels, at: int, channel: Channel, first: int, e
 
 
 def of_share(
-    channels: ShareChannels, share: ShareChannel, channel: Channel, first: int, end: int, weight: float
+    channels: ShareChannels,
+    share: ShareChannel,
+    channel: Channel,
+    signal: Signal,
+    first: int,
+    end: int,
+    weight: float,
 ) -> Seen:
     """What changed in a category, mix or rate over the runs `first` to `end`."""
     past = channels.past(share, first, end)
-    told = [parts for parts in past if parts is not None]
+    told = past[~np.isnan(past[:, 0])]
     n = len(told)
     before = [channels.probability(share, cell) for cell in range(share.cells)]
-    after = [sum(parts[cell] for parts in told) / max(n, 1) for cell in range(share.cells)]
+    after = [sum(told[:, cell].tolist()) / max(n, 1) for cell in range(share.cells)]
     moved = [abs(now - then) for now, then in zip(after, before, strict=True)]
     largest = max(moved)
     candidates = [cell for cell in range(share.cells) if moved[cell] >= 0.8 * largest]
-    if largest > POINTS:
+    if largest > signal.points:
         cell = max(candidates, key=lambda cell: before[cell])
     else:
         cell = max(candidates, key=lambda cell: _odds_moved(before[cell], after[cell], n))
@@ -117,10 +128,11 @@ def of_share(
     change.phrase = f"{subject}{_percent(after[cell])} {where}, was {_percent(before[cell])}"
     if share.kind == "rate":
         floor = 0.5 / (n + 1.0)
-        material = _factor(max(before[cell], floor), max(after[cell], floor)) > FACTOR
+        material = _factor(max(before[cell], floor), max(after[cell], floor)) > signal.factor
     else:
-        material = largest > POINTS
-    hits = [None if parts is None else parts[cell] if up else 1.0 - parts[cell] for parts in past]
+        material = largest > signal.points
+    parts = past[:, cell].tolist()
+    hits = [None if part != part else part if up else 1.0 - part for part in parts]
     return Seen(change, cell, up, material, hits)
 
 
@@ -136,7 +148,7 @@ def _factor(a: float, b: float) -> float:
     if high == 0.0:
         return 1.0
     if low == 0.0 or (a < 0.0) != (b < 0.0):
-        return FACTOR + 1.0
+        return math.inf
     return high / low
 
 

@@ -49,6 +49,7 @@ class Plan:
         self.pick = itemgetter(*self.numbers) if len(self.numbers) > 1 else None
         size = len(self.numbers)
         self.above = np.zeros((CELLS - 1, size), dtype=bool)
+        self.counted = self.above.view(np.uint8)
         self.bins = np.zeros(size, dtype=np.uint8)
         self.rows = np.zeros(size, dtype=np.intp)
         self.where = np.zeros(size, dtype=np.uint8)

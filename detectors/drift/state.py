@@ -5,7 +5,6 @@ Little-endian arrays inside msgpack. Not here: when to save, and where. What is 
 
 from __future__ import annotations
 
-import sys
 from array import array
 
 import msgspec
@@ -98,7 +97,7 @@ def from_bytes(plan: Plan, data: bytes) -> Bank:
 
 
 def _bytes(values: NDArray[np.generic]) -> bytes:
-    return values.byteswap().tobytes() if sys.byteorder == "big" else values.tobytes()
+    return values.astype(values.dtype.newbyteorder("<")).tobytes()
 
 
 def _floats(data: bytes) -> NDArray[np.float64]:

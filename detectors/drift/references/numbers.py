@@ -9,6 +9,7 @@ Invariant: a channel that is not live, or says nothing of a run, has e-values of
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ HALVED_AT = 8_000
 """Runs in a reference; from there on it is halved and filled again, so that it follows slowly."""
 
 _WEIGHTS = np.array(shapes.WEIGHTS)
+_STRIDE = 16
+"""Cells of a channel while they are counted; the last takes what is none."""
 
 
 class NumberChannels:
@@ -58,13 +61,14 @@ class NumberChannels:
         plan = self.plan
         bins = plan.bins
         np.greater(values, self.edges, out=plan.above)
-        np.add.reduce(plan.above.view(np.uint8), axis=0, dtype=np.uint8, out=bins)
+        np.add.reduce(plan.counted, axis=0, dtype=np.uint8, out=bins)
         np.add(plan.first, bins, out=plan.rows)
-        np.take(self.places, plan.rows, out=plan.where, mode="clip")
-        np.take(_WEIGHTS, plan.where, axis=0, out=out, mode="clip")
+        self.places.take(plan.rows, out=plan.where, mode="clip")
+        _WEIGHTS.take(plan.where, axis=0, out=out, mode="clip")
         np.multiply(out, self.scales, out=out)
-        none = values != values
-        if none.any():
+        squares = values.dot(values)
+        if squares != squares:  # no other way to find a NaN is as quick; the sum itself decides nothing
+            none = np.isnan(values)
             out[none] = 1.0
             bins[none] = NONE
         self.marks[run % WINDOW] = bins
@@ -72,12 +76,13 @@ class NumberChannels:
 
     def count(self, first: int, end: int) -> None:
         """Count the cells of runs `first` to `end` (at most `RECENT`) into the references that learn."""
-        block = self.marks[[run % WINDOW for run in range(first, end)]]
-        mask = np.array(self.learns, dtype=np.uint32)
-        for cell in range(CELLS):
-            self.counts[:, cell] += (block == cell).sum(axis=0, dtype=np.uint32) * mask
-        values = self.recent[[run % RECENT for run in range(first, end)]]
-        values[:, mask == 0] = np.nan
+        runs = np.arange(first, end)
+        block = np.minimum(self.marks[runs % WINDOW], _STRIDE - 1) + self.plan.first // CELLS * _STRIDE
+        found = np.bincount(block.ravel(), minlength=len(self.live) * _STRIDE).reshape(-1, _STRIDE)[:, :CELLS]
+        learns = np.array(self.learns)
+        self.counts[learns] += found[learns].astype(np.uint32)
+        values = self.recent[runs % RECENT]
+        values[:, ~learns] = np.nan
         self.lows = np.fmin(self.lows, np.fmin.reduce(values, axis=0))
         self.highs = np.fmax(self.highs, np.fmax.reduce(values, axis=0))
 
@@ -163,12 +168,14 @@ class NumberChannels:
         self.places[channel * CELLS : (channel + 1) * CELLS] = SILENT
         self.scales[channel] = 1.0
 
-    def bets(self, channel: int, cells: list[int]) -> NDArray[np.float64]:
-        """The e-values, (runs, BETS), that the present tables give for cells of the past."""
-        known = np.array([cell if cell != NONE else 0 for cell in cells], dtype=np.intp)
-        found: NDArray[np.float64] = _WEIGHTS[self.places[channel * CELLS + known]] * self.scales[channel]
-        found[[i for i, cell in enumerate(cells) if cell == NONE]] = 1.0
-        return found
+    def bets(self, channels: Sequence[int], first: int, end: int) -> NDArray[np.float64]:
+        """The e-values, (runs, channels * BETS), that the present tables give for runs `first` to `end`."""
+        marks = self.marks[np.arange(first, end) % WINDOW][:, channels]
+        none = marks == NONE
+        cells = np.where(none, 0, marks) + np.array(channels, dtype=np.intp) * CELLS
+        found: NDArray[np.float64] = _WEIGHTS[self.places[cells]] * self.scales[channels]
+        found[none] = 1.0
+        return found.reshape(end - first, -1)
 
     def past(self, channel: int, first: int, end: int) -> list[int]:
         """The cells of runs `first` to `end`, at most `WINDOW`."""

@@ -66,11 +66,12 @@ class ShareChannels:
         self.slopes = np.zeros((0, BETS))
         self.scales = np.ones((0, BETS))
         self.learners: list[ShareChannel] = []
-        self.readers: list[ShareChannel] = []
+        self.readers: list[tuple[int, int, Kind, ShareChannel]] = []
         self._scratch()
 
     def _scratch(self) -> None:
         self._y = np.zeros(self.size)
+        self._column = self._y[:, None]
         self._learning = np.zeros(self.size)
         for channel in self.channels:
             self._learning[channel.start : channel.start + channel.cells] = float(channel.learns)
@@ -91,7 +92,7 @@ class ShareChannels:
     def note(self) -> None:
         """Follow the channels' flags in what is kept beside them for speed."""
         self.learners = [channel for channel in self.channels if channel.learner is not None]
-        self.readers = [channel for channel in self.channels if channel.live]
+        self.readers = [(one.position, one.start, one.kind, one) for one in self.channels if one.live]
 
     def begin(self, channel: ShareChannel) -> None:
         """Start to collect what is there now, beside the frozen reference."""
@@ -107,7 +108,7 @@ class ShareChannels:
             channel.learner = learning.Shares({})
         self.note()
 
-    def inherit(self, channel: ShareChannel, other: ShareChannels, theirs: ShareChannel) -> NDArray[np.intp]:
+    def inherit(self, channel: ShareChannel, other: ShareChannels, theirs: ShareChannel) -> NDArray[np.intp] | None:
         """Take over another's reference, scaled down to `INHERITED` runs. Returns as `freeze` does."""
         factor = min(learning.INHERITED / theirs.n, 1.0) if theirs.n else 1.0
         sums = {name: total * factor for name, total in other.sums(theirs).items()}
@@ -115,50 +116,53 @@ class ShareChannels:
 
     def read(self, values: Sequence[Value], run: int, out: NDArray[np.float64]) -> None:
         """Read one run's values of all channels of the bank and write the e-values, (cells, BETS), to `out`."""
-        where: list[int] = []
-        parts: list[float] = []
-        silent: list[ShareChannel] = []
-        slot = run % WINDOW
         for channel in self.learners:
             value = values[channel.position]
             if channel.learner is not None and value is not None:
                 channel.learner.add(_as_shares(channel.kind, value))
         if not self.size:
             return
-        for channel in self.readers:
-            value = values[channel.position]
+        where: list[int] = []
+        parts: list[float] = []
+        silent: list[ShareChannel] = []
+        slot = run % WINDOW
+        for position, start, kind, channel in self.readers:
+            value = values[position]
             if value is None:
                 silent.append(channel)
                 _forget(channel, slot)
                 continue
             if channel.learns:
                 channel.n += 1.0
-            if channel.kind == "category":
-                assert isinstance(value, (str, int))
-                cell = self._cell(channel, value, 1.0)
+            if kind == "category":
+                cell = channel.names.get(value)  # type: ignore[arg-type]
+                if cell is None or cell >= channel.cells - 2:
+                    cell = self._meet(channel, value, 1.0)  # type: ignore[arg-type]
                 channel.tape[slot] = cell
-                where.append(channel.start + cell)
+                where.append(start + cell)
                 parts.append(1.0)
-            elif channel.kind == "rate":
-                assert isinstance(value, (int, float))
-                channel.tape[slot] = int(value * STEPS + 0.5)
-                where.append(channel.start)
-                parts.append(value)
+            elif kind == "rate":
+                channel.tape[slot] = int(value * STEPS + 0.5)  # type: ignore[operator]
+                where.append(start)
+                parts.append(value)  # type: ignore[arg-type]
             else:
-                assert isinstance(value, dict)
                 mix = [0.0] * channel.cells
-                for name, part in value.items():
-                    mix[self._cell(channel, name, part)] += part
+                names = channel.names
+                for name, part in value.items():  # type: ignore[union-attr]
+                    cell = names.get(name)
+                    if cell is None or cell >= channel.cells - 2:
+                        cell = self._meet(channel, name, part)
+                    mix[cell] += part
                 channel.tape[slot * channel.cells : (slot + 1) * channel.cells] = bytes(
                     [int(min(part, 1.0) * STEPS + 0.5) for part in mix]
                 )
-                where += range(channel.start, channel.start + channel.cells)
+                where += range(start, start + channel.cells)
                 parts += mix
         y = self._y
         y.fill(0.0)
         if where:
             y[where] = parts
-        np.multiply(self.slopes, y[:, None], out=out)
+        np.multiply(self.slopes, self._column, out=out)
         np.add(out, 1.0, out=out)
         np.multiply(out, self.scales, out=out)
         for channel in silent:
@@ -166,15 +170,12 @@ class ShareChannels:
         np.multiply(y, self._learning, out=y)
         np.add(self.counts, y, out=self.counts)
 
-    def _cell(self, channel: ShareChannel, name: Name, part: float) -> int:
-        cell = channel.names.get(name)
-        if cell is None:
-            cell = channel.cells - 1
-        elif cell < channel.cells - 2:
-            return cell
-        if channel.learns:
-            if isinstance(name, str):
-                name = name[:LONGEST]
+    def _meet(self, channel: ShareChannel, name: Name, part: float) -> int:
+        """The cell of a name that has none of its own, which is counted by name."""
+        if isinstance(name, str):
+            name = name[:LONGEST]
+        cell = channel.names.get(name, channel.cells - 1)
+        if cell >= channel.cells - 2 and channel.learns:
             if name in channel.others:
                 channel.others[name] += part
             elif len(channel.others) < KNOWN:
@@ -194,13 +195,14 @@ class ShareChannels:
         }
         return found | channel.others
 
-    def freeze(self, channel: ShareChannel, learner: learning.Shares) -> NDArray[np.intp]:
-        """Make learned sums the reference. Returns for each new cell of the bank the old one, or -1."""
+    def freeze(self, channel: ShareChannel, learner: learning.Shares) -> NDArray[np.intp] | None:
+        """Make learned sums the reference. Returns for each cell of the bank the old one, or -1; None if all stay."""
         return self._settle(channel, learner.sums, float(learner.n), learner.single)
 
-    def refresh(self, channel: ShareChannel, held_back: list[list[float] | None]) -> NDArray[np.intp]:
+    def refresh(self, channel: ShareChannel, held_back: NDArray[np.float64] | None) -> NDArray[np.intp] | None:
         """Make the tables from what was counted since, but not from a suspicious stretch. Returns as `freeze` does."""
-        self.uncount(channel, held_back)
+        if held_back is not None:
+            self.uncount(channel, held_back)
         sums = self.sums(channel)
         n = channel.n
         if n >= HALVED_AT:
@@ -210,18 +212,19 @@ class ShareChannels:
         channel.due = min(2.0 * n, HALVED_AT)
         return moved
 
-    def uncount(self, channel: ShareChannel, runs: list[list[float] | None]) -> None:
-        """Take the runs of a changed stretch out of the reference."""
+    def uncount(self, channel: ShareChannel, past: NDArray[np.float64]) -> None:
+        """Take the runs of a changed stretch, (runs, cells), out of the reference."""
+        told = past[~np.isnan(past[:, 0])]
         counts = self.counts[channel.start : channel.start + channel.cells]
-        for parts in runs:
-            if parts is not None and channel.n >= 1.0:
-                counts -= parts
-                channel.n -= 1.0
+        for parts in told:
+            counts -= parts
+        channel.n = max(channel.n - len(told), 0.0)
         np.clip(counts, 0.0, channel.n, out=counts)
-        rest = float(counts[-2:].sum()) if channel.kind != "rate" else 0.0
-        known = sum(channel.others.values())
+        if channel.kind == "rate":
+            return
+        rest, known = float(counts[-1] + counts[-2]), sum(channel.others.values())
         if known > rest:
-            channel.others = {name: total * rest / known for name, total in channel.others.items()}
+            channel.others = {name: total * rest / known for name, total in channel.others.items() if rest}
 
     def probability(self, channel: ShareChannel, cell: int) -> float:
         """The learned share of a cell."""
@@ -233,30 +236,23 @@ class ShareChannels:
             return min((alone + 0.5) / (channel.n + 1.0), 0.999)
         return min((float(counts[cell]) + 0.5) / (channel.n + 1.0), 1.0 - 0.25 / (channel.n + 1.0))
 
-    def past(self, channel: ShareChannel, first: int, end: int) -> list[list[float] | None]:
-        """The parts per cell of runs `first` to `end`, at most `WINDOW`; None where a run said nothing."""
-        width = channel.width
-        found: list[list[float] | None] = []
-        for run in range(first, end):
-            at = run % WINDOW * width
-            marks = channel.tape[at : at + width]
-            if marks[0] == NONE:
-                found.append(None)
-            elif channel.kind == "category":
-                found.append([float(cell == marks[0]) for cell in range(channel.cells)])
-            else:
-                found.append([mark / STEPS for mark in marks])
+    def past(self, channel: ShareChannel, first: int, end: int) -> NDArray[np.float64]:
+        """The parts, (runs, cells), of runs `first` to `end`, at most `WINDOW`; NaN where a run said nothing."""
+        tape = np.frombuffer(bytes(channel.tape), dtype=np.uint8).reshape(WINDOW, channel.width)
+        marks = tape[np.arange(first, end) % WINDOW]
+        if channel.kind == "category":
+            found: NDArray[np.float64] = (marks == np.arange(channel.cells, dtype=np.uint8)).astype(np.float64)
+        else:
+            found = marks / STEPS
+        found[marks[:, 0] == NONE] = np.nan
         return found
 
-    def bets(self, channel: ShareChannel, runs: list[list[float] | None]) -> NDArray[np.float64]:
+    def bets(self, channel: ShareChannel, past: NDArray[np.float64]) -> NDArray[np.float64]:
         """The e-values, (runs, cells * BETS), that the present tables give for runs of the past."""
-        slopes = self.slopes[channel.start : channel.start + channel.cells]
-        scales = self.scales[channel.start : channel.start + channel.cells]
-        found = np.ones((len(runs), channel.cells * BETS))
-        for i, parts in enumerate(runs):
-            if parts is not None:
-                found[i] = ((slopes * np.array(parts)[:, None] + 1.0) * scales).ravel()
-        return found
+        cells = slice(channel.start, channel.start + channel.cells)
+        found: NDArray[np.float64] = (self.slopes[cells] * past[:, :, None] + 1.0) * self.scales[cells]
+        found[np.isnan(past[:, 0])] = 1.0
+        return found.reshape(len(past), -1)
 
     def title(self, channel: ShareChannel, cell: int) -> str:
         """What a cell is called; what was never seen goes by the newcomer that was met most."""
@@ -279,7 +275,7 @@ class ShareChannels:
         channel.learns = learns
         self._learning[channel.start : channel.start + channel.cells] = float(learns)
 
-    def _settle(self, channel: ShareChannel, sums: dict[Name, float], n: float, met: int) -> NDArray[np.intp]:
+    def _settle(self, channel: ShareChannel, sums: dict[Name, float], n: float, met: int) -> NDArray[np.intp] | None:
         before = dict(channel.names), channel.cells, channel.start
         ranked = sorted(sums, key=lambda name: (-sums[name], str(name)))
         if channel.kind == "rate":
@@ -292,9 +288,12 @@ class ShareChannels:
             channel.others = {name: sums[name] for name in ranked[NAMED:KNOWN]}
             counts = [*(sums[name] for name in top), sum(channel.others.values()), 0.0]
         channel.n, channel.met, channel.due = n, met, 2.0 * n
-        moved = self._lay_out(channel, cells, before)
+        stays = cells == channel.cells and all(
+            channel.names.get(name) == cell for name, cell in before[0].items() if cell < cells - 2
+        )
+        moved = None if stays else self._lay_out(channel, cells, before)
         self.counts[channel.start : channel.start + cells] = counts
-        if not channel.live or (channel.names, channel.cells) != before[:2]:
+        if not channel.live or moved is not None:
             channel.tape = bytearray([NONE]) * (WINDOW * channel.width)
         channel.live, channel.learner = True, None
         self.learn(channel, True)
