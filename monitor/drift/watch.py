@@ -72,7 +72,7 @@ class Drift:
     # -- runs and time
 
     def observe(self, closed: Closed, now: float, usual: float, paid: Callable[[], float]) -> None:
-        """A closed run that is no shadow's. `usual`: seconds that nearly all runs take; `paid`: see `Profile.observe`."""
+        """A closed run that is no shadow's. `usual`: seconds that nearly all take; `paid`: see `Profile.observe`."""
         if closed.status == "hung" or not self.plans.on:
             return
         self._touched = True
@@ -121,7 +121,7 @@ class Drift:
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
         if self._tools_touched:
             blocks[f"{PREFIX}tools"] = msgspec.msgpack.encode(self.memory.tools)
-        if self.unusual is not None:
+        if self.unusual is not None and self.unusual.changed:
             blocks[f"{PREFIX}unusual"] = self.unusual.save()
         self._touched = self._tools_touched = False
         return blocks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -92,3 +93,21 @@ def test_the_state_of_a_signal_whose_method_was_taken_out_is_taken_out() -> None
     engine.step(records[100:])
     gone = {key for key, value in engine.changes() if value is None}
     assert gone >= {key for key in store if "/mrun.failed." in key}
+
+
+def test_runs_that_are_unlike_the_usual_ones_are_noticed_and_never_paged() -> None:
+    """Each number alone stays in its range; only what goes together changes."""
+    rng = random.Random(5)
+    runs = []
+    for i in range(1_350):
+        many = rng.random() < 0.5
+        slow = many if i < 1_100 else not many
+        calls = {"tool": (4 if many else 1, 0)}
+        runs.append(
+            Run("x", START + 60.0 * i, tools=calls, seconds=rng.uniform(20.0, 25.0) if slow else rng.uniform(3.0, 5.0))
+        )
+    said = list(firing(_findings(_config(run__anomaly={"mode": "notice"}), runs)))
+    assert {one.signal for one in said} == {"run.anomaly"}
+    assert {one.mode for one in said} <= {"notice", "digest"}
+    assert said[0].time >= START + 60.0 * 1_100
+    assert _findings(_config(), runs) == []
