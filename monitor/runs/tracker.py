@@ -120,11 +120,6 @@ class RunTracker:
             run.started = at
         if run.version is None:
             run.version = event.version
-        if event.parent_run is not None:
-            run.parent_run = event.parent_run
-            run.parent_agent = event.parent_agent
-        if event.variant != "stable":
-            run.variant = event.variant
         kind = event.kind
         if kind == "llm_call":
             adding.model_call(run.work, event, self._book)
@@ -132,8 +127,8 @@ class RunTracker:
             adding.tool_call(run, run.work, event, self._book)
         else:
             adding.other(run, run.work, event, self._book)
-        if event.input_hash is not None:
-            self._ask(run, event.input_hash, now)
+            if event.input_hash is not None:
+                self._ask(run, event.input_hash, now)
         if self._limited:
             self._book.rules.check_limits(run.work, at - run.started)
         return run
@@ -264,7 +259,7 @@ class RunTracker:
         self._order += 1
         run = Run(name, event.version, self.next_block, event.at, now, set(), {}, Work(), order=self._order)
         if event.kind != "run_started":
-            adding.describe(run.work, event)
+            adding.describe(run, run.work, event)
         self.runs[name] = self.open[name] = current[name] = run
         return run
 

@@ -146,9 +146,9 @@ def other(run: Run, work: Work, event: Event, book: Book) -> None:
     """What an event adds that is no call of a model or tool."""
     kind = event.kind
     if kind == "run_started":
-        describe(work, event)
+        describe(run, work, event)
     elif kind == "run_finished":
-        describe(work, event)
+        describe(run, work, event)
         if event.cost_usd is not None:
             work.cost_usd = event.cost_usd
         if event.model is not None:
@@ -173,8 +173,13 @@ def other(run: Run, work: Work, event: Event, book: Book) -> None:
             calls[2] = 0  # what failed was noticed and dealt with
 
 
-def describe(work: Work, event: Event) -> None:
-    """Who and what for: read where a run opens, starts and finishes."""
+def describe(run: Run, work: Work, event: Event) -> None:
+    """Who, what for and on whose behalf: read where a run opens, starts and finishes."""
+    if event.parent_run is not None:
+        run.parent_run = event.parent_run
+        run.parent_agent = event.parent_agent
+    if event.variant != "stable":
+        run.variant = event.variant
     if event.tenant is not None:
         work.tenant = event.tenant
     if event.labels is not None:
