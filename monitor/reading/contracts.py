@@ -46,7 +46,10 @@ _SCALARS = (str, int, float, bool, type(None))
 
 
 class Contracts:
-    """The contracts of all agents, compiled. Raises nothing for a configuration that was checked."""
+    """The contracts of all agents, compiled. Raises nothing for a configuration that was checked.
+
+    `any`: whether there is one.
+    """
 
     def __init__(self, config: Config) -> None:
         self._of_agent = {
@@ -54,6 +57,7 @@ class Contracts:
             for component in config.components
             if component.agent is not None and component.contract is not None
         }
+        self.any = bool(self._of_agent)
         self._claimants = {name: each for name, each in self._of_agent.items() if each.claims}
         self._callers: dict[str, list[tuple[str, Validator]]] = {}
         for name, each in self._of_agent.items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from schemas import limits
@@ -49,6 +50,7 @@ def fields(value: Any) -> list[str]:
     return sorted(found)
 
 
+@lru_cache(maxsize=4_096)
 def folded(name: str) -> str:
     """A name as it may be shown."""
     return _DIGITS.sub("*", name[:NAME_CHARACTERS]) if _IDENTIFIER.fullmatch(name) else "*"

@@ -19,10 +19,10 @@ from monitor.reading.phrases import Phrases
 from monitor.reading.values import UNREAD, VALUE_BYTES, text_of, value_of
 from schemas import derive, limits
 from schemas.config import Config
-from schemas.event import Event
+from schemas.event import NOTHING, Event
 
 LARGEST = 1e12
-"""A number of a shape that somebody else wrote. Larger: the shape is not taken, counted as `shapes_refused`."""
+"""The root of the squares of a shape that somebody else wrote. Larger: it is not taken, counted as `shapes_refused`."""
 REMEMBERED_SHAPES = 256
 """Outputs whose shape is remembered, for a run mostly ends with what its last call said. More: all are forgotten."""
 REMEMBERED_BYTES = 8_192
@@ -31,6 +31,7 @@ AHEAD = ("output_broken", "arguments_broken")
 """Where `read_ahead` puts rules: agent → what is broken if the text is that agent's."""
 
 _OUTPUTS = frozenset(("run_finished", "llm_call"))
+_LENGTH = len(shape.FEATURES)
 
 
 class Reader:
@@ -44,13 +45,22 @@ class Reader:
 
     def read(self, event: Event) -> None:
         """Write beside the text what it says, in place."""
-        derive.derive(event)
         kind = event.kind
         if kind == "tool_call":
-            if event.actor == "agent":
+            has_text = event.arguments is not NOTHING or event.result is not NOTHING
+            if has_text:
+                derive.derive(event)
+            if (has_text or self._contracts.any) and event.actor == "agent":
                 self._read_call(event)
-        elif kind in _OUTPUTS and event.actor == "agent":
-            self._read_output(event)
+        elif kind in _OUTPUTS:
+            if event.output is not NOTHING:
+                derive.derive(event)
+            elif event.output_shape is None:
+                return
+            if event.actor == "agent":
+                self._read_output(event)
+        elif kind == "run_started":
+            derive.derive(event)
 
     def read_ahead(self, texts: Mapping[str, bytes], tool: str | None) -> dict[str, Any]:
         """Fields of an event for texts (`input`, `output`, `arguments`, `result` → their JSON) of no known agent.
@@ -152,4 +162,4 @@ def broken_by(agent: str, tool: str | None, fields: Mapping[str, Any]) -> list[s
 
 def _is_shape(written: list[float]) -> bool:
     """Whether numbers that came with an event can be a shape of ours."""
-    return len(written) == len(shape.FEATURES) and min(written) >= -LARGEST and max(written) <= LARGEST
+    return len(written) == _LENGTH and math.hypot(*written) <= LARGEST

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.reading import Reader, shape
 from monitor.reading.phrases import Phrases
+from monitor.reading.reader import LARGEST
 from monitor.reading.shape import FEATURES
 from schemas import limits
 from schemas.config import Config, Text
@@ -152,12 +153,18 @@ def test_reading_again_changes_nothing_and_the_log_says_the_same(kind: str, one:
     assert encode(logged) == expected
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=limits.SHAPE_NUMBERS))
+ours = st.lists(st.floats(-1e3, 1e3), min_size=len(FEATURES), max_size=len(FEATURES))
+foreign = st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=limits.SHAPE_NUMBERS)
+
+
+@given(ours | foreign)
+@example([1e13] * len(FEATURES))
+@example([1e308] * len(FEATURES))
 def test_a_shape_that_cannot_be_ours_is_not_taken(numbers: list[float]) -> None:
     reader = Reader(Config())
     event = Event(kind="run_finished", time=1.0, agent="a", run="r", output_shape=numbers)
     reader.read(event)
-    if len(numbers) != len(FEATURES) or any(abs(number) > 1e12 for number in numbers):
+    if len(numbers) != len(FEATURES) or math.hypot(*numbers) > LARGEST:
         assert event.output_shape is None
         assert reader.counts == {"evicted:shapes_refused": 1}
     else:
