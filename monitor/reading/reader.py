@@ -9,6 +9,7 @@ the same fields wherever it enters (embedded, Kafka, replay).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
