@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Iterator
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from monitor.engine import Engine, PartitionEngine, Record
@@ -14,7 +14,7 @@ from monitor.evidence.aggregator import Aggregator
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
-from schemas.records import Cover, EvidenceBatch, Tick
+from schemas.records import Ack, Cover, EvidenceBatch, Tick
 
 START = 1_700_000_000
 Item = tuple[int, Record]
@@ -24,7 +24,17 @@ LEARNED = Config.model_validate({"owners": _OWNERS, "components": [{"tool": "t1"
 DECLARED = Config.model_validate(
     {
         "owners": _OWNERS,
-        "components": [{"tool": "t1", "owner": "b"}, {"agent": "agent-1", "owner": "b"}],
+        "components": [
+            {"tool": "t1", "owner": "b"},
+            {
+                "agent": "agent-0",
+                "depends_on": ["prompt:p"],
+                "objectives": [{"target": "95%"}],
+                "contract": {"limits": {"steps": 3}, "tools": {"t0": {}, "t1": {}}},
+            },
+            {"agent": "agent-1", "owner": "b", "contract": {"severity": "page", "limits": {"steps": 4}}},
+        ],
+        "slices": {"labels": ["region"]},
         "detectors": {
             "run.failed": {"reference": "3%"},
             "tool.failed": {"reference": "2%", "mode": "notice"},
@@ -56,6 +66,12 @@ class Fleet(msgspec.Struct, frozen=True):
         return list(enumerate(_records(self)))
 
 
+BUSY = Fleet(seed=7, agents=1, ticks=110, per_tick=16, fast=True, declared=True)
+"""One agent with so many runs that versions which come late are deploys."""
+NODES = ("run.failed||", "run.failed|v1|", "run.silent||", "tool.failed||t0", "objective.burn||", "run.loop|t0|loop",
+         "contract.violated||limit: steps", "agent.traffic")  # fmt: skip
+WORDS = ("false_alarm", "new_normal", "a word of nobody")
+
 fleets = st.builds(
     Fleet,
     seed=st.integers(0, 2**32),
@@ -71,6 +87,7 @@ def _records(fleet: Fleet) -> Iterator[Record]:
     rng = random.Random(fleet.seed)
     now = START
     open_runs: list[dict[str, object]] = []
+    closed: list[dict[str, object]] = []
     sent: list[bytes] = []
     encoder, decoder = msgspec.json.Encoder(), msgspec.json.Decoder(Event)
     number = 0
@@ -92,12 +109,13 @@ def _records(fleet: Fleet) -> Iterator[Record]:
             chance = rng.random()
             if sent and chance < 0.04:
                 yield decoder.decode(rng.choice(sent))  # a duplicate, or too late
-            elif chance < 0.06:
-                yield Event(kind="change", time=float(now), id=f"c{now}", component="agent:agent-0", version="v2")
+            elif chance < 0.05:
+                component = rng.choice(("agent:agent-0", "agent:agent-0", "prompt:p", "tool:t1"))
+                yield Event(kind="change", time=float(now), id=f"c{chance}", component=component, version=f"v{now % 9}")
+            elif chance < 0.055:
+                yield Ack(float(now), f"agent-{rng.randrange(fleet.agents)}", rng.choice(NODES), rng.choice(WORDS))
             elif chance < 0.08:
-                yield Event(kind="complaint", time=float(now), id=f"k{now}.{chance}", run=f"r{number}", agent=None)
-            elif chance < 0.1:
-                yield Event(kind="feedback", time=float(now), id=f"f{now}.{chance}", agent="agent-0", rating=1.0)
+                yield _judgement(rng, now, closed, fleet.agents)
             elif not open_runs or chance < 0.5:
                 agent = f"agent-{rng.randrange(fleet.agents)}"
                 run: dict[str, object] = {"agent": agent, "run": f"r{number}"}
@@ -107,20 +125,28 @@ def _records(fleet: Fleet) -> Iterator[Record]:
                     run |= {"parent_run": open_runs[-1]["run"], "parent_agent": open_runs[-1]["agent"]}
                 if rng.random() < 0.05:
                     run["variant"] = "shadow"
+                if rng.random() < 0.7:
+                    run |= {"tenant": rng.choice("uvw"), "labels": {"region": rng.choice(("eu", "us"))}}
                 open_runs.append(run)
                 if rng.random() < 0.8:
                     yield event({**run, "version": None} if rng.random() < 0.1 else run, "run_started")
+            elif chance < 0.52:
+                yield event(rng.choice(open_runs), "llm_call", model=rng.choice(("a/x", "b/y")))
             elif chance < 0.7:
                 run = rng.choice(open_runs)
+                same = rng.random() < 0.3
                 yield event(
                     run,
                     "tool_call",
+                    arguments_hash=1 if same else number,
+                    result_hash=1 if same else number,
                     tool=f"t{rng.randrange(3)}",
                     actor=rng.choice(("agent", "agent", "agent", "user")),
                     soft_error=rng.random() < 2 * bad[str(run["agent"])],
                 )
             else:
                 run = open_runs.pop(rng.randrange(len(open_runs)))
+                closed.append(run)
                 if rng.random() < 0.06:
                     continue  # it hangs
                 yield event(
@@ -140,6 +166,21 @@ def _records(fleet: Fleet) -> Iterator[Record]:
         if rng.random() < 0.02:
             yield Tick(float(now - 5), before)  # a clock that went back
         before = float(now)
+
+
+def _judgement(rng: random.Random, now: int, closed: list[dict[str, object]], agents: int) -> Event:
+    """What somebody says of a run that has closed, or of an agent."""
+    about: dict[str, object] = {"agent": f"agent-{rng.randrange(agents)}"}
+    if closed and rng.random() < 0.8:
+        run = rng.choice(closed[-20:])
+        about = {"agent": run["agent"], "run": run["run"]}
+    fields: dict[str, object] = {"time": float(now), "id": f"j{now}.{rng.random()}", **about}
+    kind = rng.choice(("evaluation", "feedback", "complaint"))
+    if kind == "evaluation" and "run" in about:
+        return Event(kind=kind, name="judge", score=rng.random(), **fields)
+    if kind == "feedback":
+        return Event(kind=kind, rating=rng.choice((-1.0, 1.0)), **fields)
+    return Event(kind="complaint", **fields)
 
 
 def _said(findings: Iterable[Finding]) -> list[bytes]:
@@ -194,6 +235,7 @@ def test_any_cut_into_batches_says_the_same(fleet: Fleet, size: int, rng: random
 
 @quick
 @given(fleets, st.randoms(use_true_random=False))
+@example(BUSY, random.Random(3))
 def test_a_restart_between_any_two_batches_changes_nothing(fleet: Fleet, rng: random.Random) -> None:
     engine, said = _whole(fleet)
     stored: dict[str, bytes] = {}
@@ -282,6 +324,9 @@ def test_two_partitions_say_the_same_whatever_comes_first(fleet: Fleet, rng: ran
                 agent = record.agent
                 append(0 if agent is None else int(agent[-1]) % 2, record)
                 continue
+            if isinstance(record, Ack):
+                append(int(record.agent[-1]) % 2, record)
+                continue
             assert isinstance(record, Tick)
             evidence: list[EvidenceBatch] = []
             for number in (0, 1) if not shuffled or rng.random() < 0.5 else (1, 0):
@@ -314,4 +359,16 @@ def test_the_fleets_say_something() -> None:
         for finding in Engine(DECLARED).step(Fleet(seed, 3, 80, 12, True, True).log()).findings
     ]
     assert {word[:6] for word in said} == {"firing", "update", "resolv"}
-    assert {word for word in said if word.startswith("firing")} >= {"firingrun.failed", "firingtool.failed"}
+    words = {word for word in said if word.startswith("firing")}
+    assert words >= {"firingrun.failed", "firingtool.failed", "firingcontract.violated", "firingobjective.burn"}
+
+
+def test_the_busy_one_deploys_judges_and_hears_people() -> None:
+    """Or the restart above would hold of nothing new."""
+    engine = Engine(DECLARED)
+    engine.step(BUSY.log())
+    slices = engine.partition.agents["agent-0"].slices
+    assert slices.table.deploys.names
+    assert slices.judged
+    assert [node for node in slices.nodes.values() if node.counts or node.deploy or node.prepaid]
+    assert engine.partition.counts["acks"] > 0
