@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from monitor.config.document import Document, Mapping, Sequence, clip
 from monitor.config.problem import Span, nearest
 from monitor.reading.contracts import pattern_problem, schema_problem
-from schemas.config import COMPONENT_KINDS, Component, Config, Contract
+from schemas.config import COMPONENT_KINDS, Component, Config, Contract, Objective
 from schemas.signals import PUBLIC_SIGNALS, SIGNALS
 
 SHORTEST_WINDOW_SECONDS = 3_600.0
@@ -177,9 +177,28 @@ def check_objectives(checked: Checked) -> None:
                 checked.at(holder, "window", "unreachable: shorter than 1h, no agent has enough runs to judge by")
             if objective.window > LONGEST_WINDOW_SECONDS:
                 checked.at(holder, "window", "this is longer than a year (366d)")
+            _check_burn(checked, holder, objective)
             if objective.name in seen:
                 checked.document.report(holder.span, holder.path, f"a second objective `{objective.name}`")
             seen.add(objective.name)
+
+
+def _check_burn(checked: Checked, holder: Mapping, objective: Objective) -> None:
+    """Burn rates that failures can reach: at 90 % a factor of 14.4 would need 144 % of the runs to fail."""
+    written = holder.get("burn")
+    if objective.burn is None or not isinstance(written, Sequence):
+        return
+    most = 1.0 - objective.target
+    for index, factor in enumerate(objective.burn):
+        span, path = written.items_at[index], (*written.path, written.indexes[index])
+        if factor <= 1.0:
+            checked.document.report(span, path, "a burn rate of 1 or less keeps the objective; write more than 1")
+        elif factor * most >= 1.0 and most > 0.0:
+            checked.document.report(
+                span,
+                path,
+                f"unreachable: {factor:g} times {most:.3g} is all runs or more; write less than {1.0 / most:.3g}",
+            )
 
 
 def check_contracts(checked: Checked) -> None:
@@ -194,17 +213,20 @@ def check_contracts(checked: Checked) -> None:
             problem = pattern_problem(claim.output_matches)
             if problem:
                 checked.at(holder, "output_matches", f"no regular expression: {problem}")
-            if contract.tools and claim.requires_tool not in contract.tools:
-                checked.document.unknown(
-                    holder.values_at["requires_tool"],
-                    (*holder.path, "requires_tool"),
-                    "the contract has no tool",
-                    claim.requires_tool,
-                    tuple(contract.tools),
-                )
+            _check_known(checked, holder, "requires_tool", claim.requires_tool, tuple(contract.tools))
+        for holder, effect in zip(where.get("effects", ()), contract.effects, strict=True):
+            _check_known(checked, holder, "requires_tool", effect.requires_tool, tuple(contract.tools))
+            _check_known(checked, holder, "outcome", effect.outcome, tuple(contract.outcomes))
         _check_tools(checked, where, contract)
         if contract.limits.duration is not None and contract.limits.duration <= 0.0:
             checked.at(where["limits"], "duration", "this must be longer than nothing")
+
+
+def _check_known(checked: Checked, holder: Mapping, key: str, name: str, known: tuple[str, ...]) -> None:
+    """A tool or an outcome that is named must be one of the contract's, where that lists any."""
+    if known and name not in known:
+        kind = key.removeprefix("requires_")
+        checked.document.unknown(holder.values_at[key], (*holder.path, key), f"the contract has no {kind}", name, known)
 
 
 def _check_tools(checked: Checked, where: Mapping, contract: Contract) -> None:

@@ -70,6 +70,10 @@ ROWS = [
      "no JSON Schema: pattern: missing ), unterminated subpattern at position 0", None),
     (AGENT + "contract: {tools: {pay: {arguments: {$ref: '#/$defs/none'}}}}", 4, 30, "is not in this schema", None),
     (AGENT + "contract: {tools: {pay: {arguments: {$ref: 'https://x/y'}}}}", 4, 30, "leads out of this schema", None),
+    (AGENT + "contract: {tools: {send: {}}, effects: [{outcome: done, requires_tool: sent}]}", 4, 76,
+     "the contract has no tool `sent`", "send"),
+    (AGENT + "contract: {outcomes: [done], effects: [{outcome: don, requires_tool: send}]}", 4, 54,
+     "the contract has no outcome `don`", "done"),
     (AGENT + "contract: {limits: {steps: 0}}", 4, 32, "this must be more than 0", None),
     ("owners: {a: {}}\ncomponents:\n- {tool: x, contract: {}}", 3, 13, "only an agent has a contract", None),
     # detectors
