@@ -12,7 +12,7 @@ of tools and versions are the producer's; everything else that is said comes fro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -37,6 +37,11 @@ SAID_CHARACTERS = 200
 
 PATTERN_CHARACTERS = 1_000
 """Characters of a regular expression. More: a problem of the configuration."""
+PATTERN_TEXT = 1_000
+"""Characters of a text that a `pattern` is searched for in. Longer: its first and its last half of that. An expression
+with two `.*` may take the cube of this, one with a repeat inside a repeat far longer: they are the operator's."""
+UNIQUE_ITEMS = 100
+"""Items of an array of which `uniqueItems` is checked."""
 ERRORS_LOOKED_AT = 100
 """Errors of one call that are read to find `ARGUMENTS_BROKEN` different ones."""
 
@@ -160,10 +165,34 @@ def pattern_problem(pattern: str) -> str | None:
 
 
 def _validator(schema: Mapping[str, Any]) -> Validator:
-    """A validator that asks nobody: references lead within the schema or nowhere."""
+    """A validator that asks nobody: references lead within the schema or nowhere. Its dear keywords are bounded."""
     chosen = validators.validator_for(schema, default=validators.Draft202012Validator)
-    validator: Validator = chosen(schema, registry=Registry())
+    extended = {"pattern": _pattern, "uniqueItems": _unique(chosen)}
+    bounded = validators.extend(chosen, extended)  # type: ignore[no-untyped-call]
+    validator: Validator = bounded(schema, registry=Registry())
     return validator
+
+
+def _pattern(validator: Validator, pattern: str, instance: object, schema: object) -> Iterator[ValidationError]:
+    """The keyword `pattern`, on a bounded part of the text."""
+    del validator, schema
+    if isinstance(instance, str):
+        half = PATTERN_TEXT // 2
+        text = instance if len(instance) <= PATTERN_TEXT else instance[:half] + instance[-half:]
+        if not re.search(pattern, text):
+            yield ValidationError("does not match")
+
+
+def _unique(chosen: type[Validator]) -> Callable[..., Iterator[ValidationError] | None]:
+    """The keyword `uniqueItems`, on a bounded number of items: what cannot be sorted is compared each with each."""
+    original: Callable[..., Iterator[ValidationError] | None] = chosen.VALIDATORS["uniqueItems"]
+
+    def unique(validator: Validator, value: bool, instance: object, schema: object) -> Iterator[ValidationError] | None:
+        if isinstance(instance, list):
+            instance = instance[:UNIQUE_ITEMS]
+        return original(validator, value, instance, schema)
+
+    return unique
 
 
 def _reference_problem(schema: Mapping[str, Any], reference: str) -> str | None:

@@ -166,6 +166,26 @@ def test_a_schema_that_leads_to_itself_ends() -> None:
     assert len(event.violations) == 1
 
 
+BOUNDED = [
+    ("a pattern that takes the square of a text's length", {"pattern": "a.*b$"}, "a" * 60_000, True),
+    ("a long text that fits its pattern", {"pattern": "^[a-z]+$"}, "a" * 60_000, False),
+    ("what a long text ends with", {"pattern": "^[a-z]+$"}, "a" * 60_000 + "1", True),
+    ("many items that cannot be sorted", {"uniqueItems": True}, [{"a": i} for i in range(5_000)], False),
+    ("a few that are alike", {"uniqueItems": True}, [{"a": 1}, 2, {"a": 1}], True),
+    ("a draft of old", {"$schema": "http://json-schema.org/draft-04/schema#", "uniqueItems": True}, [1, 1], True),
+]
+
+
+@pytest.mark.parametrize(("says", "schema", "arguments", "breaks"), BOUNDED)
+def test_dear_rules_are_checked_within_bounds(says: str, schema: dict[str, Any], arguments: Any, breaks: bool) -> None:
+    config = Config.model_validate(
+        {"components": [{"agent": "a", "contract": {"tools": {"t": {"arguments": schema}}}}]}
+    )
+    event = Event(kind="tool_call", time=1.0, agent="a", run="r", tool="t", arguments=raw(arguments))
+    Reader(config).read(event)
+    assert (event.violations is not None) == breaks, says
+
+
 SCHEMA_PROBLEMS = [
     ("a type that there is not", {"type": "objekt"}, "type: 'objekt'"),
     ("a keyword of the wrong type", {"required": "order_id"}, "required: "),
