@@ -174,6 +174,8 @@ class Bank:
         first = max(self.runs - WINDOW, 0)
         while first < self.runs and self.times[first % WINDOW] < since:
             first += 1
+        if first == self.runs:
+            return 1.0
         bets = self._past_bets(position, first)
         return max((onset.onset_of(bets[:, at])[1] for at in range(bets.shape[1])), default=1.0)
 

@@ -116,7 +116,7 @@ def of_share(
     if largest > signal.points:
         cell = max(candidates, key=lambda cell: before[cell])
     else:
-        cell = max(candidates, key=lambda cell: _odds_moved(before[cell], after[cell], n))
+        cell = max(candidates, key=lambda cell: (after[cell] > before[cell], _odds_moved(before[cell], after[cell], n)))
     up = after[cell] > before[cell]
     what = channels.title(share, cell)
     change = Change(

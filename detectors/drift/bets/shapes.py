@@ -4,7 +4,9 @@ A cell stands at its mid-rank u in the reference, rounded to one of a few places
 and L_j = w[cell, j] / sup of <w_j, p'> over all p' in the tolerance band, so E[L_j] <= 1 for every p' in the band.
 The sup: with survival S_i = P(cell >= i), <w, p'> = w_0 + sum_i (w_i - w_{i-1}) S'_i is linear in S', and each S'_i of
 the band lies between its own limits: take the upper one where the increment is positive, the lower one elsewhere. That
-is the sup for monotone w, and not below it for the others. Masses are learned, atoms included (detection.md 9).
+is the sup for monotone w, and not below it for the others. The two bets on what was never seen (below, above, and
+between known values) are bets on one set of cells, and the band limits the odds of that set as well. Masses are
+learned, atoms included (detection.md 9).
 
 The shapes are likelihood ratios of a normal law moved (by 0.4 and 1.2), widened and narrowed (by 1.5), and of a heavier
 tail of 3 % and 1 %. Weights are rounded to six digits, so that no last bit of an exp reaches a decision.
@@ -22,7 +24,6 @@ from detectors.drift.bets.band import band
 
 BETS = 10
 CELLS = 10
-UP, DOWN, TAIL, SPREAD = frozenset({0, 1, 9}), frozenset({2, 3, 8}), frozenset({6, 7}), frozenset({4, 5})
 
 _RANKS = (
     0.0025, 0.01, 0.02, 0.035, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5,
@@ -34,6 +35,7 @@ _BEYOND = 3.0
 LOW, HIGH, GAP, SILENT = len(_RANKS), len(_RANKS) + 1, len(_RANKS) + 2, len(_RANKS) + 3
 """Places: below all, above all, between known values, and "no bet"."""
 _UNSEEN_RATIO = 64.0
+_UNSEEN = (8, 9)
 
 
 def _weights(score: float, tail: float) -> list[float]:
@@ -100,6 +102,10 @@ def suprema(where: Sequence[int], masses: Sequence[float], n: float, tolerance: 
     found = []
     for j in range(BETS):
         weights = [float(WEIGHTS[place, j]) for place in where]
+        if j in _UNSEEN:
+            unseen = sum(mass for mass, weight in zip(masses, weights, strict=True) if weight > 1.0)
+            found.append(1.0 + (_UNSEEN_RATIO - 1.0) * band(unseen, n, tolerance)[1])
+            continue
         total = weights[0]
         for i, (low, high) in enumerate(limits, start=1):
             step = weights[i] - weights[i - 1]

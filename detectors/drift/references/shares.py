@@ -230,11 +230,14 @@ class ShareChannels:
         """The learned share of a cell."""
         if channel.kind == "rate":
             return (float(self.counts[channel.start]) + 0.5) / (channel.n + 1.0)
-        counts = self.counts[channel.start : channel.start + channel.cells]
-        if cell == channel.cells - 1:
-            alone = sum(min(total, 1.0) for total in self.sums(channel).values() if total <= 1.0) + channel.met
-            return min((alone + 0.5) / (channel.n + 1.0), 0.999)
-        return min((float(counts[cell]) + 0.5) / (channel.n + 1.0), 1.0 - 0.25 / (channel.n + 1.0))
+        count = float(self.counts[channel.start + cell])
+        if cell >= channel.cells - 2:
+            once = [total for total in self.sums(channel).values() if total <= 1.0]
+            if cell == channel.cells - 1:
+                count = sum(once) + channel.met
+            else:  # what was met only once stands for what was never seen; it will hardly come again
+                count = max(count - sum(total for total in channel.others.values() if total <= 1.0) - channel.met, 0.0)
+        return min((count + 0.5) / (channel.n + 1.0), 1.0 - 0.25 / (channel.n + 1.0))
 
     def past(self, channel: ShareChannel, first: int, end: int) -> NDArray[np.float64]:
         """The parts, (runs, cells), of runs `first` to `end`, at most `WINDOW`; NaN where a run said nothing."""
