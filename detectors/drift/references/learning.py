@@ -50,8 +50,8 @@ class Shares(Struct):
 
     sums: dict[str | int, float]
     n: int = 0
-    single: int = 0
-    """Categories beyond `KNOWN` that were met; each counts as seen once."""
+    met: float = 0.0
+    """Parts of runs that went to categories beyond `KNOWN`."""
 
     def add(self, value: dict[str | int, float]) -> None:
         """One more run: category → its part of the run."""
@@ -61,7 +61,7 @@ class Shares(Struct):
             elif len(self.sums) < KNOWN:
                 self.sums[name] = part
             else:
-                self.single += 1
+                self.met += part
         self.n += 1
 
 

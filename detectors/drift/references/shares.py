@@ -40,8 +40,8 @@ class ShareChannel(Struct):
     names: dict[Name, int] = {}
     """Name → cell; a name in the cell of the rest has its sum in `others`."""
     others: dict[Name, float] = {}
-    met: int = 0
-    """Names beyond `KNOWN`."""
+    met: float = 0.0
+    """Parts of runs that went to names beyond `KNOWN`."""
     n: float = 0.0
     due: float = 0.0
     tape: bytearray = bytearray()
@@ -112,7 +112,7 @@ class ShareChannels:
         """Take over another's reference, scaled down to `INHERITED` runs. Returns as `freeze` does."""
         factor = min(learning.INHERITED / theirs.n, 1.0) if theirs.n else 1.0
         sums = {name: total * factor for name, total in other.sums(theirs).items()}
-        return self._settle(channel, sums, theirs.n * factor, theirs.met)
+        return self._settle(channel, sums, theirs.n * factor, theirs.met * factor)
 
     def read(self, values: Sequence[Value], run: int, out: NDArray[np.float64]) -> None:
         """Read one run's values of all channels of the bank and write the e-values, (cells, BETS), to `out`."""
@@ -181,7 +181,7 @@ class ShareChannels:
             elif len(channel.others) < KNOWN:
                 channel.others[name] = part
             else:
-                channel.met += 1
+                channel.met += part
         return cell
 
     def sums(self, channel: ShareChannel) -> dict[Name, float]:
@@ -197,7 +197,7 @@ class ShareChannels:
 
     def freeze(self, channel: ShareChannel, learner: learning.Shares) -> NDArray[np.intp] | None:
         """Make learned sums the reference. Returns for each cell of the bank the old one, or -1; None if all stay."""
-        return self._settle(channel, learner.sums, float(learner.n), learner.single)
+        return self._settle(channel, learner.sums, float(learner.n), learner.met)
 
     def refresh(self, channel: ShareChannel, held_back: NDArray[np.float64] | None) -> NDArray[np.intp] | None:
         """Make the tables from what was counted since, but not from a suspicious stretch. Returns as `freeze` does."""
@@ -208,6 +208,7 @@ class ShareChannels:
         if n >= HALVED_AT:
             sums = {name: total / 2.0 for name, total in sums.items()}
             n /= 2.0
+            channel.met /= 2.0
         moved = self._settle(channel, sums, n, channel.met)
         channel.due = min(2.0 * n, HALVED_AT)
         return moved
@@ -231,12 +232,11 @@ class ShareChannels:
         if channel.kind == "rate":
             return (float(self.counts[channel.start]) + 0.5) / (channel.n + 1.0)
         count = float(self.counts[channel.start + cell])
-        if cell >= channel.cells - 2:
-            once = [total for total in self.sums(channel).values() if total <= 1.0]
-            if cell == channel.cells - 1:
-                count = sum(once) + channel.met
-            else:  # what was met only once stands for what was never seen; it will hardly come again
-                count = max(count - sum(total for total in channel.others.values() if total <= 1.0) - channel.met, 0.0)
+        if cell == channel.cells - 1:
+            count = sum(total for total in self.sums(channel).values() if total <= 1.0) + channel.met
+        elif cell == channel.cells - 2:  # what was met only once stands for what was never seen
+            once = [total for name, total in channel.others.items() if total <= 1.0 and name in channel.names]
+            count = max(count - sum(once), 0.0)
         return min((count + 0.5) / (channel.n + 1.0), 1.0 - 0.25 / (channel.n + 1.0))
 
     def past(self, channel: ShareChannel, first: int, end: int) -> NDArray[np.float64]:
@@ -278,7 +278,7 @@ class ShareChannels:
         channel.learns = learns
         self._learning[channel.start : channel.start + channel.cells] = float(learns)
 
-    def _settle(self, channel: ShareChannel, sums: dict[Name, float], n: float, met: int) -> NDArray[np.intp] | None:
+    def _settle(self, channel: ShareChannel, sums: dict[Name, float], n: float, met: float) -> NDArray[np.intp] | None:
         before = dict(channel.names), channel.cells, channel.start
         ranked = sorted(sums, key=lambda name: (-sums[name], str(name)))
         if channel.kind == "rate":
@@ -289,6 +289,7 @@ class ShareChannels:
             cells = len(top) + 2
             channel.names = {name: i for i, name in enumerate(top)} | dict.fromkeys(ranked[NAMED:KNOWN], len(top))
             channel.others = {name: sums[name] for name in ranked[NAMED:KNOWN]}
+            met += sum(sums[name] for name in ranked[KNOWN:])
             counts = [*(sums[name] for name in top), sum(channel.others.values()), 0.0]
         channel.n, channel.met, channel.due = n, met, 2.0 * n
         stays = cells == channel.cells and all(
