@@ -83,7 +83,8 @@ def stepped(alert: Alert, step: Step, finding: Finding) -> Alert:
 
 def labels_of(finding: Finding) -> dict[str, str]:
     """`alertname`, `severity`, `owner`, and the node's own labels; absent where they do not apply."""
-    labels = {"alertname": finding.signal, "severity": "page" if finding.mode == "page" else "notice", "owner": finding.owner}
+    severity = "page" if finding.mode == "page" else "notice"
+    labels = {"alertname": finding.signal, "severity": severity, "owner": finding.owner}
     labels.update((name, finding.node[name]) for name in LABELS if name in finding.node)
     return labels
 
