@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from monitor import runs as tracking
 from monitor.drift.methods import Methods
+from monitor.drift.watch import Drift, Plans
 from monitor.evidence import accounts, traffic, words
 from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
 from monitor.evidence.slices import Slices
@@ -61,6 +62,8 @@ class Core(Struct, array_like=True):
     judged: dict[str, float] = {}
     facts: list[Group] = []
     facts_begun: list[float] = []
+    drift: dict[str, bytes] = {}
+    """In blocks of its own as well (`Drift.save`)."""
     methods: list[bytes] = []
     """Kept in blocks of their own (`Methods.changes`); a restore puts them here, nothing else does."""
     outputs: list[int] = field(default_factory=lambda: [0, 0])
@@ -72,6 +75,7 @@ class Settings(Struct, frozen=True):
 
     detectors: dict[str, DetectorSettings]
     run_timeout: float | None
+    drift: Plans
 
 
 class Agent:
@@ -94,6 +98,7 @@ class Agent:
         self.tracker = RunTracker(counts, settings.run_timeout, topology.contract_of(name))
         self.slices = Slices(name, topology, settings.detectors, self.tracker, emit, self._identify)
         self.owner = self.slices.owner
+        self.drift = Drift(name, self.owner, settings.drift, emit, self._identify, self.tracker.count)
         self.methods = Methods(name, self.owner, settings.detectors, emit, self._identify)
         self.traffic = traffic.new(now)
         self.versions: dict[str, float] = {}
@@ -144,7 +149,7 @@ class Agent:
 
     def acknowledge(self, ack: Ack, now: float) -> bool:
         """A human's word for an episode of this agent; False if it has none of that name."""
-        if self.slices.acknowledge(ack, now):
+        if self.slices.acknowledge(ack, now) or self.drift.acknowledge(ack, now):
             return True
         key = self.traffic.firing_key
         if not key or ack.node not in (key, TRAFFIC) or ack.word not in ACKS:
@@ -166,6 +171,7 @@ class Agent:
         self.slices.release(now)
         if self.slices.firing:
             self.slices.episodes.say_quiet(now)
+        self.drift.tick(now)
         self._advance_traffic(now)
         self.slices.ask(now)
         self.tracker.loop_mass = accounts.loop_mass(
@@ -188,6 +194,8 @@ class Agent:
         if grant.owner == self.owner:
             self._flow_to_traffic(now)
         accounts.renew(account, grant, self.slices.table.of_owner(grant.owner), now)
+        if grant.owner == self.owner:
+            self.drift.flow(account.notice_rate, account.page_rate, account.end, now)
 
     # -- inner
 
@@ -214,7 +222,14 @@ class Agent:
         if again is not None:
             self.slices.observe_verdict(late.UNHAPPY, 1.0, again, again, now)
         self.slices.release(now)
+        self.drift.observe(closed, now, self.tracker.usual_seconds(), self._paid_for_drift)
         self.methods.observe(closed, now, self.slices.accounts[self.owner].page_rate)
+
+    def _paid_for_drift(self) -> float:
+        """What a deploy paid for the drift of its version."""
+        deploys = self.slices.table.deploys
+        mass, deploys.drift = deploys.drift, 0.0
+        return mass
 
     def _tell_facts(self, run: Run, now: float) -> None:
         facts = list(run.work.facts)
@@ -239,7 +254,8 @@ class Agent:
             return now + 1.0
         rate = self.slices.accounts[self.owner].rate(self.traffic.mode)
         wake = traffic.next_wake(self.traffic, TRAFFIC_SHARE * rate)
-        return max(min(wake, self.tracker.next_wake(), self.slices.episodes.next_quiet()), now + 1.0)
+        quiet = min(self.slices.episodes.next_quiet(), self.drift.next_wake())
+        return max(min(wake, self.tracker.next_wake(), quiet), now + 1.0)
 
     def _advance_traffic(self, now: float) -> None:
         setting = self.settings.detectors.get(TRAFFIC, _NO_SETTING)

@@ -67,8 +67,8 @@ class Blocks:
                 del manifest[name]
                 gone += [(f"agent/{agent.name}/{name}.{parity}", None) for parity in (0, 1)]
         tracker.touched.clear()
-        for signal, value in agent.methods.changes():
-            name = f"m{signal}"
+        apart = [*agent.drift.save().items(), *((f"m{signal}", value) for signal, value in agent.methods.changes())]
+        for name, value in apart:
             if value is not None:
                 entries.append(self._write(agent.name, manifest, name, value))
             elif name in manifest:
@@ -97,6 +97,8 @@ class Blocks:
                 body = _body(key, values[f"agent/{name}/{block}.{parity}"])
                 if block[0] == "n":
                     nodes += _nodes.decode(body)
+                elif block[0] == "d":
+                    saved.core.drift[block] = body
                 elif block[0] == "m":
                     saved.core.methods.append(body)
                 else:
@@ -125,6 +127,7 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.slices.facts.groups.update((group.key, group) for group in core.facts)
     agent.slices.facts.begun = core.facts_begun
     agent.slices.restore(nodes, core.waiting)
+    agent.drift.load(core.drift)
     for methods in core.methods:
         agent.methods.load(methods)
 

@@ -131,6 +131,7 @@ def headline(finding: Finding) -> str:
     who = subject(finding.node)
     tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
     if finding.detail:
+        tool = "" if finding.signal == "run.tool_mix" else tool
         beside = f" (also: {', '.join(finding.corroborated)})" if finding.corroborated else ""
         return f"{who}: {tool}{_drift_words(finding)}: {finding.detail}{beside}"
     if finding.signal in _RATES:

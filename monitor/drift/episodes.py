@@ -4,9 +4,9 @@ Signals that change together are one story: the first that speaks leads, others 
 of its own stand in its finding and do not speak for themselves. The same signal in the agent's bank and in a version's
 is the same change. An episode is over when all its members are.
 
-A page never hides in a notice: where a signal of a notice pages, it speaks for itself.
+A page never hides in a notice: where a signal of a notice pages, it speaks for itself, once for the whole story.
 
-Invariant: a (bank, signal) that fires is a member of exactly one episode.
+Invariant: a (bank, signal) that fires is a member of an episode, at most of one that pages.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from msgspec import Struct
 from detectors import resolution
 from detectors.drift import Change, Crossing, Ended, Word
 from monitor.drift import words
-from monitor.drift.channels import ROW_OF, Memory
+from monitor.drift.channels import NO_TOOL, ROW_OF, Memory
 from monitor.drift.profile import AGENT, Profile
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.words import no_data_since
@@ -38,10 +38,13 @@ WELL = 2.0
 ENOUGH = 5
 MIXED = 20.0
 """A change of the agent that its versions together show no more than this is a change of their mix, and no alarm."""
+OPEN = 20
+"""Episodes of one agent at once. One more: the oldest is closed, counted as `drift_episodes_dropped`."""
 SIBLINGS = 5
 """Versions that are named as not affected."""
 CATEGORY_LABELS = {"run.tool_mix": "tool", "llm.response_model": "model"}
 """Signals whose categories are things with a label of their own."""
+NO_THINGS = frozenset((NO_TOOL, "the rest", "never seen before"))
 
 
 class Episode(Struct, array_like=True):
@@ -143,50 +146,64 @@ class Episodes:
         for episode in mine:
             for bank, signal in episode.members:
                 self.profile.rebaseline(bank, signal)
+            episode.how = episode.how or "rebaselined"
             self._close(episode, now, ACKS[ack.word])
         return bool(mine)
 
     # -- beginning
 
     def _cross(self, bank: str, crossing: Crossing, now: float) -> None:
-        signal = crossing.signal
+        member = (bank, crossing.signal)
         mode = self._mode(crossing)
-        mine = next((one for one in self.open if (bank, signal) in one.members), None)
-        if mine is None and self._is_mixed(bank, crossing):
-            self.profile.rebaseline(bank, signal)
+        known = any(member in one.members for one in self.open)
+        if not known and self._is_mixed(bank, crossing):
+            self.profile.rebaseline(bank, crossing.signal)
+            self.profile.count("drift_mixed")
             return
-        if mine is None:
-            mine = self._companion(signal, crossing.onset)
+        near = [one for one in self.open if self._is_story(one, crossing)]
+        page = next((one for one in near if one.mode == "page"), None)
+        if page is not None:
+            self._join(page, member, now)
+        elif mode == "page":
+            mine = next((one for one in near if one.signal == crossing.signal), None)
             if mine is not None:
-                mine.members.append((bank, signal))
-        if mine is None:
-            self._begin(bank, crossing, mode, [(bank, signal)], (), now)
-        elif mode == "page" and mine.mode != "page":
-            if mine.signal == signal:
                 self._escalate(mine, bank, crossing, now)
             else:
-                mine.members.remove((bank, signal))
-                if signal in mine.corroborated:
-                    mine.corroborated.remove(signal)
-                self._begin(bank, crossing, mode, [(bank, signal)], (mine.signal, *mine.corroborated), now)
-        elif signal != mine.signal and signal not in mine.corroborated:
-            mine.corroborated.append(signal)
-            self._say(mine, "update", now)
+                beside = dict.fromkeys(signal for one in near for signal in (one.signal, *one.corroborated))
+                self._begin(bank, crossing, mode, [signal for signal in beside if signal != crossing.signal], now)
+        elif near:
+            self._join(near[0], member, now)
+        else:
+            self._begin(bank, crossing, mode, [], now)
 
-    def _begin(
-        self, bank: str, crossing: Crossing, mode: Mode, members: list[tuple[str, str]], beside: tuple[str, ...],
-        now: float,
-    ) -> None:  # fmt: skip
+    def _join(self, episode: Episode, member: tuple[str, str], now: float) -> None:
+        """One more signal of a story that is told already."""
+        if member not in episode.members:
+            episode.members.append(member)
+        if member[1] != episode.signal and member[1] not in episode.corroborated:
+            episode.corroborated.append(member[1])
+            self._say(episode, "update", now)
+
+    def _is_story(self, episode: Episode, crossing: Crossing) -> bool:
+        """Whether a change belongs to an episode: it is of the same signal, or began at the same time."""
+        signal = crossing.signal
+        same = signal == episode.signal or signal in episode.corroborated
+        return same or abs(episode.onset - crossing.onset) <= TOGETHER_SECONDS
+
+    def _begin(self, bank: str, crossing: Crossing, mode: Mode, beside: list[str], now: float) -> None:
         node, affected, unaffected = self._slice(bank, crossing)
         level, detail, labels = self._described(crossing)
         watched = {"agent": self.agent} | ({"version": bank} if bank != AGENT else {})
         episode = Episode(
             self.identify("drift", bank, crossing.signal), crossing.signal, bank, mode, crossing.onset,
-            crossing.change, level, detail, node | labels, watched, crossing.runs, members, affected, unaffected,
-            list(beside), seen=now, n=crossing.change.after_n,
+            crossing.change, level, detail, node | labels, watched, crossing.runs, [(bank, crossing.signal)],
+            affected, unaffected, beside, seen=now, n=crossing.change.after_n,
         )  # fmt: skip
         since = self.profile.since(crossing.onset)
         episode.others = float(sum(since.values()) - since.get(node.get("version", AGENT), 0))
+        if len(self.open) >= OPEN:
+            self._close(self.open[0], now, "too many episodes at once")
+            self.profile.count("drift_episodes_dropped")
         self.open.append(episode)
         self._say(episode, "firing", now)
 
@@ -198,14 +215,6 @@ class Episodes:
         node, affected, unaffected = self._slice(bank, crossing)
         episode.node, episode.affected, episode.unaffected = node | labels, affected, unaffected
         self._say(episode, "firing", now)
-
-    def _companion(self, signal: str, onset: float) -> Episode | None:
-        """The episode whose story this is: of the same signal, or begun at the same time."""
-        for episode in self.open:
-            if episode.signal == signal or signal in episode.corroborated:
-                return episode
-        near = [one for one in self.open if abs(one.onset - onset) <= TOGETHER_SECONDS]
-        return min(near, key=lambda one: (abs(one.onset - onset), one.key), default=None)
 
     def _is_mixed(self, bank: str, crossing: Crossing) -> bool:
         """Whether the agent changed only because more runs are of a version that was always like that."""
@@ -240,19 +249,22 @@ class Episodes:
 
     def _described(self, crossing: Crossing) -> tuple[words.Level, str, dict[str, str]]:
         """Levels, phrase, and the labels of the thing that the change is about."""
-        change = crossing.change
-        if change.unseen and ROW_OF[change.channel].kind in ("category", "share"):
-            change.what = self.profile.newest(change.channel, crossing.onset) or change.what
-        level = words.of_change(change)
+        change = words.telling(crossing)
+        usual = None
+        if ROW_OF[change.channel].kind == "category":
+            usual = self.profile.usual(change.channel, crossing.onset)
+            if change.unseen and usual is not None:
+                change.what = usual[0]
+        level = words.of_change(change, usual)
         if crossing.signal == "tool.schema":
             found = words.of_interface(self.memory, change)
             if found is not None:
-                tool, fields = found
-                return level, f"{fields}, {level.phrase}", {"tool": tool}
+                return level, f"{found[1]}, {level.phrase}", {"tool": found[0]}
         label = CATEGORY_LABELS.get(crossing.signal)
-        if label is not None and change.direction == "up" and ROW_OF[change.channel].kind in ("category", "share"):
-            return level, level.phrase, {label: change.what}
-        return level, level.phrase, {}
+        thing = usual[0] if usual is not None else change.what if change.direction == "up" else None
+        if label is None or thing is None or ROW_OF[change.channel].kind not in ("category", "share"):
+            return level, level.phrase, {}
+        return level, level.phrase, {label: thing} if thing not in NO_THINGS else {}
 
     def _mode(self, crossing: Crossing) -> Mode:
         setting = self.settings.get(crossing.signal)
@@ -265,14 +277,13 @@ class Episodes:
 
     def _end_member(self, bank: str, ended: Ended, now: float) -> None:
         member = (bank, ended.signal)
-        for episode in self.open:
+        for episode in list(self.open):
             if member in episode.members:
                 episode.members.remove(member)
                 if member[1] == episode.signal:
                     episode.how = ended.how
                 if not episode.members:
                     self._close(episode, now, "")
-                return
 
     def _close(self, episode: Episode, now: float, reason: str) -> None:
         if not reason:

@@ -216,21 +216,18 @@ class Profile:
         position = POSITIONS[channel]
         return {name: bank.height(position, onset) for name, bank in self.banks.items() if name != AGENT}
 
-    def newest(self, channel: str, onset: float) -> str | None:
-        """The word that came most since the onset of those that did not come before, as far as runs are kept."""
+    def usual(self, channel: str, onset: float) -> tuple[str, float] | None:
+        """The word of a category that most runs since the onset have, and their share, as far as runs are kept."""
         position = POSITIONS[channel]
-        since: dict[str, float] = {}
-        before: set[str] = set()
+        found: dict[str, int] = {}
         for sample in self.ring:
             value = sample.values[position]
-            parts = value if isinstance(value, dict) else {} if value is None else {str(value): 1.0}
-            if sample.at < onset:
-                before.update(parts)
-            else:
-                for word, part in parts.items():
-                    since[word] = since.get(word, 0.0) + part
-        fresh = [(part, word) for word, part in since.items() if word not in before]
-        return max(fresh)[1] if fresh else None
+            if sample.at >= onset and value is not None:
+                found[str(value)] = found.get(str(value), 0) + 1
+        if not found:
+            return None
+        word = max(found, key=lambda word: (found[word], word))
+        return word, found[word] / sum(found.values())
 
     def rebaseline(self, bank: str, signal: str) -> None:
         """Let a bank learn anew what is normal for one signal."""

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from detectors.drift.channels import Change
+from detectors.drift import Change, Crossing
 from monitor.alerting.headline import level_text, share_text
 from monitor.drift import interfaces
 from monitor.drift.channels import ROW_OF, Memory
-from monitor.drift.interfaces import Interface
 from schemas.finding import Unit
 
 FIELDS = 3
 """Fields of an interface that are named; of further ones only the number is said."""
+TELLING = 0.6
+"""A channel that people understand better is named if it moved at least this part of what the strongest did."""
+MOSTLY = 0.5
+"""Share from which on it is said what a category is by now, in place of what it is no longer."""
+_CLEAR = ("kind", "first character", "script", "refusal", "apology", "repeated", "last character", "calls")
+"""Channels that are understood at once, the clearest first."""
 _APART = 1.02
 """Medians nearer than this factor are the same: the change is in the tail or the spread."""
 
@@ -29,8 +34,16 @@ class Level(NamedTuple):
     phrase: str
 
 
-def of_change(change: Change) -> Level:
-    """The levels and the phrase of a change."""
+def telling(crossing: Crossing) -> Change:
+    """Of the channels that changed, the one that people understand best, if it changed nearly as much."""
+    changes = [crossing.change, *crossing.others]
+    least = TELLING * max(_moved(change) for change in changes)
+    clear = [change for change in changes if change.channel in _CLEAR and _moved(change) >= least]
+    return min(clear, key=lambda change: _CLEAR.index(change.channel)) if clear else crossing.change
+
+
+def of_change(change: Change, usual: tuple[str, float] | None = None) -> Level:
+    """The levels and the phrase of a change. `usual`: what a category mostly is by now, and its share."""
     row = ROW_OF[change.channel]
     if row.kind == "number":
         before, after = change.median_before, change.median_after
@@ -38,7 +51,11 @@ def of_change(change: Change) -> Level:
             old, new = _apart(before, after, row.unit)
             return Level(before, after, row.unit, f"{row.words.format(new)}, was {old}")
         return _of_shares(change, f"{row.name} {change.what} in {{}} of runs")
-    return _of_shares(change, row.words.replace("{word}", change.what.replace("{", "{{").replace("}", "}}")))
+    level = _of_shares(change, row.words.replace("{word}", _plain(change.what)))
+    if usual is None or change.direction == "up" or usual[0] == change.what or usual[1] < MOSTLY:
+        return level
+    now = row.words.replace("{word}", _plain(usual[0])).format(share_text(usual[1]))
+    return level._replace(phrase=f"{now}, was {change.what} in {share_text(change.before)}")
 
 
 def of_interface(memory: Memory, change: Change) -> tuple[str, str] | None:
@@ -47,7 +64,7 @@ def of_interface(memory: Memory, change: Change) -> tuple[str, str] | None:
     wanted = [
         (
             len(seen.young) if change.channel == "new fields" else len(seen.missing),
-            interface_runs(memory.tools[tool]),
+            memory.tools[tool].runs,
             tool,
         )
         for tool, seen in found
@@ -62,17 +79,21 @@ def of_interface(memory: Memory, change: Change) -> tuple[str, str] | None:
     return tool, ", ".join(parts)
 
 
-def interface_runs(interface: Interface) -> int:
-    """Runs of a tool."""
-    return interface.runs
-
-
 def _of_shares(change: Change, words: str) -> Level:
     for digits in range(2, 6):
         before, after = share_text(change.before, digits), share_text(change.after, digits)
         if before != after:
             break
     return Level(change.before, change.after, "share", f"{words.format(after)}, was {before}")
+
+
+def _plain(word: str) -> str:
+    """A word of the agent's, not to be taken for a place in the phrase."""
+    return word.replace("{", "(").replace("}", ")")
+
+
+def _moved(change: Change) -> float:
+    return abs(change.after - change.before)
 
 
 def _apart(before: float, after: float, unit: Unit) -> tuple[str, str]:
