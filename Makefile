@@ -9,12 +9,12 @@ CODE := schemas detectors monitor forewarn_server.py sdk tests benchmarks
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench golden format lock browser clean
+.PHONY: help demo test check bench bench-detection golden format lock browser clean
 # Two installs into one .venv at the same time would spoil it.
 .NOTPARALLEL:
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
 demo: $(READY) ## a small fleet breaks silently; see what Slack would show
 	$(BIN)/forewarn demo
@@ -31,6 +31,9 @@ check: $(READY) browser ## what CI runs: format, lint, types, imports, all tests
 
 bench: $(READY) ## what the README claims, measured here
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+bench-detection: $(READY) ## delay, false pages and the rest of detection (`ARGS="--quick"`, `ARGS="--data FOLDER"`)
+	$(BIN)/python benchmarks/bench_detection.py $(ARGS)
 
 golden: $(READY) ## write the golden files and the usage blocks of docs/ anew; look at the diff
 	UPDATE_GOLDEN=1 $(PYTEST) -q tests/golden tests/unit/test_web_metrics.py

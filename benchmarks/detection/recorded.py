@@ -125,9 +125,8 @@ def loops(path: Path) -> None:
 
 def _repeats(run: list[Event]) -> bool:
     """Whether the agent made the same call three times in a row."""
-    calls = [
-        (event.tool, event.arguments_hash) for event in run if event.kind == "tool_call" and event.actor == "agent"
-    ]
+    own = [event for event in run if event.kind == "tool_call" and event.actor == "agent"]
+    calls = [(event.tool, event.arguments_hash) for event in own]
     return any(len(set(calls[i : i + 3])) == 1 for i in range(len(calls) - 2))
 
 
