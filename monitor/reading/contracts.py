@@ -7,15 +7,17 @@
 
 A claim breaks nothing by itself: whether the tool that makes it true was called is known at the end of the run. Names
 of tools and versions are the producer's; everything else that is said comes from the contract.
+
+Regular expressions are RE2's, as in Prometheus: linear in the text, whatever an agent writes.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+import re2
 from jsonschema import validators
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.protocols import Validator
@@ -37,9 +39,8 @@ SAID_CHARACTERS = 200
 
 PATTERN_CHARACTERS = 1_000
 """Characters of a regular expression. More: a problem of the configuration."""
-PATTERN_TEXT = 1_000
-"""Characters of a text that a `pattern` is searched for in. Longer: its first and its last half of that. An expression
-with two `.*` may take the cube of this, one with a repeat inside a repeat far longer: they are the operator's."""
+PATTERN_TEXT = 4_000
+"""Characters of a text that a `pattern` is searched for in. Longer: its first and its last half of that."""
 UNIQUE_ITEMS = 100
 """Items of an array of which `uniqueItems` is checked."""
 ERRORS_LOOKED_AT = 100
@@ -158,16 +159,29 @@ def pattern_problem(pattern: str) -> str | None:
     if len(pattern) > PATTERN_CHARACTERS:
         return f"{len(pattern)} characters; at most {PATTERN_CHARACTERS}"
     try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        return str(error)
+        _compiled(pattern)
+    except re2.error as error:
+        said = error.args[0] if error.args else ""
+        return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
     return None
+
+
+def _compiled(pattern: str) -> Any:
+    """A regular expression of RE2. Raises `re2.error`."""
+    options = re2.Options()
+    options.log_errors = False  # it would write to standard error by itself
+    return re2.compile(pattern, options)
 
 
 def _validator(schema: Mapping[str, Any]) -> Validator:
     """A validator that asks nobody: references lead within the schema or nowhere. Its dear keywords are bounded."""
     chosen = validators.validator_for(schema, default=validators.Draft202012Validator)
-    extended = {"pattern": _pattern, "uniqueItems": _unique(chosen)}
+    extended = {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+        "uniqueItems": _unique(chosen),
+    }
     bounded = validators.extend(chosen, extended)  # type: ignore[no-untyped-call]
     validator: Validator = bounded(schema, registry=Registry())
     return validator
@@ -179,8 +193,38 @@ def _pattern(validator: Validator, pattern: str, instance: object, schema: objec
     if isinstance(instance, str):
         half = PATTERN_TEXT // 2
         text = instance if len(instance) <= PATTERN_TEXT else instance[:half] + instance[-half:]
-        if not re.search(pattern, text):
+        if not _compiled(pattern).search(text):
             yield ValidationError("does not match")
+
+
+def _pattern_properties(
+    validator: Any, patterns: Mapping[str, Any], instance: object, schema: object
+) -> Iterator[ValidationError]:
+    """The keyword `patternProperties`."""
+    del schema
+    if isinstance(instance, dict):
+        for pattern, inner in patterns.items():
+            compiled = _compiled(pattern)
+            for name, value in instance.items():
+                if compiled.search(name):
+                    yield from validator.descend(value, inner, path=name, schema_path=pattern)
+
+
+def _additional_properties(
+    validator: Any, inner: Any, instance: object, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    """The keyword `additionalProperties`: properties that neither `properties` nor `patternProperties` names."""
+    if not isinstance(instance, dict):
+        return
+    known = schema.get("properties", {})
+    patterns = [_compiled(pattern) for pattern in schema.get("patternProperties", {})]
+    for name, value in instance.items():
+        if name in known or any(pattern.search(name) for pattern in patterns):
+            continue
+        if inner is False:
+            yield ValidationError("not known")
+            return
+        yield from validator.descend(value, inner, path=name)
 
 
 def _unique(chosen: type[Validator]) -> Callable[..., Iterator[ValidationError] | None]:
@@ -222,11 +266,11 @@ def _texts_of(schema: Any) -> Iterator[tuple[str, str]]:
                 yield from _texts_of(value)
 
 
-def _compiled_claims(claims: Iterable[Claim]) -> list[tuple[str, re.Pattern[str]]]:
-    return [(f"{CLAIM}{number}", re.compile(claim.output_matches)) for number, claim in enumerate(claims)]
+def _compiled_claims(claims: Iterable[Claim]) -> list[tuple[str, Any]]:
+    return [(f"{CLAIM}{number}", _compiled(claim.output_matches)) for number, claim in enumerate(claims)]
 
 
-def _claimed(claims: Iterable[tuple[str, re.Pattern[str]]], text: str) -> list[str]:
+def _claimed(claims: Iterable[tuple[str, Any]], text: str) -> list[str]:
     if len(text) > CLAIM_CHARACTERS:
         half = CLAIM_CHARACTERS // 2
         text = f"{text[:half]}\n{text[-half:]}"

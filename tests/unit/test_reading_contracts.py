@@ -167,7 +167,9 @@ def test_a_schema_that_leads_to_itself_ends() -> None:
 
 
 BOUNDED = [
-    ("a pattern that takes the square of a text's length", {"pattern": "a.*b$"}, "a" * 60_000, True),
+    ("a pattern that would take the square of a text's length", {"pattern": "a.*b$"}, "a" * 60_000, True),
+    ("one that would take its cube", {"pattern": "a.*a.*b$"}, "a" * 60_000, True),
+    ("one that would never end", {"pattern": "^(a+)+$"}, "a" * 60_000 + "!", True),
     ("a long text that fits its pattern", {"pattern": "^[a-z]+$"}, "a" * 60_000, False),
     ("what a long text ends with", {"pattern": "^[a-z]+$"}, "a" * 60_000 + "1", True),
     ("many items that cannot be sorted", {"uniqueItems": True}, [{"a": i} for i in range(5_000)], False),
@@ -191,6 +193,7 @@ SCHEMA_PROBLEMS = [
     ("a keyword of the wrong type", {"required": "order_id"}, "required: "),
     ("a pattern that does not compile", {"properties": {"a": {"pattern": "("}}}, "pattern: missing )"),
     ("a name pattern that does not compile", {"patternProperties": {"(": {}}}, "pattern: missing )"),
+    ("a pattern that looks ahead, which takes more than linear time", {"pattern": "(?=x)"}, "invalid perl operator"),
     ("a reference that leads nowhere", {"$ref": "#/$defs/x"}, "$ref: #/$defs/x is not in this schema"),
     ("a reference to elsewhere", {"properties": {"a": {"$ref": "https://example.com/a"}}}, "leads out of this schema"),
 ]
