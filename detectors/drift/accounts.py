@@ -35,7 +35,7 @@ class Accounts:
         self.notice = np.zeros(0)
         self.page = np.zeros(0)
         self.block_sums = np.zeros(0)
-        """Sums of L over the block so far; only those of blocked bets are used."""
+        """Sums of L over the block so far, of blocked bets only."""
         self.block_runs = 0
         self.block_drip = 0.0
         self.split = 0
@@ -57,7 +57,10 @@ class Accounts:
             self._drip(page, "page", page_drip, free.start, free.stop)
         np.multiply(page[free], bets[free], out=page[free])
         if self._blocked:
-            np.add(self.block_sums, bets, out=self.block_sums)
+            sums, first = self.block_sums, free.start
+            np.add(sums[:first], bets[:first], out=sums[:first])
+            if len(sums) > first:
+                np.add(sums[first:], bets[free.stop :], out=sums[first:])
             self.block_drip += page_drip
             self.block_runs += 1
             if self.block_runs >= self.plan.block:
@@ -96,10 +99,14 @@ class Accounts:
 
     def lay_out(self, numbers: int, shares: ShareChannels, moved: NDArray[np.intp] | None) -> None:
         """Follow the channels: `numbers` rows of numbers, and the cells of shares, moved as their freeze said."""
+        free = self._free
+        sums = np.full(len(self.page), float(self.block_runs))
+        sums[: free.start], sums[free.stop :] = self.block_sums[: free.start], self.block_sums[free.start :]
         self.notice = self._laid_out(self.notice, numbers, shares.size, moved, 0.0)
         self.page = self._laid_out(self.page, numbers, shares.size, moved, 0.0)
-        self.block_sums = self._laid_out(self.block_sums, numbers, shares.size, moved, float(self.block_runs))
+        sums = self._laid_out(sums, numbers, shares.size, moved, float(self.block_runs))
         self.place(numbers, shares)
+        self.block_sums = np.concatenate([sums[: self._free.start], sums[self._free.stop :]])
 
     def place(self, numbers: int, shares: ShareChannels) -> None:
         """Say which row is whose."""
@@ -148,10 +155,14 @@ class Accounts:
 
     def _close_block(self) -> None:
         means = self.block_sums / float(self.block_runs)
-        for first, end in ((0, self._free.start), (self._free.stop, len(self.page))):
+        free = self._free
+        for first, end, part in (
+            (0, free.start, means[: free.start]),
+            (free.stop, len(self.page), means[free.start :]),
+        ):
             if first < end:
                 self._drip(self.page, "page", self.block_drip, first, end)
-                np.multiply(self.page[first:end], means[first:end], out=self.page[first:end])
+                np.multiply(self.page[first:end], part, out=self.page[first:end])
         self.block_sums.fill(0.0)
         self.block_runs, self.block_drip = 0, 0.0
 

@@ -33,7 +33,7 @@ from detectors.drift.references.shares import ShareChannels
 SUSPICIOUS = 100.0
 """Runs are held back from a reference while the CUSUM of one of the channel's bets is above this."""
 LOOKED_AT = 8
-"""A page account that is full but waits is looked at every so many runs."""
+"""A page account that is full but waits is looked at again after so many runs at most."""
 TOLD = 5
 """Channels that a crossing names."""
 _TELLING = 0.02
@@ -188,11 +188,14 @@ class Bank:
 
     def _page(self, signal: int) -> list[Word]:
         """A full page account: speaks if the change is material and sustained, waits otherwise."""
-        if self.runs % LOOKED_AT:
-            return []
         episode = self.episodes.get(signal)
+        sustained = self.plan.signals[signal].sustained
+        if self.runs % LOOKED_AT if episode is None else self.runs < max(episode.look, episode.onset_run + sustained):
+            return []
         seen, onset_run = self._examine(signal, "page", episode.onset_run if episode is not None else None)
-        if not any(one.material for one in seen) or self.runs - onset_run < self.plan.signals[signal].sustained:
+        if not any(one.material for one in seen) or self.runs - onset_run < sustained:
+            if episode is not None:
+                episode.look = self.runs + min(1 + (self.runs - episode.began) // LOOKED_AT, LOOKED_AT)
             return []
         escalated = episode is not None
         if episode is None:

@@ -39,6 +39,8 @@ class Episode(Struct, array_like=True):
     bad: float
     n: float
     back: float = 0.0
+    look: int = 0
+    """Run at which a full page account is looked at again."""
 
     def observe(self, y: float) -> bool:
         """One observation, the bad part in 0..1; True when the evidence says that the signal is back."""

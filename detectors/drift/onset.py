@@ -84,7 +84,8 @@ def of_number(
         before if up else 1.0 - before, after if up else 1.0 - after, sum(before_counts), float(after_n), weight,
         median_before, median_after, unseen=cell == (n - 1 if up else 1),
     )  # fmt: skip
-    material = _factor(median_before, median_after) > signal.factor or (channels.few[at] and best > signal.points)
+    material = _factor(median_before, _surely(values, median_before)) > signal.factor
+    material = material or (channels.few[at] and best > signal.points)
     if abs(median_after - median_before) > 0.1 * abs(median_before):
         change.phrase = f"{_label(channel)}: median {median_after:.3g}, was {median_before:.3g}"
     else:
@@ -141,6 +142,16 @@ def examples(hits: Sequence[float | None], runs: Sequence[str]) -> list[str]:
     n = min(len(hits), len(runs))
     recent = list(zip(hits[len(hits) - n :], runs[len(runs) - n :], strict=True))
     return [run for hit, run in recent if hit is not None and hit >= 0.5][-5:] or [run for _, run in recent][-5:]
+
+
+def _surely(values: Sequence[float], before: float) -> float:
+    """The median of ascending values, nearer to `before` by 1.5 standard errors of its rank; `before` if in between."""
+    n = len(values)
+    if not n:
+        return before
+    margin = int(0.75 * math.sqrt(n))
+    low, high = values[max((n - 1) // 2 - margin, 0)], values[min(n // 2 + margin, n - 1)]
+    return min(max(before, low), high)
 
 
 def _factor(a: float, b: float) -> float:

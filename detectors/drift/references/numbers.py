@@ -19,9 +19,9 @@ from detectors.drift.bets.shapes import BETS, CELLS, SILENT
 from detectors.drift.plan import Plan
 from detectors.drift.references import learning
 
-WINDOW = 240
+WINDOW = 192
 """Runs whose cells are remembered, to date an onset; older ones count as the window's first."""
-RECENT = 48
+RECENT = 32
 """Runs whose values are remembered, to say a median; cells are counted into the reference in batches of so many."""
 NONE = 255
 HALVED_AT = 8_000

@@ -66,7 +66,8 @@ class ShareChannels:
         self.slopes = np.zeros((0, BETS))
         self.scales = np.ones((0, BETS))
         self.learners: list[ShareChannel] = []
-        self.readers: list[tuple[int, int, Kind, ShareChannel]] = []
+        self.readers: list[tuple[int, int, Kind, int, dict[Name, int], ShareChannel]] = []
+        """Of live channels: position, first cell, kind, cell of the rest, names, and the channel itself."""
         self._scratch()
 
     def _scratch(self) -> None:
@@ -92,7 +93,11 @@ class ShareChannels:
     def note(self) -> None:
         """Follow the channels' flags in what is kept beside them for speed."""
         self.learners = [channel for channel in self.channels if channel.learner is not None]
-        self.readers = [(one.position, one.start, one.kind, one) for one in self.channels if one.live]
+        self.readers = [
+            (one.position, one.start, one.kind, max(one.cells - 2, 0), one.names, one)
+            for one in self.channels
+            if one.live
+        ]
 
     def begin(self, channel: ShareChannel) -> None:
         """Start to collect what is there now, beside the frozen reference."""
@@ -126,7 +131,7 @@ class ShareChannels:
         parts: list[float] = []
         silent: list[ShareChannel] = []
         slot = run % WINDOW
-        for position, start, kind, channel in self.readers:
+        for position, start, kind, last, names, channel in self.readers:
             value = values[position]
             if value is None:
                 silent.append(channel)
@@ -135,8 +140,8 @@ class ShareChannels:
             if channel.learns:
                 channel.n += 1.0
             if kind == "category":
-                cell = channel.names.get(value)  # type: ignore[arg-type]
-                if cell is None or cell >= channel.cells - 2:
+                cell = names.get(value, last)  # type: ignore[arg-type]
+                if cell >= last:
                     cell = self._meet(channel, value, 1.0)  # type: ignore[arg-type]
                 channel.tape[slot] = cell
                 where.append(start + cell)
@@ -146,18 +151,19 @@ class ShareChannels:
                 where.append(start)
                 parts.append(value)  # type: ignore[arg-type]
             else:
-                mix = [0.0] * channel.cells
-                names = channel.names
+                mix = bytearray(channel.cells)
                 for name, part in value.items():  # type: ignore[union-attr]
-                    cell = names.get(name)
-                    if cell is None or cell >= channel.cells - 2:
+                    cell = names.get(name, last)
+                    if cell >= last:
                         cell = self._meet(channel, name, part)
-                    mix[cell] += part
-                channel.tape[slot * channel.cells : (slot + 1) * channel.cells] = bytes(
-                    [int(min(part, 1.0) * STEPS + 0.5) for part in mix]
-                )
-                where += range(start, start + channel.cells)
-                parts += mix
+                    at = start + cell
+                    if cell >= last and at in where:
+                        parts[where.index(at)] += part
+                    else:
+                        where.append(at)
+                        parts.append(part)
+                    mix[cell] = min(mix[cell] + int(part * STEPS + 0.5), NONE - 1)
+                channel.tape[slot * channel.cells : (slot + 1) * channel.cells] = mix
         y = self._y
         y.fill(0.0)
         if where:
@@ -285,7 +291,8 @@ class ShareChannels:
             cells, channel.names = 1, {}
             counts = [sums.get("", 0.0)]
         else:
-            top = ranked[:NAMED]
+            # names that have a cell keep it, so that what was remembered of past runs stays true
+            top = sorted(ranked[:NAMED], key=lambda name: min(before[0].get(name, NAMED), before[1]))
             cells = len(top) + 2
             channel.names = {name: i for i, name in enumerate(top)} | dict.fromkeys(ranked[NAMED:KNOWN], len(top))
             channel.others = {name: sums[name] for name in ranked[NAMED:KNOWN]}
