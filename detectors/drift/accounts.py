@@ -30,6 +30,11 @@ _NUMBER, _SHARE = shapes.BETS, odds.BETS
 class Accounts:
     """Evidence of all signals of `plan`; `lay_out` and `weigh` must follow every change of what is live."""
 
+    __slots__ = (
+        "_blocked", "_free", "_least", "_owner", "_weights", "block_drip", "block_runs", "block_sums", "notice", "page",
+        "plan", "split",
+    )  # fmt: skip
+
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.notice = np.zeros(0)

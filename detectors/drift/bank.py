@@ -43,6 +43,10 @@ _TELLING = 0.02
 class Bank:
     """The accounts and references of one slice; `plan` may be shared by any number of banks."""
 
+    __slots__ = (
+        "accounts", "counted", "episodes", "learners", "names", "numbers", "plan", "runs", "shares", "times",
+    )  # fmt: skip
+
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.runs = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import Callable
 
 import msgspec
@@ -279,3 +280,30 @@ def test_names_without_end_are_bounded() -> None:
         said += bank.observe([f"name {i} " * 9], f"r{i}", float(i), NOTICE, PAGE)
     assert said == []
     assert len(to_bytes(bank)) < 20_000
+
+
+def test_a_channel_of_a_slice_takes_less_than_a_kibibyte() -> None:
+    """As in an agent's bank: mostly numbers, some categories and rates, one mix; after the references are learned."""
+    kinds: list[Kind] = ["number"] * 44 + ["category"] * 8 + ["rate"] * 6 + ["share"]
+    plan = Plan(
+        [Channel(f"x{i}", "s" if i > 3 else "t", kind) for i, kind in enumerate(kinds)],
+        [Signal("s", 0.5, 0.5), Signal("t", 0.5, 0.5, blocked=True)],
+    )
+    rng = random.Random(9)
+    names = [f"run-{i}" for i in range(450)]
+    runs = [
+        [rng.random() for _ in range(44)] + [rng.choice("abc") for _ in range(8)] + [0.5] * 6 + [{"a": 0.5, "b": 0.5}]
+        for _ in names
+    ]
+    warm = Bank(plan)  # so that what all banks share is there
+    for i, name in enumerate(names):
+        warm.observe(runs[i], name, float(i))
+    tracemalloc.start()
+    banks = [Bank(plan) for _ in range(4)]
+    for bank in banks:
+        for i, name in enumerate(names):
+            bank.observe(runs[i], name, float(i))
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held / (len(banks) * len(kinds)) < 1024.0
+    assert len(to_bytes(warm)) / len(kinds) < 1024.0

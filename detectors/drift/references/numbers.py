@@ -19,7 +19,7 @@ from detectors.drift.bets.shapes import BETS, CELLS, SILENT
 from detectors.drift.plan import Plan
 from detectors.drift.references import learning
 
-WINDOW = 192
+WINDOW = 160
 """Runs whose cells are remembered, to date an onset; older ones count as the window's first."""
 RECENT = 32
 """Runs whose values are remembered, to say a median; cells are counted into the reference in batches of so many."""
@@ -34,6 +34,11 @@ _STRIDE = 16
 
 class NumberChannels:
     """The number channels of `plan`, in its order."""
+
+    __slots__ = (
+        "counts", "due", "edges", "few", "gaps", "highs", "learns", "live", "lows", "marks", "medians", "places",
+        "plan", "recent", "scales",
+    )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
         size = len(plan.numbers)

@@ -56,6 +56,8 @@ class ShareChannel(Struct):
 class ShareChannels:
     """Channels of the kinds category, share and rate. `evidence` arrays of the bank follow `moved` after a freeze."""
 
+    __slots__ = ("_column", "_learning", "_y", "channels", "counts", "learners", "readers", "scales", "size", "slopes")
+
     def __init__(self, kinds: Sequence[tuple[int, Kind, float]]) -> None:
         self.channels = [
             ShareChannel(position, kind, tolerance, learning.Shares({})) for position, kind, tolerance in kinds
