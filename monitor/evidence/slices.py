@@ -135,7 +135,10 @@ class Slices:
         """One late observation; each run (or whatever it is `about`) counts once per signal."""
         if signal in self._off or not late.first_of(self.judged, signal, about, now):
             return
-        run = self.tracker.runs.get(name or "") or Run(name or "", None, -1, now, now, set(), {}, SPENT)
+        known = self.tracker.runs.get(name or "")
+        if known is not None and known.variant == "shadow":
+            return
+        run = known or Run(name or "", None, -1, now, now, set(), {}, SPENT)
         if signal == late.UNHAPPY:
             self._begin_rare(signal, now)
         found: list[Observation] = []
@@ -232,23 +235,20 @@ class Slices:
         mean = normal if signal == OBJECTIVE else failure.tolerated(normal, judge.tolerance)
         if bets is None or bets.mean != mean:
             bets = pair.bets = self.table.bets(signal, mean)
+            pair.good = None
         value = 1.0 + bets.slopes[nodes.ONSET_BET] * (y - mean)
-        self._date(middle, value, y, mean, run, error, now)
-        if leaf is not middle:
-            self._date(leaf, value, y, mean, run, error, now)
+        for node in (middle,) if leaf is middle else (middle, leaf):
+            if value <= 1.0 and node.cusum <= 1.0 and not node.since_n:
+                node.onset = now  # nothing to date; so it is of most observations
+                node.runs_before = self.runs
+            else:
+                nodes.date(node, value, y, mean, run.run, error, now, self.runs)
+                if node.cusum > nodes.SUSPICIOUS:
+                    self._count_parts(node, run, y)
+            node.k += y
+            node.n += 1.0
         found.append((pair, y, bets, normal, False))
         return False
-
-    def _date(self, node: Node, value: float, y: float, mean: float, run: Run, error: str | None, now: float) -> None:
-        if value <= 1.0 and node.cusum <= 1.0 and not node.since_n:
-            node.onset = now  # nothing to date; most observations
-            node.runs_before = self.runs
-        else:
-            nodes.date(node, value, y, mean, run.run, error, now, self.runs)
-            if node.cusum > nodes.SUSPICIOUS:
-                self._count_parts(node, run, y)
-        node.k += y
-        node.n += 1.0
 
     def _is_above(self, pair: Pair, run: Run, y: float, normal: float, place: str) -> bool:
         """Whether an observation belongs to a node above agents that fires: these nodes neither bet on it nor learn it.
@@ -286,7 +286,8 @@ class Slices:
     ) -> None:
         """Bet on what a run said: in the middle node, the leaf, and the nodes above agents. One page is enough."""
         told = False
-        above, where = self.above, place or NOWHERE
+        above, where, touched, table = self.above, place or NOWHERE, self.touched, self.table
+        covering = above.covering
         for pair, y, bets, normal, young in observations:
             if pair.gone and not self.table.is_still(pair):
                 continue
@@ -297,26 +298,34 @@ class Slices:
             if told and y and pair.signal == RUN_SILENT.name:
                 continue
             heard = (place is not None or pair.tool is not None) and pair.signal != OBJECTIVE
-            if above.covering and above.covered(pair.signal, pair.tool, where, started):
+            if covering and above.covered(pair.signal, pair.tool, where, started):
                 if heard:
                     above.tell(pair.signal, pair.tool, (), y, normal, run, where, young)
                 continue
-            values, weights = bets.values(y), bets.weights
-            if young:
-                above.tell(pair.signal, pair.tool, recursion.fixed_logs(values), y, normal, run, where, True)
-                continue
-            if pair.signal not in self._by_method:
-                self.touched.add(middle.block)
-                if nodes.step(middle, values, weights, self.table.drip(middle, now)):
-                    self.episodes.begin(middle, now, self.runs)
-                    continue
-            if leaf is not middle:
-                self.touched.add(leaf.block)
-                if nodes.step(leaf, values, weights, self.table.drip(leaf, now)):
-                    self.episodes.begin(leaf, now, self.runs)
-                    continue
+            if y or bets is not pair.bets:
+                values, logs = bets.values(y), None
+            elif pair.good is not None:
+                values, logs = pair.good
+            else:
+                values = bets.values(y)
+                logs = recursion.fixed_logs(values)
+                pair.good = values, logs
+            if not young:
+                weights = bets.weights
+                if pair.signal not in self._by_method:
+                    touched.add(middle.block)
+                    if nodes.step(middle, values, weights, table.drip(middle, now)):
+                        self.episodes.begin(middle, now, self.runs)
+                        told = told or (y > 0.0 and pair.tool is not None)
+                        continue
+                if leaf is not middle:
+                    touched.add(leaf.block)
+                    if nodes.step(leaf, values, weights, table.drip(leaf, now)):
+                        self.episodes.begin(leaf, now, self.runs)
+                        told = told or (y > 0.0 and pair.tool is not None)
+                        continue
             if heard:
-                above.tell(pair.signal, pair.tool, recursion.fixed_logs(values), y, normal, run, where)
+                above.tell(pair.signal, pair.tool, logs or recursion.fixed_logs(values), y, normal, run, where, young)
 
     def _voice(self, signal: str) -> str | None:
         row = FAILURE_SIGNALS.get(signal)

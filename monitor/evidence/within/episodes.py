@@ -62,6 +62,8 @@ class Episodes:
         if cause is not None:
             family += [n for n in (chosen, cause, *self._family(cause)) if n is not node]
             chosen = cause
+        elif chosen.tool is not None:
+            family += self._effects(chosen)
         firing = nodes.fire(chosen, self.identify(*chosen.key), now, chosen.mode, watched, runs)
         firing.deploy_share = firing.deploy_share if firing.deploy_share is not None else share
         firing.part = hitters.smallest(chosen.counts, firing.before)
@@ -185,6 +187,12 @@ class Episodes:
             if n.cusum > nodes.SUSPICIOUS and n.since_bad - n.since_expected >= CAUSES * excess
         ]
         return max(tools)[2] if tools else None
+
+    def _effects(self, tool: Node) -> list[Node]:
+        """Nodes of silent runs whose excess is that of a tool that fires now: the same fault seen twice."""
+        excess = tool.since_bad - tool.since_expected
+        silent = [self.nodes.get((SILENT, version, None)) for version in dict.fromkeys((None, tool.version))]
+        return [n for n in silent if n is not None and excess >= CAUSES * (n.since_bad - n.since_expected)]
 
     def _is_objective(self, node: Node) -> bool:
         return self.burn is not None and node.signal == objectives.SIGNAL

@@ -25,10 +25,11 @@ WAITING = 3_000
 class Pair:
     """The two nodes that an observation feeds: the agent's, and the version's (the same where none is known).
 
-    `bets`: the last ones made for them, good as long as what is normal is the same.
+    `bets`: the last ones made for them, good as long as what is normal is the same; `good`: what they say of a good
+    run, as e-values and as logs in fixed point. `gone`: one of the nodes made room for others.
     """
 
-    __slots__ = ("bets", "gone", "leaf", "middle", "signal", "tool", "version")
+    __slots__ = ("bets", "gone", "good", "leaf", "middle", "signal", "tool", "version")
 
     def __init__(self, signal: str, version: str | None, tool: str | None, middle: Node, leaf: Node) -> None:
         self.signal = signal
@@ -37,6 +38,7 @@ class Pair:
         self.middle = middle
         self.leaf = leaf
         self.bets: Bets | None = None
+        self.good: tuple[list[float], tuple[int, ...]] | None = None
         self.gone = False
 
 
