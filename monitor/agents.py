@@ -11,8 +11,9 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from monitor import runs as tracking
+from monitor.drift.banks.plan import Plans
 from monitor.drift.methods import Methods
-from monitor.drift.watch import Drift, Plans
+from monitor.drift.watch import Drift
 from monitor.evidence import accounts, traffic, words
 from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
 from monitor.evidence.slices import Slices

@@ -23,7 +23,7 @@ from msgspec import Struct
 from monitor import views
 from monitor.agents import Agent, Settings
 from monitor.blocks import VERSION, Blocks, Entry, put_back
-from monitor.drift.watch import Plans
+from monitor.drift.banks.plan import Plans
 from monitor.evidence.above import Covers
 from monitor.evidence.aggregator import Aggregator
 from monitor.reading import Reader

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from detectors import reference
 from monitor.agents import Agent
+from monitor.drift.views import of_drift
 from monitor.evidence import traffic
 from monitor.evidence.nodes import Node
 from monitor.evidence.within import objectives
@@ -42,6 +43,10 @@ def of_run(agent: str, closed: Closed) -> RunView:
         outcome=closed.outcome,
         error_type=closed.error_type,
         parent_run=run.parent_run,
+        silent=closed.silent,
+        silent_reason=closed.silent_reason,
+        looped=closed.work.looped,
+        violations=tuple(closed.work.broken),
     )
 
 
@@ -51,6 +56,8 @@ def of_agent(agent: Agent, now: float) -> AgentView:
     nodes.sort(key=lambda node: (node.firing is None, -sum(node.evidence), node.key[0], str(node.key)))
     signals = [of_node(agent, node, now) for node in nodes[:SIGNALS_SHOWN]]
     signals += [_of_fact(group) for group in agent.slices.facts.firing()]
+    signals += of_drift(agent.drift, agent.owner, now)
+    signals += agent.methods.views(now, agent.slices.accounts[agent.owner].page_rate)
     signals.append(_of_traffic(agent.traffic))
     seconds = max(now - agent.first_seen, 1.0)
     recent = [count for count in agent.traffic.bins[-traffic.HOUR_BINS :] if count != traffic.UNKNOWN]

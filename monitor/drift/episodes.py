@@ -19,8 +19,8 @@ from msgspec import Struct
 from detectors import resolution
 from detectors.drift import Change, Crossing, Ended, Word
 from monitor.drift import words
+from monitor.drift.banks.profile import AGENT, Profile
 from monitor.drift.channels import NO_TOOL, ROW_OF, Memory
-from monitor.drift.profile import AGENT, Profile
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.words import no_data_since
 from schemas.config import DetectorSettings
@@ -192,14 +192,14 @@ class Episodes:
 
     def _begin(self, bank: str, crossing: Crossing, mode: Mode, beside: list[str], now: float) -> None:
         node, affected, unaffected = self._slice(bank, crossing)
-        level, detail, labels = self._described(crossing)
+        level, detail, labels = self._described(bank, crossing, node.get("version"))
         watched = {"agent": self.agent} | ({"version": bank} if bank != AGENT else {})
         episode = Episode(
             self.identify("drift", bank, crossing.signal), crossing.signal, bank, mode, crossing.onset,
             crossing.change, level, detail, node | labels, watched, crossing.runs, [(bank, crossing.signal)],
             affected, unaffected, beside, seen=now, n=crossing.change.after_n,
         )  # fmt: skip
-        since = self.profile.since(crossing.onset)
+        since = self.profile.recent.since(crossing.onset)
         episode.others = float(sum(since.values()) - since.get(node.get("version", AGENT), 0))
         if len(self.open) >= OPEN:
             self._close(self.open[0], now, "too many episodes at once")
@@ -211,8 +211,8 @@ class Episodes:
         """What was a notice is sustained and material now."""
         episode.mode = "page"
         episode.change, episode.runs = crossing.change, crossing.runs
-        episode.level, episode.detail, labels = self._described(crossing)
         node, affected, unaffected = self._slice(bank, crossing)
+        episode.level, episode.detail, labels = self._described(bank, crossing, node.get("version"))
         episode.node, episode.affected, episode.unaffected = node | labels, affected, unaffected
         self._say(episode, "firing", now)
 
@@ -220,7 +220,7 @@ class Episodes:
         """Whether the agent changed only because more runs are of a version that was always like that."""
         if bank != AGENT:
             return False
-        since = self.profile.since(crossing.onset)
+        since = self.profile.recent.since(crossing.onset)
         heights = self.profile.heights(crossing.change.channel, crossing.onset)
         if not heights or since.get(AGENT) or any(version not in heights for version in since):
             return False
@@ -232,7 +232,7 @@ class Episodes:
     def _slice(self, bank: str, crossing: Crossing) -> tuple[dict[str, str], list[str], list[str]]:
         """The slice that explains the change, and the versions that share it or do not."""
         node = {"agent": self.agent}
-        since = self.profile.since(crossing.onset)
+        since = self.profile.recent.since(crossing.onset)
         heights = self.profile.heights(crossing.change.channel, crossing.onset)
         hot = {version for version, height in heights.items() if height >= ALIKE and since.get(version)}
         if bank != AGENT:
@@ -247,12 +247,14 @@ class Episodes:
         calm = [version for version in calm if version not in hot]
         return node, [f"version={version}" for version in sorted(hot)], [f"version={one}" for one in calm[-SIBLINGS:]]
 
-    def _described(self, crossing: Crossing) -> tuple[words.Level, str, dict[str, str]]:
+    def _described(self, bank: str, crossing: Crossing, version: str | None) -> tuple[words.Level, str, dict[str, str]]:
         """Levels, phrase, and the labels of the thing that the change is about."""
         change = words.telling(crossing)
+        if bank == AGENT and version is not None:
+            change = self.profile.recent.narrowed(change, version, crossing.onset)
         usual = None
         if ROW_OF[change.channel].kind == "category":
-            usual = self.profile.usual(change.channel, crossing.onset)
+            usual = self.profile.recent.usual(change.channel, version, crossing.onset)
             if change.unseen and usual is not None:
                 change.what = usual[0]
         level = words.of_change(change, usual)

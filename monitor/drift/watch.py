@@ -12,33 +12,20 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec import Struct
 
-from detectors.drift import Plan
 from monitor.drift import channels
-from monitor.drift.anomaly import Unusual, wanted
-from monitor.drift.channels import ROWS, Memory
+from monitor.drift.anomaly import Unusual
+from monitor.drift.banks.plan import Plans
+from monitor.drift.banks.profile import Profile, Rates, Saved
+from monitor.drift.channels import Memory
 from monitor.drift.episodes import Episode, Episodes
 from monitor.drift.interfaces import Interface
-from monitor.drift.profile import CHANNELS, Profile, Rates, Saved, signals_of
 from monitor.runs import Closed
 from monitor.signals import DRIFT_SHARE
-from schemas.config import DetectorSettings
 from schemas.finding import Finding
 from schemas.records import Ack
 
 PREFIX = "d"
 """The names of all blocks of drift begin so."""
-
-
-class Plans:
-    """What the YAML wants of drift; shared by all agents of a process, for it holds the working memory of a step."""
-
-    def __init__(self, settings: Mapping[str, DetectorSettings]) -> None:
-        self.settings = settings
-        self.plan = Plan(CHANNELS, signals_of(settings))
-        off = {signal.name for signal in self.plan.signals if signal.notice_share == 0.0}
-        self.on = len(off) < len(self.plan.signals)
-        self.reads = tuple((lambda _: None) if row.signal in off else row.read for row in ROWS)
-        self.unusual = wanted(settings)
 
 
 class _Core(Struct, array_like=True):

@@ -59,9 +59,9 @@ def _inside(engine: Engine) -> object:
     drift = engine.partition.agents["x"].drift
     profile = drift.profile
     found: list[object] = [
-        sorted((name, slot.share, slot.last, slot.notice, slot.page, slot.runs) for name, slot in profile.slots.items()),
+        sorted((name, one.share, one.last, one.notice, one.page, one.runs) for name, one in profile.slots.items()),
         [(name, state.to_bytes(bank)) for name, bank in sorted(profile.banks.items())],
-        [msgspec.to_builtins(sample) for sample in profile.ring],
+        [msgspec.to_builtins(sample) for sample in profile.recent.ring],
         list(profile.versions.items()), profile.number, profile.known, profile.newcomers,
         drift.memory.outputs, sorted(drift.memory.tools.items()), drift.episodes.open,
     ]  # fmt: skip
@@ -104,6 +104,7 @@ def test_the_stories_say_something() -> None:
     said = set()
     for seed, canary in ((1, True), (2, False)):
         findings = Engine(CONFIG).step(Story(seed, (230, 330), canary).log()).findings
-        said |= {(finding.signal, finding.node.get("version")) for finding in findings}
+        for finding in findings:
+            said |= {(signal, finding.node.get("version")) for signal in (finding.signal, *finding.corroborated)}
     assert ("run.output_shape", "v2") in said
     assert {signal for signal, _ in said} >= {"llm.response_model", "tool.schema", "run.duration_seconds"}

@@ -14,58 +14,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import msgspec
 from msgspec import Struct
 
 from detectors import shares
-from detectors.drift import Bank, Channel, Plan, Signal, Word, state
+from detectors.drift import Bank, Plan, Word, state
 from detectors.drift.channels import Value
-from monitor.drift import anomaly
-from monitor.drift.channels import ROWS
-from schemas.config import DetectorSettings
+from monitor.drift.banks.plan import POSITIONS, TIMED_POSITIONS
+from monitor.drift.banks.recent import CHUNK, RING, Recent, Sample
 
 VERSIONS = 20
-"""Versions of an agent with a bank. More: the one that was quiet longest is forgotten, counted as `banks_evicted`."""
+"""Versions of an agent with a bank. More: the one quiet longest is forgotten, counted as `versions_forgotten`."""
 KNOWN_RUNS = 200
 """Runs after which an agent is known: a version that comes later is another one, and has a bank."""
-RING = 64
-"""Latest runs whose values are kept: to say which version changed, and to restore banks."""
-CHUNK = 16
-"""Runs that are saved together."""
+LATE = 1_000
+"""Runs of an agent after which a version that had none of them is of the past."""
 STALE = RING - CHUNK
 """A bank that was saved so many runs ago is saved anew."""
-TIMED = frozenset(("run.duration_seconds", "run.steps", "run.tokens", "run.cost_usd", "run.retries"))
-"""Signals that hang on how long runs take: of a new version the quick ones end first."""
-WEIGHTS = {"run.output_shape": 3.0, "run.tool_mix": 3.0}
-"""Parts of the budget; of every other signal 1."""
-SUSTAINED = {"run.output_shape": 12}
-"""Runs that a page needs where the YAML does not say: who reads outputs by machine breaks at once."""
 
 AGENT = ""
 """The name of the agent's own bank among those of versions."""
 
-CHANNELS: tuple[Channel, ...] = tuple(Channel(row.name, row.signal, row.kind) for row in ROWS)
-POSITIONS = {channel.name: i for i, channel in enumerate(CHANNELS)}
-_CHUNKS = RING // CHUNK + 1
 _AGENT_PART, _VERSIONS_PART = 0.5, 0.5
 _ALONE_PART, _NEWCOMERS_PART = 0.75, 0.25
-_TIMED_ROWS = tuple(i for i, row in enumerate(ROWS) if row.signal in TIMED)
-
-
-class Sample(Struct, array_like=True, gc=False):
-    """One run as the banks took it. `notice`, `page`: what was dripped into the agent's bank, and the version's."""
-
-    number: int
-    run: str
-    version: str
-    at: float
-    values: list[Value]
-    notice: float
-    page: float
-    version_notice: float = 0.0
-    version_page: float = 0.0
-    timed: bool = True
-    """Whether the version's bank takes what hangs on the duration, too."""
 
 
 class Slot(Struct, array_like=True):
@@ -95,45 +65,6 @@ class Rates(Struct, frozen=True):
     end: float
 
 
-def signals_of(settings: Mapping[str, DetectorSettings]) -> tuple[Signal, ...]:
-    """The signals of a bank as the YAML wants them; one that is off has no part of the budget."""
-    names = list(dict.fromkeys(row.signal for row in ROWS))
-    on = [name for name in names if is_on(name, settings)]
-    whole = sum(WEIGHTS.get(name, 1.0) for name in on) or 1.0
-    found = []
-    for name in names:
-        setting = settings.get(name, _NO_SETTING)
-        share = WEIGHTS.get(name, 1.0) / whole if name in on else 0.0
-        written = "sustained" in setting.model_fields_set
-        found.append(
-            Signal(
-                name,
-                notice_share=share,
-                page_share=share if setting.mode in (None, "page") else 0.0,
-                tolerance=setting.tolerance or 1.5,
-                sustained=setting.sustained if written else SUSTAINED.get(name, setting.sustained),
-                points=setting.material.share,
-                factor=setting.material.factor,
-            )
-        )
-    return tuple(found)
-
-
-_samples = msgspec.msgpack.Decoder(list[Sample])
-_samples_out = msgspec.msgpack.Encoder()
-
-
-def is_on(signal: str, settings: Mapping[str, DetectorSettings]) -> bool:
-    """Whether the banks watch a signal: not where it is off, and not where a detector of river's does."""
-    if signal == anomaly.SIGNAL:
-        return anomaly.wanted(settings)
-    setting = settings.get(signal)
-    return setting is None or (setting.mode != "off" and setting.method is None)
-
-
-_NO_SETTING = DetectorSettings()
-
-
 class Saved(Struct, array_like=True):
     """A profile without its banks and its latest runs."""
 
@@ -155,7 +86,7 @@ class Profile:
         self.slots: dict[str, Slot] = {}
         self.versions: dict[str, float] = {}
         """Version → when it was first seen; the one that was seen last stands last."""
-        self.ring: list[Sample] = []
+        self.recent = Recent()
         self.number = 0
         """Runs so far."""
         self.known = 0
@@ -164,8 +95,6 @@ class Profile:
         self.rates = Rates(0.0, 0.0, 0.0)
         self.forgotten: list[str] = []
         """Versions whose bank is no more, until the next run."""
-        self._saved = 0
-        """Up to here runs were saved."""
         self._gone: dict[str, bytes | None] = {}
 
     # -- runs
@@ -192,8 +121,9 @@ class Profile:
             sample.version_notice, sample.version_page = self._drip(slot, now)
             sample.timed = now - self.versions[name] >= usual
         self.number += 1
-        self.ring.append(sample)
-        del self.ring[:-RING]
+        self.recent.add(sample)
+        if self.number % LATE == 0:
+            self.tidy()
         own.runs += 1
         own.stepped = sample.number
         said = [(AGENT, word) for word in _step(self.banks[AGENT], AGENT, sample)]
@@ -203,31 +133,10 @@ class Profile:
             said += [(name, word) for word in _step(self.banks[name], name, sample)]
         return said
 
-    def since(self, onset: float) -> dict[str, int]:
-        """Version → its runs since `onset`, of those that are kept; runs without version under `AGENT`."""
-        found: dict[str, int] = {}
-        for sample in self.ring:
-            if sample.at >= onset:
-                found[sample.version] = found.get(sample.version, 0) + 1
-        return found
-
     def heights(self, channel: str, onset: float) -> dict[str, float]:
         """Version with a bank → how much its runs since the onset look changed in one channel (a CUSUM)."""
         position = POSITIONS[channel]
         return {name: bank.height(position, onset) for name, bank in self.banks.items() if name != AGENT}
-
-    def usual(self, channel: str, onset: float) -> tuple[str, float] | None:
-        """The word of a category that most runs since the onset have, and their share, as far as runs are kept."""
-        position = POSITIONS[channel]
-        found: dict[str, int] = {}
-        for sample in self.ring:
-            value = sample.values[position]
-            if sample.at >= onset and value is not None:
-                found[str(value)] = found.get(str(value), 0) + 1
-        if not found:
-            return None
-        word = max(found, key=lambda word: (found[word], word))
-        return word, found[word] / sum(found.values())
 
     def rebaseline(self, bank: str, signal: str) -> None:
         """Let a bank learn anew what is normal for one signal."""
@@ -243,6 +152,27 @@ class Profile:
             del self.banks[version]
             self._gone[f"bank{slot.place}"] = None
             self.forgotten.append(version)
+
+    def tidy(self) -> None:
+        """Where only one version had runs of late, forget the others: the agent's bank is that version's again.
+
+        Not while a bank fires: what it says goes on in that bank.
+        """
+        if len(self.slots) <= 1 or any(bank.episodes for bank in self.banks.values()):
+            return
+        late = [name for name, slot in self.slots.items() if name != AGENT and slot.stepped >= self.number - LATE]
+        if len(late) != 1 or self.slots[late[0]].runs < LATE:
+            return
+        for name in [name for name in self.slots if name not in (AGENT, late[0])]:
+            self.forget(name)
+        kept, own = self.slots[late[0]], self.slots[AGENT]
+        self.banks[AGENT] = self.banks[late[0]]
+        own.saved = -1
+        own.notice += kept.notice
+        own.page += kept.page
+        seen = self.versions[late[0]]
+        self.forget(late[0])
+        self.versions = {late[0]: seen}
 
     # -- budget
 
@@ -262,12 +192,7 @@ class Profile:
 
     def save(self) -> tuple[Saved, dict[str, bytes | None]]:
         """The profile, and by name what changed since the last call: chunks of runs, and banks saved long ago."""
-        changed: dict[str, bytes | None] = {}
-        fresh = [sample for sample in self.ring if sample.number >= self._saved]
-        for place in sorted({_place(sample.number) for sample in fresh}):
-            chunk = [sample for sample in self.ring if _place(sample.number) == place]
-            changed[f"runs{place}"] = _samples_out.encode(chunk)
-        self._saved = self.number
+        changed = self.recent.save(self.number)
         for name, slot in self.slots.items():
             if slot.saved < 0 or (slot.stepped >= slot.saved and self.number - slot.saved >= STALE):
                 changed[f"bank{slot.place}"] = state.to_bytes(self.banks[name])
@@ -281,14 +206,10 @@ class Profile:
         """Put back what was saved; banks take the runs that came since they were."""
         self.slots, self.versions, self.rates = saved.slots, saved.versions, saved.rates
         self.number, self.known, self.newcomers = saved.number, saved.known, saved.newcomers
-        self._saved = self.number
-        runs = [
-            sample for name, block in blocks.items() if name.startswith("runs") for sample in _samples.decode(block)
-        ]
-        self.ring = sorted((one for one in runs if one.number >= self.number - RING), key=lambda one: one.number)
+        self.recent.load((raw for name, raw in blocks.items() if name.startswith("runs")), self.number)
         for name, slot in self.slots.items():
             bank = self.banks[name] = state.from_bytes(self.plan, blocks[f"bank{slot.place}"])
-            for sample in self.ring:
+            for sample in self.recent.ring:
                 if sample.number >= slot.saved and name in (AGENT, sample.version):
                     _step(bank, name, sample)
 
@@ -343,10 +264,6 @@ def _step(bank: Bank, name: str, sample: Sample) -> list[Word]:
     values = sample.values
     if not sample.timed:
         values = list(values)
-        for i in _TIMED_ROWS:
+        for i in TIMED_POSITIONS:
             values[i] = None
     return bank.observe(values, sample.run, sample.at, sample.version_notice, sample.version_page)
-
-
-def _place(number: int) -> int:
-    return number // CHUNK % _CHUNKS

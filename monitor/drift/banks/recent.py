@@ -1,0 +1,127 @@
+"""The latest runs of an agent as its banks took them: what they show of a change, and what restores a bank.
+
+Invariant: the latest `RING` runs, whole, in the order in which they closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from detectors.drift import Change
+from detectors.drift.channels import Value
+from monitor.drift.banks.plan import CHANNELS, POSITIONS
+
+RING = 64
+"""Runs that are kept: to say which version changed, and to restore banks."""
+CHUNK = 16
+"""Runs that are saved together."""
+_CHUNKS = RING // CHUNK + 1
+
+
+class Sample(Struct, array_like=True, gc=False):
+    """One run as the banks took it. `notice`, `page`: what was dripped into the agent's bank, and the version's."""
+
+    number: int
+    run: str
+    version: str
+    at: float
+    values: list[Value]
+    notice: float
+    page: float
+    version_notice: float = 0.0
+    version_page: float = 0.0
+    timed: bool = True
+    """Whether the version's bank takes what hangs on the duration, too."""
+
+
+class Recent:
+    """The ring."""
+
+    def __init__(self) -> None:
+        self.ring: list[Sample] = []
+        self._saved = 0
+        """Up to here runs were saved."""
+
+    def add(self, sample: Sample) -> None:
+        """One more run."""
+        self.ring.append(sample)
+        del self.ring[:-RING]
+
+    def since(self, onset: float) -> dict[str, int]:
+        """Version → its runs since `onset`, of those that are kept; runs without version under the empty name."""
+        found: dict[str, int] = {}
+        for sample in self.ring:
+            if sample.at >= onset:
+                found[sample.version] = found.get(sample.version, 0) + 1
+        return found
+
+    def usual(self, channel: str, version: str | None, onset: float) -> tuple[str, float] | None:
+        """The word of a category that most runs since the onset have, and their share, as far as runs are kept.
+
+        `version`: only of its runs, if given.
+        """
+        position = POSITIONS[channel]
+        found: dict[str, int] = {}
+        for sample in self.ring:
+            value = sample.values[position]
+            if sample.at >= onset and value is not None and version in (None, sample.version):
+                found[str(value)] = found.get(str(value), 0) + 1
+        if not found:
+            return None
+        word = max(found, key=lambda word: (found[word], word))
+        return word, found[word] / sum(found.values())
+
+    def narrowed(self, change: Change, version: str, onset: float) -> Change:
+        """A change of the agent as the runs of one version show it, as far as runs are kept; else as it is."""
+        position = POSITIONS[change.channel]
+        mine = [
+            value
+            for value in (one.values[position] for one in self.ring if one.version == version and one.at >= onset)
+            if value is not None
+        ]
+        if not mine or change.unseen:
+            return change
+        numbers = [value for value in mine if isinstance(value, float)]
+        if CHANNELS[position].kind == "number":
+            if not numbers:
+                return change
+            return msgspec.structs.replace(
+                change, median_after=sorted(numbers)[len(mine) // 2], after_n=float(len(mine))
+            )
+        if CHANNELS[position].kind == "rate":
+            parts = numbers
+        else:
+            parts = [
+                float(value.get(change.what, 0.0) if isinstance(value, dict) else str(value) == change.what)
+                for value in mine
+            ]
+        return msgspec.structs.replace(change, after=sum(parts) / len(mine), after_n=float(len(mine)))
+
+    # -- state
+
+    def save(self, number: int) -> dict[str, bytes | None]:
+        """The chunks that changed since the last call, by name; `number`: runs so far."""
+        changed: dict[str, bytes | None] = {}
+        fresh = [sample for sample in self.ring if sample.number >= self._saved]
+        for place in sorted({_place(sample.number) for sample in fresh}):
+            chunk = [sample for sample in self.ring if _place(sample.number) == place]
+            changed[f"runs{place}"] = _encoder.encode(chunk)
+        self._saved = number
+        return changed
+
+    def load(self, chunks: Iterable[bytes], number: int) -> None:
+        """Put back saved chunks."""
+        runs = [sample for chunk in chunks for sample in _decoder.decode(chunk)]
+        self.ring = sorted((one for one in runs if one.number >= number - RING), key=lambda one: one.number)
+        self._saved = number
+
+
+_decoder = msgspec.msgpack.Decoder(list[Sample])
+_encoder = msgspec.msgpack.Encoder()
+
+
+def _place(number: int) -> int:
+    return number // CHUNK % _CHUNKS
