@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.drift import onset
+from detectors.drift import onset, strongest
 from detectors.drift.accounts import Accounts
 from detectors.drift.bets import odds, shapes
 from detectors.drift.channels import Crossing, Ended, Value, Voice, Word
@@ -34,10 +34,6 @@ SUSPICIOUS = 100.0
 """Runs are held back from a reference while the CUSUM of one of the channel's bets is above this."""
 LOOKED_AT = 8
 """A page account that is full but waits is looked at again after so many runs at most."""
-TOLD = 5
-"""Channels that a crossing names."""
-_TELLING = 0.02
-"""Part of the evidence from which on a further channel is named."""
 
 
 class Bank:
@@ -180,7 +176,7 @@ class Bank:
             first += 1
         if first == self.runs:
             return 1.0
-        bets = self._past_bets(position, first)
+        bets = strongest.past_bets(self.plan, self.numbers, self.shares, position, first, self.runs)
         return max((onset.onset_of(bets[:, at])[1] for at in range(bets.shape[1])), default=1.0)
 
     # -- speaking
@@ -218,43 +214,9 @@ class Bank:
         )  # fmt: skip
 
     def _examine(self, signal: int, voice: Voice, onset_run: int | None) -> tuple[list[Seen], int]:
-        """The channels that changed, the strongest first, and the first run of the change."""
-        sums = self.accounts.by_channel(voice, signal)
-        total = sum(sums.values())
-        ranked = sorted(sums, key=lambda at: (-sums[at], at))
-        chosen = [at for at in ranked[:TOLD] if at == ranked[0] or sums[at] >= _TELLING * total]
-        first = max(self.runs - WINDOW, 0)
-        if onset_run is None:
-            found = self._past_bets(chosen[0], first)
-            best = int(self._held(voice, chosen[0]).argmax())
-            onset_run = first + onset.onset_of(found[:, best])[0]
-        since = max(onset_run, first)
-        return [self._seen(at, since, sums[at] / total) for at in chosen], onset_run
-
-    def _seen(self, position: int, since: int, weight: float) -> Seen:
-        channel, signal = self.plan.channels[position], self.plan.signals[self.plan.signal_of[position]]
-        at = self.plan.place[position]
-        if channel.kind == "number":
-            assert self.numbers is not None
-            self._count()
-            return onset.of_number(self.numbers, at, channel, signal, since, self.runs, weight)
-        return onset.of_share(self.shares, self.shares.channels[at], channel, signal, since, self.runs, weight)
-
-    def _past_bets(self, position: int, first: int) -> NDArray[np.float64]:
-        at = self.plan.place[position]
-        if self.plan.channels[position].kind == "number":
-            assert self.numbers is not None
-            return self.numbers.bets([at], first, self.runs)
-        channel = self.shares.channels[at]
-        return self.shares.bets(channel, self.shares.past(channel, first, self.runs))
-
-    def _held(self, voice: Voice, position: int) -> NDArray[np.float64]:
-        at = self.plan.place[position]
-        if self.plan.channels[position].kind == "number":
-            return self.accounts.held(voice, at * shapes.BETS, (at + 1) * shapes.BETS)
-        channel, split = self.shares.channels[at], self.accounts.split
-        return self.accounts.held(
-            voice, split + channel.start * odds.BETS, split + (channel.start + channel.cells) * odds.BETS
+        self._count()
+        return strongest.examine(
+            self.plan, self.numbers, self.shares, self.accounts, self.runs, signal, voice, onset_run
         )
 
     # -- episodes
