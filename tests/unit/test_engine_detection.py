@@ -110,6 +110,37 @@ def test_one_fault_is_one_page_however_many_nodes_see_it() -> None:
     assert max(pages) <= 2
 
 
+def test_what_a_failing_tool_makes_silent_is_told_as_the_tool() -> None:
+    """Runs whose last call fails end ok. Whichever node sees it first, the tool is named, and one page is enough."""
+    for seed in range(4):
+        rng = random.Random(seed)
+        runs = [
+            Run("x", START + i * 20, tools={"t": (1, int(rng.random() < (0.5 if i >= 700 else 0.03)))})
+            for i in range(900)
+        ]
+        _, findings = replay(CONFIG, events(runs))
+        pages = [one for one in firing(findings) if one.time >= START + 700 * 20 and one.mode == "page"]
+        assert [one.signal for one in pages if one.signal in ("tool.failed", "run.silent")] == ["tool.failed"]
+
+
+def test_runs_that_are_silent_for_another_reason_are_told_as_such() -> None:
+    """The tool fails in a few runs more, the rest ends ok without the call that its contract wants."""
+    contract = {"effects": [{"outcome": "done", "requires_tool": "pay"}]}
+    config = _config(components=[{"agent": "x", "contract": contract}])
+    rng = random.Random(5)
+    found = []
+    for i in range(800):
+        happened = events([Run("x", START + i * 20, tools={"pay": (1, 0)}, name=f"r{i}")])
+        if i >= 700 and rng.random() < 0.6:
+            happened = [event for event in happened if event.kind != "tool_call"]
+        happened[-1].outcome = "done"
+        found += happened
+    _, findings = replay(config, found)
+    said = {one.signal for one in firing(findings)}
+    assert "run.silent" in said
+    assert "tool.failed" not in said
+
+
 # -- the order of outcomes
 
 
@@ -193,7 +224,11 @@ def test_a_tool_that_is_no_longer_called_is_over() -> None:
         bad = rng.random() < (0.9 if i >= 700 else 0.02)
         runs.append(Run("x", START + i * 60, tools={"t": (1, int(bad))} if i < 760 else {"u": (1, 0)}))
     _, findings = replay(CONFIG, events(runs))
-    told = [(one.status, one.node.get("tool"), one.reason) for one in findings if one.status != "update"]
+    told = [
+        (one.status, one.node.get("tool"), one.reason)
+        for one in findings
+        if one.status != "update" and one.signal == "tool.failed"
+    ]
     assert told == [("firing", "t", ""), ("resolved", "t", "tool t gets no more runs")]
 
 
