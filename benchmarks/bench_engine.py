@@ -2,9 +2,10 @@
 
     python benchmarks/bench_engine.py [--agents 1000] [--tools 20] [--per-second 20000] [--seconds 20] [--profile]
 
-Each run is eight events: started, three model calls, three tool calls, finished; a few per cent of runs and calls fail.
-Ticks come once a second of event time, as they do live. Default detectors: run.failed, run.hung, tool.failed,
-agent.traffic. Time is the process's own CPU time, so that a shared machine tells the truth.
+Each run is eight events: started, three model calls, three tool calls, finished with an answer; a few per cent of runs
+and calls fail. Ticks come once a second of event time, as they do live. Default detectors, drift and shape included;
+the answers are read before (`monitor.reading`), which is timed by itself. Time is the process's own CPU time, so that a
+shared machine tells the truth.
 """
 
 from __future__ import annotations
@@ -14,22 +15,33 @@ import cProfile
 import gc
 import pstats
 import random
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+from msgspec import Raw
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.detection import outputs
 from monitor.app import collect_rarely
 from monitor.engine import Engine, Record
+from monitor.reading import Reader
 from schemas.config import Config
-from schemas.event import Event
+from schemas.event import NOTHING, Event, raw
 from schemas.records import Tick
 
 START = 1_800_000_000.0
 BATCH = 2_000
+ANSWERS = 2_000
+"""Different answers; each run ends with one of them."""
 
 
 def fleet(agents: int, tools: int, per_second: int, seconds: int, seed: int) -> Iterator[Record]:
     """A log in the order in which it would be written: a second's events, then its tick."""
     rng = random.Random(seed)
+    answers = [raw(outputs.as_json(outputs.record(rng), rng)) for _ in range(ANSWERS)]
     open_runs: list[list[Event]] = []
     number = 0
     for second in range(seconds):
@@ -38,7 +50,9 @@ def fleet(agents: int, tools: int, per_second: int, seconds: int, seed: int) -> 
             at = now + i / per_second
             if not open_runs or len(open_runs) < per_second // 4:
                 number += 1
-                open_runs.append(_run(rng, f"agent-{rng.randrange(agents)}", f"run-{number}", tools))
+                open_runs.append(
+                    _run(rng, f"agent-{rng.randrange(agents)}", f"run-{number}", tools, rng.choice(answers))
+                )
             pick = rng.randrange(len(open_runs))
             event = open_runs[pick].pop()
             event.time = at
@@ -49,7 +63,7 @@ def fleet(agents: int, tools: int, per_second: int, seconds: int, seed: int) -> 
         yield Tick(now + 1.0, now if second else None)
 
 
-def _run(rng: random.Random, agent: str, run: str, tools: int) -> list[Event]:
+def _run(rng: random.Random, agent: str, run: str, tools: int, answer: Raw) -> list[Event]:
     """The events of one run, the last one first; their times come when they are taken."""
     version = f"v{1 + (rng.random() < 0.3)}"
 
@@ -67,9 +81,21 @@ def _run(rng: random.Random, agent: str, run: str, tools: int) -> list[Event]:
         for i in range(3)
     ]
     models = [event("llm_call", 1 + 2 * i, model="gpt-4o", input_tokens=900, output_tokens=90) for i in range(3)]
-    finished = event("run_finished", 7, status="error" if rng.random() < 0.02 else "ok", outcome="resolved")
+    status = "error" if rng.random() < 0.02 else "ok"
+    finished = event("run_finished", 7, status=status, outcome="resolved", output=answer)
     steps = [event("run_started", 0), models[0], calls[0], models[1], calls[1], models[2], calls[2], finished]
     return steps[::-1]
+
+
+def _read(records: Iterable[Record]) -> float:
+    """Read the answers and drop the text, as happens where events enter; CPU seconds it took."""
+    reader = Reader(Config())
+    begun = time.process_time()
+    for record in records:
+        if isinstance(record, Event):
+            reader.read(record)
+            record.output = NOTHING
+    return time.process_time() - begun
 
 
 def _know(engine: Engine) -> None:
@@ -97,6 +123,7 @@ def main() -> None:
     seconds = options.warm + options.seconds
     records = list(enumerate(fleet(options.agents, options.tools, options.per_second, seconds, options.seed)))
     first = options.warm * (options.per_second + 1)
+    reading = _read(record for _, record in records)
     engine = Engine(Config())
     gc.freeze()
     if not options.collect:
@@ -121,6 +148,7 @@ def main() -> None:
     nodes = sum(len(agent.slices.nodes) for agent in engine.partition.agents.values())
     print(f"{counted / took:,.0f} records/s  ({counted:,} records in {took:.2f} s of CPU, {findings} findings)")
     print(f"{len(engine.partition.agents):,} agents, {nodes:,} nodes, {engine.partition.counts['runs']:,} runs")
+    print(f"{1e6 * reading / len(records):.1f} µs a record to read the answers, beside that")
     if options.save:
         print(f"{saved / counted:,.0f} bytes of changed state per record")
     if options.profile:

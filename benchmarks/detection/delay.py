@@ -142,6 +142,8 @@ def measure(row: Row, rate: float, target: int, seen: list[Floats], size: Size) 
     _, make, wanted, learns, slow = row
     warm = LEARNED if learns else 0
     alarms = size.slow_alarms if slow else size.alarms
+    if target > ARLS[0]:
+        alarms //= 2  # ten times as many runs for each
     count = size.slow if slow else size.streams
     if isinstance(wanted, tuple):
         setting = calibrate(make, *wanted, target, rate, alarms, warm)

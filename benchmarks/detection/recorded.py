@@ -149,7 +149,7 @@ def soft_errors(path: Path) -> None:
     feed.tick(start + 60.0)
     counted = sum(sum(view.failed_tools.values()) for view in feed.closed)
     print(
-        f"\nSoft errors: {agents} small agents with {recorded} failed tool calls in the recordings, {soft} of them with "
+        f"\nSoft errors: {agents} small agents, {recorded} failed tool calls in the recordings, {soft} of them with "
         f"status ok; counted as failures of their tool: {counted}.",
         flush=True,
     )

@@ -21,7 +21,7 @@ from schemas.records import Tick
 
 START = 1_800_000_000.0
 AGENTS = 11
-ROUNDS = 700
+ROUNDS = 450
 KEY = (RUN_FAILED.name, None, None)
 
 
