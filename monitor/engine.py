@@ -379,6 +379,9 @@ class Engine:
         self.aggregator.spend(part.findings)
         for evidence in part.evidence:
             self.aggregator.take(evidence)
+        for _, record in batch:
+            if isinstance(record, Ack):
+                self.aggregator.acknowledge(record)
 
     def _close_tick(self, now: float, step: Step) -> None:
         findings, rulings = self.aggregator.tick(now)

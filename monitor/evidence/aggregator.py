@@ -25,10 +25,11 @@ from monitor.evidence.ledger import Book, Ledger
 from monitor.evidence.outages import cells, choice
 from monitor.evidence.outages.family import Family
 from monitor.evidence.parents import Parent
+from monitor.evidence.within.episodes import ACKS
 from monitor.topology import Topology
 from schemas.config import Config
 from schemas.finding import Finding, FindingStatus
-from schemas.records import Cover, Evidence, EvidenceBatch, Pooled, Ruling
+from schemas.records import Ack, Cover, Evidence, EvidenceBatch, Pooled, Ruling
 from schemas.view import BudgetView
 
 VERSION = b"\x01"
@@ -47,6 +48,8 @@ class _Clock(Struct, array_like=True):
     heard: dict[str, float]
     fired: list[tuple[str, ...]]
     """Episodes of agents that began since the last tick, as signal, agent and tool."""
+    words: list[tuple[str, str]] = []
+    """What people said since the last tick: an episode or a node, and the word."""
 
 
 class _Told(Struct, array_like=True):
@@ -72,6 +75,7 @@ class Aggregator:
         self._asked: set[tuple[str, str]] = set()
         self._asked_pools: set[tuple[str, str]] = set()
         self._fired: set[tuple[str, ...]] = set()
+        self._words: list[tuple[str, str]] = []
         self._told_more = False
         self._episodes: list[tuple[str, str, str, str, float]] = []
         """Incident key, signal, agent, tool and onset of the agents' own episodes, the latest last."""
@@ -104,6 +108,12 @@ class Aggregator:
                 self._episodes.append((finding.incident_key, finding.signal, agent, tool, finding.onset))
                 del self._episodes[:-EPISODES]
 
+    def acknowledge(self, ack: Ack) -> None:
+        """A human's word for the episode of a node above agents, by incident key or node; it ends at the next tick."""
+        if ack.word in ACKS:
+            self._words.append((ack.node, ack.word))
+            self._heard_more = True
+
     def tick(self, now: float) -> tuple[list[Finding], list[Ruling]]:
         """Close a tick: step the parents that heard something, and turn epochs that are over."""
         self._now = now
@@ -119,6 +129,11 @@ class Aggregator:
         by_parent = self._gather(now)
         self._leave_to_agents(by_parent, now)
         findings: list[Finding] = []
+        for about, word in self._words:
+            for parent in [self.parents[name] for name in sorted(self._family.firing)]:
+                if parent.firing is not None and about in (parent.firing.incident_key, parent.name):
+                    self._family.dirty.add(parent.name)
+                    self._resolve(parent, ACKS[word], now, findings, rulings)
         crossed = [
             self.parents[name]
             for name in sorted(by_parent, key=self._family.narrow_first)
@@ -134,7 +149,8 @@ class Aggregator:
                 self.ledger.spend(finding)
                 self._told_more = True
         self._heard_more |= bool(self._fired)
-        self._pending, self._asked, self._asked_pools, self._fired = {}, set(), set(), set()
+        self._heard_more |= bool(self._words)
+        self._pending, self._asked, self._asked_pools, self._fired, self._words = {}, set(), set(), set(), []
         return findings, rulings
 
     def budgets(self) -> list[BudgetView]:
@@ -153,7 +169,7 @@ class Aggregator:
         books = [(owner, self.ledger.books[owner]) for owner in sorted(self.ledger.dirty)]
         entries += [(f"aggregator/book/{owner}", VERSION + msgspec.msgpack.encode(book)) for owner, book in books]
         if entries or self._heard_more:
-            clock = _Clock(self._now, self._heard, sorted(self._fired))
+            clock = _Clock(self._now, self._heard, sorted(self._fired), self._words)
             entries.append(("aggregator/clock", VERSION + msgspec.msgpack.encode(clock)))
         if self._told_more:
             told = _Told(self._episodes, list(self.ledger.episodes))
@@ -173,6 +189,7 @@ class Aggregator:
             elif key == "aggregator/clock":
                 clock = msgspec.msgpack.decode(value[1:], type=_Clock)
                 self._now, self._heard, self._fired = clock.now, clock.heard, set(clock.fired)
+                self._words = clock.words
             elif key == "aggregator/told":
                 told = msgspec.msgpack.decode(value[1:], type=_Told)
                 self._episodes, self.ledger.episodes = told.episodes, dict.fromkeys(told.paid)

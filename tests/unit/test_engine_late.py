@@ -14,7 +14,7 @@ from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
 from schemas.records import Ack, Tick
-from tests.doubles.fleet_log import START, bernoulli, events, firing, log, replay
+from tests.doubles.fleet_log import START, Run, bernoulli, events, firing, log, replay
 
 QUIET = {"agent.traffic": {"mode": "off"}}
 CONFIG = Config.model_validate({"owners": {"one": {}}, "detectors": QUIET})
@@ -163,6 +163,38 @@ def test_after_a_word_a_worse_fault_is_found_again() -> None:
     pages = [one for one in firing(findings) if one.signal == "run.failed"]
     assert pages[-1].time >= START + 1_400 * 60
     assert pages[-1].before == pytest.approx(0.2, abs=0.07)
+
+
+@pytest.mark.parametrize(("word", "over"), [("false_alarm", True), ("a word that nobody knows", False)])
+def test_a_word_for_a_node_above_agents_ends_its_episode(word: str, over: bool) -> None:
+    """A tool fails for six agents; its owner hears of it and says that this is no alarm."""
+    rng = random.Random(1)
+    config = Config.model_validate(
+        {
+            "owners": {"one": {}, "platform": {}},
+            "detectors": QUIET,
+            "components": [{"tool": "search", "owner": "platform"}],
+            "defaults": {"owner": "one"},
+        }
+    )
+    runs = [
+        Run(f"x{number}", START + i * 60 + number * 7, name=f"{number}-{i}",
+            tools={"search": (1, int(rng.random() < (0.4 if i >= 300 else 0.03)))})
+        for i in range(340)
+        for number in range(6)
+    ]  # fmt: skip
+    engine = Engine(config)
+    findings: list[Finding] = []
+    said: Finding | None = None
+    for offset, record in log(events(runs)):
+        findings += engine.step([(2 * offset, record)]).findings
+        if said is None:
+            said = next((one for one in firing(findings) if one.watched == {"tool": "search"}), None)
+            if said is not None:
+                findings += engine.step([(2 * offset + 1, Ack(said.time, "", said.incident_key, word))]).findings
+    assert said is not None
+    ended = [one for one in findings if one.incident_key == said.incident_key and one.status == "resolved"]
+    assert [one.reason for one in ended] == (["a human calls it a false alarm"] if over else [])
 
 
 # -- slices
