@@ -153,6 +153,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
 """Categories of a shape whose values have names; others are hashed."""
 
 
+def _either(flag: float | None, word: str) -> str | None:
+    return None if flag is None else word if flag else f"not {word}"
+
+
 def _shape(index: int, feature: Feature) -> Row:
     """The row of one place of `output_shape`."""
     title = feature.name.replace("_", " ")
@@ -170,7 +174,10 @@ def _shape(index: int, feature: Feature) -> Row:
         return None if shape is None else shape[index]
 
     if feature.kind == "flag":
-        return Row("run.output_shape", title, "rate", number, title + " in {} of outputs")
+        # two words, not a rate: it matters by how many points it moved, not by what factor
+        return Row(
+            "run.output_shape", title, "category", lambda r: _either(number(r), title), "{word} in {} of outputs"
+        )
     unit: Unit = "share" if feature.name.endswith("_share") else "count"
     return Row("run.output_shape", title, "number", number, title.removesuffix(" share") + ", median {}", unit)
 
@@ -194,7 +201,8 @@ ROWS: tuple[Row, ...] = (
     Row("run.retries", "retries", "number", lambda r: float(r.closed.work.retries),
         "calls made again, median {}", "count"),
     Row("run.output_length", "length", "number", lambda r: r.closed.work.output_length, _MEDIAN, "characters"),
-    Row("run.output_shape", "repeated", "rate", lambda r: _flag(r.repeated), "{} of outputs were given before"),
+    Row("run.output_shape", "repeated", "category", lambda r: _either(_flag(r.repeated), "given before"),
+        "{word} in {} of outputs"),
     *(_shape(index, feature) for index, feature in enumerate(FEATURES) if feature.name != "length"),
     Row("run.tool_mix", "calls", "share", _calls, "{word} in {} of calls"),
     Row("run.tool_mix", "first tool", "category", _first_tool, "{word} is the first tool in {} of runs"),

@@ -33,7 +33,7 @@ QUIET_SECONDS = 3600.0
 """An episode that hears of no run for so long says so, once; it goes on firing, because silence is no evidence."""
 ALIKE = 8.0
 """Height of a CUSUM from which on a version shares the change."""
-WELL = 2.0
+WELL = 4.0
 """Height up to which a version that had `ENOUGH` runs does not."""
 ENOUGH = 5
 MIXED = 20.0

@@ -73,6 +73,7 @@ class Saved(Struct, array_like=True):
     number: int
     known: int
     newcomers: int
+    alone: bool
     rates: Rates
 
 
@@ -92,6 +93,8 @@ class Profile:
         self.known = 0
         self.newcomers = 0
         """Versions with a bank when the grant came, and those since."""
+        self.alone = True
+        """Whether what the agent's bank knows is the experience of one version."""
         self.rates = Rates(0.0, 0.0, 0.0)
         self.forgotten: list[str] = []
         """Versions whose bank is no more, until the next run."""
@@ -108,12 +111,14 @@ class Profile:
         a deploy; a version that begins takes them.
         """
         self.forgotten.clear()
+        if self.number % LATE == 0:
+            self.tidy()
         name = version or AGENT
         new = bool(name) and self._see(name, now)
         own = self.slots.get(AGENT) or self._begin(AGENT, now)
         slot = self.slots.get(name) if name else None
         if slot is None and name and own.runs >= KNOWN_RUNS and len(self.versions) > 1:
-            slot = self._begin(name, now)
+            slot = self._begin(name, now, self._forebear(name, new))
             if new:
                 slot.page += paid()
         sample = Sample(self.number, run, name, now, values, *self._drip(own, now))
@@ -122,8 +127,6 @@ class Profile:
             sample.timed = now - self.versions[name] >= usual
         self.number += 1
         self.recent.add(sample)
-        if self.number % LATE == 0:
-            self.tidy()
         own.runs += 1
         own.stepped = sample.number
         said = [(AGENT, word) for word in _step(self.banks[AGENT], AGENT, sample)]
@@ -173,6 +176,7 @@ class Profile:
         seen = self.versions[late[0]]
         self.forget(late[0])
         self.versions = {late[0]: seen}
+        self.alone = True
 
     # -- budget
 
@@ -199,13 +203,13 @@ class Profile:
                 slot.saved = self.number
         changed.update(self._gone)
         self._gone = {}
-        saved = Saved(self.slots, self.versions, self.number, self.known, self.newcomers, self.rates)
+        saved = Saved(self.slots, self.versions, self.number, self.known, self.newcomers, self.alone, self.rates)
         return saved, changed
 
     def load(self, saved: Saved, blocks: Mapping[str, bytes]) -> None:
         """Put back what was saved; banks take the runs that came since they were."""
         self.slots, self.versions, self.rates = saved.slots, saved.versions, saved.rates
-        self.number, self.known, self.newcomers = saved.number, saved.known, saved.newcomers
+        self.number, self.known, self.newcomers, self.alone = saved.number, saved.known, saved.newcomers, saved.alone
         self.recent.load((raw for name, raw in blocks.items() if name.startswith("runs")), self.number)
         for name, slot in self.slots.items():
             bank = self.banks[name] = state.from_bytes(self.plan, blocks[f"bank{slot.place}"])
@@ -219,18 +223,34 @@ class Profile:
         """Note a version; whether it is seen for the first time."""
         first = self.versions.pop(version, None)
         self.versions[version] = now if first is None else first
+        own = self.slots.get(AGENT)
+        if len(self.versions) > 1 and first is None:
+            # the second version that an agent has; the first one begins with the agent's experience as well
+            self.alone = own is not None and own.runs >= KNOWN_RUNS and len(self.versions) == 2
         if len(self.versions) > VERSIONS:
             self.forget(next(iter(self.versions)))
             self.count("versions_forgotten")
         return first is None
 
-    def _begin(self, name: str, now: float) -> Slot:
-        """A bank: the agent's own, or a version's, which knows what the agent's knows."""
+    def _forebear(self, version: str, new: bool) -> Bank | None:
+        """Whose experience a version begins with: that of the version that most runs are of, or the agent's own where
+        that knew one version only. What was learned of several is nobody's experience."""
+        if new:
+            since = self.recent.since(0.0)
+            most = max((name for name in since if name != version), key=lambda name: (since[name], name), default=AGENT)
+            if most in self.slots and self.slots[most].runs >= KNOWN_RUNS:
+                return self.banks[most]
+            return self.banks[AGENT] if self.alone else None
+        return self.banks[AGENT] if self.alone else None
+
+    def _begin(self, name: str, now: float, forebear: Bank | None = None) -> Slot:
+        """A bank: the agent's own, or a version's."""
         bank = self.banks[name] = Bank(self.plan)
         if name == AGENT:
             share = _ALONE_PART
         else:
-            bank.inherit(self.banks[AGENT])
+            if forebear is not None:
+                bank.inherit(forebear)
             self.newcomers += 1
             share = (_VERSIONS_PART if self.known else _NEWCOMERS_PART) * shares.newcomer_share(
                 self.known, self.newcomers
