@@ -61,8 +61,9 @@ async def test_the_log_replayed_says_what_the_monitor_said(tmp_path, monkeypatch
     other.write_text("owners: {payments: {}}\ndetectors: {tool.failed: {mode: 'off'}, run.failed: {mode: 'off'}}\n")
     result = CliRunner().invoke(cli, ["replay", str(other), str(tmp_path / "data" / FILE), "--json"])
     assert result.exit_code == 0, result.output
-    (last,) = [json.loads(line) for line in result.stdout.splitlines()]
+    *before, last = [json.loads(line) for line in result.stdout.splitlines()]
     assert last["type"] == "summary"
+    assert not {line["signal"] for line in before if line["type"] == "finding"} & {"tool.failed", "run.failed"}
     result = CliRunner().invoke(cli, ["replay", str(other), str(tmp_path / "data" / FILE), str(other)])
     assert result.exit_code == 2
     assert "replayed alone" in result.stderr
