@@ -157,29 +157,37 @@ def _either(flag: float | None, word: str) -> str | None:
     return None if flag is None else word if flag else f"not {word}"
 
 
+class Place(NamedTuple):
+    """One place of `output_shape`; `words` by value where it is a category or a flag, none where it is a number."""
+
+    at: int
+    words: tuple[str, ...]
+
+    def read(self, reading: Reading) -> Value:
+        """What the run's final output has there."""
+        shape = reading.closed.work.output_shape
+        return None if shape is None else self.of(shape)
+
+    def of(self, shape: list[float]) -> Value:
+        """What a shape has there."""
+        value = shape[self.at]
+        return self.words[min(int(value), len(self.words) - 1)] if self.words else value
+
+
 def _shape(index: int, feature: Feature) -> Row:
     """The row of one place of `output_shape`."""
     title = feature.name.replace("_", " ")
     if feature.kind == "category":
         names = _NAMES.get(feature.name) or tuple(f"#{number}" for number in range(feature.size))
-
-        def word(reading: Reading) -> str | None:
-            shape = reading.closed.work.output_shape
-            return None if shape is None else names[min(int(shape[index]), len(names) - 1)]
-
-        return Row("run.output_shape", title, "category", word, title + " is {word} in {} of outputs")
-
-    def number(reading: Reading) -> float | None:
-        shape = reading.closed.work.output_shape
-        return None if shape is None else shape[index]
-
+        words = title + " is {word} in {} of outputs"
+        return Row("run.output_shape", title, "category", Place(index, names).read, words)
     if feature.kind == "flag":
         # two words, not a rate: it matters by how many points it moved, not by what factor
-        return Row(
-            "run.output_shape", title, "category", lambda r: _either(number(r), title), "{word} in {} of outputs"
-        )
+        flags = Place(index, (f"not {title}", title))
+        return Row("run.output_shape", title, "category", flags.read, "{word} in {} of outputs")
     unit: Unit = "share" if feature.name.endswith("_share") else "count"
-    return Row("run.output_shape", title, "number", number, title.removesuffix(" share") + ", median {}", unit)
+    words = title.removesuffix(" share") + ", median {}"
+    return Row("run.output_shape", title, "number", Place(index, ()).read, words, unit)
 
 
 _MEDIAN = "median {}"
@@ -229,3 +237,22 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""
 ROW_OF = {row.name: row for row in ROWS}
+_PLACES: tuple[Place | None, ...] = tuple(getattr(row.read, "__self__", None) for row in ROWS)
+_FIRST = next(i for i, place in enumerate(_PLACES) if place is not None)
+_SHAPES = tuple(place for place in _PLACES if place is not None)
+_BEFORE = tuple(row.read for row in ROWS[:_FIRST])
+_AFTER = tuple(row.read for row in ROWS[_FIRST + len(_SHAPES) :])
+_NO_SHAPE: tuple[Value, ...] = (None,) * len(_SHAPES)
+
+
+def values_of(reading: Reading, off: frozenset[str]) -> list[Value]:
+    """What every row gives, in their order; None for signals that are `off`."""
+    shape = reading.closed.work.output_shape
+    found: list[Value] = [read(reading) for read in _BEFORE]
+    found += _NO_SHAPE if shape is None else [place.of(shape) for place in _SHAPES]
+    found += [read(reading) for read in _AFTER]
+    if off:
+        for i, row in enumerate(ROWS):
+            if row.signal in off:
+                found[i] = None
+    return found

@@ -66,7 +66,7 @@ class Drift:
         unusual = self.unusual.score(closed) if self.unusual is not None else None
         reading = channels.recall(self.memory, closed, unusual)
         self._tools_touched |= reading.young is not None or bool(closed.work.result_fields)
-        values = [read(reading) for read in self.plans.reads]
+        values = channels.values_of(reading, self.plans.off)
         run = closed.run
         said = self.profile.observe(run.run, run.version, values, now, usual, paid)
         for bank, word in said:

@@ -28,9 +28,9 @@ class Plans:
     def __init__(self, settings: Mapping[str, DetectorSettings]) -> None:
         self.settings = settings
         self.plan = Plan(CHANNELS, signals_of(settings))
-        off = {signal.name for signal in self.plan.signals if signal.notice_share == 0.0}
-        self.on = len(off) < len(self.plan.signals)
-        self.reads = tuple((lambda _: None) if row.signal in off else row.read for row in ROWS)
+        unwatched = (signal.name for signal in self.plan.signals if signal.notice_share == 0.0)
+        self.off = frozenset(unwatched) - {anomaly.SIGNAL}
+        self.on = any(signal.notice_share for signal in self.plan.signals)
         self.unusual = anomaly.wanted(settings)
 
 

@@ -1,0 +1,123 @@
+"""What a closed run says to the channels of drift: a sentence per row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitor.drift import channels
+from monitor.drift.banks.plan import POSITIONS
+from monitor.drift.channels import ROW_OF, ROWS, Memory
+from monitor.reading.shape import FEATURES
+from monitor.runs.run import Closed, Run, Work
+from monitor.signals import DRIFT_SIGNALS
+
+
+def _closed(run: dict[str, Any] | None = None, **work: Any) -> Closed:
+    done = Work(**work)
+    tools = (run or {}).get("tools", {})
+    one = Run("r", "v1", 0, 0.0, 0.0, set(), {tool: [calls, 0, 0] for tool, calls in tools.items()}, done)
+    return Closed(one, "ok", 1.0, 2.5, (run or {}).get("outcome"), None, done)
+
+
+def _value(name: str, closed: Closed, memory: Memory | None = None) -> object:
+    reading = channels.recall(memory or Memory([], {}), closed)
+    found = channels.values_of(reading, frozenset())
+    assert found[POSITIONS[name]] == ROW_OF[name].read(reading), "the quick way and the row agree"
+    return found[POSITIONS[name]]
+
+
+SHAPE = [float(number) for number in range(len(FEATURES))]
+ROWS_READ: list[tuple[str, Closed, object, str]] = [
+    ("duration", _closed(), 2.5, "seconds"),
+    ("steps", _closed(llm_calls=2, tool_calls=3, retrievals=1), 6.0, "calls of models, tools and retrievers"),
+    ("ends on a failure", _closed(last_step_failed=True), 1.0, "it ends right after an error"),
+    ("input tokens", _closed(), None, "nobody reports tokens"),
+    ("input tokens", _closed(input_tokens=0), 0.0, "no tokens is not no report"),
+    ("characters per token", _closed(llm_calls=1, output_tokens=50, output_length=200.0), 4.0, "of one call"),
+    (
+        "characters per token",
+        _closed(llm_calls=2, output_tokens=50, output_length=200.0),
+        None,
+        "whose tokens are they?",
+    ),
+    ("cached share", _closed(input_tokens=100, cached_tokens=25), 0.25, "a quarter came from the cache"),
+    ("cost", _closed(cost_usd=0.5), 0.5, "dollars"),
+    ("retries", _closed(retries=2), 2.0, "calls made again"),
+    ("length", _closed(output_length=40.0), 40.0, "characters"),
+    ("words", _closed(output_shape=SHAPE), 4.0, "a number of the shape"),
+    ("words", _closed(), None, "no output"),
+    ("kind", _closed(output_shape=[5.0] * len(FEATURES)), "table", "a category of the shape, by its name"),
+    ("refusal", _closed(output_shape=[1.0] * len(FEATURES)), "refusal", "a flag of the shape is a word"),
+    ("refusal", _closed(output_shape=[0.0] * len(FEATURES)), "not refusal", "and so is its absence"),
+    ("calls", _closed({"tools": {"a": 3, "b": 1}}), {"a": 0.75, "b": 0.25}, "parts of the calls"),
+    ("calls", _closed(), None, "no calls, no parts"),
+    ("first tool", _closed(path=["a", "b"], tool_calls=2), "a", "the first"),
+    ("last tool", _closed(path=["a", "b"], tool_calls=2), "b", "the last"),
+    ("last tool", _closed(path=["a", "b"], tool_calls=9), None, "the path is cut: nobody knows the last"),
+    ("first tool", _closed(), "no tool", "no tool is a word as well"),
+    ("different tools", _closed({"tools": {"a": 3, "b": 1}}), 2.0, "kinds of tools"),
+    ("outcome", _closed({"outcome": "partial"}), "partial", "the producer's word"),
+    ("outcome", _closed(), "none given", "missing where it is usual"),
+    (
+        "error type",
+        _closed(error_types={"http_401": 3, "timeout": 1}),
+        {"http_401": 0.75, "timeout": 0.25},
+        "of failures",
+    ),
+    ("error type", _closed(), None, "how often calls fail is another signal"),
+    ("finish reason", _closed(finish_reasons={"stop": 1, "length": 1}), {"stop": 0.5, "length": 0.5}, "of model calls"),
+    ("response model", _closed(response_model="m" * 100), "m" * 80, "cut at eighty characters"),
+    ("fallback", _closed(fallbacks=2), 1.0, "a run falls back once or not at all"),
+    ("escalation", _closed(), 0.0, "no human was asked"),
+    ("guardrail acts", _closed(guardrails=2), 0.0, "asked, and allowed"),
+    ("guardrail asked", _closed(guardrails=2), 1.0, "asked"),
+    ("empty", _closed(retrievals=4, empty_retrievals=1), 0.25, "a part of the searches"),
+    ("empty", _closed(), None, "nothing was searched"),
+    ("top score", _closed(scored=2, score_sum=1.5), 0.75, "the mean"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "closed", "value", "why"), ROWS_READ, ids=[f"{row[0]}: {row[3]}" for row in ROWS_READ]
+)
+def test_a_row(name: str, closed: Closed, value: object, why: str) -> None:
+    assert _value(name, closed) == value, why
+
+
+def test_an_output_that_was_given_before() -> None:
+    memory = Memory([], {})
+    said = [_value("repeated", _closed(output_hash=number), memory) for number in (1, 2, 1, 3)]
+    assert said == ["not given before", "not given before", "given before", "not given before"]
+    for number in range(100, 200):
+        _value("repeated", _closed(output_hash=number), memory)
+    assert len(memory.outputs) == channels.OUTPUTS
+    assert _value("repeated", _closed(output_hash=1), memory) == "not given before"
+
+
+def test_fields_of_tools() -> None:
+    memory = Memory([], {})
+    usual = {"argument_fields": {"t": ["id:string"]}, "result_fields": {"t": ["status:string"]}}
+    for _ in range(60):
+        channels.recall(memory, _closed(**usual))
+    assert _value("new fields", _closed(**usual), memory) == 0.0
+    assert _value("missing fields", _closed(argument_fields=usual["argument_fields"]), memory) == 1.0
+    changed = {**usual, "result_fields": {"t": ["status:object"]}}
+    assert _value("new fields", _closed(**changed), memory) == 1.0
+    assert _value("new fields", _closed(argument_fields={"other": ["x:string"]}), memory) is None
+
+
+def test_signals_that_are_off_are_not_read() -> None:
+    reading = channels.recall(Memory([], {}), _closed())
+    found = channels.values_of(reading, frozenset(("run.duration_seconds",)))
+    assert found[POSITIONS["duration"]] is None
+    assert found[POSITIONS["steps"]] == 0.0
+
+
+def test_every_signal_of_drift_has_a_row_and_every_row_a_signal() -> None:
+    assert {row.signal for row in ROWS} == set(DRIFT_SIGNALS)
+    assert len(ROW_OF) == len(ROWS)
+    assert all(
+        row.words.count("{}") == 1 and ("{word}" in row.words) == (row.kind in ("category", "share")) for row in ROWS
+    )
