@@ -62,7 +62,7 @@ def resident_bytes() -> int:
 
 def memory(quick: bool) -> None:
     """Nodes of a fleet to which ever new keys come."""
-    agents, keys = (20, 100_000) if quick else (60, 1_000_000)
+    agents, keys = (20, 50_000) if quick else (60, 500_000)
     engine = Engine(Config())
     gc.collect()
     before = resident_bytes()

@@ -55,3 +55,30 @@ def test_cusum_is_the_sum_of_log_likelihood_ratios_above_its_lowest() -> None:
         expected = total >= 4.0
         assert cusum.step(np.array([float(y)])).tolist() == [expected], f"run {i}"
         total = 0.0 if expected else total
+
+
+@pytest.mark.parametrize(("alpha", "least"), [(0.005, 14), (0.05, 11), (0.3, 8)])
+def test_kswin_alarms_by_the_difference_of_two_counts_alone(alpha: float, least: int) -> None:
+    """river's test on samples of zeros and ones: it alarms from a certain difference on, whatever the counts are."""
+    for older in (0, 3, 15):
+        for recent in range(max(older - 1, 0), 31, 2):
+            detector = drift.KSWIN(alpha=alpha, seed=1, window=[1] * older + [0] * (30 - older))
+            detector.window_size, detector.stat_size = 60, 30  # the whole of the older half is the sample
+            detector.window = detector.window.__class__([1] * older + [0] * (30 - older) + [0] * 29, maxlen=60)
+            for i in range(29):
+                detector.window[30 + i] = int(i < recent)
+            detector.update(int(recent == 30))
+            assert detector.drift_detected is (abs(older - recent) >= least), (older, recent)
+
+
+def test_kswin_over_lanes_counts_its_two_samples_right() -> None:
+    rng = random.Random(6)
+    lanes = contestants.Kswin(1, 99)
+    seen: list[float] = []
+    for i in range(400):
+        y = float(rng.random() < 0.4)
+        seen.append(y)
+        lanes.step(np.array([y]))
+        if i >= 99:
+            assert lanes.recent.tolist() == [sum(seen[-30:])]
+            assert lanes.older.tolist() == [sum(seen[-100:-30])]
