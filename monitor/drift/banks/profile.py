@@ -137,9 +137,13 @@ class Profile:
         return said
 
     def heights(self, channel: str, onset: float) -> dict[str, float]:
-        """Version with a bank → how much its runs since the onset look changed in one channel (a CUSUM)."""
+        """Version → how changed its runs since the onset look in one channel (a CUSUM), where its bank can tell."""
         position = POSITIONS[channel]
-        return {name: bank.height(position, onset) for name, bank in self.banks.items() if name != AGENT}
+        return {
+            name: bank.height(position, onset)
+            for name, bank in self.banks.items()
+            if name != AGENT and bank.live()[position]
+        }
 
     def rebaseline(self, bank: str, signal: str) -> None:
         """Let a bank learn anew what is normal for one signal."""
@@ -238,9 +242,8 @@ class Profile:
         if new:
             since = self.recent.since(0.0)
             most = max((name for name in since if name != version), key=lambda name: (since[name], name), default=AGENT)
-            if most in self.slots and self.slots[most].runs >= KNOWN_RUNS:
+            if most in self.banks:
                 return self.banks[most]
-            return self.banks[AGENT] if self.alone else None
         return self.banks[AGENT] if self.alone else None
 
     def _begin(self, name: str, now: float, forebear: Bank | None = None) -> Slot:
