@@ -258,6 +258,7 @@ class Aggregator:
             self._count("left_to_agents")
             parents.silence_evidence(parent, now)
             return
+        choice.redate(parent)
         beside = [self.parents[name] for name in self._family.of_signal(parent.signal)]
         chosen = parent if alone is not None or parent.level == "tool" else choice.explains(parent, beside)
         if chosen.owner != parent.owner or self._is_of_tool(parent):

@@ -15,7 +15,7 @@ from monitor.evidence.outages import cells, past
 from monitor.evidence.outages.past import Counts
 from monitor.evidence.parents import SPEAKERS, Parent
 
-_HEAD_STARTS = {"provider": 2.0, "model": 2.0, "owner": 1.0, "fleet": 0.0}
+_HEAD_STARTS = {"provider": 4.0, "model": 4.0, "owner": 1.0, "fleet": 0.0}
 """Nats by which a wider node must explain more: where all that runs is one provider's, it is the provider's fault."""
 _ORDER = ("provider", "model", "owner", "fleet")
 """Where two explain the same, the first: a provider with one model is named, not the model."""
@@ -39,6 +39,18 @@ def surprise(counts: Counts) -> float:
     if share < 1.0:
         found += (n - bad) * math.log((1.0 - share) / (1.0 - null))
     return found
+
+
+def redate(crossed: Parent) -> None:
+    """Count the fault from where what came since says most: evidence outlives the CUSUM that dates the onset."""
+    best, most = crossed.onset, surprise((crossed.n, crossed.bad, crossed.expected))
+    for row in crossed.past:
+        found = surprise(past.since(crossed.past, row[0]))
+        if row[0] < best and found > most:
+            best, most = row[0], found
+    if best < crossed.onset:
+        crossed.onset = best
+        crossed.n, crossed.bad, crossed.expected = past.since(crossed.past, best)
 
 
 def explains(crossed: Parent, beside: Iterable[Parent]) -> Parent:

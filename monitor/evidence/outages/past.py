@@ -1,13 +1,13 @@
 """What was counted up to when: running sums of a node at ticks, so that any stretch up to now can be counted later.
 
-Recent ticks are kept one by one, older ones thinned out, so a node has few rows however old it is. A stretch is then
-counted from a little before its start.
+Recent ticks are kept one by one, older ones thinned out in proportion to their age, so a node has few rows however old
+it is. A stretch is then counted from a little before its start.
 """
 
 from __future__ import annotations
 
-ROWS = 32
-"""More: every other of the older half is dropped."""
+ROWS = 40
+"""More: the row is dropped whose loss leaves the smallest gap for its age."""
 
 Counts = tuple[float, float, float]
 """Observations, bad ones, and how many of them were expected to be bad."""
@@ -22,7 +22,7 @@ def note(past: list[list[float]], now: float, counts: Counts) -> None:
     else:
         past.append([now, n, bad, expected])
     if len(past) > ROWS:
-        del past[1 : ROWS // 2 : 2]
+        del past[min(range(1, len(past) - 1), key=lambda i: _gap(past, i, now))]
 
 
 def since(past: list[list[float]], start: float) -> Counts:
@@ -34,3 +34,8 @@ def since(past: list[list[float]], start: float) -> Counts:
         if row[0] < start:
             return (last[1] - row[1], last[2] - row[2], last[3] - row[3])
     return (last[1], last[2], last[3])
+
+
+def _gap(past: list[list[float]], i: int, now: float) -> float:
+    before = past[i - 1][0]
+    return (past[i + 1][0] - before) / (now - before)
