@@ -16,7 +16,7 @@ from monitor.drift.banks.plan import CHANNELS, POSITIONS
 
 RING = 64
 """Runs that are kept: to say which version changed, and to restore banks."""
-CHUNK = 16
+CHUNK = 8
 """Runs that are saved together."""
 _CHUNKS = RING // CHUNK + 1
 
