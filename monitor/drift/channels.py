@@ -78,6 +78,9 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
     young = missing = None
     if work.argument_fields or work.result_fields:
         for tool in sorted({*work.argument_fields, *work.result_fields}):
+            calls = closed.run.tools.get(tool)
+            if tool not in work.result_fields and calls is not None and calls[1]:
+                continue  # a call that failed has no result to know the interface by; that it fails is told elsewhere
             names = [f"argument {name}" for name in work.argument_fields.get(tool, ())]
             names += [f"result {name}" for name in work.result_fields.get(tool, ())]
             seen = interfaces.observe(memory.tools, tool, names)
@@ -196,8 +199,6 @@ _OF_RUNS = "{} of runs"
 ROWS: tuple[Row, ...] = (
     Row("run.duration_seconds", "duration", "number", lambda r: r.closed.duration_seconds, _MEDIAN, "seconds"),
     Row("run.steps", "steps", "number", lambda r: float(r.closed.work.steps), _MEDIAN, "count"),
-    Row("run.steps", "ends on a failure", "rate", lambda r: float(r.closed.work.last_step_failed),
-        "{} of runs end right after a step that failed or found nothing"),
     Row("run.tokens", "input tokens", "number", lambda r: _number(r.closed.work.input_tokens),
         "input, median {}", "tokens"),
     Row("run.tokens", "output tokens", "number", lambda r: _number(r.closed.work.output_tokens),

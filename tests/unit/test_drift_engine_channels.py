@@ -32,7 +32,6 @@ SHAPE = [float(number) for number in range(len(FEATURES))]
 ROWS_READ: list[tuple[str, Closed, object, str]] = [
     ("duration", _closed(), 2.5, "seconds"),
     ("steps", _closed(llm_calls=2, tool_calls=3, retrievals=1), 6.0, "calls of models, tools and retrievers"),
-    ("ends on a failure", _closed(last_step_failed=True), 1.0, "it ends right after an error"),
     ("input tokens", _closed(), None, "nobody reports tokens"),
     ("input tokens", _closed(input_tokens=0), 0.0, "no tokens is not no report"),
     ("characters per token", _closed(llm_calls=1, output_tokens=50, output_length=200.0), 4.0, "of one call"),
