@@ -15,7 +15,9 @@ the bets are still fair.
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from msgspec import Struct
 
 Grid = Literal["odds", "bounded"]
 SIZE = 6
@@ -32,7 +34,7 @@ LONG_WEIGHTS = (0.225, 0.225, 0.225, 0.225, 0.05, 0.05)
 """Weights of parents, whose children may have any reference."""
 
 
-class Bets(NamedTuple):
+class Bets(Struct, frozen=True, gc=False):
     """`slopes[j]` and `weights[j]` of the bets against the null mean `mean`."""
 
     mean: float

@@ -27,6 +27,7 @@ COVER_SECONDS = 7 * 86400.0
 AFTER_SECONDS = 3600.0
 """So long after its end a cover is remembered, for runs that began before."""
 _TO_ASK, _ASKED = -1.0, 0.0
+_NO_LOGS = (0,) * failure.SIZE
 
 
 class Covers:
@@ -82,15 +83,23 @@ class Above:
 
         `normal`: the reference behind the bets; `young`: it is a pooled one.
         """
-        cell = self._chain(signal, tool, place)[0]
+        known = self._chains.get((signal, tool, place)) or self._chain(signal, tool, place)
+        cell = known[0]
         sums = self.evidence.get(cell)
         if sums is None:
-            sums = self.evidence[cell] = [0] * (failure.SIZE + 4)
-        for j, log in enumerate(logs):
-            sums[j] += log
-        sums[-4] += 1
-        sums[-2] += round(normal * recursion.SCALE)
-        sums[-1] += young
+            sums = self.evidence[cell] = [*(logs or _NO_LOGS), 1, 0, round(normal * recursion.SCALE), int(young)]
+        else:
+            if logs:
+                a, b, c, d, e, f = logs
+                sums[0] += a
+                sums[1] += b
+                sums[2] += c
+                sums[3] += d
+                sums[4] += e
+                sums[5] += f
+            sums[-4] += 1
+            sums[-2] += round(normal * recursion.SCALE)
+            sums[-1] += young
         if y > 0.0:
             sums[-3] += round(y * recursion.SCALE)
             failed = self.failed_runs.setdefault(cell, [])
@@ -117,7 +126,8 @@ class Above:
 
     def covered(self, signal: str, tool: str | None, place: str, started: float) -> bool:
         """Whether an observation of a run that started at `started` belongs to a node above that fires."""
-        return self._any_covers(self._chain(signal, tool, place)[1], started)
+        known = self._chains.get((signal, tool, place)) or self._chain(signal, tool, place)
+        return self._any_covers(known[1], started)
 
     def tool_covered(self, tools: Iterable[str], started: float) -> bool:
         """Whether one of the tools that failed in a run is covered: then all that the run shows is that tool's matter.
@@ -154,8 +164,11 @@ class Above:
 
     def _any_covers(self, names: Iterable[str], started: float) -> bool:
         known = self.covers.known
-        found = [cover for name in names if (cover := known.get(name)) is not None]
-        return any(cover.until is None or started < cover.until for cover in found)
+        for name in names:
+            cover = known.get(name)
+            if cover is not None and (cover.until is None or started < cover.until):
+                return True
+        return False
 
     def _chain(self, signal: str, tool: str | None, place: str) -> tuple[str, tuple[str, ...]]:
         """The cell of an observation and the nodes above agents that it feeds."""

@@ -38,6 +38,7 @@ HELD_BACK = 0.5
 """At most this part of the runs is held back."""
 UPDATE_SECONDS = 30.0
 """At most one update of a firing node in so many seconds."""
+YOUNG, SATURATED = -1.0, -2.0  # in place of a reference: nothing is known yet; nothing worse can be told apart
 BLOCKS = 8
 """Blocks of state that the nodes of one agent are spread over."""
 
@@ -165,6 +166,18 @@ class Node(Struct, array_like=True, gc=False):
         return found
 
 
+def normal_of(node: Node) -> float:
+    """What is normal, where it can be bet against; `YOUNG` or `SATURATED` where it cannot."""
+    if node.declared is not None:
+        return node.declared
+    k, n = node.k, node.n
+    if n < reference.LIVE_RUNS and k < reference.LIVE_FAILURES:
+        return YOUNG
+    if k + 0.5 > reference.HIGHEST * (n + 1.0):
+        return SATURATED
+    return node.reference if node.cusum > SUSPICIOUS else reference.learned(k, n)
+
+
 def block_of(key: Key) -> int:
     """The block of state that a node is saved in."""
     return zlib.crc32("\x1f".join(part or "" for part in key).encode()) % BLOCKS
@@ -203,23 +216,16 @@ def step(node: Node, values: Sequence[float], weights: Sequence[float], flowed: 
 
     What a deploy prepaid has an account of its own beside the drip. The recursion is linear, so both together are one.
     """
-    evidence = node.evidence
+    g, h, i, j, k, m = node.evidence
     a, b, c, d, e, f = values
-    if flowed:
-        u, v, w, x, y, z = weights
-        grown = [
-            (evidence[0] + flowed * u) * a, (evidence[1] + flowed * v) * b, (evidence[2] + flowed * w) * c,
-            (evidence[3] + flowed * x) * d, (evidence[4] + flowed * y) * e, (evidence[5] + flowed * z) * f,
-        ]  # fmt: skip
-    else:
-        grown = [
-            evidence[0] * a, evidence[1] * b, evidence[2] * c, evidence[3] * d, evidence[4] * e, evidence[5] * f
-        ]  # fmt: skip
-    node.evidence = grown
-    total = grown[0] + grown[1] + grown[2] + grown[3] + grown[4] + grown[5]
+    u, v, w, x, y, z = weights
+    g, h, i = (g + flowed * u) * a, (h + flowed * v) * b, (i + flowed * w) * c
+    j, k, m = (j + flowed * x) * d, (k + flowed * y) * e, (m + flowed * z) * f
+    node.evidence = [g, h, i, j, k, m]
+    total = g + h + i + j + k + m
     if node.prepaid or node.deploy:
         before, paid, node.prepaid = node.deploy or [0.0] * failure.SIZE, node.prepaid, 0.0
-        node.deploy = [(before[j] + paid * weights[j]) * values[j] for j in range(failure.SIZE)]
+        node.deploy = [(before[at] + paid * weights[at]) * values[at] for at in range(failure.SIZE)]
         total += sum(node.deploy)
     return total >= recursion.PAGE
 
@@ -334,8 +340,7 @@ def observe_firing(node: Node, y: float, run: str, error: str | None) -> bool:
 def observe_elsewhere(firing: Firing) -> bool:
     """A run of the agent that is none of the firing slice; True when this slice plainly gets no more runs.
 
-    The null is "it still gets at least half of its share of the runs"; then a run goes elsewhere with probability at
-    most 1 - share / 2.
+    The null: "it still gets half of its share of the runs"; a run goes elsewhere with probability up to 1 - share / 2.
     """
     firing.gap += 1.0
     share = min((firing.n + 1.0) / (firing.n + firing.others + 1.0), 0.9)

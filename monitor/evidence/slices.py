@@ -217,10 +217,12 @@ class Slices:
         if self.firing and (leaf.firing is not None or middle.firing is not None):
             self._observe_firing(leaf if leaf.firing is not None else middle, run, tool, y, error, now, place)
             return True
-        judge = leaf if leaf.live else middle
-        if self.above.covering and self._is_above(pair, run, y, judge.reference, place):
+        judge, normal = leaf, nodes.normal_of(leaf)
+        if normal == nodes.YOUNG and leaf is not middle:
+            judge, normal = middle, nodes.normal_of(middle)
+        if self.above.covers.known and self._is_above(pair, run, y, judge.reference, place):
             return True
-        if not judge.live or judge.saturated:
+        if normal < 0.0:
             nodes.learn(middle, y)
             if leaf is not middle:
                 nodes.learn(leaf, y)
@@ -230,22 +232,23 @@ class Slices:
                     mean = failure.tolerated(upper, judge.tolerance)
                     found.append((pair, y, self.table.bets(signal, mean), upper, True))
             return False
-        normal = judge.reference
         bets = pair.bets
         mean = normal if signal == OBJECTIVE else failure.tolerated(normal, judge.tolerance)
         if bets is None or bets.mean != mean:
             bets = pair.bets = self.table.bets(signal, mean)
             pair.good = None
         value = 1.0 + bets.slopes[nodes.ONSET_BET] * (y - mean)
-        for node in (middle,) if leaf is middle else (middle, leaf):
+        runs = self.runs
+        for node in pair.nodes:
             if value <= 1.0 and node.cusum <= 1.0 and not node.since_n:
                 node.onset = now  # nothing to date; so it is of most observations
-                node.runs_before = self.runs
+                node.runs_before = runs
             else:
-                nodes.date(node, value, y, mean, run.run, error, now, self.runs)
+                nodes.date(node, value, y, mean, run.run, error, now, runs)
                 if node.cusum > nodes.SUSPICIOUS:
                     self._count_parts(node, run, y)
-            node.k += y
+            if y:
+                node.k += y
             node.n += 1.0
         found.append((pair, y, bets, normal, False))
         return False
@@ -287,7 +290,7 @@ class Slices:
         """Bet on what a run said: in the middle node, the leaf, and the nodes above agents. One page is enough."""
         told = False
         above, where, touched, table = self.above, place or NOWHERE, self.touched, self.table
-        covering = above.covering
+        covering = bool(above.covers.known)
         for pair, y, bets, normal, young in observations:
             if pair.gone and not self.table.is_still(pair):
                 continue

@@ -26,20 +26,25 @@ class Pair:
     """The two nodes that an observation feeds: the agent's, and the version's (the same where none is known).
 
     `bets`: the last ones made for them, good as long as what is normal is the same; `good`: what they say of a good
-    run, as e-values and as logs in fixed point. `gone`: one of the nodes made room for others.
+    run, as e-values and as logs in fixed point. `nodes`: both, or the one. `gone`: one of them made room for others.
     """
 
-    __slots__ = ("bets", "gone", "good", "leaf", "middle", "signal", "tool", "version")
+    __slots__ = ("bets", "gone", "good", "leaf", "middle", "nodes", "signal", "tool", "version")
 
     def __init__(self, signal: str, version: str | None, tool: str | None, middle: Node, leaf: Node) -> None:
         self.signal = signal
         self.version = version
         self.tool = tool
-        self.middle = middle
-        self.leaf = leaf
+        self.place(middle, leaf)
         self.bets: Bets | None = None
         self.good: tuple[list[float], tuple[int, ...]] | None = None
         self.gone = False
+
+    def place(self, middle: Node, leaf: Node) -> None:
+        """Say which nodes they are."""
+        self.middle = middle
+        self.leaf = leaf
+        self.nodes = (middle,) if leaf is middle else (middle, leaf)
 
 
 Observation = tuple[Pair, float, Bets, float, bool]

@@ -90,7 +90,7 @@ class Table:
         one, other = middle or leaf, leaf or middle
         if one is None or other is None:
             return False
-        pair.middle, pair.leaf = one, other
+        pair.place(one, other)
         return True
 
     def bets(self, signal: str, mean: float) -> failure.Bets:
@@ -123,7 +123,8 @@ class Table:
         if now <= node.last and not node.pending:
             return 0.0
         account = self.accounts[node.owner]
-        return nodes.drip(node, now, account.rate(node.mode), account.end)
+        rate = account.page_rate if node.mode == "page" else account.notice_rate
+        return nodes.drip(node, now, rate, account.end)
 
     def deploy(self, keys: list[Key], name: str, now: float) -> None:
         """Pay these nodes for a deploy of this name, each from its owner's pool."""
