@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-RESERVE = 0.25
+RESERVE = 0.15
 
 
 def known_share(known: int) -> float:

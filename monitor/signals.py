@@ -61,9 +61,9 @@ def _elsewhere(_: Closed) -> float | None:
     return None
 
 
-RUN_FAILED = Signal("run.failed", "odds", "page", 1.25, 0.12, 0.12, _failed)
+RUN_FAILED = Signal("run.failed", "odds", "page", 1.25, 0.11, 0.11, _failed)
 """The run ended with status error."""
-TOOL_FAILED = Signal("tool.failed", "bounded", "page", 1.25, 0.12, 0.12, _elsewhere)
+TOOL_FAILED = Signal("tool.failed", "bounded", "page", 1.25, 0.16, 0.16, _elsewhere)
 """The share of a run's calls of one tool that failed, soft errors included. Read per tool."""
 RUN_HUNG = Signal("run.hung", "odds", "page", 1.25, 0.02, 0.02, _hung)
 """The run gave no sign of life for far longer than usual."""
@@ -99,7 +99,7 @@ TRAFFIC = "agent.traffic"
 TRAFFIC_SHARE = 0.08
 """Part of an agent's budget for silence and volume."""
 TRAFFIC_TOLERANCE = 1.5
-DRIFT_SHARE = 0.17
+DRIFT_SHARE = 0.11
 """Part of an agent's budget for all drift signals."""
 DEPLOY_SHARE = 0.07
 """Part of an agent's budget for what begins with a change."""

@@ -211,8 +211,10 @@ def drip(node: Node, now: float, rate: float, end: float) -> float:
     return flowed
 
 
-def step(node: Node, values: Sequence[float], weights: Sequence[float], flowed: float) -> bool:
-    """One observation by `detectors.recursion`, term by term; True is a page, and the evidence is left to be read.
+def step(node: Node, values: Sequence[float], weights: Sequence[float], flowed: float) -> float:
+    """One observation by `detectors.recursion`, term by term; the sum of R, which is a page from `PAGE` on.
+
+    The evidence is left to be read.
 
     What a deploy prepaid has an account of its own beside the drip. The recursion is linear, so both together are one.
     """
@@ -227,7 +229,13 @@ def step(node: Node, values: Sequence[float], weights: Sequence[float], flowed: 
         before, paid, node.prepaid = node.deploy or [0.0] * failure.SIZE, node.prepaid, 0.0
         node.deploy = [(before[at] + paid * weights[at]) * values[at] for at in range(failure.SIZE)]
         total += sum(node.deploy)
-    return total >= recursion.PAGE
+    return total
+
+
+def spend(node: Node) -> None:
+    """The evidence has paid for a page, or for a part of one."""
+    node.evidence = [0.0] * failure.SIZE
+    node.deploy = []
 
 
 def deploy_share(node: Node) -> float | None:

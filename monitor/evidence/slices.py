@@ -314,19 +314,20 @@ class Slices:
                 logs = recursion.fixed_logs(values)
                 pair.good = values, logs
             if not young:
-                weights = bets.weights
+                weights, ours, theirs = bets.weights, 0.0, 0.0
                 if pair.signal not in self._by_method:
                     touched.add(middle.block)
-                    if nodes.step(middle, values, weights, table.drip(middle, now)):
-                        self.episodes.begin(middle, now, self.runs)
-                        told = told or (y > 0.0 and pair.tool is not None)
-                        continue
+                    ours = nodes.step(middle, values, weights, table.drip(middle, now))
                 if leaf is not middle:
                     touched.add(leaf.block)
-                    if nodes.step(leaf, values, weights, table.drip(leaf, now)):
-                        self.episodes.begin(leaf, now, self.runs)
-                        told = told or (y > 0.0 and pair.tool is not None)
-                        continue
+                    theirs = nodes.step(leaf, values, weights, table.drip(leaf, now))
+                if ours + theirs >= recursion.PAGE:  # both may pay together for one page (T3)
+                    self.episodes.begin(middle if ours >= theirs else leaf, now, self.runs)
+                    for node in (middle, leaf):
+                        if node.firing is None:
+                            nodes.spend(node)
+                    told = told or (y > 0.0 and pair.tool is not None)
+                    continue
             if heard:
                 above.tell(pair.signal, pair.tool, logs or recursion.fixed_logs(values), y, normal, run, where, young)
 
