@@ -26,6 +26,7 @@ from detectors.drift.episode import Episode
 from detectors.drift.onset import Seen
 from detectors.drift.plan import Plan
 from detectors.drift.references import learning
+from detectors.drift.references.gathering import Gathering
 from detectors.drift.references.learning import LIVE
 from detectors.drift.references.numbers import NONE, RECENT, WINDOW, NumberChannels
 from detectors.drift.references.shares import ShareChannels
@@ -40,7 +41,8 @@ class Bank:
     """The accounts and references of one slice; `plan` may be shared by any number of banks."""
 
     __slots__ = (
-        "accounts", "counted", "episodes", "learners", "names", "numbers", "plan", "runs", "shares", "times",
+        "accounts", "counted", "episodes", "gathering", "learners",
+        "names", "numbers", "plan", "runs", "shares", "times",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
@@ -60,6 +62,7 @@ class Bank:
         self.names: list[str] = []
         """The latest runs, to show examples."""
         self.times = array("d", bytes(8 * WINDOW))
+        self.gathering = Gathering()
 
     # -- runs
 
@@ -74,14 +77,11 @@ class Bank:
         index, plan, accounts = self.runs, self.plan, self.accounts
         self.times[index % WINDOW] = now
         self.names.append(run)
-        if len(self.names) > RECENT:
-            del self.names[0]
+        del self.names[:-RECENT]
         self.runs += 1
-        for at, learner in self.learners.items():
-            value = values[plan.numbers[at]]
-            if value is not None:
-                assert isinstance(value, (int, float))
-                learner.add(value)
+        learns = bool(self.learners or self.shares.learners)
+        if learns:
+            self.gathering.rows.append(values)
         size, split = len(accounts.notice), accounts.split
         bets = plan.room(size)
         if self.numbers is not None:
@@ -100,9 +100,13 @@ class Bank:
         if self.runs - self.counted >= RECENT:
             self._count()
             self._refresh()
-        if self.learners or self.shares.learners:
+        if learns and self.gathering.due:
             self._go_live()
         return said
+
+    def learn(self) -> None:
+        """Let the learners take the runs that wait for them."""
+        self.gathering.give(self.learners, self.plan, self.numbers, self.shares)
 
     def rebaseline(self, signal: str | None = None) -> list[Ended]:
         """Learn anew what is normal, for one signal or all: after a false alarm, or because someone said so."""
@@ -122,6 +126,7 @@ class Bank:
         """
         assert other.plan is self.plan
         other._count()
+        self.learn()
         if other.numbers is not None and self.numbers is None:
             self._make_numbers()
         for at in range(len(self.plan.numbers)):
@@ -140,6 +145,7 @@ class Bank:
         """After a restore: make what is derived from the state."""
         self.accounts.place(len(self.plan.numbers) if self.numbers is not None else 0, self.shares)
         self._weigh()
+        self.learn()
 
     # -- what can be asked
 
@@ -155,6 +161,7 @@ class Bank:
 
     def warming(self) -> dict[str, int]:
         """Per signal none of whose channels is live: the runs that the furthest one has seen, of `LIVE`."""
+        self.learn()
         live = self.live()
         seen = {self.plan.numbers[at]: learner.n for at, learner in self.learners.items()}
         seen |= {channel.position: channel.learner.n for channel in self.shares.learners if channel.learner is not None}
@@ -224,6 +231,7 @@ class Bank:
     def _begin(self, signal: int, voice: Voice, seen: Seen, onset_run: int, material: bool) -> Episode:
         """Freeze the reference as it was before the onset, and start to learn what is there now."""
         self._count()
+        self.learn()
         position = next(i for i, channel in enumerate(self.plan.channels) if channel.name == seen.change.channel)
         hits = [hit for hit in seen.hits if hit is not None]
         normal = seen.change.before
@@ -292,6 +300,7 @@ class Bank:
 
     def _restore(self, signal: int) -> None:
         """Back to the reference that was frozen."""
+        self.learn()
         for at in self.plan.members[signal]:
             place = self.plan.place[at]
             if self.plan.channels[at].kind != "number":
@@ -310,6 +319,7 @@ class Bank:
     def _learn_anew(self, signal: int, keep: bool) -> None:
         """Drop the reference; what learners collected since the episode began is kept if `keep`."""
         self._count()
+        self.learn()
         for at in self.plan.members[signal]:
             place = self.plan.place[at]
             if self.plan.channels[at].kind != "number":
@@ -355,6 +365,7 @@ class Bank:
     def _go_live(self) -> None:
         """Freeze the references of channels that have seen enough."""
         changed = False
+        self.learn()
         for at in [at for at, learner in self.learners.items() if learner.n >= LIVE]:
             if self.numbers is None:
                 self._make_numbers()
@@ -381,11 +392,8 @@ class Bank:
         self.accounts.lay_out(len(self.plan.numbers) if self.numbers is not None else 0, self.shares, moved)
 
     def _weigh(self) -> None:
-        live = self.live()
-        quiet = [signal not in self.episodes for signal in range(len(self.plan.signals))]
-        unpaged = [
-            signal not in self.episodes or self.episodes[signal].voice == "notice"
-            for signal in range(len(self.plan.signals))
-        ]
+        live, firing, signals = self.live(), self.episodes, range(len(self.plan.signals))
+        quiet = [signal not in firing for signal in signals]
+        unpaged = [signal not in firing or firing[signal].voice == "notice" for signal in signals]
         self.accounts.weigh("notice", live, quiet)
         self.accounts.weigh("page", live, unpaged)

@@ -42,6 +42,7 @@ class _Saved(Struct, array_like=True):
 
 def to_bytes(bank: Bank) -> bytes:
     """The whole state of a bank."""
+    bank.learn()
     numbers, shares, accounts = bank.numbers, bank.shares, bank.accounts
     saved = _Saved(
         VERSION,

@@ -9,6 +9,7 @@ channel that never says anything stays silent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -243,6 +244,8 @@ _FIRST = next(i for i, place in enumerate(_PLACES) if place is not None)
 _SHAPES = tuple(place for place in _PLACES if place is not None)
 _BEFORE = tuple(row.read for row in ROWS[:_FIRST])
 _AFTER = tuple(row.read for row in ROWS[_FIRST + len(_SHAPES) :])
+_PICK = itemgetter(*(place.at for place in _SHAPES))
+_WORDS = tuple((place.words, len(place.words) - 1) for place in _SHAPES)
 _NO_SHAPE: tuple[Value, ...] = (None,) * len(_SHAPES)
 
 
@@ -250,7 +253,13 @@ def values_of(reading: Reading, off: frozenset[str]) -> list[Value]:
     """What every row gives, in their order; None for signals that are `off`."""
     shape = reading.closed.work.output_shape
     found: list[Value] = [read(reading) for read in _BEFORE]
-    found += _NO_SHAPE if shape is None else [place.of(shape) for place in _SHAPES]
+    if shape is None:
+        found += _NO_SHAPE
+    else:
+        found += [
+            words[min(int(value), last)] if words else value
+            for value, (words, last) in zip(_PICK(shape), _WORDS, strict=True)
+        ]
     found += [read(reading) for read in _AFTER]
     if off:
         for i, row in enumerate(ROWS):

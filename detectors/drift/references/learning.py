@@ -6,6 +6,7 @@ Not here: the tables of bets. Invariant: a learner holds at most `LIVE` numbers,
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -36,13 +37,13 @@ class Numbers(Struct):
     values: array[float]
     n: int = 0
 
-    def add(self, value: float) -> None:
-        """One more value."""
-        if self.n < LIVE:
-            self.values.append(value)
-        else:
-            self.values[self.n % LIVE] = value
-        self.n += 1
+    def extend(self, values: Sequence[float]) -> None:
+        """More values, in the order in which they came."""
+        free = max(LIVE - self.n, 0)
+        self.values.extend(values[:free])
+        for i, value in enumerate(values[free:], start=max(self.n, LIVE)):
+            self.values[i % LIVE] = value
+        self.n += len(values)
 
 
 class Shares(Struct):
@@ -53,16 +54,17 @@ class Shares(Struct):
     met: float = 0.0
     """Parts of runs that went to categories beyond `KNOWN`."""
 
-    def add(self, value: dict[str | int, float]) -> None:
-        """One more run: category → its part of the run."""
-        for name, part in value.items():
-            if name in self.sums:
-                self.sums[name] += part
-            elif len(self.sums) < KNOWN:
-                self.sums[name] = part
+    def extend(self, parts: Iterable[tuple[str | int, float]], runs: int) -> None:
+        """More runs: names with their parts of a run, in the order in which they came."""
+        sums = self.sums
+        for name, part in parts:
+            if name in sums:
+                sums[name] += part
+            elif len(sums) < KNOWN:
+                sums[name] = part
             else:
                 self.met += part
-        self.n += 1
+        self.n += runs
 
 
 class Cells(Struct):

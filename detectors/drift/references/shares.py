@@ -9,6 +9,7 @@ Invariant: a channel that is not live, or says nothing of a run, has e-values of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 from msgspec import Struct
@@ -121,12 +122,15 @@ class ShareChannels:
         sums = {name: total * factor for name, total in other.sums(theirs).items()}
         return self._settle(channel, sums, theirs.n * factor, theirs.met * factor)
 
+    def learn_from(self, rows: Sequence[Sequence[Value]]) -> None:
+        """Give the values of runs to the channels that learn."""
+        for channel in self.learners:
+            values = [row[channel.position] for row in rows if row[channel.position] is not None]
+            if channel.learner is not None:
+                channel.learner.extend(_parts(channel.kind, values), len(values))
+
     def read(self, values: Sequence[Value], run: int, out: NDArray[np.float64]) -> None:
         """Read one run's values of all channels of the bank and write the e-values, (cells, BETS), to `out`."""
-        for channel in self.learners:
-            value = values[channel.position]
-            if channel.learner is not None and value is not None:
-                channel.learner.add(_as_shares(channel.kind, value))
         if not self.size:
             return
         where: list[int] = []
@@ -352,15 +356,13 @@ def follow(array: NDArray[np.float64], moved: NDArray[np.intp], filling: float) 
     return found
 
 
-def _as_shares(kind: Kind, value: Value) -> dict[Name, float]:
+def _parts(kind: Kind, values: Sequence[Value]) -> list[tuple[Name, float]]:
+    """Names with their parts of a run, run by run."""
     if kind == "category":
-        assert isinstance(value, (str, int))
-        return {value[:LONGEST] if isinstance(value, str) else value: 1.0}
+        return [(value[:LONGEST] if isinstance(value, str) else cast(int, value), 1.0) for value in values]
     if kind == "rate":
-        assert isinstance(value, (int, float))
-        return {"": float(value)}
-    assert isinstance(value, dict)
-    return {name[:LONGEST]: part for name, part in value.items()}
+        return [("", cast(float, value)) for value in values]
+    return [(name[:LONGEST], part) for value in values for name, part in cast(dict[str, float], value).items()]
 
 
 def _forget(channel: ShareChannel, slot: int) -> None:
