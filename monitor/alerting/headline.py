@@ -44,6 +44,8 @@ _DRIFT: dict[str, tuple[str, str, str]] = {
     ),
 }
 """Signal → what is said before the detail where it rose, fell, or fell to nothing. Others are said by name."""
+_FACTS = {"contract.violated": "breaks its contract", "run.loop": "loops"}
+"""Signals that are told as facts: the rule is said, not only how often."""
 _FIRST_DIGITS = 2
 
 
@@ -134,6 +136,9 @@ def headline(finding: Finding) -> str:
         tool = "" if finding.signal == "run.tool_mix" else tool
         beside = f" (also: {', '.join(finding.corroborated)})" if finding.corroborated else ""
         return f"{who}: {tool}{_drift_words(finding)}: {finding.detail}{beside}"
+    if not finding.paid and finding.signal in _FACTS and finding.reason:
+        counted = f"{finding.after_bad:.0f} of {finding.after_n:.0f} runs"
+        return f"{who}: {_FACTS[finding.signal]} in {counted}: {finding.reason.rpartition(' (')[0] or finding.reason}"
     if finding.signal in _RATES:
         what = "no runs any more" if finding.after == 0.0 else f"runs at {after}"
     elif finding.signal in _SHARES:

@@ -181,6 +181,7 @@ class Place(NamedTuple):
 def _shape(index: int, feature: Feature) -> Row:
     """The row of one place of `output_shape`."""
     title = feature.name.replace("_", " ")
+    said = f"wording by hashed {title}" if feature.name.startswith(("trigrams_", "words_")) else title
     if feature.kind == "category":
         names = _NAMES.get(feature.name) or tuple(f"#{number}" for number in range(feature.size))
         words = title + " is {word} in {} of outputs"
@@ -190,7 +191,7 @@ def _shape(index: int, feature: Feature) -> Row:
         flags = Place(index, (f"not {title}", title))
         return Row("run.output_shape", title, "category", flags.read, "{word} in {} of outputs")
     unit: Unit = "share" if feature.name.endswith("_share") else "count"
-    words = title.removesuffix(" share") + ", median {}"
+    words = said.removesuffix(" share") + ", median {}"
     return Row("run.output_shape", title, "number", Place(index, ()).read, words, unit)
 
 

@@ -78,9 +78,7 @@ class Slices:
         """Runs of the agent that were observed, this one not counted."""
         self.episodes = Episodes(agent, self.nodes, self.touched, burn, emit, identify)
         self.firing = self.episodes.firing
-        self.facts = Facts(
-            agent, lambda tool: self.table.owner_of(tool or None), self._voice, emit, identify, tracker.count
-        )
+        self.facts = Facts(agent, self.owner, self._voice, emit, identify, tracker.count)
         self.burn = burn
         self._off = off
         self._rows = [row for row in RUN_SIGNALS if row.name not in off]

@@ -80,7 +80,17 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         {"signal": "run.tokens", "node": AGENT, "unit": "tokens", "before": 900, "after": 12_345.0},
         "refund-agent: run.tokens rose to 12,345 tokens, was 900 tokens",
     ),
-]
+    (
+        {"signal": "contract.violated", "paid": False, "after_bad": 3.0, "after_n": 7.0,
+         "reason": "its output claims what only issue_refund does, and no call of it succeeded (claim: issue_refund)"},
+        "refund-agent v13: breaks its contract in 3 of 7 runs: its output claims what only issue_refund does, and no call"
+        " of it succeeded",
+    ),
+    (
+        {"signal": "contract.violated", "before": 0.01},
+        "refund-agent v13: tool issue_refund 16 % of runs break the contract, was 1 %",
+    ),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("changes", "sentence"), SENTENCES, ids=[row[1] for row in SENTENCES])

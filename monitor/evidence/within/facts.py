@@ -73,14 +73,14 @@ class Facts:
     def __init__(
         self,
         agent: str,
-        owner_of: Callable[[str], str],
+        owner: str,
         voice: Callable[[str], str | None],
         emit: Callable[[Finding], None],
         identify: Callable[..., str],
         count: Callable[[str], None],
     ) -> None:
         self.agent = agent
-        self.owner_of = owner_of
+        self.owner = owner
         self.voice = voice
         self.emit = emit
         self.identify = identify
@@ -211,7 +211,7 @@ class Facts:
             node["version"] = group.version
         if group.tool:
             node["tool"] = group.tool
-        rule = f"{group.rule}: {group.text}" if group.text and group.text != group.rule else group.rule
+        rule = f"{group.text} ({group.rule})" if group.text and group.text != group.rule else group.rule
         self.emit(
             words.of_episode(
                 firing,
@@ -219,7 +219,7 @@ class Facts:
                 now,
                 identity=self.identify(firing.incident_key, status, firing.mode),
                 signal=group.signal,
-                owner=self.owner_of(group.tool),
+                owner=self.owner,
                 node=node,
                 watched=node,
                 runs=group.examples,
