@@ -83,8 +83,8 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
         {"signal": "contract.violated", "paid": False, "after_bad": 3.0, "after_n": 7.0,
          "reason": "its output claims what only issue_refund does, and no call of it succeeded (claim: issue_refund)"},
-        "refund-agent v13: breaks its contract in 3 of 7 runs: its output claims what only issue_refund does, and no call"
-        " of it succeeded",
+        "refund-agent v13: breaks its contract in 3 of 7 runs: its output claims what only issue_refund does,"
+        " and no call of it succeeded",
     ),
     (
         {"signal": "contract.violated", "before": 0.01},
