@@ -20,7 +20,6 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from monitor import views
 from monitor.agents import Agent, Settings
 from monitor.blocks import VERSION, Blocks, Entry, put_back
 from monitor.drift.banks.plan import Plans
@@ -28,6 +27,7 @@ from monitor.evidence.above import Covers
 from monitor.evidence.aggregator import Aggregator
 from monitor.reading import Reader
 from monitor.runs import Closed
+from monitor.runs.view import of_run
 from monitor.topology import Topology
 from schemas import limits
 from schemas.config import Config
@@ -320,7 +320,7 @@ class PartitionEngine:
 
     def _closed(self, agent: str, closed: Closed) -> None:
         self._count("runs")
-        self._step.closed.append(views.of_run(agent, closed))
+        self._step.closed.append(of_run(agent, closed))
 
     def _remember(self, event: Event, agent: str) -> None:
         """Note whose run, session and user this is, for events that name no agent."""

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from detectors import reference
 from monitor.agents import Agent
 from monitor.drift.views import of_drift
+from monitor.engine import PartitionEngine
 from monitor.evidence import traffic
 from monitor.evidence.nodes import Node
 from monitor.evidence.within import objectives
 from monitor.evidence.within.facts import Group
-from monitor.runs import Closed
 from monitor.signals import OBJECTIVE, TRAFFIC
-from schemas.view import AgentState, AgentView, RunView, SignalView
-
-if TYPE_CHECKING:
-    from monitor.engine import PartitionEngine
+from schemas.view import AgentState, AgentView, SignalView
 
 WEEK = 604_800.0
 SIGNALS_SHOWN = 50
@@ -26,28 +21,6 @@ SIGNALS_SHOWN = 50
 def agents(engine: PartitionEngine) -> list[AgentView]:
     """Every agent of a partition."""
     return [of_agent(agent, engine.now) for _, agent in sorted(engine.agents.items())]
-
-
-def of_run(agent: str, closed: Closed) -> RunView:
-    """One run when it closed."""
-    run = closed.run
-    return RunView(
-        run=run.run,
-        agent=agent,
-        version=run.version,
-        status="hung" if closed.status == "hung" else "error" if closed.status == "error" else "ok",
-        started=run.started,
-        duration_seconds=closed.duration_seconds,
-        tools={tool: calls for tool, (calls, _, _) in run.tools.items()},
-        failed_tools={tool: failed for tool, (_, failed, _) in run.tools.items() if failed},
-        outcome=closed.outcome,
-        error_type=closed.error_type,
-        parent_run=run.parent_run,
-        silent=closed.silent,
-        silent_reason=closed.silent_reason,
-        looped=closed.work.looped,
-        violations=tuple(closed.work.broken),
-    )
 
 
 def of_agent(agent: Agent, now: float) -> AgentView:
