@@ -78,3 +78,16 @@ def tolerated(reference: float, tolerance: float) -> float:
     """The null mean: the reference moved by `tolerance` in odds. What lies within it is not worth a page."""
     odds = reference / (1.0 - reference) * tolerance
     return odds / (1.0 + odds)
+
+
+def surprise(bad: float, n: float, expected: float) -> float:
+    """log likelihood of `bad` among `n` at their own rate, against that at the null's, nats."""
+    if n <= 0.0:
+        return 0.0
+    null = min(max(expected / n, 1e-9), 1.0 - 1e-9)
+    found = 0.0
+    if bad > 0.0:
+        found += bad * math.log(bad / n / null)
+    if bad < n:
+        found += (n - bad) * math.log((1.0 - bad / n) / (1.0 - null))
+    return found

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from detectors import failure, recursion, reference, resolution
+from detectors import failure, reference, resolution
 from detectors.failure import Bets
 from monitor.signals import FAILURE_SIGNALS
 from schemas import limits
@@ -41,6 +41,8 @@ UPDATE_SECONDS = 30.0
 YOUNG, SATURATED = -1.0, -2.0  # in place of a reference: nothing is known yet; nothing worse can be told apart
 BLOCKS = 8
 """Blocks of state that the nodes of one agent are spread over."""
+
+NO_EVIDENCE = (0.0,) * failure.SIZE
 
 Key = tuple[str, str | None, str | None]
 """Signal, version, tool; None where the node is not of one."""
@@ -88,7 +90,7 @@ class Node(Struct, array_like=True, gc=False):
     version: str | None
     tool: str | None
     owner: str
-    evidence: list[float]
+    evidence: tuple[float, ...]
     last: float
     share: float = 0.0
     """Part of the grant to (owner, agent) that this node drips."""
@@ -111,8 +113,8 @@ class Node(Struct, array_like=True, gc=False):
     sharp_expected: float = 0.0
     sharp_runs_before: float = 0.0
     """The same, as the strong bet dates it."""
-    examples: list[str] = []
-    errors: list[str] = []
+    examples: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
     """Error types of the bad observations since the onset, the latest last."""
     declared: float | None = None
     tolerance: float = 1.25
@@ -120,7 +122,7 @@ class Node(Struct, array_like=True, gc=False):
     firing: Firing | None = None
     block: int = 0
     """The block of state that it is saved in."""
-    deploy: list[float] = []
+    deploy: tuple[float, ...] = ()
     """Evidence that grew from what a deploy prepaid; `evidence` is what grew from the drip. Both count alike."""
     prepaid: float = 0.0
     """Prepaid by a deploy and not yet used."""
@@ -223,19 +225,19 @@ def step(node: Node, values: Sequence[float], weights: Sequence[float], flowed: 
     u, v, w, x, y, z = weights
     g, h, i = (g + flowed * u) * a, (h + flowed * v) * b, (i + flowed * w) * c
     j, k, m = (j + flowed * x) * d, (k + flowed * y) * e, (m + flowed * z) * f
-    node.evidence = [g, h, i, j, k, m]
+    node.evidence = (g, h, i, j, k, m)
     total = g + h + i + j + k + m
     if node.prepaid or node.deploy:
-        before, paid, node.prepaid = node.deploy or [0.0] * failure.SIZE, node.prepaid, 0.0
-        node.deploy = [(before[at] + paid * weights[at]) * values[at] for at in range(failure.SIZE)]
+        before, paid, node.prepaid = node.deploy or NO_EVIDENCE, node.prepaid, 0.0
+        node.deploy = tuple([(before[at] + paid * weights[at]) * values[at] for at in range(failure.SIZE)])
         total += sum(node.deploy)
     return total
 
 
 def spend(node: Node) -> None:
     """The evidence has paid for a page, or for a part of one."""
-    node.evidence = [0.0] * failure.SIZE
-    node.deploy = []
+    node.evidence = NO_EVIDENCE
+    node.deploy = ()
 
 
 def deploy_share(node: Node) -> float | None:
@@ -285,9 +287,9 @@ def sharpen(node: Node) -> None:
     """Where the strong bet dates the onset better, by the likelihood of what came since, take its date and counts."""
     if node.sharp_cusum <= 1.0 or node.sharp_n >= node.since_n:
         return
-    if _surprise(node.sharp_bad, node.sharp_n, node.sharp_expected) + _surprise(
+    if failure.surprise(node.sharp_bad, node.sharp_n, node.sharp_expected) + failure.surprise(
         node.since_bad - node.sharp_bad, node.since_n - node.sharp_n, node.since_expected - node.sharp_expected
-    ) - _PENALTY < _surprise(node.since_bad, node.since_n, node.since_expected):
+    ) - _PENALTY < failure.surprise(node.since_bad, node.since_n, node.since_expected):
         return
     node.onset, node.runs_before = node.sharp_onset, node.sharp_runs_before
     node.since_n, node.since_bad, node.since_expected = node.sharp_n, node.sharp_bad, node.sharp_expected
@@ -296,8 +298,8 @@ def sharpen(node: Node) -> None:
 
 def silence_evidence(node: Node) -> None:
     """Lose the evidence gathered so far: costs power, never validity."""
-    node.evidence = [0.0] * failure.SIZE
-    node.deploy = []
+    node.evidence = NO_EVIDENCE
+    node.deploy = ()
     _restart(node, node.last)
 
 
@@ -318,8 +320,8 @@ def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key, run
         node.since_n, node.since_bad, others=max(runs - node.runs_before - node.since_n, 0.0),
         said_n=node.since_n, said_at=now, mode=mode, watched=watched, deploy_share=deploy_share(node),
     )  # fmt: skip
-    node.evidence = [0.0] * failure.SIZE
-    node.deploy = []
+    node.evidence = NO_EVIDENCE
+    node.deploy = ()
     return node.firing
 
 
@@ -379,23 +381,9 @@ def _restart(node: Node, now: float) -> None:
     node.onset = now
     node.since_n = node.since_bad = node.since_expected = 0.0
     node.sharp_cusum = 0.0
-    node.examples = []
-    node.errors = []
+    node.examples = node.errors = ()
     if node.counts:
         node.counts = {}
-
-
-def _surprise(bad: float, n: float, expected: float) -> float:
-    """log likelihood of `bad` among `n` at their own rate, against that at the null's, nats."""
-    if n <= 0.0:
-        return 0.0
-    null = min(max(expected / n, 1e-9), 1.0 - 1e-9)
-    found = 0.0
-    if bad > 0.0:
-        found += bad * math.log(bad / n / null)
-    if bad < n:
-        found += (n - bad) * math.log((1.0 - bad / n) / (1.0 - null))
-    return found
 
 
 def _remember(node: Node, run: str, error: str | None) -> None:
@@ -403,6 +391,6 @@ def _remember(node: Node, run: str, error: str | None) -> None:
     if not examples or examples[-1] != run:
         if len(examples) >= limits.EXAMPLE_RUNS:
             examples = examples[-limits.EXAMPLE_RUNS + 1 :]
-        node.examples = [*examples, run]
+        node.examples = (*examples, run)
     if error is not None and (not node.errors or node.errors[-1] != error):
-        node.errors = [*[known for known in node.errors if known != error], error][-ERRORS:]
+        node.errors = (*[known for known in node.errors if known != error], error)[-ERRORS:]

@@ -96,7 +96,7 @@ def test_nodes_of_an_account_never_drip_more_than_was_granted(pattern: list[tupl
         if what == "node":
             key = (str(first), "v1" if second else None, f"t{len(known)}" if first == "tool.failed" else None)
             share = accounts.newcomer(account, key)
-            known.append(Node(key[0], key[1], key[2], "a", [0.0] * 6, now, share=share))
+            known.append(Node(key[0], key[1], key[2], "a", (0.0,) * 6, now, share=share))
         elif what == "wait":
             assert isinstance(first, float)
             granted += rate * max(min(now + first, until) - min(now, until), 0.0)
@@ -130,7 +130,7 @@ def test_the_parts_of_a_grant_are_one() -> None:
 def test_a_node_without_a_grant_drips_nothing() -> None:
     account = accounts.empty()
     node = Node(
-        "run.failed", None, None, "a", [0.0] * 6, START, share=accounts.newcomer(account, ("run.failed", None, None))
+        "run.failed", None, None, "a", (0.0,) * 6, START, share=accounts.newcomer(account, ("run.failed", None, None))
     )
     assert nodes.drip(node, START + 1e6, account.rate("page"), account.end) == 0.0
     accounts.renew(account, Grant("a", "x", START + 1e6, START + 1e6 + 10.0, 1.0, 1.0), [node], START + 1e6)

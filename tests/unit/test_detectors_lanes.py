@@ -23,7 +23,7 @@ class OneNode:
 
     def __init__(self, grid: Grid, tolerance: float, declared: float | None) -> None:
         signal = "run.failed" if grid == "odds" else "tool.failed"
-        self.node = Node(signal, None, None, "owner", [0.0] * failure.SIZE, 0.0, share=1.0, tolerance=tolerance)
+        self.node = Node(signal, None, None, "owner", nodes.NO_EVIDENCE, 0.0, share=1.0, tolerance=tolerance)
         self.node.declared = declared
         self.now = 0.0
 
@@ -37,7 +37,9 @@ class OneNode:
         values = bets.values(y)
         nodes.date(node, values[nodes.ONSET_BET], y, bets.mean, "", None, self.now, 0.0)
         nodes.learn(node, y)
-        paged = recursion.step(node.evidence, values, bets.weights, DRIP)
+        evidence = list(node.evidence)
+        paged = recursion.step(evidence, values, bets.weights, DRIP)
+        node.evidence = tuple(evidence)
         if paged:
             node.last = self.now
             nodes.silence_evidence(node)

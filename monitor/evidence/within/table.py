@@ -61,7 +61,7 @@ class Table:
             self._evict()
         signal, version, tool = key
         block = nodes.block_of(key)
-        node = Node(signal, version, tool, "", [0.0] * failure.SIZE, now, seen=now, onset=now, block=block)
+        node = Node(signal, version, tool, "", nodes.NO_EVIDENCE, now, seen=now, onset=now, block=block)
         self.nodes[key] = self.blocks[block][key] = node
         self.touched.add(block)
         self._configure(node)
