@@ -91,7 +91,8 @@ class Lanes:
         slopes, weights = slopes_of(self.grid, mean)
         values = 1.0 + slopes * (y - mean)
         self.k, self.n = k + y, n + 1.0
-        self._date(values[nodes.ONSET_BET], y, live)
+        if self.tolerance >= nodes.COVERING:
+            self._date(values[nodes.ONSET_BET], y, live)
         return values, weights, None if live.all() else live
 
     def feed(self, values: Floats, weights: Floats, drip: Floats | float, live: Flags | None = None) -> Flags:
@@ -104,12 +105,12 @@ class Lanes:
         return pages
 
     def normal(self) -> Floats:
-        """`Node.reference`: what is normal, suspicious stretches held back."""
+        """`Node.reference`: what is normal, suspicious stretches held back where a tolerance covers that."""
         k, n = self.k, self.n
-        bound = nodes.SUSPICIOUS if self.tolerance >= nodes.COVERING else nodes.PLAINLY
-        held = (self.cusum > bound) & (self.since_n <= nodes.HELD_BACK * n)
-        k = np.where(held, np.maximum(k - self.since_bad, 0.0), k)
-        n = np.where(held, n - self.since_n, n)
+        if self.tolerance >= nodes.COVERING:
+            held = (self.cusum > nodes.SUSPICIOUS) & (self.since_n <= nodes.HELD_BACK * n)
+            k = np.where(held, np.maximum(k - self.since_bad, 0.0), k)
+            n = np.where(held, n - self.since_n, n)
         return np.clip((k + 0.5) / (n + 1.0), reference.LOWEST, reference.HIGHEST)
 
     def clear(self, lanes: Flags) -> None:

@@ -32,8 +32,6 @@ ERRORS = 5
 """Error types that a node tells apart in an episode; the latest are kept."""
 SUSPICIOUS = 3.0
 """CUSUM of the onset above which a stretch looks like a fault."""
-PLAINLY = 100.0
-"""The same without a tolerance: only a stretch that could hardly be chance is held back."""
 COVERING = 1.2
 """Tolerance that covers what holding runs back does to the reference (`benchmarks/bench_detection.py`)."""
 HELD_BACK = 0.5
@@ -151,13 +149,12 @@ class Node(Struct, array_like=True, gc=False):
         """What is normal, from what came before: a share of one.
 
         Runs of a stretch that looks like a fault are held back, or the fault would become normal before it is found.
-        That makes the reference a little too low, which a tolerance covers; without one, less is held back.
+        That makes the reference a little too low, which only a tolerance covers: without one, all runs count.
         """
         if self.declared is not None:
             return self.declared
         k, n = self.k, self.n
-        bound = SUSPICIOUS if self.tolerance >= COVERING else PLAINLY
-        if self.cusum > bound and self.since_n <= HELD_BACK * n:
+        if self.cusum > SUSPICIOUS and self.tolerance >= COVERING and self.since_n <= HELD_BACK * n:
             k, n = max(k - self.since_bad, 0.0), n - self.since_n
         return reference.learned(k, n)
 
