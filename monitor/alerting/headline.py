@@ -136,7 +136,7 @@ def headline(finding: Finding) -> str:
         tool = "" if finding.signal == "run.tool_mix" else tool
         beside = f" (also: {', '.join(finding.corroborated)})" if finding.corroborated else ""
         return f"{who}: {tool}{_drift_words(finding)}: {finding.detail}{beside}"
-    if not finding.paid and finding.signal in _FACTS and finding.reason:
+    if finding.signal in _FACTS and (not finding.paid or finding.reason.endswith("(loop)")) and finding.reason:
         counted = f"{finding.after_bad:.0f} of {finding.after_n:.0f} runs"
         return f"{who}: {_FACTS[finding.signal]} in {counted}: {finding.reason.rpartition(' (')[0] or finding.reason}"
     if finding.signal in _RATES:

@@ -87,6 +87,15 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         " and no call of it succeeded",
     ),
     (
+        {
+            "signal": "run.loop",
+            "after_bad": 1.0,
+            "after_n": 1.0,
+            "reason": "repeats itself: 6 calls in a row bring nothing new, the last of find (loop)",
+        },
+        "refund-agent v13: loops in 1 of 1 runs: repeats itself: 6 calls in a row bring nothing new, the last of find",
+    ),
+    (
         {"signal": "contract.violated", "before": 0.01},
         "refund-agent v13: tool issue_refund 16 % of runs break the contract, was 1 %",
     ),
