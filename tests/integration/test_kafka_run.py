@@ -28,7 +28,8 @@ from tests.services.kafka_monitor import config_of, monitor_of, recorders, until
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNERS = {"payments": {"slack": "#payments"}}
-DETECTORS = {"run.failed": {"reference": "2%"}}
+DETECTORS = {"run.failed": {"reference": "2%"}, "run.duration_seconds": {"mode": "off"}}
+"""How long a run takes here is how long the broker takes, and that does change."""
 
 
 class Fleet:
@@ -162,7 +163,7 @@ async def test_kill_9_loses_nothing_and_counts_nothing_twice(
         async with monitor(config) as last:
             await all_counted(last, agents)
             await until(lambda: live_slack.visible("payments"), what="a message in Slack")
-    assert len(live_slack.visible("payments")) == 1
+    assert len(live_slack.visible("payments")) == 1, [seen.text[:300] for seen in live_slack.visible("payments")]
 
 
 async def test_producers_that_partition_otherwise_are_put_right(
