@@ -62,7 +62,7 @@ def test_how_loud_a_burn_is(rate: float, detectors: dict[str, Any], modes: set[s
 
 
 def test_a_slow_burn_that_becomes_a_fast_one_is_told_again() -> None:
-    runs = bernoulli("x", 3, lambda i: 0.17 if i < 700 else 0.9, runs=1_400)
+    runs = bernoulli("x", 3, lambda i: 0.13 if i < 700 else 0.9, runs=1_400)
     _, findings = replay(_config(), events(runs))
     said = [one for one in findings if one.signal == SIGNAL and one.status == "firing"]
     assert [one.mode for one in said] == ["notice", "page"]

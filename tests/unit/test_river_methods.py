@@ -145,7 +145,7 @@ def test_a_view_says_what_watches_and_why_it_only_notices() -> None:
     (view,) = watched.methods.views(600 * SECONDS, 1.0 / WEEK)
     assert (view.state, view.mode) == ("healthy", "notice")
     assert view.level == pytest.approx(0.05, abs=0.08)
-    assert "the budget bears one false alarm in 84,140 runs, and 15,000 simulated runs cannot show that" in view.note
+    assert "the budget bears one false alarm in 91,789 runs, and 15,000 simulated runs cannot show that" in view.note
     (view,) = watched.methods.views(600 * SECONDS, 1.0)
     assert (view.mode, view.note.split("; ")[1]) == ("page", "whether it pages is counted at an alarm")
     watched.feed(failing(2, (60, 0.9)))
