@@ -47,11 +47,7 @@ class Digest:
 
         Notices flow in at the owner's rate; a day's worth (at least one) may be saved up.
         """
-        rate = (self._owners.get(owner) or _DEFAULT).notices
-        most = max(1.0, rate * DAY)
-        book = self._books.get(owner)
-        if book is None:
-            book = self._books[owner] = Book(owner, most, now)
+        rate, most, book = self._rate(owner), self._most(owner), self._book(owner, now)
         book.tokens = min(book.tokens + rate * max(now - book.filled_at, 0.0), most)
         book.filled_at = max(book.filled_at, now)
         self._changed[owner] = None
@@ -62,9 +58,7 @@ class Digest:
 
     def put(self, owner: str, incident: str, now: float) -> None:
         """List an incident in the owner's next digest."""
-        book = self._books.get(owner)
-        if book is None:
-            book = self._books[owner] = Book(owner, max(1.0, (self._owners.get(owner) or _DEFAULT).notices * DAY), now)
+        book = self._book(owner, now)
         if incident in book.incidents:
             return
         if not book.due:
@@ -106,6 +100,18 @@ class Digest:
                     raise ValueError(f"digest of unknown version {raw[:1]!r}")
                 book = msgspec.msgpack.decode(raw[1:], type=Book)
                 self._books[book.owner] = book
+
+    def _rate(self, owner: str) -> float:
+        return (self._owners.get(owner) or _DEFAULT).notices
+
+    def _most(self, owner: str) -> float:
+        return max(1.0, self._rate(owner) * DAY)
+
+    def _book(self, owner: str, now: float) -> Book:
+        book = self._books.get(owner)
+        if book is None:
+            book = self._books[owner] = Book(owner, self._most(owner), now)
+        return book
 
 
 _DEFAULT = Owner()

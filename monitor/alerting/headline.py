@@ -45,7 +45,7 @@ _DRIFT: dict[str, tuple[str, str, str]] = {
 }
 """Signal → what is said before the detail where it rose, fell, or fell to nothing. Others are said by name."""
 _FACTS = {"contract.violated": "breaks its contract", "run.loop": "loops"}
-"""Signals that are told as facts: the rule is said, not only how often."""
+"""Signals that are told as facts, with what was done in `detail`: that is said, not only how often."""
 _FIRST_DIGITS = 2
 
 
@@ -132,13 +132,13 @@ def headline(finding: Finding) -> str:
     before, after = level_texts(finding)
     who = subject(finding.node)
     tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
+    if finding.detail and finding.signal in _FACTS:
+        counted = f"{finding.after_bad:.0f} of {finding.after_n:.0f} runs"
+        return f"{who}: {_FACTS[finding.signal]} in {counted}: {finding.detail}"
     if finding.detail:
         tool = "" if finding.signal == "run.tool_mix" else tool
         beside = f" (also: {', '.join(finding.corroborated)})" if finding.corroborated else ""
         return f"{who}: {tool}{_drift_words(finding)}: {finding.detail}{beside}"
-    if finding.signal in _FACTS and (not finding.paid or finding.reason.endswith("(loop)")) and finding.reason:
-        counted = f"{finding.after_bad:.0f} of {finding.after_n:.0f} runs"
-        return f"{who}: {_FACTS[finding.signal]} in {counted}: {finding.reason.rpartition(' (')[0] or finding.reason}"
     if finding.signal in _RATES:
         what = "no runs any more" if finding.after == 0.0 else f"runs at {after}"
     elif finding.signal in _SHARES:

@@ -17,15 +17,12 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from monitor import app, history
+from monitor import app
 from monitor.alerting.headline import headline, rate_text, share_text
 from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
-from monitor.cli.environment import environment
 from monitor.cli.moment import MOMENT
-from monitor.config import ConfigError, load, render
-from monitor.reading import Reader
+from monitor.cli.replay import read_history
 from monitor.runtime.replay import Replay
-from monitor.runtime.store import FILE as LOG
 from schemas.alert import Incident
 from schemas.signals import SIGNALS
 from schemas.view import AgentView, BudgetView, SignalView
@@ -207,19 +204,7 @@ def _speaks_of(incident: Incident, agent: str) -> bool:
 def _replayed(inputs: tuple[str, ...], file: Path | None, at: float | None) -> Known:
     if file is None:
         _fail("a replay needs the configuration: -c forewarn.yaml")
-    try:
-        config = load(file, environment())
-        inputs = inputs or (str(Path(config.runtime.directory) / LOG),)
-        recorded = history.read(
-            inputs, config.runtime.trace_timeout, config.runtime.kafka.bootstrap_servers, Reader(config)
-        )
-    except ConfigError as error:
-        click.echo(render(error.problems), err=True)
-        raise click.exceptions.Exit(COULD_NOT_RUN) from None
-    except OSError as error:
-        _fail(f"cannot read {file}: {error.strerror}")
-    except history.CannotRead as error:
-        _fail(str(error))
+    config, recorded = read_history(file, inputs)
     app.collect_rarely()
     records = [one for one in recorded.records if at is None or one.time <= at]  # type: ignore[operator]
     replay = Replay(config)

@@ -21,6 +21,7 @@ from monitor.notify.console import render as render_message
 from monitor.notify.message import compose
 from monitor.reading import Reader
 from monitor.runtime.replay import Replay, line
+from monitor.runtime.store import FILE as LOG
 from schemas.alert import Notification, NotificationReason
 from schemas.config import Config
 
@@ -49,27 +50,9 @@ def command(file: Path, inputs: tuple[str, ...], as_json: bool, until: float | N
     exchange their places first, and what fires in that order is printed; the summary counts both orders (the audit of
     the budget). Exit code 0, or 2 if something cannot be read.
     """
-    try:
-        config = load(file, environment())
-    except ConfigError as error:
-        click.echo(render(error.problems), err=True)
-        raise click.exceptions.Exit(COULD_NOT_RUN) from None
-    except OSError as error:
-        click.echo(f"forewarn: cannot read {file}: {error.strerror}", err=True)
-        raise click.exceptions.Exit(COULD_NOT_RUN) from None
     app.collect_rarely()
     began = time.perf_counter()
-    try:
-        recorded = history.read(
-            inputs, config.runtime.trace_timeout, config.runtime.kafka.bootstrap_servers, Reader(config)
-        )
-    except history.CannotRead as error:
-        click.echo(f"forewarn: {error}", err=True)
-        raise click.exceptions.Exit(COULD_NOT_RUN) from None
-    for bad in recorded.bad:
-        click.echo(f"forewarn: {bad}", err=True)
-    if recorded.dead_letters > len(recorded.bad):
-        click.echo(f"forewarn: … and {recorded.dead_letters - len(recorded.bad)} more", err=True)
+    config, recorded = read_history(file, inputs)
     records: Sequence[history.Recorded] = recorded.records
     in_true_order: dict[str, Any] | None = None
     if shuffle is not None:
@@ -92,6 +75,33 @@ def command(file: Path, inputs: tuple[str, ...], as_json: bool, until: float | N
     if in_true_order is not None:
         summary["audit"] = audit(summary["budget"], in_true_order["budget"])
     click.echo(json.dumps(summary) if as_json else _for_people(summary))
+
+
+def read_history(file: Path, inputs: tuple[str, ...]) -> tuple[Config, history.History]:
+    """The configuration and what was recorded; without inputs, the log of the embedded monitor that FILE describes.
+
+    Says what cannot be read: the command ends with 2, but for single lines, which are named.
+    """
+    try:
+        config = load(file, environment())
+        given = inputs or (str(Path(config.runtime.directory) / LOG),)
+        recorded = history.read(
+            given, config.runtime.trace_timeout, config.runtime.kafka.bootstrap_servers, Reader(config)
+        )
+    except ConfigError as error:
+        click.echo(render(error.problems), err=True)
+        raise click.exceptions.Exit(COULD_NOT_RUN) from None
+    except OSError as error:
+        click.echo(f"forewarn: cannot read {file}: {error.strerror}", err=True)
+        raise click.exceptions.Exit(COULD_NOT_RUN) from None
+    except history.CannotRead as error:
+        click.echo(f"forewarn: {error}", err=True)
+        raise click.exceptions.Exit(COULD_NOT_RUN) from None
+    for bad in recorded.bad:
+        click.echo(f"forewarn: {bad}", err=True)
+    if recorded.dead_letters > len(recorded.bad):
+        click.echo(f"forewarn: … and {recorded.dead_letters - len(recorded.bad)} more", err=True)
+    return config, recorded
 
 
 def audit(shuffled: dict[str, Any], in_order: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from monitor.drift import channels
+from monitor.drift.anomaly import SIGNAL as UNUSUAL
 from monitor.drift.anomaly import Unusual
 from monitor.drift.banks.plan import Plans
 from monitor.drift.banks.profile import Profile, Rates, Saved
@@ -94,7 +95,12 @@ class Drift:
     def acknowledge(self, ack: Ack, now: float) -> bool:
         """A human's word for an episode; False if there is none of that name."""
         self._touched = True
-        return self.episodes.acknowledge(ack, now)
+        mine = [one for one in self.episodes.open if ack.node in (one.key, one.signal)]
+        unlike = any(signal == UNUSUAL for one in mine for _, signal in one.members)
+        known = self.episodes.acknowledge(ack, now)
+        if known and unlike and self.unusual is not None:
+            self.unusual.restart()  # the trees learn what is there now as well
+        return known
 
     # -- state
 

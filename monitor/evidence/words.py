@@ -41,6 +41,7 @@ def of_episode(
     reference: Literal["declared", "learned"] = "learned",
     reason: str,
     paid: bool = True,
+    detail: str = "",
 ) -> Finding:
     """What an episode says, of an agent's node and of one above agents alike; levels are shares of one."""
     n, bad = counted(firing, status)
@@ -70,6 +71,7 @@ def of_episode(
         reason=reason,
         paid=paid,
         deploy_share=firing.deploy_share,
+        detail=detail,
     )
 
 

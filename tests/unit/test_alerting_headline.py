@@ -82,7 +82,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"signal": "contract.violated", "paid": False, "after_bad": 3.0, "after_n": 7.0,
-         "reason": "its output claims what only issue_refund does, and no call of it succeeded (claim: issue_refund)"},
+         "detail": "its output claims what only issue_refund does, and no call of it succeeded"},
         "refund-agent v13: breaks its contract in 3 of 7 runs: its output claims what only issue_refund does,"
         " and no call of it succeeded",
     ),
@@ -91,7 +91,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
             "signal": "run.loop",
             "after_bad": 1.0,
             "after_n": 1.0,
-            "reason": "repeats itself: 6 calls in a row bring nothing new, the last of find (loop)",
+            "detail": "repeats itself: 6 calls in a row bring nothing new, the last of find",
         },
         "refund-agent v13: loops in 1 of 1 runs: repeats itself: 6 calls in a row bring nothing new, the last of find",
     ),

@@ -46,7 +46,7 @@ def test_a_broken_limit_is_told_at_once_with_its_rule() -> None:
     engine, said = _said(_config(), _runs([2, 2, 5]))
     (first,) = said
     assert (first.status, first.mode, first.node) == ("firing", "notice", {"agent": "x", "version": "v1"})
-    assert first.reason == "more than 3 steps (limit: steps)"
+    assert (first.reason, first.detail) == ("limit: steps", "more than 3 steps")
     assert first.runs == ("r2",)
     assert first.paid is False
     assert first.time <= START + 121.0
@@ -111,7 +111,7 @@ def test_silence_ends_nothing() -> None:
 def test_a_tool_outside_the_contract_is_a_group_of_its_own() -> None:
     events = sorted([*_runs([1, 5]), *_other_tool("r7", 90.0)], key=lambda event: event.at)
     _, said = _said(_config(), events)
-    assert sorted(one.reason.rpartition("(")[2].split(":")[0] for one in said) == ["limit", "tool"]
+    assert sorted(one.reason.split(":")[0] for one in said) == ["limit", "tool"]
     assert {one.node.get("tool") for one in said} == {None, "delete"}
 
 

@@ -211,7 +211,6 @@ class Facts:
             node["version"] = group.version
         if group.tool:
             node["tool"] = group.tool
-        rule = f"{group.text} ({group.rule})" if group.text and group.text != group.rule else group.rule
         self.emit(
             words.of_episode(
                 firing,
@@ -224,7 +223,8 @@ class Facts:
                 watched=node,
                 runs=group.examples,
                 affected=(f"version={group.version}",) if group.version is not None else (),
-                reason=reason or rule,
+                reason=reason or group.rule,
+                detail=group.text or group.rule,
                 paid=group.signal in PAID,
             )
         )
