@@ -6,10 +6,11 @@ Bins are powers of 2 ** (1/4) from 1 ms up: a quantile is right within 19 %. Bou
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import Final
 
-BINS = 96
+BINS: Final = 96
 _EDGES: list[float] = [0.001 * 2.0 ** (i / 4.0) for i in range(BINS - 1)]
-ENOUGH = 20
+ENOUGH: Final = 20
 """Durations below which no quantile is given."""
 
 

@@ -22,35 +22,46 @@ Shafer and Vovk, restarted as in e-CUSUM (Shin, Ramdas, Rinaldo, arXiv 2203.0353
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Final
 
-NULL = 0.02
+from mypy_extensions import mypyc_attr
+
+NULL: Final = 0.02
 """p: how often a call of a healthy run may fit a pattern."""
-LOOPING = 0.6
+LOOPING: Final = 0.6
 """q: how often it does in a loop."""
 FITS = LOOPING / NULL
 ELSE = (1.0 - LOOPING) / (1.0 - NULL)
-PATTERNS = 3
-HIGHEST = 1e12
+PATTERNS: Final = 3
+HIGHEST: Final = 1e12
 """A statistic grows no further: more says nothing more, and a run that breaks the loop is free of it again."""
 
 
-class Loop(Struct, array_like=True, gc=False):
+@mypyc_attr(acyclic=True)
+class Loop:
     """The statistics of one actor's calls in one run, and the two calls before the present one."""
 
-    last: tuple[str, int, int] | None = None
-    """Tool, arguments hash, result hash of the call before; None where there is none, or one of them is not known."""
-    before: tuple[str, int, int] | None = None
-    bad: tuple[str, int] | None = None
-    """Tool and result hash of the call before, if its result was bad."""
-    again: float = 1.0
-    ping_pong: float = 1.0
-    stuck: float = 1.0
-    repeats: int = 0
-    """Calls in a row that fitted some pattern."""
-    grown: bool = False
-    """Whether some statistic is above one."""
-    crossed: bool = False
+    def __init__(
+        self,
+        last: tuple[str, int, int] | None = None,
+        before: tuple[str, int, int] | None = None,
+        bad: tuple[str, int] | None = None,
+        again: float = 1.0,
+        ping_pong: float = 1.0,
+        stuck: float = 1.0,
+        repeats: int = 0,
+        grown: bool = False,
+        crossed: bool = False,
+    ) -> None:
+        self.last = last
+        self.before = before
+        self.bad = bad
+        self.again = again
+        self.ping_pong = ping_pong
+        self.stuck = stuck
+        self.repeats = repeats
+        self.grown = grown
+        self.crossed = crossed
 
 
 def step(loop: Loop, tool: str, arguments: int | None, result: int | None, bad: bool, start_mass: float) -> bool:

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
-PAGE = 1.0
+PAGE: Final = 1.0
 SCALE = 1 << 32
 """Fixed-point units of log L: sums of integers do not depend on their order."""
-LOG_CAP = 60.0
+LOG_CAP: Final = 60.0
 """Nats that one tick may add to a parent; more says nothing more."""
 
 
@@ -43,7 +44,16 @@ def step_sums(evidence: list[float], sums: Sequence[int], weights: Sequence[floa
     return step(evidence, bets, weights, drip)
 
 
+def fixed(value: float) -> int:
+    """A number in units of 1 / SCALE, halves up."""
+    return math.floor(value * SCALE + 0.5)
+
+
+def fixed_log(bet: float) -> int:
+    """log L of one bet as an integer in units of 1 / SCALE, for parents to add up (T4: the same L at every level)."""
+    return 0 if bet == 1.0 else math.floor(math.log(bet) * SCALE + 0.5)
+
+
 def fixed_logs(bets: Sequence[float]) -> tuple[int, ...]:
-    """log L per bet as integers in units of 1 / SCALE, for parents to add up (T4: the same L at every level)."""
-    log = math.log
-    return tuple([round(log(bet) * SCALE) if bet != 1.0 else 0 for bet in bets])
+    """The same of all bets of an observation."""
+    return tuple([fixed_log(bet) for bet in bets])

@@ -6,11 +6,13 @@ declared references and calibrated, not proved, for learned ones.
 
 from __future__ import annotations
 
-LIVE_RUNS = 200
-LIVE_FAILURES = 20.0
-LOWEST = 0.001
-HIGHEST = 0.9
-INHERITED_RUNS = 2_000.0
+from typing import Final
+
+LIVE_RUNS: Final = 200
+LIVE_FAILURES: Final = 20.0
+LOWEST: Final = 0.001
+HIGHEST: Final = 0.9
+INHERITED_RUNS: Final = 2_000.0
 """At most so many runs of its parent's experience a new leaf starts with."""
 
 

@@ -13,12 +13,13 @@ expected.
 from __future__ import annotations
 
 import math
+from typing import Final
 
-RESOLVED = 20.0
-_CLOSEST = 1.5
+RESOLVED: Final = 20.0
+_CLOSEST: Final = 1.5
 """The level is taken at least this factor above the reference, so that there is something to tell apart."""
-_STANDARD_ERRORS = 2.0
-_HIGHEST = 0.98
+_STANDARD_ERRORS: Final = 2.0
+_HIGHEST: Final = 0.98
 
 
 def drip(n: float) -> float:

@@ -7,21 +7,16 @@ Not here: time and the log (`monitor.engine`), how evidence is gathered (`monito
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from msgspec import Struct, field
+from typing import Final
 
 from monitor import runs as tracking
 from monitor.drift.banks.plan import Plans
 from monitor.drift.methods import Methods
 from monitor.drift.watch import Drift
 from monitor.evidence import accounts, traffic, words
-from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
 from monitor.evidence.slices import Slices
 from monitor.evidence.within import late
-from monitor.evidence.within.deploys import Deploys
 from monitor.evidence.within.episodes import ACKS
-from monitor.evidence.within.facts import Group
-from monitor.evidence.within.order import Waiting
 from monitor.runs import Closed, Run, RunTracker
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
 from monitor.topology import Topology
@@ -30,53 +25,17 @@ from schemas.event import Event
 from schemas.finding import Finding, FindingStatus
 from schemas.records import Ack, Grant
 
-NAMES = 200
+NAMES: Final = 200
 """Versions and tools that an agent's view names, each. More: the one that was quiet longest is forgotten."""
 
 
-class Core(Struct, array_like=True):
-    """What is saved of an agent beside its runs and nodes. `offset`: the last record of the log that is in it."""
+class Settings:
+    """What the YAML says about detection: settings per signal, the time-out of runs in seconds, the layout of banks."""
 
-    agent: str
-    offset: int
-    runs: int
-    failed: int
-    hung: int
-    silent: int
-    versions: dict[str, float]
-    tools: dict[str, float]
-    histogram: list[int]
-    next_block: int
-    accounts: dict[str, Account]
-    traffic: traffic.Traffic
-    waiting: list[Waiting]
-    first_seen: float
-    last_seen: float
-    loose_ids: dict[str, float]
-    wake: float
-    evidence: dict[str, list[int]]
-    failed_runs: dict[str, list[str]]
-    usual: float | None
-    calls: int = 0
-    loop_mass: float = FIRST_LOOP_MASS
-    deploys: Deploys = field(default_factory=Deploys)
-    judged: dict[str, float] = {}
-    facts: list[Group] = []
-    facts_begun: list[float] = []
-    drift: dict[str, bytes] = {}
-    """In blocks of its own as well (`Drift.save`)."""
-    methods: list[bytes] = []
-    """Kept in blocks of their own (`Methods.changes`); a restore puts them here, nothing else does."""
-    outputs: list[int] = field(default_factory=lambda: [0, 0])
-    pooled: dict[str, float] = {}
-
-
-class Settings(Struct, frozen=True):
-    """What the YAML says about detection: settings per signal, and the time-out of runs in seconds."""
-
-    detectors: dict[str, DetectorSettings]
-    run_timeout: float | None
-    drift: Plans
+    def __init__(self, detectors: dict[str, DetectorSettings], run_timeout: float | None, drift: Plans) -> None:
+        self.detectors = detectors
+        self.run_timeout = run_timeout
+        self.drift = drift
 
 
 class Agent:

@@ -13,9 +13,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from monitor.agents import Agent, Core
-from monitor.evidence.nodes import Node
+from monitor.agents import Agent
+from monitor.evidence.within.node import Node
 from monitor.runs import Run
+from monitor.saved.core import Core
+from monitor.saved.turning import nodes_from_bytes, nodes_to_bytes, runs_from_bytes, runs_to_bytes
 
 VERSION = b"\x01"
 
@@ -33,8 +35,6 @@ class _Saved(msgspec.Struct, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _saved = msgspec.msgpack.Decoder(_Saved)
-_nodes = msgspec.msgpack.Decoder(list[Node])
-_runs = msgspec.msgpack.Decoder(list[Run])
 
 
 class Blocks:
@@ -51,18 +51,15 @@ class Blocks:
         slices, tracker = agent.slices, agent.tracker
         changed = sorted(slices.touched)
         if changed:
-            entries += [
-                self._write(
-                    agent.name, manifest, f"n{number}", _encoder.encode(list(slices.table.blocks[number].values()))
-                )
-                for number in changed
-            ]
+            for number in changed:
+                nodes = nodes_to_bytes(slices.table.blocks[number].values())
+                entries.append(self._write(agent.name, manifest, f"n{number}", nodes))
             slices.touched.clear()
         for number in sorted(tracker.touched):
             runs = tracker.block(number)
             name = f"r{number}"
             if runs:
-                entries.append(self._write(agent.name, manifest, name, _encoder.encode(runs)))
+                entries.append(self._write(agent.name, manifest, name, runs_to_bytes(runs)))
             elif name in manifest:
                 del manifest[name]
                 gone += [(f"agent/{agent.name}/{name}.{parity}", None) for parity in (0, 1)]
@@ -96,13 +93,13 @@ class Blocks:
             for block, parity in saved.manifest.items():
                 body = _body(key, values[f"agent/{name}/{block}.{parity}"])
                 if block[0] == "n":
-                    nodes += _nodes.decode(body)
+                    nodes += nodes_from_bytes(body)
                 elif block[0] == "d":
                     saved.core.drift[block] = body
                 elif block[0] == "m":
                     saved.core.methods.append(body)
                 else:
-                    runs += _runs.decode(body)
+                    runs += runs_from_bytes(body)
             self._manifests[name] = saved.manifest
             found[name] = (saved.core, nodes, runs)
         return found
@@ -120,7 +117,8 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.tracker.restore(runs)
     agent.slices.accounts.update(core.accounts)
     agent.slices.runs = float(core.runs)
-    agent.slices.above.evidence, agent.slices.above.failed_runs = core.evidence, core.failed_runs
+    agent.slices.above.restore(core.evidence)
+    agent.slices.above.failed_runs = core.failed_runs
     agent.slices.above.pooled = core.pooled
     agent.calls, agent.tracker.loop_mass = core.calls, core.loop_mass
     agent.slices.table.deploys, agent.slices.judged = core.deploys, core.judged
@@ -138,7 +136,7 @@ def _core(agent: Agent) -> Core:
         agent.tracker.histogram, agent.tracker.next_block, agent.slices.accounts, agent.traffic,
         agent.slices.order.saved(),
         agent.first_seen, agent.last_seen, agent.loose_ids, agent.wake,
-        agent.slices.above.evidence, agent.slices.above.failed_runs, agent.tracker.usual,
+        agent.slices.above.saved(), agent.slices.above.failed_runs, agent.tracker.usual,
         agent.calls, agent.tracker.loop_mass, agent.slices.table.deploys, agent.slices.judged,
         list(agent.slices.facts.groups.values()), agent.slices.facts.begun,
         outputs=agent.tracker.outputs, pooled=agent.slices.above.pooled,

@@ -16,9 +16,9 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from monitor.agents import Agent, Settings
 from monitor.blocks import VERSION, Blocks, Entry, put_back
@@ -28,6 +28,7 @@ from monitor.evidence.aggregator import Aggregator
 from monitor.reading import Reader
 from monitor.runs import Closed
 from monitor.runs.view import of_run
+from monitor.saved.states import Clock
 from monitor.topology import Topology
 from schemas import limits
 from schemas.config import Config
@@ -52,28 +53,23 @@ RUN_KINDS = frozenset(
     )
 )
 """Kinds that belong to a run and open it."""
-AGENTS = 100_000
+AGENTS: Final = 100_000
 """Agents of one partition. Events of further ones are counted as `agents_refused` and skipped."""
-REMEMBERED = 200_000
+REMEMBERED: Final = 200_000
 """Runs, sessions and users whose agent is known without being named. More: the oldest is forgotten; its late events are
 counted as `unassigned`. After a restart runs are known again, sessions and users once they come back."""
-RECENT_RUNS = 200
+RECENT_RUNS: Final = 200
 """Closed runs that a view can show."""
 
 
-class Step(Struct):
+class Step:
     """What came out of a batch. `rulings` only from `Engine`; a partition gets its own from the log."""
 
-    findings: list[Finding] = []
-    evidence: list[EvidenceBatch] = []
-    closed: list[RunView] = []
-    rulings: list[Ruling] = []
-
-
-class _Clock(Struct, array_like=True):
-    now: float
-    counts: dict[str, int]
-    covers: list[Cover] = []
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.evidence: list[EvidenceBatch] = []
+        self.closed: list[RunView] = []
+        self.rulings: list[Ruling] = []
 
 
 class PartitionEngine:
@@ -142,7 +138,7 @@ class PartitionEngine:
         for name in self._unsaved:
             entries += self._blocks.save(self.agents[name])
         self._unsaved.clear()
-        clock = VERSION + msgspec.msgpack.encode(_Clock(self.now, self.counts, list(self.covers.known.values())))
+        clock = VERSION + msgspec.msgpack.encode(Clock(self.now, self.counts, list(self.covers.known.values())))
         return [*entries, (f"engine/{self.partition}", clock)]
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
@@ -150,7 +146,7 @@ class PartitionEngine:
         values = dict(entries)
         clock = values.get(f"engine/{self.partition}")
         if clock is not None:
-            saved = msgspec.msgpack.decode(clock[1:], type=_Clock)
+            saved = msgspec.msgpack.decode(clock[1:], type=Clock)
             self.now = saved.now
             self.counts.update(saved.counts)
             for cover in saved.covers:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from detectors.failure import Grid
 from monitor.runs import Closed
@@ -95,19 +95,19 @@ FAILURE_SIGNALS: dict[str, Signal] = {
 RUN_SIGNALS = tuple(signal for signal in FAILURE_SIGNALS.values() if signal.read is not _elsewhere)
 """Rows that read one number of each run as it closes."""
 
-TRAFFIC = "agent.traffic"
-TRAFFIC_SHARE = 0.08
+TRAFFIC: Final = "agent.traffic"
+TRAFFIC_SHARE: Final = 0.08
 """Part of an agent's budget for silence and volume."""
-TRAFFIC_TOLERANCE = 1.5
-DRIFT_SHARE = 0.11
+TRAFFIC_TOLERANCE: Final = 1.5
+DRIFT_SHARE: Final = 0.11
 """Part of an agent's budget for all drift signals."""
-DEPLOY_SHARE = 0.07
+DEPLOY_SHARE: Final = 0.07
 """Part of an agent's budget for what begins with a change."""
-OBJECTIVE = "objective.burn"
-OBJECTIVE_SHARE = 0.05
+OBJECTIVE: Final = "objective.burn"
+OBJECTIVE_SHARE: Final = 0.05
 """Part of an agent's budget for its objectives."""
 
-AGGREGATOR_SHARE = 0.25
+AGGREGATOR_SHARE: Final = 0.25
 """Part of an owner's budget for nodes above agents."""
 
 DRIFT_SIGNALS: dict[str, Form] = {

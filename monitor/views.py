@@ -7,9 +7,9 @@ from monitor.agents import Agent
 from monitor.drift.views import of_drift
 from monitor.engine import PartitionEngine
 from monitor.evidence import traffic
-from monitor.evidence.nodes import Node
 from monitor.evidence.within import objectives
 from monitor.evidence.within.facts import Group
+from monitor.evidence.within.node import Node
 from monitor.signals import OBJECTIVE, TRAFFIC
 from schemas.view import AgentState, AgentView, SignalView
 

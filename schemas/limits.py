@@ -3,10 +3,12 @@
 What happens at a bound is said beside it; each is counted where it is applied (see the metrics).
 """
 
-NAME_LENGTH = 512
+from typing import Final
+
+NAME_LENGTH: Final = 512
 """Characters in an id or a name (agent, tool, run …). Longer: dead letter, `too_long`."""
 
-LABELS = 32
+LABELS: Final = 32
 """Labels on one event. More: dead letter, `too_many_labels`."""
 
 BODY_BYTES = 64 * 1024 * 1024
@@ -15,28 +17,28 @@ BODY_BYTES = 64 * 1024 * 1024
 EVENT_BYTES = 1024 * 1024
 """One JSON event. More: dead letter, `too_large`."""
 
-EVENTS_PER_BODY = 100_000
+EVENTS_PER_BODY: Final = 100_000
 """Events in one body. More: 413."""
 
-NESTING = 64
+NESTING: Final = 64
 """Depth of the JSON that features are read from. Deeper text is kept out of the features."""
 
-SHAPE_NUMBERS = 128
+SHAPE_NUMBERS: Final = 128
 """Numbers in the shape of one output. More: dead letter, `too_long`; a list of another length than ours is left out."""
 
-FIELDS_READ = 41
+FIELDS_READ: Final = 41
 """Fields that one event names of a tool's arguments or result: forty, and one that says that there are more. More: dead
 letter, `too_long`."""
 
-VIOLATIONS_READ = 32
+VIOLATIONS_READ: Final = 32
 """Rules of a contract that one event breaks, and claims that it makes. More: dead letter, `too_long`; our own reading
 stops there."""
 
-SKEW_SECONDS = 600.0
+SKEW_SECONDS: Final = 600.0
 """Distance of `time` from `observed_time` beyond which an event is taken at `observed_time`."""
 
-EXAMPLE_RUNS = 5
+EXAMPLE_RUNS: Final = 5
 """Run ids that one finding names."""
 
-EXCERPT_LENGTH = 200
+EXCERPT_LENGTH: Final = 200
 """Characters of agent text that a notification may show, after redaction."""

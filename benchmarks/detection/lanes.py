@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from detectors import failure, recursion, reference
 from detectors.failure import Grid
 from monitor.evidence import nodes
+from monitor.evidence.within import node
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -22,10 +23,10 @@ def _column(values: tuple[float, ...]) -> Floats:
     return np.array(values)[:, np.newaxis]
 
 
-_RATIOS = _column(failure._RATIOS + failure._LONG_RATIOS)
-_SLOPES = _column(failure._SLOPES)
-_EQUAL = _column(failure._EQUAL)
-_SMALL_WEIGHTS = _column(failure._SMALL_WEIGHTS)
+_RATIOS = _column(failure.RATIOS)
+_SLOPES = _column(failure.SLOPES)
+_EQUAL = _column(failure.EQUAL.all)
+_SMALL_WEIGHTS = _column(failure.SMALL_WEIGHTS.all)
 
 
 def odds_of(rate: Floats, tolerance: Floats | float) -> Floats:
@@ -42,7 +43,7 @@ def slopes_of(grid: Grid, mean: Floats) -> tuple[Floats, Floats]:
         slopes = (_RATIOS - 1.0) * whole / (1.0 + _RATIOS * odds)
     else:
         cap = 0.99 / mean
-        longest = failure._SLOPES[-1]
+        longest = failure.SLOPES[-1]
         half = np.sqrt(np.maximum(cap / longest, 1.0))
         slopes = np.empty((failure.SIZE, *mean.shape))
         slopes[:4] = _SLOPES
@@ -91,7 +92,7 @@ class Lanes:
         slopes, weights = slopes_of(self.grid, mean)
         values = 1.0 + slopes * (y - mean)
         self.k, self.n = k + y, n + 1.0
-        if self.tolerance >= nodes.COVERING:
+        if self.tolerance >= node.COVERING:
             self._date(values[nodes.ONSET_BET], y, live)
         return values, weights, None if live.all() else live
 
@@ -107,8 +108,8 @@ class Lanes:
     def normal(self) -> Floats:
         """`Node.reference`: what is normal, suspicious stretches held back where a tolerance covers that."""
         k, n = self.k, self.n
-        if self.tolerance >= nodes.COVERING:
-            held = (self.cusum > nodes.SUSPICIOUS) & (self.since_n <= nodes.HELD_BACK * n)
+        if self.tolerance >= node.COVERING:
+            held = (self.cusum > node.SUSPICIOUS) & (self.since_n <= node.HELD_BACK * n)
             k = np.where(held, np.maximum(k - self.since_bad, 0.0), k)
             n = np.where(held, n - self.since_n, n)
         return np.clip((k + 0.5) / (n + 1.0), reference.LOWEST, reference.HIGHEST)

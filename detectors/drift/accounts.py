@@ -13,6 +13,7 @@ Bets of numbers come first, then those of shares; within numbers the blocked one
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from librt.vecs import vec
@@ -25,9 +26,10 @@ from detectors.drift.plan import Plan
 from detectors.drift.references import memory
 from detectors.drift.references.shares import ShareChannels, follow
 
-CAP = 1e30
+CAP: Final = 1e30
 """What a bet holds at most; more would say nothing more."""
-_NUMBER, _SHARE = shapes.BETS, odds.BETS
+_NUMBER: Final = shapes.BETS
+_SHARE: Final = odds.BETS
 
 
 class Held:

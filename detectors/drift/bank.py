@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +30,9 @@ from detectors.drift.references.learning import LIVE
 from detectors.drift.references.numbers import NONE, RECENT, WINDOW, NumberChannels
 from detectors.drift.references.shares import ShareChannels
 
-SUSPICIOUS = 100.0
+SUSPICIOUS: Final = 100.0
 """Runs are held back from a reference while the CUSUM of one of the channel's bets is above this."""
-LOOKED_AT = 8
+LOOKED_AT: Final = 8
 """A page account that is full but waits is looked at again after so many runs at most."""
 
 
@@ -62,7 +61,7 @@ class Bank:
     # -- runs
 
     def observe(
-        self, values: Sequence[Value], run: str, now: float, notice_drip: float = 0.0, page_drip: float = 0.0
+        self, values: list[Value], run: str, now: float, notice_drip: float = 0.0, page_drip: float = 0.0
     ) -> list[Word]:
         """One closed run: a value per channel of the plan, in its order. Returns what there is to say, mostly nothing.
 

@@ -6,7 +6,6 @@ Little-endian arrays inside msgpack. Not here: when to save, and where. What is 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from typing import cast
 
 import msgspec
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from detectors.drift.bank import Bank
 from detectors.drift.bets import odds
-from detectors.drift.channels import Value
+from detectors.drift.channels import Kind, Value
 from detectors.drift.episode import Episode
 from detectors.drift.plan import Plan
 from detectors.drift.references import learning, memory
@@ -30,6 +29,25 @@ _FLOATS = ("edges", "scales", "lows", "highs")
 _CELLS = ("places", "marks")
 
 
+class _Share(Struct):
+    """`references.share.ShareChannel`."""
+
+    position: int
+    kind: Kind
+    tolerance: float
+    learner: learning.Shares | None
+    start: int
+    cells: int
+    live: bool
+    learns: bool
+    names: dict[str | int, int]
+    others: dict[str | int, float]
+    met: float
+    n: float
+    due: float
+    tape: bytes
+
+
 class _Saved(Struct, array_like=True):
     version: int
     channels: list[str]
@@ -40,7 +58,7 @@ class _Saved(Struct, array_like=True):
     learners: list[tuple[int, bytes, int]]
     numbers: dict[str, bytes] | None
     flags: list[tuple[bool, bool, bool]]
-    shares: list[ShareChannel]
+    shares: list[_Share]
     cells: tuple[bytes, bytes, bytes]
     accounts: tuple[bytes, bytes, bytes, int, float]
     episodes: list[Episode]
@@ -60,7 +78,7 @@ def to_bytes(bank: Bank) -> bytes:
         [(at, _bytes(np.array(one.values)), one.n) for at, one in bank.learners.items()],
         _arrays(numbers) if numbers is not None else None,
         list(zip(numbers.live, numbers.learns, numbers.few, strict=True)) if numbers is not None else [],
-        shares.channels,
+        [_share(channel) for channel in shares.channels],
         (_packed(shares.counts), _packed(shares.slopes), _packed(shares.scales)),
         (_bytes(accounts.notice), _bytes(accounts.page), _bytes(accounts.block_sums), accounts.block_runs,
          accounts.block_drip),
@@ -98,7 +116,9 @@ def from_bytes(plan: Plan, data: bytes) -> Bank:
         numbers.learns = [learns for _, learns, _ in saved.flags]
         numbers.few = [few for _, _, few in saved.flags]
     counts, slopes, scales = (_floats(cells) for cells in saved.cells)
-    bank.shares.restore(saved.shares, counts, slopes.reshape(-1, odds.BETS), scales.reshape(-1, odds.BETS))
+    bank.shares.restore(
+        [_channel(one) for one in saved.shares], counts, slopes.reshape(-1, odds.BETS), scales.reshape(-1, odds.BETS)
+    )
     notice, page, block_sums, block_runs, block_drip = saved.accounts
     accounts = bank.accounts
     accounts.restore(_floats(notice), _floats(page))
@@ -114,19 +134,31 @@ def _arrays(numbers: NumberChannels) -> dict[str, bytes]:
     found |= {name: _packed(getattr(numbers, name)) for name in _FLOATS}
     found |= {name: bytes(memory.view_bytes(getattr(numbers, name))) for name in _CELLS}
     none = float("nan")
-    rows = [[none if (value := row[at]) is None else memory.rounded(cast(float, value)) for at in numbers.plan.numbers] for row in numbers.rows]
+    rows = [
+        [none if (value := row[at]) is None else memory.rounded(cast(float, value)) for at in numbers.plan.numbers]
+        for row in numbers.rows
+    ]
     return found | {"rows": _bytes(np.array(rows, dtype=np.float32))}
 
 
-def _rows(plan: Plan, numbers: NDArray[np.generic]) -> list[Sequence[Value]]:
+def _rows(plan: Plan, numbers: NDArray[np.generic]) -> list[list[Value]]:
     """The latest runs as far as their numbers go; the rest of them is in the tapes."""
-    found: list[Sequence[Value]] = []
+    found: list[list[Value]] = []
     for row in numbers.reshape(-1, max(len(plan.numbers), 1)).tolist():
         values: list[Value] = [None] * len(plan.channels)
         for at, value in zip(plan.numbers, row, strict=True):
             values[at] = value if value == value else None
         found.append(values)
     return found
+
+
+def _share(channel: ShareChannel) -> _Share:
+    values = {name: getattr(channel, name) for name in _Share.__struct_fields__}
+    return _Share(**values | {"tape": memory.view_bytes(channel.tape).tobytes()})
+
+
+def _channel(share: _Share) -> ShareChannel:
+    return ShareChannel(*[getattr(share, name) for name in _Share.__struct_fields__])
 
 
 def _packed(values: vec[float]) -> bytes:

@@ -9,10 +9,9 @@ channel that never says anything stays silent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from operator import itemgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
 from detectors.drift.channels import Kind, Value
 from monitor.drift import interfaces
@@ -22,33 +21,74 @@ from monitor.reading.shape import FEATURES, Feature
 from monitor.runs import Closed
 from schemas.finding import Unit
 
-OUTPUTS = 64
+OUTPUTS: Final = 64
 """Outputs of an agent that are remembered, to tell one that was given before."""
-WORD_LENGTH = 80
+WORD_LENGTH: Final = 80
 """Characters of a word that is told apart. Longer: cut."""
-NO_TOOL = "no tool"
-NONE_GIVEN = "none given"
+NO_TOOL: Final = "no tool"
+NONE_GIVEN: Final = "none given"
 
 
-class Memory(Struct, array_like=True):
-    """What an agent's channels remember between runs."""
+class Memory:
+    """What an agent's channels remember between runs: hashes of the latest outputs, the newest last, and tools."""
 
-    outputs: list[int] = []
-    """Hashes of the latest outputs, the newest last."""
-    tools: dict[str, Interface] = {}
+    def __init__(self, outputs: list[int], tools: dict[str, Interface]) -> None:
+        self.tools = tools
+        self.outputs: list[int] = []
+        self._times: dict[int, int] = {}
+        """How often each of them is among the latest."""
+        for output in outputs:
+            self.note(output)
+
+    def note(self, output: int) -> bool:
+        """Take up one more; whether it is one of the latest."""
+        times = self._times.get(output, 0)
+        self._times[output] = times + 1
+        self.outputs.append(output)
+        if len(self.outputs) > OUTPUTS:
+            oldest = self.outputs.pop(0)
+            left = self._times[oldest] - 1
+            if left:
+                self._times[oldest] = left
+            else:
+                del self._times[oldest]
+        return times > 0
 
 
-class Reading(NamedTuple):
-    """A closed run, with what it says beside what the agent's memory holds."""
+@mypyc_attr(acyclic=True)
+class Reading:
+    """A closed run, with what it says beside what the agent's memory holds.
 
-    closed: Closed
-    repeated: bool | None
-    """Whether one of the agent's latest outputs was the same."""
-    young: bool | None
-    missing: bool | None
-    """Whether a tool had a field that is new, or was without one that it always had."""
-    unusual: float | None
-    """How unlike the usual runs it is as a whole, where somebody asked for that."""
+    `repeated`: whether one of the agent's latest outputs was the same. `young`, `missing`: whether a tool had a field
+    that is new, or was without one that it always had. `unusual`: how unlike the usual runs it is as a whole, where
+    somebody asked for that.
+    """
+
+    def __init__(
+        self, closed: Closed, repeated: bool | None, young: bool | None, missing: bool | None, unusual: float | None
+    ) -> None:
+        self.closed = closed
+        self.repeated = repeated
+        self.young = young
+        self.missing = missing
+        self.unusual = unusual
+
+
+class Place(NamedTuple):
+    """One place of `output_shape`; `words` by value where it is a category or a flag, none where it is a number."""
+
+    at: int
+    words: tuple[str, ...]
+
+    def read(self, reading: Reading) -> Value:
+        """What the run's final output has there."""
+        shape = reading.closed.work.output_shape
+        return None if shape is None else self.of(shape)
+
+    def of(self, shape: list[float]) -> Value:
+        """What a shape has there."""
+        value = shape[self.at]
+        return self.words[min(int(value), len(self.words) - 1)] if self.words else value
 
 
 class Row(NamedTuple):
@@ -64,6 +104,8 @@ class Row(NamedTuple):
     read: Callable[[Reading], Value]
     words: str
     unit: Unit = "share"
+    place: Place | None = None
+    """Where it reads a shape, if it does."""
 
 
 def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Reading:
@@ -71,11 +113,7 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
     work = closed.work
     repeated = None
     if work.output_hash is not None:
-        outputs = memory.outputs
-        repeated = work.output_hash in outputs
-        outputs.append(work.output_hash)
-        if len(outputs) > OUTPUTS:
-            del outputs[0]
+        repeated = memory.note(work.output_hash)
     young = missing = None
     if work.argument_fields or work.result_fields:
         for tool in sorted({*work.argument_fields, *work.result_fields}):
@@ -161,23 +199,6 @@ def _either(flag: float | None, word: str) -> str | None:
     return None if flag is None else word if flag else f"not {word}"
 
 
-class Place(NamedTuple):
-    """One place of `output_shape`; `words` by value where it is a category or a flag, none where it is a number."""
-
-    at: int
-    words: tuple[str, ...]
-
-    def read(self, reading: Reading) -> Value:
-        """What the run's final output has there."""
-        shape = reading.closed.work.output_shape
-        return None if shape is None else self.of(shape)
-
-    def of(self, shape: list[float]) -> Value:
-        """What a shape has there."""
-        value = shape[self.at]
-        return self.words[min(int(value), len(self.words) - 1)] if self.words else value
-
-
 def _shape(index: int, feature: Feature) -> Row:
     """The row of one place of `output_shape`."""
     title = feature.name.replace("_", " ")
@@ -185,18 +206,20 @@ def _shape(index: int, feature: Feature) -> Row:
     if feature.kind == "category":
         names = _NAMES.get(feature.name) or tuple(f"#{number}" for number in range(feature.size))
         words = title + " is {word} in {} of outputs"
-        return Row("run.output_shape", title, "category", Place(index, names).read, words)
+        place = Place(index, names)
+        return Row("run.output_shape", title, "category", place.read, words, place=place)
     if feature.kind == "flag":
         # two words, not a rate: it matters by how many points it moved, not by what factor
         flags = Place(index, (f"not {title}", title))
-        return Row("run.output_shape", title, "category", flags.read, "{word} in {} of outputs")
+        return Row("run.output_shape", title, "category", flags.read, "{word} in {} of outputs", place=flags)
     unit: Unit = "share" if feature.name.endswith("_share") else "count"
     words = said.removesuffix(" share") + ", median {}"
-    return Row("run.output_shape", title, "number", Place(index, ()).read, words, unit)
+    number = Place(index, ())
+    return Row("run.output_shape", title, "number", number.read, words, unit, number)
 
 
-_MEDIAN = "median {}"
-_OF_RUNS = "{} of runs"
+_MEDIAN: Final = "median {}"
+_OF_RUNS: Final = "{} of runs"
 
 ROWS: tuple[Row, ...] = (
     Row("run.duration_seconds", "duration", "number", lambda r: r.closed.duration_seconds, _MEDIAN, "seconds"),
@@ -240,14 +263,13 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""
 ROW_OF = {row.name: row for row in ROWS}
-_PLACES: tuple[Place | None, ...] = tuple(getattr(row.read, "__self__", None) for row in ROWS)
-_FIRST = next(i for i, place in enumerate(_PLACES) if place is not None)
-_SHAPES = tuple(place for place in _PLACES if place is not None)
-_BEFORE = tuple(row.read for row in ROWS[:_FIRST])
-_AFTER = tuple(row.read for row in ROWS[_FIRST + len(_SHAPES) :])
-_PICK = itemgetter(*(place.at for place in _SHAPES))
-_WORDS = tuple((place.words, len(place.words) - 1) for place in _SHAPES)
-_NO_SHAPE: tuple[Value, ...] = (None,) * len(_SHAPES)
+_PLACES = [row.place for row in ROWS if row.place is not None]
+_FIRST = [row.place is not None for row in ROWS].index(True)
+_BEFORE = [row.read for row in ROWS[:_FIRST]]
+_AFTER = [row.read for row in ROWS[_FIRST + len(_PLACES) :]]
+_AT = [place.at for place in _PLACES]
+_WORDS = [list(place.words) for place in _PLACES]
+_NO_SHAPE: list[Value] = [None] * len(_PLACES)
 
 
 def values_of(reading: Reading, off: frozenset[str]) -> list[Value]:
@@ -257,10 +279,14 @@ def values_of(reading: Reading, off: frozenset[str]) -> list[Value]:
     if shape is None:
         found += _NO_SHAPE
     else:
-        found += [
-            words[min(int(value), last)] if words else value
-            for value, (words, last) in zip(_PICK(shape), _WORDS, strict=True)
-        ]
+        for i in range(len(_AT)):
+            value = shape[_AT[i]]
+            words = _WORDS[i]
+            if words:
+                at, last = int(value), len(words) - 1
+                found.append(words[at if at < last else last])
+            else:
+                found.append(value)
     found += [read(reading) for read in _AFTER]
     if off:
         for i, row in enumerate(ROWS):

@@ -20,6 +20,7 @@ from detectors import resolution
 from detectors.drift import Change, Crossing, Ended, Word
 from monitor.drift import words
 from monitor.drift.banks.profile import AGENT, Profile
+from monitor.drift.banks.slots import Saved
 from monitor.drift.channels import NO_TOOL, ROW_OF, Memory
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.words import no_data_since
@@ -76,6 +77,14 @@ class Episode(Struct, array_like=True):
     gap: float = 0.0
     gone: float = 0.0
     """Runs of the version since the onset, other runs, those since its latest one, and the evidence that it is gone."""
+
+
+class Whole(Struct, array_like=True):
+    """What is written of an agent's drift beside its banks, runs and tools."""
+
+    profile: Saved
+    outputs: list[int]
+    episodes: list[Episode]
 
 
 class Episodes:

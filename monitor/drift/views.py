@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from detectors.drift import Bank
 from detectors.drift.references.learning import LIVE
-from monitor.drift.banks.profile import AGENT, Slot
+from monitor.drift.banks.profile import AGENT
+from monitor.drift.banks.slots import Slot
 from monitor.drift.episodes import Episode
 from monitor.drift.watch import Drift
 from schemas.view import SignalView

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import msgspec
-from msgspec import Struct
 
 from monitor.drift import channels
 from monitor.drift.anomaly import SIGNAL as UNUSUAL
 from monitor.drift.anomaly import Unusual
 from monitor.drift.banks.plan import Plans
-from monitor.drift.banks.profile import Profile, Rates, Saved
+from monitor.drift.banks.profile import Profile
+from monitor.drift.banks.slots import Rates
 from monitor.drift.channels import Memory
-from monitor.drift.episodes import Episode, Episodes
+from monitor.drift.episodes import Episodes, Whole
 from monitor.drift.interfaces import Interface
 from monitor.runs import Closed
 from monitor.signals import DRIFT_SHARE
@@ -27,14 +27,6 @@ from schemas.records import Ack
 
 PREFIX = "d"
 """The names of all blocks of drift begin so."""
-
-
-class _Core(Struct, array_like=True):
-    """The block that is always written."""
-
-    profile: Saved
-    outputs: list[int]
-    episodes: list[Episode]
 
 
 class Drift:
@@ -109,7 +101,7 @@ class Drift:
         if not self._touched:
             return {}
         saved, changed = self.profile.save()
-        core = _Core(saved, self.memory.outputs, self.episodes.open)
+        core = Whole(saved, self.memory.outputs, self.episodes.open)
         blocks: dict[str, bytes | None] = {f"{PREFIX}{name}": raw for name, raw in changed.items()}
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
         if self._tools_touched:
@@ -124,8 +116,9 @@ class Drift:
         found = {name.removeprefix(PREFIX): raw for name, raw in blocks.items()}
         if "core" not in found:
             return
-        core = msgspec.msgpack.decode(found["core"], type=_Core)
-        self.memory.outputs[:] = core.outputs
+        core = msgspec.msgpack.decode(found["core"], type=Whole)
+        for output in core.outputs:
+            self.memory.note(output)
         if "tools" in found:
             self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
         self.profile.load(core.profile, found)

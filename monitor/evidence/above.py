@@ -10,24 +10,47 @@ Not here: which observations are bet on (`monitor.evidence.slices`), what a pare
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
-from detectors import failure, recursion
+from mypy_extensions import mypyc_attr
+
+from detectors import recursion
+from detectors.failure import Bets
 from monitor.evidence.outages import cells
 from monitor.runs import Work
 from monitor.signals import TOOL_FAILED
 from schemas import limits
 from schemas.records import Cover, Evidence
 
-NAMES = 2_000
+NAMES: Final = 2_000
 """Combinations of signal, tool and place whose names are kept at hand. More: they are worked out anew."""
-POOLS = 200
+POOLS: Final = 200
 """Cells of one agent for which a pooled reference is asked. Young nodes beyond tell their parents nothing."""
 COVER_SECONDS = 7 * 86400.0
 """A node above that fires for longer covers nobody any more: agents speak for themselves again."""
-AFTER_SECONDS = 3600.0
+AFTER_SECONDS: Final = 3600.0
 """So long after its end a cover is remembered, for runs that began before."""
 _TO_ASK, _ASKED = -1.0, 0.0
-_NO_LOGS = (0,) * failure.SIZE
+
+
+@mypyc_attr(acyclic=True)
+class Sums:
+    """One cell's sums since the last tick: log L of each bet, observations, bad ones, expected ones, of young nodes."""
+
+    def __init__(
+        self, l0: int = 0, l1: int = 0, l2: int = 0, l3: int = 0, l4: int = 0, l5: int = 0,
+        n: int = 0, bad: int = 0, expected: int = 0, young: int = 0,
+    ) -> None:  # fmt: skip
+        self.l0, self.l1, self.l2, self.l3, self.l4, self.l5 = l0, l1, l2, l3, l4, l5
+        self.n, self.bad, self.expected, self.young = n, bad, expected, young
+
+    def logs(self) -> tuple[int, ...]:
+        """Sums of log L per bet."""
+        return (self.l0, self.l1, self.l2, self.l3, self.l4, self.l5)
+
+
+def _by_name(item: tuple[str, Sums]) -> str:
+    return item[0]
 
 
 class Covers:
@@ -55,8 +78,8 @@ class Above:
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
-        self.evidence: dict[str, list[int]] = {}
-        """Cell → sums of log L, then observations, bad, expected, of young nodes."""
+        self.sums: dict[str, Sums] = {}
+        """What each cell is to hear at the next tick."""
         self.failed_runs: dict[str, list[str]] = {}
         self.pooled: dict[str, float] = {}
         """Cell → pooled upper reference; not above zero while there is none."""
@@ -76,46 +99,58 @@ class Above:
         return found
 
     def tell(
-        self, signal: str, tool: str | None, logs: tuple[int, ...], y: float, normal: float, run: str,
+        self, signal: str, tool: str | None, bets: Bets | None, y: float, normal: float, run: str,
         place: str = cells.NOWHERE, young: bool = False,
     ) -> None:  # fmt: skip
-        """Add one observation: `logs` of its bets in fixed point, or none where only counts are to be heard.
+        """Add one observation: what its bets say, or only its counts where there are none.
 
         `normal`: the reference behind the bets; `young`: it is a pooled one.
         """
         known = self._chains.get((signal, tool, place)) or self._chain(signal, tool, place)
         cell = known[0]
-        sums = self.evidence.get(cell)
+        sums = self.sums.get(cell)
         if sums is None:
-            sums = self.evidence[cell] = [*(logs or _NO_LOGS), 1, 0, round(normal * recursion.SCALE), int(young)]
-        else:
-            if logs:
-                a, b, c, d, e, f = logs
-                sums[0] += a
-                sums[1] += b
-                sums[2] += c
-                sums[3] += d
-                sums[4] += e
-                sums[5] += f
-            sums[-4] += 1
-            sums[-2] += round(normal * recursion.SCALE)
-            sums[-1] += young
+            sums = self.sums[cell] = Sums()
+        if bets is not None:
+            gap = y - bets.mean
+            sums.l0 += recursion.fixed_log(1.0 + bets.s0 * gap)
+            sums.l1 += recursion.fixed_log(1.0 + bets.s1 * gap)
+            sums.l2 += recursion.fixed_log(1.0 + bets.s2 * gap)
+            sums.l3 += recursion.fixed_log(1.0 + bets.s3 * gap)
+            sums.l4 += recursion.fixed_log(1.0 + bets.s4 * gap)
+            sums.l5 += recursion.fixed_log(1.0 + bets.s5 * gap)
+        sums.n += 1
+        sums.expected += recursion.fixed(normal)
+        sums.young += young
         if y > 0.0:
-            sums[-3] += round(y * recursion.SCALE)
+            sums.bad += recursion.fixed(y)
             failed = self.failed_runs.setdefault(cell, [])
             failed.append(run)
             del failed[: -limits.EXAMPLE_RUNS]
 
     def take(self) -> tuple[Evidence, ...]:
         """What was told since the last call."""
-        if not self.evidence:
+        if not self.sums:
             return ()
         found = [
-            Evidence(name, tuple(s[:-4]), s[-4], s[-3], s[-2], tuple(self.failed_runs.get(name, ())), s[-1])
-            for name, s in sorted(self.evidence.items())
+            Evidence(name, sums.logs(), sums.n, sums.bad, sums.expected, self._failed(name), sums.young)
+            for name, sums in sorted(self.sums.items(), key=_by_name)
         ]
-        self.evidence, self.failed_runs = {}, {}
+        self.sums, self.failed_runs = {}, {}
         return tuple(found)
+
+    def _failed(self, cell: str) -> tuple[str, ...]:
+        return tuple(self.failed_runs.get(cell, ()))
+
+    # -- state
+
+    def saved(self) -> dict[str, list[int]]:
+        """Cell → the sums that wait for the next tick."""
+        return {cell: [*s.logs(), s.n, s.bad, s.expected, s.young] for cell, s in self.sums.items()}
+
+    def restore(self, saved: dict[str, list[int]]) -> None:
+        """Put saved sums back."""
+        self.sums = {cell: Sums(*numbers) for cell, numbers in saved.items()}
 
     # -- covers
 

@@ -8,26 +8,28 @@ observations that it is spent on, and together it never exceeds the grant.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct
 
 from detectors import shares
 from monitor.evidence import nodes
-from monitor.evidence.nodes import Key, Node
+from monitor.evidence.within.node import Node
+from monitor.saved.states import Key
 from monitor.signals import DEPLOY_SHARE, FAILURE_SIGNALS, OBJECTIVE, OBJECTIVE_SHARE
 from schemas.records import Grant
 
-HEAD_START = 0.5
+HEAD_START: Final = 0.5
 """Part of an agent's first grant that its nodes get at once: a fault in its first seconds is found as well. It is fixed
 before the observations that it is spent on, like any drip."""
 
 
-LOOP_SHARE = 0.01
+LOOP_SHARE: Final = 0.01
 """Part of an agent's budget for loops inside runs."""
-FIRST_LOOP_MASS = 1e-6
+FIRST_LOOP_MASS: Final = 1e-6
 """What a call may cost in false loops while there is no grant."""
-HIGHEST_LOOP_MASS = 1e-3
-DEPLOY_SECONDS = 604_800.0
+HIGHEST_LOOP_MASS: Final = 1e-3
+DEPLOY_SECONDS: Final = 604_800.0
 """The pool for deploys holds at most what drips in so long."""
 
 

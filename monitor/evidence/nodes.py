@@ -12,160 +12,32 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
-
-from msgspec import Struct
+from typing import Final
 
 from detectors import failure, reference, resolution
 from detectors.failure import Bets
+from monitor.evidence.within.node import NO_EVIDENCE, SUSPICIOUS, Node
+from monitor.saved.states import Firing, Key
 from monitor.signals import FAILURE_SIGNALS
 from schemas import limits
 
-ONSET_BET = 1
+ONSET_BET: Final = 1
 """The bet whose CUSUM dates the onset: odds ratio 2.5, slope 2.5."""
 
-_SHARP = 0.5
+_SHARP: Final = 0.5
 """The strong bet: L = 1 + 0.5 (y - m) / m, so that one good run halves it."""
-_PENALTY = 5.0
+_PENALTY: Final = 5.0
 """Nats by which two levels must explain the stretch better than one."""
-ERRORS = 5
+ERRORS: Final = 5
 """Error types that a node tells apart in an episode; the latest are kept."""
-SUSPICIOUS = 3.0
-"""CUSUM of the onset above which a stretch looks like a fault."""
-COVERING = 1.2
-"""Tolerance that covers what holding runs back does to the reference (`benchmarks/bench_detection.py`)."""
-HELD_BACK = 0.5
-"""At most this part of the runs is held back."""
-UPDATE_SECONDS = 30.0
+UPDATE_SECONDS: Final = 30.0
 """At most one update of a firing node in so many seconds."""
-YOUNG, SATURATED = -1.0, -2.0  # in place of a reference: nothing is known yet; nothing worse can be told apart
-BLOCKS = 8
+YOUNG: Final = -1.0
+"""In place of a reference: nothing is known yet."""
+SATURATED: Final = -2.0
+"""In place of a reference: nothing worse can be told apart."""
+BLOCKS: Final = 8
 """Blocks of state that the nodes of one agent are spread over."""
-
-NO_EVIDENCE = (0.0,) * failure.SIZE
-
-Key = tuple[str, str | None, str | None]
-"""Signal, version, tool; None where the node is not of one."""
-
-
-class Firing(Struct, array_like=True, gc=False):
-    """An episode: what was seen when it began, and the evidence that it is over."""
-
-    incident_key: str
-    began: float
-    onset: float
-    before: float
-    before_n: float
-    before_bad: float
-    n: float
-    bad: float
-    """Observations since the onset, and how many of them were bad."""
-    back: float = 0.0
-    """Evidence that the signal is back."""
-    back_n: float = 0.0
-    back_bad: float = 0.0
-    """Observations since that evidence began to grow, and how many of them were bad."""
-    gone: float = 0.0
-    """Evidence that the slice gets no more runs: its version was rolled back, its tool is not called any more."""
-    others: float = 0.0
-    gap: float = 0.0
-    """Other runs of the agent since the onset; those since the last one of this slice."""
-    said_n: float = 0.0
-    said_at: float = 0.0
-    """What the last word about it told, and when."""
-    mode: str = "page"
-    watched: tuple[str, str | None, str | None] | None = None
-    quiet: bool = False
-    """Whether it was said that no data come any more."""
-    part: str = ""
-    """The narrower slice that explains the change, as `model=gpt-4o`."""
-    deploy_share: float | None = None
-    """Part of the evidence that began with a deploy."""
-
-
-class Node(Struct, array_like=True, gc=False):
-    """State of one node. Probabilities and counts; times in epoch seconds of ticks."""
-
-    signal: str
-    version: str | None
-    tool: str | None
-    owner: str
-    evidence: tuple[float, ...]
-    last: float
-    share: float = 0.0
-    """Part of the grant to (owner, agent) that this node drips."""
-    pending: float = 0.0
-    """Dripped at earlier rates and not yet used."""
-    k: float = 0.0
-    n: float = 0.0
-    seen: float = 0.0
-    onset: float = 0.0
-    cusum: float = 0.0
-    since_n: float = 0.0
-    since_bad: float = 0.0
-    since_expected: float = 0.0
-    runs_before: float = 0.0
-    """Runs of the agent, of whatever version, that had closed when the onset was set."""
-    sharp_onset: float = 0.0
-    sharp_cusum: float = 0.0
-    sharp_n: float = 0.0
-    sharp_bad: float = 0.0
-    sharp_expected: float = 0.0
-    sharp_runs_before: float = 0.0
-    """The same, as the strong bet dates it."""
-    examples: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-    """Error types of the bad observations since the onset, the latest last."""
-    declared: float | None = None
-    tolerance: float = 1.25
-    mode: str = "page"
-    firing: Firing | None = None
-    block: int = 0
-    """The block of state that it is saved in."""
-    deploy: tuple[float, ...] = ()
-    """Evidence that grew from what a deploy prepaid; `evidence` is what grew from the drip. Both count alike."""
-    prepaid: float = 0.0
-    """Prepaid by a deploy and not yet used."""
-    counts: dict[str, list[float]] = {}
-    """Narrower slices, counted while a stretch looks like a fault (`monitor.evidence.within.hitters`)."""
-
-    @property
-    def key(self) -> Key:
-        """What tells this node from the others of its agent."""
-        return (self.signal, self.version, self.tool)
-
-    @property
-    def live(self) -> bool:
-        """Whether it knows what is normal."""
-        return self.declared is not None or reference.is_live(self.k, self.n)
-
-    @property
-    def saturated(self) -> bool:
-        """Whether what is normal is already so bad that nothing worse can be told apart: no bets are made."""
-        return self.declared is None and self.k + 0.5 > reference.HIGHEST * (self.n + 1.0)
-
-    @property
-    def reference(self) -> float:
-        """What is normal, from what came before: a share of one.
-
-        Runs of a stretch that looks like a fault are held back, or the fault would become normal before it is found.
-        That makes the reference a little too low, which only a tolerance covers: without one, all runs count.
-        """
-        if self.declared is not None:
-            return self.declared
-        k, n = self.k, self.n
-        if self.cusum > SUSPICIOUS and self.tolerance >= COVERING and self.since_n <= HELD_BACK * n:
-            k, n = max(k - self.since_bad, 0.0), n - self.since_n
-        return reference.learned(k, n)
-
-    def labels(self) -> dict[str, str]:
-        """Version and tool, where the node is of one."""
-        found = {}
-        if self.version is not None:
-            found["version"] = self.version
-        if self.tool is not None:
-            found["tool"] = self.tool
-        return found
 
 
 def normal_of(node: Node) -> float:
@@ -213,22 +85,24 @@ def drip(node: Node, now: float, rate: float, end: float) -> float:
     return flowed
 
 
-def step(node: Node, values: Sequence[float], weights: Sequence[float], flowed: float) -> float:
+def step(node: Node, bets: Bets, y: float, flowed: float) -> float:
     """One observation by `detectors.recursion`, term by term; the sum of R, which is a page from `PAGE` on.
 
     The evidence is left to be read.
 
     What a deploy prepaid has an account of its own beside the drip. The recursion is linear, so both together are one.
     """
-    g, h, i, j, k, m = node.evidence
-    a, b, c, d, e, f = values
-    u, v, w, x, y, z = weights
-    g, h, i = (g + flowed * u) * a, (h + flowed * v) * b, (i + flowed * w) * c
-    j, k, m = (j + flowed * x) * d, (k + flowed * y) * e, (m + flowed * z) * f
-    node.evidence = (g, h, i, j, k, m)
-    total = g + h + i + j + k + m
+    gap, parts = y - bets.mean, bets.parts
+    node.r0 = (node.r0 + flowed * parts.w0) * (1.0 + bets.s0 * gap)
+    node.r1 = (node.r1 + flowed * parts.w1) * (1.0 + bets.s1 * gap)
+    node.r2 = (node.r2 + flowed * parts.w2) * (1.0 + bets.s2 * gap)
+    node.r3 = (node.r3 + flowed * parts.w3) * (1.0 + bets.s3 * gap)
+    node.r4 = (node.r4 + flowed * parts.w4) * (1.0 + bets.s4 * gap)
+    node.r5 = (node.r5 + flowed * parts.w5) * (1.0 + bets.s5 * gap)
+    total = node.r0 + node.r1 + node.r2 + node.r3 + node.r4 + node.r5
     if node.prepaid or node.deploy:
         before, paid, node.prepaid = node.deploy or NO_EVIDENCE, node.prepaid, 0.0
+        values, weights = bets.values(y), bets.weights
         node.deploy = tuple([(before[at] + paid * weights[at]) * values[at] for at in range(failure.SIZE)])
         total += sum(node.deploy)
     return total

@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from detectors import recursion, resolution
 from monitor.evidence import words
-from monitor.evidence.nodes import UPDATE_SECONDS, Firing
+from monitor.evidence.nodes import UPDATE_SECONDS
 from monitor.evidence.outages import cells, past
+from monitor.saved.states import Firing
 from schemas import limits
 from schemas.finding import Finding, FindingStatus
 from schemas.records import Evidence

@@ -17,14 +17,15 @@ from detectors import failure, recursion
 from monitor.drift import methods
 from monitor.evidence import nodes
 from monitor.evidence.above import Above
-from monitor.evidence.nodes import Key, Node
 from monitor.evidence.outages.cells import NOWHERE
 from monitor.evidence.within import deploys, hitters, late, objectives
 from monitor.evidence.within.episodes import Episodes
 from monitor.evidence.within.facts import Facts
-from monitor.evidence.within.order import Observation, Order, Pair, Waiting
+from monitor.evidence.within.node import SUSPICIOUS, Node
+from monitor.evidence.within.order import Observation, Order, Pair
 from monitor.evidence.within.table import Table
 from monitor.runs import SPENT, Closed, Fact, Run, RunTracker
+from monitor.saved.states import Key, Waiting
 from monitor.signals import (
     CONTRACT_VIOLATED,
     FAILURE_SIGNALS,
@@ -234,8 +235,7 @@ class Slices:
         mean = normal if signal == OBJECTIVE else failure.tolerated(normal, judge.tolerance)
         if bets is None or bets.mean != mean:
             bets = pair.bets = self.table.bets(signal, mean)
-            pair.good = None
-        value = 1.0 + bets.slopes[nodes.ONSET_BET] * (y - mean)
+        value = 1.0 + bets.s1 * (y - mean)  # nodes.ONSET_BET
         runs = self.runs
         for node in pair.nodes:
             if value <= 1.0 and node.cusum <= 1.0 and not node.since_n:
@@ -243,7 +243,7 @@ class Slices:
                 node.runs_before = runs
             else:
                 nodes.date(node, value, y, mean, run.run, error, now, runs)
-                if node.cusum > nodes.SUSPICIOUS:
+                if node.cusum > SUSPICIOUS:
                     self._count_parts(node, run, y)
             if y:
                 node.k += y
@@ -266,7 +266,7 @@ class Slices:
                 nodes.unlearn(node, node.since_bad, node.since_n)
                 nodes.silence_evidence(node)
         if covered and (tool is not None or run.parent_run is None):
-            self.above.tell(signal, tool, (), y, normal, run.run, place)
+            self.above.tell(signal, tool, None, y, normal, run.run, place)
         return True
 
     def _observe_firing(
@@ -274,7 +274,7 @@ class Slices:
     ) -> None:
         assert node.firing is not None
         if node.signal != OBJECTIVE and (tool is not None or run.parent_run is None):
-            self.above.tell(node.signal, node.tool, (), y, node.firing.before, run.run, place)
+            self.above.tell(node.signal, node.tool, None, y, node.firing.before, run.run, place)
         self._count_parts(node, run, y)
         self.episodes.observe(node, y, run.run, error, now)
 
@@ -301,24 +301,16 @@ class Slices:
             heard = (place is not None or pair.tool is not None) and pair.signal != OBJECTIVE
             if covering and above.covered(pair.signal, pair.tool, where, started):
                 if heard:
-                    above.tell(pair.signal, pair.tool, (), y, normal, run, where, young)
+                    above.tell(pair.signal, pair.tool, None, y, normal, run, where, young)
                 continue
-            if y or bets is not pair.bets:
-                values, logs = bets.values(y), None
-            elif pair.good is not None:
-                values, logs = pair.good
-            else:
-                values = bets.values(y)
-                logs = recursion.fixed_logs(values)
-                pair.good = values, logs
             if not young:
-                weights, ours, theirs = bets.weights, 0.0, 0.0
+                ours = theirs = 0.0
                 if pair.signal not in self._by_method:
                     touched.add(middle.block)
-                    ours = nodes.step(middle, values, weights, table.drip(middle, now))
+                    ours = nodes.step(middle, bets, y, table.drip(middle, now))
                 if leaf is not middle:
                     touched.add(leaf.block)
-                    theirs = nodes.step(leaf, values, weights, table.drip(leaf, now))
+                    theirs = nodes.step(leaf, bets, y, table.drip(leaf, now))
                 if ours + theirs >= recursion.PAGE:  # both may pay together for one page (T3)
                     self.episodes.begin(middle if ours >= theirs else leaf, now, self.runs)
                     for node in (middle, leaf):
@@ -327,7 +319,7 @@ class Slices:
                     told = told or (y > 0.0 and pair.tool is not None)
                     continue
             if heard:
-                above.tell(pair.signal, pair.tool, logs or recursion.fixed_logs(values), y, normal, run, where, young)
+                above.tell(pair.signal, pair.tool, bets, y, normal, run, where, young)
 
     def _voice(self, signal: str) -> str | None:
         row = FAILURE_SIGNALS.get(signal)

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal
 
-from monitor.evidence.nodes import Firing, Key, Node
 from monitor.evidence.traffic import Traffic
 from monitor.evidence.within import hitters
+from monitor.evidence.within.node import Node
+from monitor.saved.states import Firing, Key
 from monitor.signals import TRAFFIC
 from schemas.finding import Finding, FindingStatus, Mode
 

@@ -11,18 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from schemas import limits
 
 FIELDS = limits.FIELDS_READ - 1
 """Fields that are named, in the order of the alphabet. More: `MORE` stands for the rest."""
-MORE = "~more"
-WIDE = 40
+MORE: Final = "~more"
+WIDE: Final = 40
 """Names of one object that are told apart."""
-ITEMS = 20
+ITEMS: Final = 20
 """Items of an array whose fields are read."""
-NAME_CHARACTERS = 40
+NAME_CHARACTERS: Final = 40
 """Longer names are cut."""
 
 _IDENTIFIER = re.compile(r"[@$]?[A-Za-z_][A-Za-z0-9_-]*")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from monitor.reading import fields as form
 from monitor.reading import shape
@@ -22,11 +22,11 @@ from schemas import derive, limits
 from schemas.config import Config
 from schemas.event import NOTHING, Event
 
-LARGEST = 1e12
+LARGEST: Final = 1e12
 """The root of the squares of a shape that somebody else wrote. Larger: it is not taken, counted as `shapes_refused`."""
-REMEMBERED_SHAPES = 256
+REMEMBERED_SHAPES: Final = 256
 """Outputs whose shape is remembered, for a run mostly ends with what its last call said. More: all are forgotten."""
-REMEMBERED_BYTES = 8_192
+REMEMBERED_BYTES: Final = 8_192
 """Longer outputs are not remembered."""
 AHEAD = ("output_broken", "arguments_broken")
 """Where `read_ahead` puts rules: agent → what is broken if the text is that agent's."""

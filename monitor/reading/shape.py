@@ -13,7 +13,7 @@ import math
 import re
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Final, Literal
 from zlib import crc32
 
 import numpy as np
@@ -24,15 +24,15 @@ from monitor.reading import structure
 from monitor.reading.phrases import Phrases
 from monitor.reading.structure import KINDS
 
-TEXT_CHARACTERS = 20_000
+TEXT_CHARACTERS: Final = 20_000
 """Characters of a text that are looked at. Longer: its first and its last half of that, counted as `texts_cut`."""
-STEP = 1_000
+STEP: Final = 1_000
 """Numbers are multiples of 1/STEP, so that a log holds three decimals of them."""
-BUCKETS = 64
+BUCKETS: Final = 64
 """Values of a hashed category: 0 is none."""
-PROJECTIONS = 8
+PROJECTIONS: Final = 8
 """Signed sums of hashed trigrams of characters, and as many of hashed words."""
-SHORT_WORD = 3
+SHORT_WORD: Final = 3
 
 FeatureKind = Literal["number", "category", "flag"]
 

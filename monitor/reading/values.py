@@ -5,11 +5,11 @@ A string that holds JSON is that JSON: model clients send arguments and results 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-VALUE_BYTES = 65_536
+VALUE_BYTES: Final = 65_536
 """JSON that is looked into. Longer: its fields and its contract are not read, counted as `values_too_long`."""
 
 _decode = msgspec.json.Decoder().decode

@@ -1,6 +1,6 @@
 """The runs of one agent: what they are (`run`), what they do (`work`), when they open and close (`tracker`). Pure."""
 
-from monitor.runs.run import SPENT, Closed, Fact, Run, Severity, Work
+from monitor.runs.run import SPENT, Closed, Run, Work
 from monitor.runs.tracker import (
     CLOSED_RUNS,
     IDS_PER_RUN,
@@ -13,6 +13,7 @@ from monitor.runs.tracker import (
     USUAL,
     RunTracker,
 )
+from monitor.saved.states import Fact, Severity
 
 __all__ = [
     "CLOSED_RUNS",

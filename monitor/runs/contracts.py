@@ -14,13 +14,15 @@ Invariant: each rule is told once per run, as soon as it is broken for certain.
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from monitor.reading.contracts import CLAIM
-from monitor.runs.run import CLAIM_BROKEN, EFFECT_BROKEN, Fact, Run, Severity, Work
+from monitor.runs.run import CLAIM_BROKEN, EFFECT_BROKEN, Run, Work
+from monitor.saved.states import Fact, Severity
 from schemas.config import Contract
 
-SIGNAL = "contract.violated"
-RULES_PER_RUN = 50
+SIGNAL: Final = "contract.violated"
+RULES_PER_RUN: Final = 50
 """Rules that one run can break. Further ones are not told; the run is broken as it is."""
 
 

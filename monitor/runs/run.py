@@ -7,107 +7,120 @@ Invariant: nothing in here is agent text. Numbers, names and hashes only, each o
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final
 
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
 from detectors.loops import Loop
+from monitor.saved.states import Fact
 
-Severity = Literal["notice", "page"]
-
-CLAIM_BROKEN = "claim: "
+CLAIM_BROKEN: Final = "claim: "
 """Begins the rule of a claim that is not true; the tool that makes it true follows."""
-EFFECT_BROKEN = "effect: "
+EFFECT_BROKEN: Final = "effect: "
 """Begins the rule of an outcome without the call that brings it about; the tool follows."""
 
 
-class Fact(Struct, array_like=True, frozen=True, gc=False):
-    """Something that a run did and must not, told at once. `rule` names it; `tool` is empty where it is of no tool."""
-
-    signal: str
-    tool: str
-    rule: str
-    severity: Severity
-    text: str
-    """What happened, in numbers and names."""
-
-
-class Work(Struct, omit_defaults=True, gc=False):
+@mypyc_attr(acyclic=True)
+class Work:
     """What an open run did so far, added up. The simulated user's own calls are only in `user_calls`.
 
-    None means that nobody said so: `output_tokens` None is "no tokens reported", 0 is "no tokens".
+    None means that nobody said so: `output_tokens` None is "no tokens reported", 0 is "no tokens". The fields:
+    `monitor.saved.states.WorkState`.
     """
 
-    model: str | None = None
-    """Of the last model call, like the next two."""
-    response_model: str | None = None
-    provider: str | None = None
-    tenant: str | None = None
-    labels: dict[str, str] | None = None
-    session: str | None = None
-    user: str | None = None
-    input_hash: int | None = None
-    retry_of: str | None = None
-    """The run that the same user or session gave the same input shortly before."""
-
-    llm_calls: int = 0
-    tool_calls: int = 0
-    retrievals: int = 0
-    user_calls: int = 0
-    retries: int = 0
-    """Calls with `attempt` above 1."""
-    handoffs: int = 0
-    fallbacks: int = 0
-    escalations: int = 0
-    guardrails: int = 0
-    blocked: int = 0
-    """Guardrails that blocked or rewrote."""
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_tokens: int | None = None
-    cost_usd: float | None = None
-    """The sum over model calls, or what `run_finished` says."""
-    finish_reasons: dict[str, int] = {}
-    error_types: dict[str, int] = {}
-    """Of tool calls that failed; `error` and `soft_error` where the event names none."""
-
-    empty_retrievals: int = 0
-    """Retrievals with zero hits."""
-    scored: int = 0
-    score_sum: float = 0.0
-    """Sum of `top_score` over `scored` retrievals."""
-
-    path: list[str] = []
-    """The first tools called, in order."""
-    argument_fields: dict[str, list[str]] = {}
-    result_fields: dict[str, list[str]] = {}
-    """Tool → the fields that its calls had in this run (`order_id:string`), in the order in which they came."""
-    calls_spoken_at: int = 0
-    """Tool calls that there had been when the agent last gave output."""
-    tool_turns_before: int = 0
-    """The most that there were between two outputs."""
-    last_step_failed: bool = False
-    """Whether the last thing that the agent did was a failed call or one that found nothing."""
-
-    outputs: int = 0
-    """Outputs that were not empty."""
-    output_empty: bool = False
-    """Whether the last thing that the agent did was to give an empty output."""
-    output_shape: list[float] | None = None
-    """Of the final output (of `run_finished`, else of the last model call), like the next two."""
-    output_hash: int | None = None
-    output_length: float | None = None
-    """Characters; known once the run has closed."""
-
-    loop: Loop | None = None
-    user_loop: Loop | None = None
-    looped: bool = False
-    claims: list[str] = []
-    """Tools without whose call an output of this run is not true."""
-    facts: list[Fact] = []
-    """What is to be told; emptied by who tells it."""
-    broken: list[str] = []
-    """Rules that the run broke, each once. Told or not, they stay."""
+    def __init__(
+        self,
+        model: str | None = None,
+        response_model: str | None = None,
+        provider: str | None = None,
+        tenant: str | None = None,
+        labels: dict[str, str] | None = None,
+        session: str | None = None,
+        user: str | None = None,
+        input_hash: int | None = None,
+        retry_of: str | None = None,
+        llm_calls: int = 0,
+        tool_calls: int = 0,
+        retrievals: int = 0,
+        user_calls: int = 0,
+        retries: int = 0,
+        handoffs: int = 0,
+        fallbacks: int = 0,
+        escalations: int = 0,
+        guardrails: int = 0,
+        blocked: int = 0,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        cached_tokens: int | None = None,
+        cost_usd: float | None = None,
+        finish_reasons: dict[str, int] | None = None,
+        error_types: dict[str, int] | None = None,
+        empty_retrievals: int = 0,
+        scored: int = 0,
+        score_sum: float = 0.0,
+        path: list[str] | None = None,
+        argument_fields: dict[str, list[str]] | None = None,
+        result_fields: dict[str, list[str]] | None = None,
+        calls_spoken_at: int = 0,
+        tool_turns_before: int = 0,
+        last_step_failed: bool = False,
+        outputs: int = 0,
+        output_empty: bool = False,
+        output_shape: list[float] | None = None,
+        output_hash: int | None = None,
+        output_length: float | None = None,
+        loop: Loop | None = None,
+        user_loop: Loop | None = None,
+        looped: bool = False,
+        claims: list[str] | None = None,
+        facts: list[Fact] | None = None,
+        broken: list[str] | None = None,
+    ) -> None:
+        self.model = model
+        self.response_model = response_model
+        self.provider = provider
+        self.tenant = tenant
+        self.labels = labels
+        self.session = session
+        self.user = user
+        self.input_hash = input_hash
+        self.retry_of = retry_of
+        self.llm_calls = llm_calls
+        self.tool_calls = tool_calls
+        self.retrievals = retrievals
+        self.user_calls = user_calls
+        self.retries = retries
+        self.handoffs = handoffs
+        self.fallbacks = fallbacks
+        self.escalations = escalations
+        self.guardrails = guardrails
+        self.blocked = blocked
+        self.input_tokens = input_tokens
+        self.output_tokens = output_tokens
+        self.cached_tokens = cached_tokens
+        self.cost_usd = cost_usd
+        self.finish_reasons: dict[str, int] = {} if finish_reasons is None else finish_reasons
+        self.error_types: dict[str, int] = {} if error_types is None else error_types
+        self.empty_retrievals = empty_retrievals
+        self.scored = scored
+        self.score_sum = score_sum
+        self.path: list[str] = [] if path is None else path
+        self.argument_fields: dict[str, list[str]] = {} if argument_fields is None else argument_fields
+        self.result_fields: dict[str, list[str]] = {} if result_fields is None else result_fields
+        self.calls_spoken_at = calls_spoken_at
+        self.tool_turns_before = tool_turns_before
+        self.last_step_failed = last_step_failed
+        self.outputs = outputs
+        self.output_empty = output_empty
+        self.output_shape = output_shape
+        self.output_hash = output_hash
+        self.output_length = output_length
+        self.loop = loop
+        self.user_loop = user_loop
+        self.looped = looped
+        self.claims: list[str] = [] if claims is None else claims
+        self.facts: list[Fact] = [] if facts is None else facts
+        self.broken: list[str] = [] if broken is None else broken
 
     @property
     def steps(self) -> int:
@@ -137,61 +150,94 @@ class Work(Struct, omit_defaults=True, gc=False):
         return self.score_sum / self.scored if self.scored else None
 
 
-class Run(Struct, array_like=True, gc=False):
-    """One run. `tools` maps a tool to [calls, failed calls, whether the last one failed and nothing dealt with it]."""
+@mypyc_attr(acyclic=True)
+class Run:
+    """One run. `tools` maps a tool to [calls, failed calls, whether the last one failed and nothing dealt with it].
 
-    run: str
-    version: str | None
-    block: int
-    started: float
-    seen: float
-    """The tick at which its last event came; once closed, the tick at which it closed."""
-    ids: set[str]
-    tools: dict[str, list[int]]
-    work: Work
-    """What it did. `SPENT` soon after it closed: then only `Closed` has it."""
-    parent_run: str | None = None
-    parent_agent: str | None = None
-    variant: str = "stable"
-    error_type: str | None = None
-    counted: bool = False
-    """Whether its start was counted as traffic."""
-    entered: float | None = None
-    """The start under which it holds back observations of runs that started later."""
-    passed: bool = False
-    """It took longer than usual, so that nothing waits for it any more."""
-    order: int = 0
-    """Rises with each tick's first sign of life and with closing: the order in which runs hang, leave and give way."""
-    closed: bool = False
-    packed: bytes = b""
-    """CRCs of its event ids, once it is closed: they only tell a duplicate from a late event, which both drop."""
-    model: str | None = None
-    """This and the next two, once it is closed: the slices of what is said of it later."""
-    tenant: str | None = None
-    labels: dict[str, str] | None = None
-    asked: tuple[str, int, int] | None = None
-    """Who gave it its input, the hash of that, and `order` then: by this the same input again is known."""
+    The fields: `monitor.saved.states.RunState`.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        version: str | None,
+        block: int,
+        started: float,
+        seen: float,
+        ids: set[str],
+        tools: dict[str, list[int]],
+        work: Work,
+        parent_run: str | None = None,
+        parent_agent: str | None = None,
+        variant: str = "stable",
+        error_type: str | None = None,
+        counted: bool = False,
+        entered: float | None = None,
+        passed: bool = False,
+        order: int = 0,
+        closed: bool = False,
+        packed: bytes = b"",
+        model: str | None = None,
+        tenant: str | None = None,
+        labels: dict[str, str] | None = None,
+        asked: tuple[str, int, int] | None = None,
+    ) -> None:
+        self.run = run
+        self.version = version
+        self.block = block
+        self.started = started
+        self.seen = seen
+        self.ids = ids
+        self.tools = tools
+        self.work = work
+        self.parent_run = parent_run
+        self.parent_agent = parent_agent
+        self.variant = variant
+        self.error_type = error_type
+        self.counted = counted
+        self.entered = entered
+        self.passed = passed
+        self.order = order
+        self.closed = closed
+        self.packed = packed
+        self.model = model
+        self.tenant = tenant
+        self.labels = labels
+        self.asked = asked
 
 
 SPENT = Work()
 """What closed runs hold; nothing is ever added to it."""
 
 
-class Closed(Struct, frozen=True, gc=False):
+@mypyc_attr(acyclic=True)
+class Closed:
     """What is known of a run when it ends. `status`: ok, error or hung. `contract`: whether its agent has one.
 
     `silent_reason`: why a run that says ok did not do what it says, in words; empty if nothing speaks against it.
     """
 
-    run: Run
-    status: str
-    time: float
-    duration_seconds: float
-    outcome: str | None
-    error_type: str | None
-    work: Work
-    contract: bool = False
-    silent_reason: str = ""
+    def __init__(
+        self,
+        run: Run,
+        status: str,
+        time: float,
+        duration_seconds: float,
+        outcome: str | None,
+        error_type: str | None,
+        work: Work,
+        contract: bool = False,
+        silent_reason: str = "",
+    ) -> None:
+        self.run = run
+        self.status = status
+        self.time = time
+        self.duration_seconds = duration_seconds
+        self.outcome = outcome
+        self.error_type = error_type
+        self.work = work
+        self.contract = contract
+        self.silent_reason = silent_reason
 
     @property
     def silent(self) -> bool:

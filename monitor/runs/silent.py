@@ -5,13 +5,15 @@ Not here: loops (`detectors.loops`) and the rest of a contract, which are facts 
 
 from __future__ import annotations
 
+from typing import Final
+
 from monitor.runs.run import CLAIM_BROKEN, EFFECT_BROKEN, Run, Work
 
-KNOWN_RUNS = 20
+KNOWN_RUNS: Final = 20
 """Runs that must have ended well before an output can be missing."""
-USUALLY = 0.95
+USUALLY: Final = 0.95
 """Part of the runs that give an output where one that gives none is missing it."""
-REMEMBERED = 2_000
+REMEMBERED: Final = 2_000
 """Runs after which older ones count half, so that a change of custom becomes the custom."""
 
 

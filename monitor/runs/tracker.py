@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import deque
+from typing import Final
 from zlib import crc32
 
 from detectors import durations
@@ -23,20 +24,20 @@ from monitor.runs.work import TOOLS_PER_RUN as TOOLS_PER_RUN
 from schemas.config import Contract
 from schemas.event import Event
 
-OPEN_RUNS = 10_000
+OPEN_RUNS: Final = 10_000
 """Open runs of one agent. One more: the one that was silent longest is closed unjudged, counted as `runs_evicted`."""
-CLOSED_RUNS = 50_000
+CLOSED_RUNS: Final = 50_000
 """Closed runs of one agent that are remembered. More: the oldest is forgotten early, counted as `closed_forgotten`."""
-REMEMBER_SECONDS = 3600.0
-IDS_PER_RUN = 10_000
+REMEMBER_SECONDS: Final = 3600.0
+IDS_PER_RUN: Final = 10_000
 """Event ids remembered per run. Further ones are counted as `ids_unchecked` and taken."""
-LEAST_TIMEOUT = 60.0
-UNKNOWN_TIMEOUT = 600.0
+LEAST_TIMEOUT: Final = 60.0
+UNKNOWN_TIMEOUT: Final = 600.0
 """Seconds after which a run is hung while the agent's usual duration is not known."""
-TIMEOUT_FACTOR = 3.0
+TIMEOUT_FACTOR: Final = 3.0
 """A run is hung after this many times the agent's p99 duration without a sign of life."""
-USUAL = 0.99
-RETRY_SECONDS = 300.0
+USUAL: Final = 0.99
+RETRY_SECONDS: Final = 300.0
 """Who gives the same input again within so long of the last sign of life of the run before was not content with it."""
 
 _NO_IDS: set[str] = set()

@@ -7,25 +7,28 @@ Invariant: everything here is bounded; what does not fit is counted by name.
 
 from __future__ import annotations
 
+from typing import Final
+
 from detectors import loops
 from detectors.loops import Loop
 from monitor.reading.shape import INDEX
 from monitor.runs.contracts import Rules
-from monitor.runs.run import Fact, Run, Work
+from monitor.runs.run import Run, Work
+from monitor.saved.states import Fact
 from schemas import derive
 from schemas.event import Event
 
-TOOLS_PER_RUN = 100
+TOOLS_PER_RUN: Final = 100
 """Tools told apart in one run; further ones are counted as `tools_folded` under `_other`."""
-KINDS_PER_RUN = 16
+KINDS_PER_RUN: Final = 16
 """Finish reasons and error types told apart in one run; further ones are counted as `kinds_folded` under `_other`."""
-PATH = 32
+PATH: Final = 32
 """Tools at the beginning of a run that `Work.path` names."""
-FIELDS_PER_TOOL = 64
+FIELDS_PER_TOOL: Final = 64
 """Fields of a tool's arguments, and of its results, that a run remembers. Further ones: `fields_folded`."""
 LENGTH = INDEX["length"]
-LOOP = "run.loop"
-OTHER = "_other"
+LOOP: Final = "run.loop"
+OTHER: Final = "_other"
 MOST_TOKENS = 1 << 40
 """Of one call. A count that is negative or larger is no count of tokens."""
 

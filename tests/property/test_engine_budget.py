@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from monitor.evidence import accounts, nodes
 from monitor.evidence.accounts import Account
 from monitor.evidence.ledger import Book, Ledger
-from monitor.evidence.nodes import Node
+from monitor.evidence.within.node import Node
 from monitor.signals import (
     AGGREGATOR_SHARE,
     DEPLOY_SHARE,

@@ -194,7 +194,7 @@ def _inside(engine: Engine) -> object:
         slices = agent.slices
         found += [name, agent.offset, agent.wake, agent.runs, agent.failed, agent.hung, agent.silent, agent.traffic]
         found += [sorted(slices.nodes.items(), key=str), sorted(slices.accounts.items())]
-        found += [sorted(slices.above.evidence.items()), slices.order.saved()]
+        found += [sorted(slices.above.saved().items()), slices.order.saved()]
         found += [slices.table.deploys, sorted(slices.judged.items()), sorted(slices.facts.groups.items())]
         found += [slices.facts.begun, agent.calls, agent.tracker.loop_mass]
         runs = sorted(agent.tracker.runs.values(), key=lambda run: run.run)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from monitor.runs import Closed, Fact, Run, RunTracker
+from monitor.runs import Closed, Fact, RunTracker
+from monitor.saved.turning import runs_from_bytes, runs_to_bytes
 from schemas.config import Contract
 from schemas.event import Event
 
@@ -193,9 +193,9 @@ def test_saved_and_restored_between_any_two_events_the_same_is_told(
         found = []
         for number, event in enumerate(_events(steps)):
             if number == cut:
-                saved = msgspec.msgpack.encode(tracker.block(0))
+                saved = runs_to_bytes(tracker.block(0))
                 tracker = RunTracker({}, contract=contract)
-                tracker.restore(msgspec.msgpack.decode(saved, type=list[Run]))
+                tracker.restore(runs_from_bytes(saved))
             run = tracker.take(event, NOW)
             assert run is not None
             if event.kind == "run_finished":

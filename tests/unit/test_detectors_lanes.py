@@ -11,7 +11,7 @@ from benchmarks.detection.lanes import Lanes
 from detectors import failure, recursion
 from detectors.failure import Grid
 from monitor.evidence import nodes
-from monitor.evidence.nodes import Node
+from monitor.evidence.within.node import NO_EVIDENCE, Node
 
 WIDTH = 8
 STEPS = 2_000
@@ -23,7 +23,7 @@ class OneNode:
 
     def __init__(self, grid: Grid, tolerance: float, declared: float | None) -> None:
         signal = "run.failed" if grid == "odds" else "tool.failed"
-        self.node = Node(signal, None, None, "owner", nodes.NO_EVIDENCE, 0.0, share=1.0, tolerance=tolerance)
+        self.node = Node(signal, None, None, "owner", NO_EVIDENCE, 0.0, share=1.0, tolerance=tolerance)
         self.node.declared = declared
         self.now = 0.0
 

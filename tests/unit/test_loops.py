@@ -9,6 +9,8 @@ import pytest
 
 from detectors import loops
 from detectors.loops import Loop
+from monitor.saved.states import LoopState
+from monitor.saved.turning import loop_of, state_of_loop
 
 Call = tuple[str, int | None, int | None, bool]
 """Tool, arguments, result, whether the result is bad."""
@@ -106,6 +108,6 @@ def test_a_saved_loop_goes_on_where_it_was() -> None:
     for cut in range(len(calls)):
         loop = Loop()
         found = [loops.step(loop, *call, MASS) for call in calls[:cut]]
-        loop = msgspec.msgpack.decode(msgspec.msgpack.encode(loop), type=Loop)
+        loop = loop_of(msgspec.msgpack.decode(msgspec.msgpack.encode(state_of_loop(loop)), type=LoopState))
         found += [loops.step(loop, *call, MASS) for call in calls[cut:]]
         assert [i for i, crossed in enumerate(found) if crossed] == _crossed(calls)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from monitor.runs import Closed, Run, RunTracker
+from monitor.runs import Closed, RunTracker
 from monitor.runs.silent import KNOWN_RUNS, REMEMBERED
+from monitor.saved.turning import runs_from_bytes, runs_to_bytes
 from monitor.signals import RUN_LOOP, RUN_SILENT
 from schemas.config import Contract
 from schemas.event import Event
@@ -243,7 +243,7 @@ def test_the_same_input_again(
     tracker = RunTracker({})
     _play(tracker, [("run_started", {"input_hash": 7} | first), SAY, END], "r1")
     if saved:
-        runs = msgspec.msgpack.decode(msgspec.msgpack.encode(tracker.block(0)), type=list[Run])
+        runs = runs_from_bytes(runs_to_bytes(tracker.block(0)))
         tracker = RunTracker({})
         tracker.restore(runs)
     closed = _play(tracker, [("run_started", {"input_hash": 7} | second), SAY, END], "r2", NOW + later)

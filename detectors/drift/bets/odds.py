@@ -9,12 +9,14 @@ detection.md 3f, which needs a first sighting to be worth more than the account.
 
 from __future__ import annotations
 
+from typing import Final
+
 from detectors.drift.bets.band import band
 
-BETS = 4
+BETS: Final = 4
 _USUAL = (2.5, 8.0, 0.4, 0.05)
 _RARE = (2.5, 8.0, 32.0, 128.0)
-_RARE_BELOW = 0.02
+_RARE_BELOW: Final = 0.02
 
 
 def bets(p: float, n: float, tolerance: float) -> tuple[list[float], list[float]]:

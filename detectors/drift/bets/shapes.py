@@ -17,24 +17,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
+from typing import Final
 
 import numpy as np
 
 from detectors.drift.bets.band import band
 
-BETS = 10
-CELLS = 10
+BETS: Final = 10
+CELLS: Final = 10
 
 _RANKS = (
     0.0025, 0.01, 0.02, 0.035, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5,
     0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.965, 0.98, 0.99, 0.9975,
 )  # fmt: skip
 _SCORES = tuple(NormalDist().inv_cdf(rank) for rank in _RANKS)
-_BEYOND = 3.0
+_BEYOND: Final = 3.0
 """Normal score of what lies below or above everything seen."""
 LOW, HIGH, GAP, SILENT = len(_RANKS), len(_RANKS) + 1, len(_RANKS) + 2, len(_RANKS) + 3
 """Places: below all, above all, between known values, and "no bet"."""
-_UNSEEN_RATIO = 64.0
+_UNSEEN_RATIO: Final = 64.0
 _UNSEEN = (8, 9)
 
 

@@ -5,7 +5,7 @@ Invariant: no channel goes live a run later than if each run were learned from a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import cast
 
 from detectors.drift.channels import Value
@@ -25,7 +25,7 @@ class Gathering:
     __slots__ = ("_due", "rows")
 
     def __init__(self) -> None:
-        self.rows: list[Sequence[Value]] = []
+        self.rows: list[list[Value]] = []
         self._due = GATHERED
 
     @property

@@ -7,27 +7,28 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 from msgspec import Struct
 
 from detectors.drift.bets.shapes import CELLS
 
-LIVE = 200
+LIVE: Final = 200
 """Observations before a channel is bet on; of numbers, the latest so many are kept."""
-INHERITED = 2_000
+INHERITED: Final = 2_000
 """At most so many runs of another slice's experience does a new one start with."""
-KNOWN = 64
+KNOWN: Final = 64
 """Categories remembered per channel; more are counted together as never seen twice."""
-NAMED = 7
+NAMED: Final = 7
 """Categories with a cell of their own; the rest share one, what was never seen has the last."""
-LONGEST = 64
+LONGEST: Final = 64
 """Characters of a category that are kept."""
 
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99)
-_PARTED = 4
+_PARTED: Final = 4
 """Numbers with at most so many values have cells for what lies between them, too."""
-_LISTED = 8
+_LISTED: Final = 8
 """Numbers with at most so many values have a cell for each."""
 
 

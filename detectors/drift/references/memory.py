@@ -7,16 +7,16 @@ else holds a view while its array is replaced.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from librt.vecs import vec
 from mypy_extensions import i64, u8
 from numpy.typing import NDArray
 
-SMALLEST = 1e-37
-LARGEST = 3e38
-_SPLIT = 536_870_913.0  # 2 ** 29 + 1
+SMALLEST: Final = 1e-37
+LARGEST: Final = 3e38
+_SPLIT: Final = 536_870_913.0  # 2 ** 29 + 1
 
 
 def rounded(value: float) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
 import numpy as np
 from librt.vecs import vec
@@ -24,18 +24,18 @@ from detectors.drift.channels import Value
 from detectors.drift.plan import Plan
 from detectors.drift.references import learning, memory
 
-WINDOW = 160
+WINDOW: Final = 160
 """Runs whose cells are remembered, to date an onset; older ones count as the window's first."""
-RECENT = 32
+RECENT: Final = 32
 """Runs whose values are remembered, to say a median; cells are counted into the reference in batches of so many."""
-NONE = 255
-HALVED_AT = 8_000
+NONE: Final = 255
+HALVED_AT: Final = 8_000
 """Runs in a reference; from there on it is halved and filled again, so that it follows slowly."""
 
 _WEIGHT_ROWS = np.array(shapes.WEIGHTS)
 _WEIGHTS = memory.floats(_WEIGHT_ROWS.ravel().tolist())
-_EDGES = CELLS - 1
-_STRIDE = 16
+_EDGES: Final = CELLS - 1
+_STRIDE: Final = 16
 """Cells of a channel while they are counted; the last takes what is none."""
 
 
@@ -60,13 +60,13 @@ class NumberChannels:
         """Whether it has so few values that each has its cell."""
         self.marks = memory.filled_bytes(WINDOW * size, NONE)
         """The cells of the latest runs, run by run."""
-        self.rows: list[Sequence[Value]] = []
+        self.rows: list[list[Value]] = []
         """The values of the latest runs, which whoever gave them keeps as well."""
         self.lows = memory.filled(size, math.inf)
         self.highs = memory.filled(size, -math.inf)
         """Extremes since the tables were made, while the channel learned."""
 
-    def read(self, values: Sequence[Value], run: int, out: vec[float]) -> None:
+    def read(self, values: list[Value], run: int, out: vec[float]) -> None:
         """Mark the cells of one run's values and write the e-values, `BETS` a channel, to the front of `out`."""
         edges, places, scales, marks = self.edges, self.places, self.scales, self.marks
         lows, highs, learns = self.lows, self.highs, self.learns
@@ -78,11 +78,13 @@ class NumberChannels:
         mark: i64 = (run % WINDOW) * size
         at: i64 = 0
         while at < size:
-            value = values[int(positions[at])]
+            value = values[positions[at]]
             bet: i64 = at * BETS
             last: i64 = bet + BETS
-            x = math.nan if value is None else memory.rounded(cast(float, value))
-            if x != x:
+            x = 0.0
+            if value is not None:
+                x = memory.rounded(cast(float, value))
+            if value is None or x != x:
                 marks[mark + at] = u8(NONE)
                 while bet < last:
                     out[bet] = 1.0

@@ -1,37 +1,55 @@
-"""What is known of one channel whose values are shares of one, as it is saved. Not here: what is done with it."""
+"""What is known of one channel whose values are shares of one. Not here: what is done with it (`shares`)."""
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Final
 
 from detectors.drift.channels import Kind
-from detectors.drift.references import learning
+from detectors.drift.references import learning, memory
 
 Name = str | int
-STEPS = 250.0
+STEPS: Final = 250.0
 """Steps in which parts of a run are remembered for dating; references count exactly."""
 
 
-class ShareChannel(Struct):
-    """One channel: where its cells lie, and what it knows."""
+class ShareChannel:
+    """One channel: where its cells lie, and what it knows. A plain class, so that it compiles to a C struct.
 
-    position: int
-    kind: Kind
-    tolerance: float
-    learner: learning.Shares | None
-    start: int = 0
-    cells: int = 0
-    live: bool = False
-    learns: bool = False
-    names: dict[Name, int] = {}
-    """Name → cell; a name in the cell of the rest has its sum in `others`."""
-    others: dict[Name, float] = {}
-    met: float = 0.0
-    """Parts of runs that went to names beyond `KNOWN`."""
-    n: float = 0.0
-    due: float = 0.0
-    tape: bytearray = bytearray()
-    """The last `WINDOW` runs: the cell, the part in `STEPS`, or for a mix the parts of all cells."""
+    `names`: name → cell; a name in the cell of the rest has its sum in `others`. `met`: parts of runs that went to
+    names beyond `KNOWN`. `tape`: the last `WINDOW` runs: the cell, the part in `STEPS`, or for a mix all cells' parts.
+    """
+
+    def __init__(
+        self,
+        position: int,
+        kind: Kind,
+        tolerance: float,
+        learner: learning.Shares | None,
+        start: int = 0,
+        cells: int = 0,
+        live: bool = False,
+        learns: bool = False,
+        names: dict[Name, int] | None = None,
+        others: dict[Name, float] | None = None,
+        met: float = 0.0,
+        n: float = 0.0,
+        due: float = 0.0,
+        tape: bytes = b"",
+    ) -> None:
+        self.position = position
+        self.kind = kind
+        self.tolerance = tolerance
+        self.learner = learner
+        self.start = start
+        self.cells = cells
+        self.live = live
+        self.learns = learns
+        self.names: dict[Name, int] = {} if names is None else names
+        self.others: dict[Name, float] = {} if others is None else others
+        self.met = met
+        self.n = n
+        self.due = due
+        self.tape = memory.bytes_of(tape)
 
     @property
     def width(self) -> int:

@@ -13,7 +13,7 @@ from typing import cast
 
 import numpy as np
 from librt.vecs import vec
-from mypy_extensions import i64
+from mypy_extensions import i64, u8
 from numpy.typing import NDArray
 
 from detectors.drift.bets import odds
@@ -40,8 +40,8 @@ class ShareChannels:
         self.scales = memory.filled(0, 1.0)
         """Per cell, its bets in a row."""
         self.learners: list[ShareChannel] = []
-        self.readers: list[tuple[int, int, Kind, int, dict[Name, int], ShareChannel]] = []
-        """Of live channels: position, first cell, kind, cell of the rest, names, and the channel itself."""
+        self.readers: list[ShareChannel] = []
+        """Live channels."""
         self.note()
 
     def restore(
@@ -59,11 +59,7 @@ class ShareChannels:
     def note(self) -> None:
         """Follow the channels' flags in what is kept beside them for speed."""
         self.learners = [channel for channel in self.channels if channel.learner is not None]
-        self.readers = [
-            (one.position, one.start, one.kind, max(one.cells - 2, 0), one.names, one)
-            for one in self.channels
-            if one.live
-        ]
+        self.readers = [channel for channel in self.channels if channel.live]
 
     def begin(self, channel: ShareChannel) -> None:
         """Start to collect what is there now, beside the frozen reference."""
@@ -92,7 +88,7 @@ class ShareChannels:
             if channel.learner is not None:
                 channel.learner.extend(_parts(channel.kind, values), len(values))
 
-    def read(self, values: Sequence[Value], run: int, out: vec[float], first: int) -> None:
+    def read(self, values: list[Value], run: int, out: vec[float], first: int) -> None:
         """Read one run's values of all channels; write the e-values, `BETS` a cell, to `out` from `first` on."""
         scales, slot = self.scales, run % WINDOW
         base: i64 = first
@@ -101,29 +97,30 @@ class ShareChannels:
         while at < size:
             out[base + at] = scales[at]
             at += 1
-        for position, start, kind, last, names, channel in self.readers:
-            value = values[position]
+        for channel in self.readers:
+            value = values[channel.position]
+            kind = channel.kind
             if value is None:
                 _forget(channel, slot)
-                at = base + start * BETS
+                at = base + channel.start * BETS
                 end: i64 = at + channel.cells * BETS
                 while at < end:
                     out[at] = 1.0
                     at += 1
                 continue
-            learns = channel.learns
-            if learns:
+            if channel.learns:
                 channel.n += 1.0
             if kind == "category":
-                cell = names.get(cast(Name, value), last)
+                last = max(channel.cells - 2, 0)
+                cell = channel.names.get(cast(Name, value), last)
                 if cell >= last:
                     cell = self._meet(channel, cast(Name, value), 1.0)
-                channel.tape[slot] = cell
-                self._bet(start + cell, 1.0, out, base, learns)
+                channel.tape[slot] = u8(cell)
+                self._bet(channel.start + cell, 1.0, out, base, channel.learns)
             elif kind == "rate":
                 part = cast(float, value)
-                channel.tape[slot] = int(part * STEPS + 0.5)
-                self._bet(start, part, out, base, learns)
+                channel.tape[slot] = u8(int(part * STEPS + 0.5))
+                self._bet(channel.start, part, out, base, channel.learns)
             else:
                 self._read_mix(channel, cast("dict[str, float]", value), slot, out, base)
 
@@ -131,7 +128,7 @@ class ShareChannels:
         """The parts of a mix; names without a cell of their own share one."""
         names, cells = channel.names, channel.cells
         last = max(cells - 2, 0)
-        mix = bytearray(cells)
+        mix = [0] * cells
         shared: dict[int, float] = {}
         for name, part in value.items():
             cell = names.get(name, last)
@@ -143,7 +140,9 @@ class ShareChannels:
             mix[cell] = min(mix[cell] + int(part * STEPS + 0.5), NONE - 1)
         for cell, part in shared.items():
             self._bet(channel.start + cell, part, out, base, channel.learns)
-        channel.tape[slot * cells : (slot + 1) * cells] = mix
+        first = slot * cells
+        for cell in range(cells):
+            channel.tape[first + cell] = u8(mix[cell])
 
     def _bet(self, cell: i64, part: float, out: vec[float], base: i64, learns: bool) -> None:
         """L = (1 + slope * y) * scale of one cell's bets, and count it."""
@@ -226,7 +225,7 @@ class ShareChannels:
 
     def past(self, channel: ShareChannel, first: int, end: int) -> NDArray[np.float64]:
         """The parts, (runs, cells), of runs `first` to `end`, at most `WINDOW`; NaN where a run said nothing."""
-        tape = np.frombuffer(bytes(channel.tape), dtype=np.uint8).reshape(WINDOW, channel.width)
+        tape = memory.view_bytes(channel.tape).reshape(WINDOW, channel.width)
         marks = tape[np.arange(first, end) % WINDOW]
         if channel.kind == "category":
             found: NDArray[np.float64] = (marks == np.arange(channel.cells, dtype=np.uint8)).astype(np.float64)
@@ -284,7 +283,7 @@ class ShareChannels:
         moved = None if stays else self._lay_out(channel, cells, before)
         self._set_counts(channel, counts)
         if not channel.live or moved is not None:
-            channel.tape = bytearray([NONE]) * (WINDOW * channel.width)
+            channel.tape = memory.filled_bytes(WINDOW * channel.width, NONE)
         channel.live, channel.learner = True, None
         self.learn(channel, True)
         self.note()
@@ -350,4 +349,5 @@ def _parts(kind: Kind, values: Sequence[Value]) -> list[tuple[Name, float]]:
 
 def _forget(channel: ShareChannel, slot: int) -> None:
     width = channel.width
-    channel.tape[slot * width : (slot + 1) * width] = bytes([NONE]) * width
+    for at in range(slot * width, (slot + 1) * width):
+        channel.tape[at] = u8(NONE)

@@ -13,68 +13,29 @@ Invariant: what was dripped into the banks together never exceeds what flowed in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-
-from msgspec import Struct
+from typing import Final
 
 from detectors import shares
 from detectors.drift import Bank, Plan, Word, state
 from detectors.drift.channels import Value
 from monitor.drift.banks.plan import POSITIONS, TIMED_POSITIONS
 from monitor.drift.banks.recent import CHUNK, RING, Recent, Sample
+from monitor.drift.banks.slots import Rates, Saved, Slot
 
-VERSIONS = 20
+VERSIONS: Final = 20
 """Versions of an agent with a bank. More: the one quiet longest is forgotten, counted as `versions_forgotten`."""
-KNOWN_RUNS = 200
+KNOWN_RUNS: Final = 200
 """Runs after which an agent is known: a version that comes later is another one, and has a bank."""
-LATE = 1_000
+LATE: Final = 1_000
 """Runs of an agent after which a version that had none of them is of the past."""
 STALE = RING - CHUNK
 """A bank that was saved so many runs ago is saved anew."""
 
-AGENT = ""
+AGENT: Final = ""
 """The name of the agent's own bank among those of versions."""
 
 _AGENT_PART, _VERSIONS_PART = 0.5, 0.5
 _ALONE_PART, _NEWCOMERS_PART = 0.75, 0.25
-
-
-class Slot(Struct, array_like=True):
-    """One bank, without what it learned."""
-
-    place: int
-    began: float
-    share: float
-    """Part of what flows into the profile."""
-    last: float
-    """Up to here the flow was counted, epoch seconds."""
-    notice: float = 0.0
-    page: float = 0.0
-    """Flowed and not yet dripped."""
-    runs: int = 0
-    stepped: int = -1
-    """The number of its latest run."""
-    saved: int = -1
-    """The number of the first run that is not in the bank as it was saved; negative: it must be saved."""
-
-
-class Rates(Struct, frozen=True):
-    """What flows into the profile: expected false alarms per second, until `end`."""
-
-    notice: float
-    page: float
-    end: float
-
-
-class Saved(Struct, array_like=True):
-    """A profile without its banks and its latest runs."""
-
-    slots: dict[str, Slot]
-    versions: dict[str, float]
-    number: int
-    known: int
-    newcomers: int
-    alone: bool
-    rates: Rates
 
 
 class Profile:

@@ -6,6 +6,7 @@ Invariant: the latest `RING` runs, whole, in the order in which they closed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -14,9 +15,9 @@ from detectors.drift import Change
 from detectors.drift.channels import Value
 from monitor.drift.banks.plan import CHANNELS, POSITIONS
 
-RING = 64
+RING: Final = 64
 """Runs that are kept: to say which version changed, and to restore banks."""
-CHUNK = 8
+CHUNK: Final = 8
 """Runs that are saved together."""
 _CHUNKS = RING // CHUNK + 1
 

@@ -9,7 +9,9 @@ Invariant: names alone decide, so agent and aggregator derive the same chain.
 
 from __future__ import annotations
 
-SEPARATOR = "\x1f"
+from typing import Final
+
+SEPARATOR: Final = "\x1f"
 NOWHERE = SEPARATOR
 """The place of a run that names neither provider nor model."""
 

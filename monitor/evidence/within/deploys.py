@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from monitor.evidence import accounts
 from monitor.evidence.accounts import Account
-from monitor.evidence.nodes import Key, Node
+from monitor.evidence.within.node import Node
+from monitor.saved.states import Key
 
 KNOWN_RUNS = 200
 """Runs after which an agent is known; before, a first version is no deploy."""

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 
 from detectors import reference
 from monitor.evidence import nodes, words
-from monitor.evidence.nodes import Key, Node
 from monitor.evidence.within import hitters, objectives
+from monitor.evidence.within.node import SUSPICIOUS, Node
 from monitor.evidence.within.objectives import Burn
 from monitor.runs import Run
+from monitor.saved.states import Key
 from schemas.finding import Finding, FindingStatus
 
 NARROW = 0.7
@@ -184,7 +185,7 @@ class Episodes:
             (n.since_bad - n.since_expected, str(n.key), n)
             for n in self.nodes.values()
             if n.tool is not None and n.version == silent.version and n.firing is None
-            if n.cusum > nodes.SUSPICIOUS and n.since_bad - n.since_expected >= CAUSES * excess
+            if n.cusum > SUSPICIOUS and n.since_bad - n.since_expected >= CAUSES * excess
         ]
         return max(tools)[2] if tools else None
 

@@ -17,9 +17,9 @@ from msgspec import Struct
 
 from detectors import reference, resolution
 from monitor.evidence import nodes, words
-from monitor.evidence.nodes import Firing
 from monitor.evidence.within.episodes import ACKS
 from monitor.runs import Fact, Run
+from monitor.saved.states import Firing
 from schemas import limits
 from schemas.finding import Finding, FindingStatus
 

@@ -12,23 +12,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
 
 from detectors import failure
 from detectors.failure import Bets
-from monitor.evidence.nodes import Firing
+from monitor.saved.states import Firing
 from monitor.signals import OBJECTIVE
 from schemas.config import Objective
 
 SIGNAL = OBJECTIVE
 FACTORS = (3.0, 6.0, 14.4, 50.0)
-PAGING_BURN = 6.0
+PAGING_BURN: Final = 6.0
 """From this burn on it is a page: six times faster than the budget lasts."""
-PAGING_PART = 0.02
+PAGING_PART: Final = 0.02
 """It is a page as well if an hour at this burn takes more than this part of the window's whole budget."""
-HOUR = 3600.0
-_LATE = 2.5
+HOUR: Final = 3600.0
+_LATE: Final = 2.5
 """Nats by which the rule of thumb for delays is short (measured for these bets)."""
 
 
@@ -51,11 +52,11 @@ def of(objective: Objective) -> Burn:
     """What the YAML declares, as bets."""
     eps = 1.0 - objective.target
     factors = reachable(objective.burn or FACTORS, eps)
-    none = (0.0,) * (failure.SIZE - len(factors))
+    none = [0.0] * (failure.SIZE - len(factors))
     # L = q for a failure and (1 - q eps) / (1 - eps) else is 1 + slope * (y - eps) with slope = (q - 1) / (1 - eps)
-    slopes = tuple((factor - 1.0) / (1.0 - eps) for factor in factors) + none
-    weights = (1.0 / len(factors),) * len(factors) + none
-    return Burn(objective.name, eps, objective.window, Bets(eps, slopes, weights))
+    slopes = [(factor - 1.0) / (1.0 - eps) for factor in factors] + none
+    weights = [1.0 / len(factors)] * len(factors) + none
+    return Burn(objective.name, eps, objective.window, failure.made(eps, slopes, weights))
 
 
 def severity(burn: Burn, firing: Firing) -> str:

@@ -10,34 +10,36 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
 from detectors.failure import Bets
-from monitor.evidence.nodes import Node
+from monitor.evidence.within.node import Node
 from monitor.runs import Run, RunTracker
+from monitor.saved.states import Seen, Waiting
 
-WAITING = 3_000
+WAITING: Final = 3_000
 """Observations of one agent that wait for earlier runs. One more: the earliest run goes in, counted as
 `order_forced`."""
 
 
+@mypyc_attr(acyclic=True)
 class Pair:
     """The two nodes that an observation feeds: the agent's, and the version's (the same where none is known).
 
-    `bets`: the last ones made for them, good as long as what is normal is the same; `good`: what they say of a good
-    run, as e-values and as logs in fixed point. `nodes`: both, or the one. `gone`: one of them made room for others.
+    `bets`: the last ones made for them, good as long as what is normal is the same. `nodes`: both, or the one. `gone`:
+    one of them made room for others.
     """
-
-    __slots__ = ("bets", "gone", "good", "leaf", "middle", "nodes", "signal", "tool", "version")
 
     def __init__(self, signal: str, version: str | None, tool: str | None, middle: Node, leaf: Node) -> None:
         self.signal = signal
         self.version = version
         self.tool = tool
-        self.place(middle, leaf)
+        self.middle = middle
+        self.leaf = leaf
+        self.nodes: tuple[Node, ...] = (middle,) if leaf is middle else (middle, leaf)
         self.bets: Bets | None = None
-        self.good: tuple[list[float], tuple[int, ...]] | None = None
         self.gone = False
 
     def place(self, middle: Node, leaf: Node) -> None:
@@ -50,27 +52,6 @@ class Pair:
 Observation = tuple[Pair, float, Bets, float, bool]
 """Nodes, `y` in [0, 1], the bets as they were when the run closed, the reference behind them, and whether that is only
 a pooled one, which nodes above agents may hear of and these nodes may not."""
-
-
-class Seen(Struct, array_like=True, frozen=True, order=True, gc=False):
-    """An observation as it is saved. `mean`: the null it is bet against; `normal`: the reference behind it."""
-
-    signal: str
-    version: str
-    tool: str
-    y: float
-    mean: float
-    normal: float
-    young: bool = False
-
-
-class Waiting(Struct, array_like=True, frozen=True, order=True, gc=False):
-    """A run that waits, as it is saved. `place`: where it took place; None where only its tools feed nodes above."""
-
-    started: float
-    run: str
-    place: str | None
-    seen: list[Seen]
 
 
 Item = tuple[float, str, int, str | None, list[Observation]]

@@ -8,21 +8,23 @@ Invariant: `nodes` and `blocks` hold the same nodes, at most `NODES` of them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from detectors import failure, reference
 from monitor.evidence import accounts, nodes
 from monitor.evidence.accounts import Account
-from monitor.evidence.nodes import Key, Node
 from monitor.evidence.within import deploys
 from monitor.evidence.within.deploys import Deploys
+from monitor.evidence.within.node import NO_EVIDENCE, Node
 from monitor.evidence.within.objectives import Burn
-from monitor.evidence.within.order import Observation, Pair, Seen
+from monitor.evidence.within.order import Observation, Pair
 from monitor.runs import RunTracker
+from monitor.saved.states import Key, Seen
 from monitor.signals import FAILURE_SIGNALS, OBJECTIVE
 from monitor.topology import Topology
 from schemas.config import DetectorSettings
 
-NODES = 2_000
+NODES: Final = 2_000
 """Nodes of one agent. One more: those that were quiet longest make room, counted as `nodes_evicted`."""
 
 
@@ -61,7 +63,7 @@ class Table:
             self._evict()
         signal, version, tool = key
         block = nodes.block_of(key)
-        node = Node(signal, version, tool, "", nodes.NO_EVIDENCE, now, seen=now, onset=now, block=block)
+        node = Node(signal, version, tool, "", NO_EVIDENCE, now, seen=now, onset=now, block=block)
         self.nodes[key] = self.blocks[block][key] = node
         self.touched.add(block)
         self._configure(node)

@@ -1,0 +1,158 @@
+"""Compiles the hot path with mypyc, where there is a C compiler: the same source runs interpreted where there is none.
+
+    python hatch_build.py            compile beside the sources, for a checkout (`make native`)
+    python hatch_build.py --clean    remove what that made
+
+Hatchling calls `CustomBuildHook` when it builds a wheel: with FOREWARN_NATIVE=1 the wheel is compiled, and for this
+platform and Python alone; else it is pure.
+
+Floating point is that of IEEE 754 in both (`-ffp-contract=off`: nothing is fused), so both say the same, bit for bit.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent
+MODULES = (
+    "detectors/failure.py",
+    "detectors/recursion.py",
+    "detectors/reference.py",
+    "detectors/loops.py",
+    "detectors/durations.py",
+    "detectors/drift/accounts.py",
+    "detectors/drift/bank.py",
+    "detectors/drift/references/memory.py",
+    "detectors/drift/references/numbers.py",
+    "detectors/drift/references/share.py",
+    "detectors/drift/references/shares.py",
+    "monitor/runs/run.py",
+    "monitor/runs/work.py",
+    "monitor/runs/silent.py",
+    "monitor/runs/contracts.py",
+    "monitor/runs/tracker.py",
+    "monitor/runs/view.py",
+    "monitor/evidence/nodes.py",
+    "monitor/evidence/slices.py",
+    "monitor/evidence/above.py",
+    "monitor/evidence/within/hitters.py",
+    "monitor/evidence/within/node.py",
+    "monitor/evidence/within/order.py",
+    "monitor/evidence/within/table.py",
+    "monitor/drift/channels.py",
+    "monitor/drift/banks/profile.py",
+    "monitor/reading/reader.py",
+    "monitor/signals.py",
+    "monitor/agents.py",
+    "monitor/engine.py",
+)
+"""What every event or run passes. A module with a msgspec struct of its own cannot be one of them: mypyc drops the
+annotations that msgspec reads."""
+
+UNREAD = ("aiohttp", "faust", "google", "jsonschema", "kafka", "numpy", "pydantic", "re2", "river", "slack_sdk", "yaml")
+"""Libraries whose sources mypyc need not look at: five minutes become five seconds."""
+
+
+def compile_here(root: Path = ROOT) -> list[Path]:
+    """Compile `MODULES` beside their sources; the files that were made. Raises what compiler or mypyc raise."""
+    from mypyc.build import mypycify
+    from setuptools import Distribution
+    from setuptools.command.build_ext import build_ext
+
+    with tempfile.TemporaryDirectory() as scratch:
+        config = Path(scratch) / "mypy.ini"
+        skipped = ",".join(f"{name}.*" for name in UNREAD)
+        config.write_text(
+            f"[mypy]\ncache_dir = {scratch}/cache\n"
+            f"[mypy-{skipped}]\nfollow_imports = skip\nfollow_imports_for_stubs = True\nignore_missing_imports = True\n"
+        )
+        before = Path.cwd()
+        os.chdir(root)
+        try:
+            extensions = mypycify(
+                [f"--config-file={config}", *MODULES], opt_level="2", target_dir=f"{scratch}/c", group_name="forewarn"
+            )
+            for extension in extensions:
+                extension.extra_compile_args += ["-ffp-contract=off", "-Wno-unused-function"]
+            distribution = Distribution({"name": "forewarn", "ext_modules": extensions, "packages": []})
+            command = build_ext(distribution)
+            command.inplace = True
+            command.build_temp = scratch
+            command.build_lib = f"{scratch}/lib"
+            command.ensure_finalized()
+            command.run()
+        finally:
+            os.chdir(before)
+    return made(root)
+
+
+def made(root: Path = ROOT) -> list[Path]:
+    """The compiled files that lie beside the sources."""
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    found = [root / module.replace(".py", suffix) for module in MODULES]
+    return [path for path in (*found, root / f"forewarn__mypyc{suffix}") if path.exists()]
+
+
+def clean(root: Path = ROOT) -> None:
+    """Remove what `compile_here` made, for any Python."""
+    for module in MODULES:
+        for path in (root / module).parent.glob(f"{Path(module).stem}.*.so"):
+            path.unlink()
+    for path in root.glob("forewarn__mypyc.*.so"):
+        path.unlink()
+
+
+def has_compiler() -> bool:
+    """Whether the C compiler that Python was built for is there."""
+    name = os.environ.get("CC") or (sysconfig.get_config_var("CC") or "cc").split()[0]
+    return shutil.which(name) is not None
+
+
+def main() -> int:
+    """Compile, or say why not; a checkout without a compiler is no failure."""
+    clean()
+    if "--clean" in sys.argv[1:]:
+        return 0
+    if not has_compiler():
+        print("no C compiler: Forewarn runs interpreted, several times slower; install gcc and say `make native` again")
+        return 0
+    print("compiling the hot path, about a minute; it runs interpreted without (`make interpreted`)", flush=True)
+    try:
+        compile_here()
+    except (SystemExit, subprocess.CalledProcessError, OSError) as error:
+        clean()
+        print(f"could not be compiled ({error}): Forewarn runs interpreted, several times slower")
+        return 1 if os.environ.get("CI") == "true" else 0
+    return 0
+
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # run as a script, by a Python without hatchling
+    pass
+else:
+
+    class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+        """Puts the compiled files into a wheel."""
+
+        def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+            """Compile for a wheel if FOREWARN_NATIVE=1; an editable install takes what `make native` makes."""
+            if self.target_name != "wheel" or version == "editable" or os.environ.get("FOREWARN_NATIVE") != "1":
+                return
+            root = Path(self.root)
+            for path in compile_here(root):
+                name = path.relative_to(root).as_posix()
+                build_data["force_include"][str(path)] = name
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""What is known of a bank beside what it learned, as it is written: its part of the budget, and where it is saved."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Slot(Struct, array_like=True):
+    """One bank, without what it learned."""
+
+    place: int
+    began: float
+    share: float
+    """Part of what flows into the profile."""
+    last: float
+    """Up to here the flow was counted, epoch seconds."""
+    notice: float = 0.0
+    page: float = 0.0
+    """Flowed and not yet dripped."""
+    runs: int = 0
+    stepped: int = -1
+    """The number of its latest run."""
+    saved: int = -1
+    """The number of the first run that is not in the bank as it was saved; negative: it must be saved."""
+
+
+class Rates(Struct, frozen=True):
+    """What flows into the profile: expected false alarms per second, until `end`."""
+
+    notice: float
+    page: float
+    end: float
+
+
+class Saved(Struct, array_like=True):
+    """A profile without its banks and its latest runs."""
+
+    slots: dict[str, Slot]
+    versions: dict[str, float]
+    number: int
+    known: int
+    newcomers: int
+    alone: bool
+    rates: Rates

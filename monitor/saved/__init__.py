@@ -1,0 +1,1 @@
+"""What is written of runs and nodes: plain structs (`states`), and the way there and back (`turning`)."""

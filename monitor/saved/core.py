@@ -1,0 +1,48 @@
+"""What is written of an agent beside its runs and nodes."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from monitor.evidence import traffic
+from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
+from monitor.evidence.within.deploys import Deploys
+from monitor.evidence.within.facts import Group
+from monitor.saved.states import Waiting
+
+
+class Core(Struct, array_like=True):
+    """What is saved of an agent beside its runs and nodes. `offset`: the last record of the log that is in it."""
+
+    agent: str
+    offset: int
+    runs: int
+    failed: int
+    hung: int
+    silent: int
+    versions: dict[str, float]
+    tools: dict[str, float]
+    histogram: list[int]
+    next_block: int
+    accounts: dict[str, Account]
+    traffic: traffic.Traffic
+    waiting: list[Waiting]
+    first_seen: float
+    last_seen: float
+    loose_ids: dict[str, float]
+    wake: float
+    evidence: dict[str, list[int]]
+    failed_runs: dict[str, list[str]]
+    usual: float | None
+    calls: int = 0
+    loop_mass: float = FIRST_LOOP_MASS
+    deploys: Deploys = field(default_factory=Deploys)
+    judged: dict[str, float] = {}
+    facts: list[Group] = []
+    facts_begun: list[float] = []
+    drift: dict[str, bytes] = {}
+    """In blocks of its own as well (`Drift.save`)."""
+    methods: list[bytes] = []
+    """Kept in blocks of their own (`Methods.changes`); a restore puts them here, nothing else does."""
+    outputs: list[int] = field(default_factory=lambda: [0, 0])
+    pooled: dict[str, float] = {}
