@@ -128,6 +128,9 @@ class Node(Struct, array_like=True, gc=False):
     """Prepaid by a deploy and not yet used."""
     counts: dict[str, list[float]] = {}
     """Narrower slices, counted while a stretch looks like a fault (`monitor.evidence.within.hitters`)."""
+    late_k: float = 0.0
+    late_n: float = 0.0
+    """The newest of `k` and `n`, not yet part of the reference."""
 
     @property
     def key(self) -> Key:
@@ -146,26 +149,22 @@ class Node(Struct, array_like=True, gc=False):
 
     @property
     def reference(self) -> float:
-        """What is normal, from what came before: a share of one.
+        """What is normal, from what came before the newest runs: a share of one.
 
-        Runs of a stretch that looks like a fault are held back, or the fault would become normal before it is found.
-        That makes the reference a little too low, which only a tolerance covers: without one, all runs count.
+        All runs of a stretch that looks like a fault are held back as well, or a slow fault would become normal.
+        That makes the reference a little too low, which only a tolerance covers: without one, only the newest are.
         """
         if self.declared is not None:
             return self.declared
-        k, n = self.k, self.n
-        if self.cusum > SUSPICIOUS and self.tolerance >= COVERING and self.since_n <= HELD_BACK * n:
-            k, n = max(k - self.since_bad, 0.0), n - self.since_n
-        return reference.learned(k, n)
+        bad, n = self.late_k, self.late_n
+        if self.cusum > SUSPICIOUS and self.tolerance >= COVERING and n < self.since_n <= HELD_BACK * self.n:
+            bad, n = self.since_bad, self.since_n
+        return reference.learned(self.k - bad, self.n - n)
 
     def labels(self) -> dict[str, str]:
         """Version and tool, where the node is of one."""
-        found = {}
-        if self.version is not None:
-            found["version"] = self.version
-        if self.tool is not None:
-            found["tool"] = self.tool
-        return found
+        named = (("version", self.version), ("tool", self.tool))
+        return {name: value for name, value in named if value is not None}
 
 
 def normal_of(node: Node) -> float:
@@ -177,7 +176,7 @@ def normal_of(node: Node) -> float:
         return YOUNG
     if k + 0.5 > reference.HIGHEST * (n + 1.0):
         return SATURATED
-    return node.reference if node.cusum > SUSPICIOUS else reference.learned(k, n)
+    return node.reference if node.cusum > SUSPICIOUS else reference.learned(k - node.late_k, n - node.late_n)
 
 
 def block_of(key: Key) -> int:
@@ -193,8 +192,18 @@ def bets_of(node: Node, normal: float) -> Bets:
 def learn(node: Node, y: float) -> None:
     """Count one observation into the reference, unless that is frozen."""
     if node.firing is None:
+        count(node, y)
+
+
+def count(node: Node, y: float) -> None:
+    """Count one observation among the newest, which are part of the reference when their block is full."""
+    node.n += 1.0
+    late = node.late_n = node.late_n + 1.0
+    if y:
         node.k += y
-        node.n += 1.0
+        node.late_k += y
+    if late >= reference.LATE_RUNS and reference.is_full(late, node.n):
+        node.late_k = node.late_n = 0.0
 
 
 def drip(node: Node, now: float, rate: float, end: float) -> float:
@@ -214,9 +223,7 @@ def drip(node: Node, now: float, rate: float, end: float) -> float:
 
 
 def step(node: Node, values: Sequence[float], weights: Sequence[float], flowed: float) -> float:
-    """One observation by `detectors.recursion`, term by term; the sum of R, which is a page from `PAGE` on.
-
-    The evidence is left to be read.
+    """One observation by `detectors.recursion`, term by term; the sum of R, left to be read, is a page from `PAGE` on.
 
     What a deploy prepaid has an account of its own beside the drip. The recursion is linear, so both together are one.
     """
@@ -298,16 +305,16 @@ def sharpen(node: Node) -> None:
 
 def silence_evidence(node: Node) -> None:
     """Lose the evidence gathered so far: costs power, never validity."""
-    node.evidence = NO_EVIDENCE
-    node.deploy = ()
+    spend(node)
     _restart(node, node.last)
 
 
 def unlearn(node: Node, bad: float, n: float) -> None:
-    """The fault's own runs leave the reference: what is normal is what was before it."""
+    """The fault's own runs leave the reference: what is normal is all that was before it."""
     if node.n > n:
         node.n -= n
         node.k = min(max(node.k - bad, 0.0), node.n)
+        node.late_k = node.late_n = 0.0
 
 
 def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key, runs: float) -> Firing:
@@ -320,8 +327,7 @@ def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key, run
         node.since_n, node.since_bad, others=max(runs - node.runs_before - node.since_n, 0.0),
         said_n=node.since_n, said_at=now, mode=mode, watched=watched, deploy_share=deploy_share(node),
     )  # fmt: skip
-    node.evidence = NO_EVIDENCE
-    node.deploy = ()
+    spend(node)
     return node.firing
 
 
@@ -365,15 +371,13 @@ def has_news(firing: Firing, now: float) -> bool:
 
 def end(node: Node, now: float) -> None:
     """Close the episode; the reference is kept."""
-    node.firing = None
-    node.last = now
-    node.pending = 0.0
+    node.firing, node.last, node.pending = None, now, 0.0
     silence_evidence(node)
 
 
 def relearn(node: Node, bad: float, n: float) -> None:
     """What is normal is now what was seen in these runs; a declared reference stays."""
-    node.k, node.n = min(bad, n), n
+    node.k, node.n, node.late_k, node.late_n = min(bad, n), n, 0.0, 0.0
 
 
 def _restart(node: Node, now: float) -> None:
