@@ -5,9 +5,10 @@ Valid for every conditional mean at or below `m`, without independence (T5). Two
 - `odds`: outcomes 0 or 1. Odds ratios 1.6, 2.5, 4, 8: q = odds(m) * r as a probability, L = q/m or (1-q)/(1-m).
 - `bounded`: shares of a run. Slopes 1, 2.5, 5, 9, each at most 0.99/m.
 
-Two longer bets (odds ratios 32 and 128; slopes 9 (0.11/m)^(1/2) and 9 (0.11/m)^(3/4)) get half of the weight where the
-null mean is small, below 1.25 %, and none elsewhere: a tool that failed in 0.3 % of its calls and now in a quarter, one
-call a run, is found after 16 runs; with slopes up to 9 alone it took 25. They go on betting where they get no weight.
+Two longer bets (odds ratios 32 and 128; slopes 9 (0.11/m)^(1/2) and 9 (0.11/m)^(3/4)) get three quarters of the weight
+where the null mean is small, below 1.25 %, and none elsewhere: a tool that failed in 0.3 % of its calls and now in a
+quarter, one call a run, is found when its fourth call fails, after 14 runs; with slopes up to 9 alone it took 25. From
+0.3 to 1 % takes a twentieth longer for it. They go on betting where they get no weight.
 So slope * m never falls as m rises: where failures close before successes and are bet against an earlier, smaller mean,
 the bets are still fair.
 """
@@ -29,7 +30,7 @@ _SLOPES = (1.0, 2.5, 5.0, 9.0)
 _SMALL = 0.0125
 """Null means below this have the longer bets: references up to 1 % with the default tolerance."""
 _EQUAL = (0.25, 0.25, 0.25, 0.25, 0.0, 0.0)
-_SMALL_WEIGHTS = (0.1, 0.1, 0.15, 0.15, 0.35, 0.15)
+_SMALL_WEIGHTS = (0.03, 0.04, 0.08, 0.1, 0.5, 0.25)
 LONG_WEIGHTS = (0.225, 0.225, 0.225, 0.225, 0.05, 0.05)
 """Weights of parents, whose children may have any reference."""
 
