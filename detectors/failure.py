@@ -5,9 +5,10 @@ Valid for every conditional mean at or below `m`, without independence (T5). Two
 - `odds`: outcomes 0 or 1. Odds ratios 1.6, 2.5, 4, 8: q = odds(m) * r as a probability, L = q/m or (1-q)/(1-m).
 - `bounded`: shares of a run. Slopes 1, 2.5, 5, 9, each at most 0.99/m.
 
-Two longer bets (odds ratios 32 and 128; slopes 9 (0.11/m)^(1/2) and 9 (0.11/m)^(3/4)) get half of the weight where the
-null mean is small, below 1.25 %, and none elsewhere: a tool that failed in 0.3 % of its calls and now in a quarter, one
-call a run, is found after 16 runs; with slopes up to 9 alone it took 25. They go on betting where they get no weight.
+Two longer bets (odds ratios 32 and 128; slopes 9 (0.11/m)^(1/2) and 9 (0.11/m)^(3/4)) get three quarters of the weight
+where the null mean is small, below 1.25 %, and none elsewhere: a tool that failed in 0.3 % of its calls and now in a
+quarter, one call a run, is found when its fourth call fails, after 14 runs; with slopes up to 9 alone it took 25. From
+0.3 to 1 % takes a twentieth longer for it. They go on betting where they get no weight.
 So slope * m never falls as m rises: where failures close before successes and are bet against an earlier, smaller mean,
 the bets are still fair.
 """
@@ -61,7 +62,7 @@ class Weights:
 class Bets:
     """The slope of each bet, `s0` … `s5`, against the null mean `mean`, and their weights.
 
-    A plain class of floats, so that it compiles to a C struct. Nothing changes one that was made.
+    A plain class of floats, so that it compiles to a C struct. Nothing but its memory of the logs changes one that was made.
     """
 
     def __init__(
@@ -70,6 +71,9 @@ class Bets:
         self.mean = mean
         self.s0, self.s1, self.s2, self.s3, self.s4, self.s5 = s0, s1, s2, s3, s4, s5
         self.parts = parts
+        self.logged = False
+        """Whether the logs of a good run, `g0` …, were worked out (`detectors.recursion.fixed_log`)."""
+        self.g0, self.g1, self.g2, self.g3, self.g4, self.g5 = 0, 0, 0, 0, 0, 0
 
     @property
     def slopes(self) -> tuple[float, ...]:
@@ -91,7 +95,7 @@ class Bets:
 
 
 EQUAL = Weights(0.25, 0.25, 0.25, 0.25, 0.0, 0.0)
-SMALL_WEIGHTS = Weights(0.1, 0.1, 0.15, 0.15, 0.35, 0.15)
+SMALL_WEIGHTS = Weights(0.03, 0.04, 0.08, 0.1, 0.5, 0.25)
 
 
 def bets(grid: Grid, mean: float) -> Bets:

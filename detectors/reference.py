@@ -2,6 +2,10 @@
 
 Learned: p = (k + 1/2) / (n + 1), clipped to [0.001, 0.9]; live after 200 runs or 20 failures. A budget is proved for
 declared references and calibrated, not proved, for learned ones.
+
+The latest runs, up to a fifth of all, wait in a block of their own and are not part of the reference until it is full:
+what a fault does to the reference would hide it. From 2 to 6 %, at one false alarm in 100,000 runs, the mean delay is
+1.18 times that of the optimal CUSUM, and was 1.32 with every run counted at once (`benchmarks/detection/delay.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +16,9 @@ LIVE_RUNS: Final = 200
 LIVE_FAILURES: Final = 20.0
 LOWEST: Final = 0.001
 HIGHEST: Final = 0.9
+LATE_PART: Final = 0.2
+"""The latest runs are counted once they are this part of all, and at least so many:"""
+LATE_RUNS: Final = 20.0
 INHERITED_RUNS: Final = 2_000.0
 """At most so many runs of its parent's experience a new leaf starts with."""
 
@@ -22,6 +29,11 @@ def learned(failures: float, runs: float) -> float:
     if rate < LOWEST:
         return LOWEST
     return rate if rate < HIGHEST else HIGHEST
+
+
+def is_full(late: float, runs: float) -> bool:
+    """Whether the block of the `late` newest of `runs` is full, and counts from now on."""
+    return late >= LATE_RUNS and late >= LATE_PART * runs
 
 
 def is_live(failures: float, runs: float) -> bool:

@@ -66,6 +66,8 @@ class Lanes:
         self.evidence = np.zeros((failure.SIZE, width))
         self.k = np.zeros(width)
         self.n = np.zeros(width)
+        self.late_k = np.zeros(width)
+        self.late_n = np.zeros(width)
         self.cusum = np.zeros(width)
         self.since_n = np.zeros(width)
         self.since_bad = np.zeros(width)
@@ -91,7 +93,7 @@ class Lanes:
         mean = odds_of(self.normal(), self.tolerance)
         slopes, weights = slopes_of(self.grid, mean)
         values = 1.0 + slopes * (y - mean)
-        self.k, self.n = k + y, n + 1.0
+        self._count(y)
         if self.tolerance >= node.COVERING:
             self._date(values[nodes.ONSET_BET], y, live)
         return values, weights, None if live.all() else live
@@ -107,12 +109,11 @@ class Lanes:
 
     def normal(self) -> Floats:
         """`Node.reference`: what is normal, suspicious stretches held back where a tolerance covers that."""
-        k, n = self.k, self.n
+        bad, n = self.late_k, self.late_n
         if self.tolerance >= node.COVERING:
-            held = (self.cusum > node.SUSPICIOUS) & (self.since_n <= node.HELD_BACK * n)
-            k = np.where(held, np.maximum(k - self.since_bad, 0.0), k)
-            n = np.where(held, n - self.since_n, n)
-        return np.clip((k + 0.5) / (n + 1.0), reference.LOWEST, reference.HIGHEST)
+            held = (self.cusum > node.SUSPICIOUS) & (n < self.since_n) & (self.since_n <= node.HELD_BACK * self.n)
+            bad, n = np.where(held, self.since_bad, bad), np.where(held, self.since_n, n)
+        return np.clip((self.k - bad + 0.5) / (self.n - n + 1.0), reference.LOWEST, reference.HIGHEST)
 
     def clear(self, lanes: Flags) -> None:
         """Evidence is zero again, as after a page."""
@@ -132,3 +133,10 @@ class Lanes:
         self.cusum = np.where(live, cusum, self.cusum)
         self.since_n = np.where(live, since_n, self.since_n)
         self.since_bad = np.where(live, since_bad, self.since_bad)
+
+    def _count(self, y: Floats) -> None:
+        """`nodes.count`."""
+        self.k, self.n = self.k + y, self.n + 1.0
+        late_k, late_n = self.late_k + y, self.late_n + 1.0
+        full = (late_n >= reference.LATE_RUNS) & (late_n >= reference.LATE_PART * self.n)
+        self.late_k, self.late_n = np.where(full, 0.0, late_k), np.where(full, 0.0, late_n)

@@ -49,6 +49,15 @@ class Sums:
         return (self.l0, self.l1, self.l2, self.l3, self.l4, self.l5)
 
 
+def _log(bets: Bets) -> None:
+    """Most runs are good, and their logs are the same as long as the reference is."""
+    gap = 0.0 - bets.mean
+    bets.g0, bets.g1 = recursion.fixed_log(1.0 + bets.s0 * gap), recursion.fixed_log(1.0 + bets.s1 * gap)
+    bets.g2, bets.g3 = recursion.fixed_log(1.0 + bets.s2 * gap), recursion.fixed_log(1.0 + bets.s3 * gap)
+    bets.g4, bets.g5 = recursion.fixed_log(1.0 + bets.s4 * gap), recursion.fixed_log(1.0 + bets.s5 * gap)
+    bets.logged = True
+
+
 def _by_name(item: tuple[str, Sums]) -> str:
     return item[0]
 
@@ -111,7 +120,16 @@ class Above:
         sums = self.sums.get(cell)
         if sums is None:
             sums = self.sums[cell] = Sums()
-        if bets is not None:
+        if bets is not None and y == 0.0:
+            if not bets.logged:
+                _log(bets)
+            sums.l0 += bets.g0
+            sums.l1 += bets.g1
+            sums.l2 += bets.g2
+            sums.l3 += bets.g3
+            sums.l4 += bets.g4
+            sums.l5 += bets.g5
+        elif bets is not None:
             gap = y - bets.mean
             sums.l0 += recursion.fixed_log(1.0 + bets.s0 * gap)
             sums.l1 += recursion.fixed_log(1.0 + bets.s1 * gap)

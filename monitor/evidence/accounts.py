@@ -1,13 +1,15 @@
 """An agent's part of the alert budget: what the ledger granted, and how the agent's nodes share it.
 
 A grant is for one owner and one agent and ends at a given time. Every kind of node (signal, and whether it is of one
-version) has a fixed part of it; within a kind the nodes share by `detectors.shares`. All of it is fixed before the
-observations that it is spent on, and together it never exceeds the grant.
+version) has a part of it; within a kind the nodes share by `detectors.shares`. What is reserved is lent while nobody
+needs it: the reserve of a kind to its nodes, until one comes in this epoch; most of the part of a kind without nodes to
+those that have some. All of it is fixed before the observations that it is spent on, and together it never exceeds the
+grant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from msgspec import Struct
@@ -24,6 +26,8 @@ HEAD_START: Final = 0.5
 before the observations that it is spent on, like any drip."""
 
 
+NODES_SHARE = sum(row.leaf_share + row.middle_share for row in FAILURE_SIGNALS.values()) + OBJECTIVE_SHARE
+"""Part of an agent's budget for all kinds of nodes."""
 LOOP_SHARE: Final = 0.01
 """Part of an agent's budget for loops inside runs."""
 FIRST_LOOP_MASS: Final = 1e-6
@@ -58,11 +62,21 @@ def empty() -> Account:
     return Account(0.0, 0.0, 0.0, {}, {})
 
 
-def newcomer(account: Account, key: Key) -> float:
-    """The share of a node that is seen for the first time."""
+def newcomer(account: Account, key: Key, mine: Callable[[], Iterable[Node]], now: float) -> float:
+    """The share of a node that is seen for the first time. The first of a kind takes back the reserve that was lent.
+
+    `mine` finds the nodes of the account; this one may be among them, it has no share yet.
+    """
     kind = _kind(key)
+    known = account.known.get(kind, 0)
     index = account.newcomers[kind] = account.newcomers.get(kind, 0) + 1
-    return _kind_share(key) * shares.newcomer_share(account.known.get(kind, 0), index)
+    if known and index == 1:
+        for node in mine():
+            if _kind(node.key) == kind:
+                nodes.settle(node, now, account.rate(node.mode), account.end)
+                node.share *= 1.0 - shares.RESERVE
+    part = _kind_share(key) * shares.newcomer_share(known, index)
+    return part if known or not account.known else part * shares.RESERVE
 
 
 def loop_mass(account: Account, calls_per_second: float) -> float:
@@ -91,19 +105,23 @@ def _flow_to_pool(account: Account, now: float) -> None:
 def renew(account: Account, grant: Grant, mine: Iterable[Node], now: float) -> None:
     """A new grant: what flowed so far is kept, and the nodes that are known by now share anew."""
     known: dict[str, int] = {}
+    parts: dict[str, float] = {}
     mine = list(mine)
     _flow_to_pool(account, now)
     for node in mine:
         nodes.settle(node, now, account.rate(node.mode), account.end)
         kind = _kind(node.key)
+        parts[kind] = _kind_share(node.key)
         known[kind] = known.get(kind, 0) + 1
+    used = sum(parts[kind] for kind in sorted(parts))  # in one order, whatever was restored first
+    lent = 1.0 + (1.0 - shares.RESERVE) * (NODES_SHARE - used) / used if used else 1.0
     first = account.end == 0.0
     part = 1.0 - HEAD_START if first else 1.0
     account.page_rate, account.notice_rate = grant.page_rate * part, grant.notice_rate * part
     account.end = grant.end
     account.known, account.newcomers = known, {}
     for node in mine:
-        node.share = _kind_share(node.key) * shares.known_share(known[_kind(node.key)])
+        node.share = _kind_share(node.key) * lent / known[_kind(node.key)]
         if first:
             whole = grant.page_rate if node.mode == "page" else grant.notice_rate
             node.pending += node.share * whole * HEAD_START * (grant.end - grant.start)

@@ -49,7 +49,7 @@ def normal_of(node: Node) -> float:
         return YOUNG
     if k + 0.5 > reference.HIGHEST * (n + 1.0):
         return SATURATED
-    return node.reference if node.cusum > SUSPICIOUS else reference.learned(k, n)
+    return node.reference if node.cusum > SUSPICIOUS else reference.learned(k - node.late_k, n - node.late_n)
 
 
 def block_of(key: Key) -> int:
@@ -65,8 +65,18 @@ def bets_of(node: Node, normal: float) -> Bets:
 def learn(node: Node, y: float) -> None:
     """Count one observation into the reference, unless that is frozen."""
     if node.firing is None:
+        count(node, y)
+
+
+def count(node: Node, y: float) -> None:
+    """Count one observation among the newest, which are part of the reference when their block is full."""
+    node.n += 1.0
+    late = node.late_n = node.late_n + 1.0
+    if y:
         node.k += y
-        node.n += 1.0
+        node.late_k += y
+    if late >= reference.LATE_RUNS and reference.is_full(late, node.n):
+        node.late_k = node.late_n = 0.0
 
 
 def drip(node: Node, now: float, rate: float, end: float) -> float:
@@ -172,16 +182,16 @@ def sharpen(node: Node) -> None:
 
 def silence_evidence(node: Node) -> None:
     """Lose the evidence gathered so far: costs power, never validity."""
-    node.evidence = NO_EVIDENCE
-    node.deploy = ()
+    spend(node)
     _restart(node, node.last)
 
 
 def unlearn(node: Node, bad: float, n: float) -> None:
-    """The fault's own runs leave the reference: what is normal is what was before it."""
+    """The fault's own runs leave the reference: what is normal is all that was before it."""
     if node.n > n:
         node.n -= n
         node.k = min(max(node.k - bad, 0.0), node.n)
+        node.late_k = node.late_n = 0.0
 
 
 def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key, runs: float) -> Firing:
@@ -194,8 +204,7 @@ def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key, run
         node.since_n, node.since_bad, others=max(runs - node.runs_before - node.since_n, 0.0),
         said_n=node.since_n, said_at=now, mode=mode, watched=watched, deploy_share=deploy_share(node),
     )  # fmt: skip
-    node.evidence = NO_EVIDENCE
-    node.deploy = ()
+    spend(node)
     return node.firing
 
 
@@ -239,15 +248,13 @@ def has_news(firing: Firing, now: float) -> bool:
 
 def end(node: Node, now: float) -> None:
     """Close the episode; the reference is kept."""
-    node.firing = None
-    node.last = now
-    node.pending = 0.0
+    node.firing, node.last, node.pending = None, now, 0.0
     silence_evidence(node)
 
 
 def relearn(node: Node, bad: float, n: float) -> None:
     """What is normal is now what was seen in these runs; a declared reference stays."""
-    node.k, node.n = min(bad, n), n
+    node.k, node.n, node.late_k, node.late_n = min(bad, n), n, 0.0, 0.0
 
 
 def _restart(node: Node, now: float) -> None:

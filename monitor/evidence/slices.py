@@ -245,9 +245,7 @@ class Slices:
                 nodes.date(node, value, y, mean, run.run, error, now, runs)
                 if node.cusum > SUSPICIOUS:
                     self._count_parts(node, run, y)
-            if y:
-                node.k += y
-            node.n += 1.0
+            nodes.count(node, y)
         found.append((pair, y, bets, normal, False))
         return False
 

@@ -95,6 +95,9 @@ class NodeState(Struct, array_like=True, gc=False):
     """Prepaid by a deploy and not yet used."""
     counts: dict[str, list[float]] = {}
     """Narrower slices, counted while a stretch looks like a fault (`monitor.evidence.within.hitters`)."""
+    late_k: float = 0.0
+    late_n: float = 0.0
+    """The newest of `k` and `n`, not yet part of the reference."""
 
 
 class Seen(Struct, array_like=True, frozen=True, order=True, gc=False):

@@ -19,12 +19,17 @@ _runs = msgspec.msgpack.Decoder(list[RunState])
 
 def nodes_to_bytes(nodes: Iterable[Node]) -> bytes:
     """Nodes as they are written."""
-    return _encoder.encode([NodeState(*[getattr(node, name) for name in _NODE]) for node in nodes])
+    return _encoder.encode([state_of_node(node) for node in nodes])
 
 
 def nodes_from_bytes(raw: bytes) -> list[Node]:
     """The nodes that were written. Raises `msgspec.DecodeError`."""
     return [Node(*[getattr(state, name) for name in _NODE]) for state in _nodes.decode(raw)]
+
+
+def state_of_node(node: Node) -> NodeState:
+    """A node as it is written."""
+    return NodeState(*[getattr(node, name) for name in _NODE])
 
 
 def runs_to_bytes(runs: Iterable[Run]) -> bytes:

@@ -17,6 +17,7 @@ from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
 from schemas.records import Cover, EvidenceBatch, Pooled, Ruling, Tick
+from tests.doubles.nodes import nodes_of
 
 START = 1_800_000_000
 OFF = {name: {"mode": "off"} for name in ("agent.traffic", *DRIFT_SIGNALS)}
@@ -109,7 +110,7 @@ def test_cuts_and_restarts_change_nothing(seed: int, cuts: int) -> None:
     assert other.aggregator.budgets() == whole.aggregator.budgets()
     assert other.partition.covers.known == whole.partition.covers.known
     for name, agent in whole.partition.agents.items():
-        assert other.partition.agents[name].slices.nodes == agent.slices.nodes
+        assert nodes_of(other.partition.agents[name].slices) == nodes_of(agent.slices)
         assert other.partition.agents[name].slices.above.pooled == agent.slices.above.pooled
 
 

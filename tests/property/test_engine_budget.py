@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,9 @@ from monitor.signals import (
     DRIFT_SHARE,
     FAILURE_SIGNALS,
     OBJECTIVE_SHARE,
+    RUN_FAILED,
+    RUN_HUNG,
+    TOOL_FAILED,
     TRAFFIC_SHARE,
 )
 from schemas.config import Config
@@ -95,7 +99,7 @@ def test_nodes_of_an_account_never_drip_more_than_was_granted(pattern: list[tupl
     for what, first, second in pattern:
         if what == "node":
             key = (str(first), "v1" if second else None, f"t{len(known)}" if first == "tool.failed" else None)
-            share = accounts.newcomer(account, key)
+            share = accounts.newcomer(account, key, lambda: known, now)
             known.append(Node(key[0], key[1], key[2], "a", (0.0,) * 6, now, share=share))
         elif what == "wait":
             assert isinstance(first, float)
@@ -115,6 +119,7 @@ def test_nodes_of_an_account_never_drip_more_than_was_granted(pattern: list[tupl
             assert flowed >= 0.0
             dripped += flowed
     dripped += sum(nodes.drip(node, now, account.rate(node.mode), account.end) for node in known)
+    assert sum(node.share for node in known) <= accounts.NODES_SHARE * ROUNDING
     # a head start is given at once; it is part of what the first grant holds until its end
     assert dripped <= (granted + rate * max(until - now, 0.0)) * (1.0 - TRAFFIC_SHARE) * ROUNDING
     if not granted and not rate:
@@ -127,10 +132,46 @@ def test_the_parts_of_a_grant_are_one() -> None:
     assert abs(nodes_share + others - 1.0) < 1e-12
 
 
+def test_what_is_reserved_is_lent_until_somebody_needs_it() -> None:
+    def shares() -> list[float]:
+        return [round(node.share / accounts.NODES_SHARE, 4) for node in known]
+
+    def come(*key: str | None) -> None:
+        signal, version, tool = key
+        assert signal is not None
+        share = accounts.newcomer(account, (signal, version, tool), lambda: known, START + 10.0)
+        known.append(Node(signal, version, tool, "a", (0.0,) * 6, START + 10.0, share=share))
+
+    account, known = accounts.empty(), list[Node]()
+    accounts.renew(account, Grant("a", "x", START - 1.0, START, 1.0, 1.0), known, START)
+    come("tool.failed", None, "t")
+    come("run.failed", None, None)
+    accounts.renew(account, Grant("a", "x", START, START + 60.0, 1.0, 1.0), known, START)
+    tool, run = TOOL_FAILED.middle_share, RUN_FAILED.middle_share
+    lent = 1.0 + 0.85 * (accounts.NODES_SHARE - tool - run) / (tool + run)
+    assert [node.share for node in known] == [pytest.approx(tool * lent), pytest.approx(run * lent)]
+    before, dripped = shares(), nodes.drip(known[0], START + 5.0, 1.0, START + 60.0)
+    come("tool.failed", None, "u")
+    assert shares()[0] == pytest.approx(0.85 * before[0], rel=1e-3), "the first of its kind takes the reserve back"
+    assert known[2].share == pytest.approx(tool * 0.15 / 2.0)
+    come("tool.failed", None, "v")
+    assert shares()[0] == pytest.approx(0.85 * before[0], rel=1e-3), "the others share it"
+    come("run.hung", None, None)
+    assert shares()[1] == before[1], "a kind of its own has its own reserve"
+    assert known[4].share == pytest.approx(RUN_HUNG.middle_share * 0.15 / 2.0)
+    assert nodes.drip(known[0], START + 10.0, 1.0, START + 60.0) == pytest.approx(dripped), "what flowed is kept"
+
+
 def test_a_node_without_a_grant_drips_nothing() -> None:
     account = accounts.empty()
     node = Node(
-        "run.failed", None, None, "a", (0.0,) * 6, START, share=accounts.newcomer(account, ("run.failed", None, None))
+        "run.failed",
+        None,
+        None,
+        "a",
+        (0.0,) * 6,
+        START,
+        share=accounts.newcomer(account, ("run.failed", None, None), list, START),
     )
     assert nodes.drip(node, START + 1e6, account.rate("page"), account.end) == 0.0
     accounts.renew(account, Grant("a", "x", START + 1e6, START + 1e6 + 10.0, 1.0, 1.0), [node], START + 1e6)

@@ -15,6 +15,7 @@ from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
 from schemas.records import Ack, Cover, EvidenceBatch, Tick
+from tests.doubles.nodes import nodes_of
 
 START = 1_700_000_000
 Item = tuple[int, Record]
@@ -193,7 +194,10 @@ def _inside(engine: Engine) -> object:
     for name, agent in sorted(engine.partition.agents.items()):
         slices = agent.slices
         found += [name, agent.offset, agent.wake, agent.runs, agent.failed, agent.hung, agent.silent, agent.traffic]
-        found += [sorted(slices.nodes.items(), key=str), sorted(slices.accounts.items())]
+        found += [
+            sorted(nodes_of(slices).items(), key=str),
+            sorted(slices.accounts.items()),
+        ]
         found += [sorted(slices.above.saved().items()), slices.order.saved()]
         found += [slices.table.deploys, sorted(slices.judged.items()), sorted(slices.facts.groups.items())]
         found += [slices.facts.begun, agent.calls, agent.tracker.loop_mass]
@@ -286,7 +290,7 @@ def test_a_torn_write_is_an_old_state_and_says_the_same_again(fleet: Fleet, rng:
                 assert one in found
         assert set(found) <= set(said[offset])
     for name, agent in whole.agents.items():
-        assert again.agents[name].slices.nodes == agent.slices.nodes
+        assert nodes_of(again.agents[name].slices) == nodes_of(agent.slices)
         assert again.agents[name].traffic == agent.traffic
 
 

@@ -64,6 +64,8 @@ class Node:
         deploy: tuple[float, ...] = (),
         prepaid: float = 0.0,
         counts: dict[str, list[float]] | None = None,
+        late_k: float = 0.0,
+        late_n: float = 0.0,
     ) -> None:
         self.signal = signal
         self.version = version
@@ -99,6 +101,8 @@ class Node:
         self.deploy = deploy
         self.prepaid = prepaid
         self.counts: dict[str, list[float]] = {} if counts is None else counts
+        self.late_k = late_k
+        self.late_n = late_n
 
     @property
     def evidence(self) -> tuple[float, ...]:
@@ -127,23 +131,19 @@ class Node:
 
     @property
     def reference(self) -> float:
-        """What is normal, from what came before: a share of one.
+        """What is normal, from what came before the newest runs: a share of one.
 
-        Runs of a stretch that looks like a fault are held back, or the fault would become normal before it is found.
-        That makes the reference a little too low, which only a tolerance covers: without one, all runs count.
+        All runs of a stretch that looks like a fault are held back as well, or a slow fault would become normal.
+        That makes the reference a little too low, which only a tolerance covers: without one, only the newest are.
         """
         if self.declared is not None:
             return self.declared
-        k, n = self.k, self.n
-        if self.cusum > SUSPICIOUS and self.tolerance >= COVERING and self.since_n <= HELD_BACK * n:
-            k, n = max(k - self.since_bad, 0.0), n - self.since_n
-        return reference.learned(k, n)
+        bad, n = self.late_k, self.late_n
+        if self.cusum > SUSPICIOUS and self.tolerance >= COVERING and n < self.since_n <= HELD_BACK * self.n:
+            bad, n = self.since_bad, self.since_n
+        return reference.learned(self.k - bad, self.n - n)
 
     def labels(self) -> dict[str, str]:
         """Version and tool, where the node is of one."""
-        found = {}
-        if self.version is not None:
-            found["version"] = self.version
-        if self.tool is not None:
-            found["tool"] = self.tool
-        return found
+        named = (("version", self.version), ("tool", self.tool))
+        return {name: value for name, value in named if value is not None}

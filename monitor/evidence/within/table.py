@@ -67,7 +67,7 @@ class Table:
         self.nodes[key] = self.blocks[block][key] = node
         self.touched.add(block)
         self._configure(node)
-        node.share = accounts.newcomer(self.account(node.owner), key)
+        node.share = accounts.newcomer(self.account(node.owner), key, lambda: self.of_owner(node.owner), now)
         parent = self.nodes.get((signal, None, tool)) if version is not None else None
         if parent is not None and parent.live:
             node.k, node.n = reference.inherited(parent.k, parent.n)
