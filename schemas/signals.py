@@ -45,6 +45,7 @@ PUBLIC_SIGNALS = (
     PublicSignal("agent.guardrail", "share", watched=True),
     PublicSignal("retrieval.empty", "share", watched=True),
     PublicSignal("retrieval.top_score", "number", watched=True),
+    PublicSignal("retrieval.repeated", "share", watched=True),
     PublicSignal("contract.violated", "share", watched=True),
     PublicSignal("run.rejected", "share", watched=True),
     PublicSignal("user.unhappy", "share", watched=True),

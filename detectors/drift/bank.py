@@ -51,7 +51,7 @@ class Bank:
         """Runs observed."""
         self.numbers: NumberChannels | None = None
         """Made when the first number goes live: before that it would be empty tables."""
-        self.shares = ShareChannels([(i, plan.channels[i].kind, plan.tolerances[i]) for i in plan.others])
+        self.shares = ShareChannels([(i, plan.channels[i], plan.tolerances[i]) for i in plan.others])
         self.learners = {i: learning.Numbers(array("f")) for i in range(len(plan.numbers))}
         """Of numbers that are not live, or fire; by their place among the numbers."""
         self.accounts = Accounts(plan)

@@ -18,12 +18,16 @@ Value = float | int | str | dict[str, float] | None
 
 
 class Channel(Struct, frozen=True):
-    """One thing read from each run. `label` is what people call it; the name if empty."""
+    """One thing read from each run. `label` is what people call it; the name if empty.
+
+    `harmless`, of a rate: up to it no level is a change, and a fall never is; 0: every level may be.
+    """
 
     name: str
     signal: str
     kind: Kind
     label: str = ""
+    harmless: float = 0.0
 
 
 class Signal(Struct, frozen=True):

@@ -23,6 +23,7 @@ _SHARES: dict[str, str] = {
     "agent.escalation": "{after} of runs are escalated",
     "agent.guardrail": "{after} of runs meet a guardrail",
     "retrieval.empty": "{after} of retrievals find nothing",
+    "retrieval.repeated": "{after} of runs get the same document",
     "contract.violated": "{after} of runs break the contract",
     "user.unhappy": "{after} of runs make users unhappy",
 }
@@ -42,6 +43,7 @@ _DRIFT: dict[str, tuple[str, str, str]] = {
         "fewer retrievals find nothing",
         "every retrieval finds something",
     ),
+    "retrieval.repeated": ("searches find the same again and again",) * 3,
 }
 """Signal → what is said before the detail where it rose, fell, or fell to nothing. Others are said by name."""
 _FACTS = {"contract.violated": "breaks its contract", "run.loop": "loops"}

@@ -8,6 +8,7 @@ channel that never says anything stays silent.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import NamedTuple
@@ -30,12 +31,24 @@ NO_TOOL = "no tool"
 NONE_GIVEN = "none given"
 
 
+SOURCES = 8
+"""Sources of which the latest documents are remembered. More: the one not searched for longest is forgotten."""
+DOCUMENTS = 32
+"""Best documents remembered of each source, to tell the one that is given most."""
+FEW = 8
+"""A source with fewer documents than this has none that is given most."""
+HARMLESS = 0.6
+"""Part of the runs that may get the same document without a word: one hot topic, one page that answers most."""
+
+
 class Memory(Struct, array_like=True):
     """What an agent's channels remember between runs."""
 
     outputs: list[int] = []
     """Hashes of the latest outputs, the newest last."""
     tools: dict[str, Interface] = {}
+    documents: dict[str, list[int]] = {}
+    """Source → hashes of the best documents of its latest runs, the newest last."""
 
 
 class Reading(NamedTuple):
@@ -49,13 +62,15 @@ class Reading(NamedTuple):
     """Whether a tool had a field that is new, or was without one that it always had."""
     unusual: float | None
     """How unlike the usual runs it is as a whole, where somebody asked for that."""
+    same: float | None = None
+    """Part of the sources that it searched whose best document was the one that they give most of late."""
 
 
 class Row(NamedTuple):
     """A channel: where it belongs, how it is read, and how its level is said.
 
     `words` holds `{}` for the level and, where `kind` is a category, `{word}` for the category. `unit`: of the level;
-    of the median where `kind` is a number.
+    of the median where `kind` is a number. `harmless`: as in `detectors.drift.Channel`.
     """
 
     signal: str
@@ -64,6 +79,7 @@ class Row(NamedTuple):
     read: Callable[[Reading], Value]
     words: str
     unit: Unit = "share"
+    harmless: float = 0.0
 
 
 def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Reading:
@@ -88,7 +104,24 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
             if seen is not None:
                 young = bool(seen.young) or bool(young)
                 missing = bool(seen.missing) or bool(missing)
-    return Reading(closed, repeated, young, missing, unusual)
+    same = _same(memory.documents, work.documents) if work.documents else None
+    return Reading(closed, repeated, young, missing, unusual, same)
+
+
+def _same(latest: dict[str, list[int]], documents: Mapping[str, int]) -> float | None:
+    """`Reading.same`; the documents are remembered (in place)."""
+    known = hits = 0
+    for source, document in documents.items():
+        before = latest.pop(source, [])
+        if len(before) >= FEW:
+            known += 1
+            hits += document == Counter(before).most_common(1)[0][0]
+        before.append(document)
+        del before[:-DOCUMENTS]
+        latest[source] = before  # the order of a dict is that of the latest search
+        if len(latest) > SOURCES:
+            del latest[next(iter(latest))]
+    return hits / known if known else None
 
 
 # -- rows
@@ -237,6 +270,8 @@ ROWS: tuple[Row, ...] = (
     Row("retrieval.empty", "empty", "rate", _empty, "{} of retrievals"),
     Row("retrieval.top_score", "top score", "number", lambda r: r.closed.work.top_score, _MEDIAN, "count"),
     Row("run.anomaly", "anomaly", "number", lambda r: r.unusual, _MEDIAN, "count"),
+    Row("retrieval.repeated", "same document", "rate", lambda r: r.same, "the same best document in {} of runs",
+        "share", HARMLESS),
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""
 ROW_OF = {row.name: row for row in ROWS}

@@ -35,6 +35,7 @@ class _Core(Struct, array_like=True):
     profile: Saved
     outputs: list[int]
     episodes: list[Episode]
+    documents: dict[str, list[int]] = {}
 
 
 class Drift:
@@ -50,7 +51,7 @@ class Drift:
         count: Callable[[str], None],
     ) -> None:
         self.plans = plans
-        self.memory = Memory([], {})
+        self.memory = Memory([], {}, {})
         self.profile = Profile(plans.plan, count)
         self.episodes = Episodes(agent, owner, plans.settings, self.profile, self.memory, emit, identify)
         self.unusual = Unusual() if plans.unusual else None
@@ -109,7 +110,7 @@ class Drift:
         if not self._touched:
             return {}
         saved, changed = self.profile.save()
-        core = _Core(saved, self.memory.outputs, self.episodes.open)
+        core = _Core(saved, self.memory.outputs, self.episodes.open, self.memory.documents)
         blocks: dict[str, bytes | None] = {f"{PREFIX}{name}": raw for name, raw in changed.items()}
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
         if self._tools_touched:
@@ -126,6 +127,7 @@ class Drift:
             return
         core = msgspec.msgpack.decode(found["core"], type=_Core)
         self.memory.outputs[:] = core.outputs
+        self.memory.documents.update(core.documents)
         if "tools" in found:
             self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
         self.profile.load(core.profile, found)

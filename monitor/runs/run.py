@@ -77,6 +77,9 @@ class Work(Struct, omit_defaults=True, gc=False):
     score_sum: float = 0.0
     """Sum of `top_score` over `scored` retrievals."""
 
+    documents: dict[str, int] = {}
+    """Source → a hash of the best document of the run's first search there that told one."""
+
     path: list[str] = []
     """The first tools called, in order."""
     argument_fields: dict[str, list[str]] = {}

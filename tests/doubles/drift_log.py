@@ -36,6 +36,7 @@ class Work:
     guardrail: str | None = None
     hits: int | None = None
     top_score: float | None = None
+    document: str | None = None
 
     def changed(self, **changes: Any) -> Work:
         """The same with something else."""
@@ -69,6 +70,7 @@ def healthy(rng: random.Random) -> Work:
         guardrail="blocked" if rng.random() < 0.1 else "allowed",
         hits=0 if rng.random() < 0.1 else 5,
         top_score=round(rng.uniform(0.6, 0.9), 3),
+        document=f"d{order % 97}",
     )
 
 
@@ -98,7 +100,8 @@ def _events(work: Work, agent: str, run: str, at: float) -> list[Event]:
         cost_usd=work.cost_usd,
     )  # fmt: skip
     if work.hits is not None:
-        add("retrieval", source="docs", hits=work.hits, top_score=work.top_score if work.hits else None)
+        told = {"top_score": work.top_score, "document": work.document} if work.hits else {}
+        add("retrieval", source="docs", hits=work.hits, **told)
     if work.guardrail is not None:
         add("guardrail", name="policy", action=work.guardrail)
     for number, (tool, arguments, result) in enumerate(work.tools):

@@ -101,6 +101,16 @@ ADDED: list[tuple[str, list[Step], dict[str, Any]]] = [
         [("retrieval", {"hits": 0}), ("retrieval", {"hits": 2, "top_score": 0.5}), ("retrieval", {"top_score": 0.7})],
         {"retrievals": 3, "empty_retrievals": 1, "top_score": 0.6},
     ),
+    (
+        "of each source the best document of the first search that told one",
+        [
+            ("retrieval", {"source": "faq", "hits": 0}),
+            ("retrieval", {"source": "faq", "hits": 2, "document": "d1"}),
+            ("retrieval", {"source": "faq", "hits": 2, "document": "d2"}),
+            ("retrieval", {"document": "d2"}),
+        ],
+        {"documents": {"faq": text_hash(b"d1"), "": text_hash(b"d2")}},
+    ),
     ("a score that nobody tells", [("retrieval", {"hits": 2})], {"top_score": None}),
     (
         "tool calls since the last words, and the most of them",

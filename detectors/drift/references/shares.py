@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from detectors.drift.bets import odds
 from detectors.drift.bets.odds import BETS
-from detectors.drift.channels import Kind, Value
+from detectors.drift.channels import Channel, Kind, Value
 from detectors.drift.references import learning
 from detectors.drift.references.learning import KNOWN, LONGEST, NAMED
 from detectors.drift.references.numbers import HALVED_AT, NONE, WINDOW
@@ -57,12 +57,17 @@ class ShareChannel(Struct):
 class ShareChannels:
     """Channels of the kinds category, share and rate. `evidence` arrays of the bank follow `moved` after a freeze."""
 
-    __slots__ = ("_column", "_learning", "_y", "channels", "counts", "learners", "readers", "scales", "size", "slopes")
+    __slots__ = (
+        "_column", "_harmless", "_learning", "_y", "channels", "counts", "learners", "readers", "scales", "size",
+        "slopes",
+    )  # fmt: skip
 
-    def __init__(self, kinds: Sequence[tuple[int, Kind, float]]) -> None:
+    def __init__(self, channels: Sequence[tuple[int, Channel, float]]) -> None:
+        """Of each channel its position in the plan and its tolerance."""
         self.channels = [
-            ShareChannel(position, kind, tolerance, learning.Shares({})) for position, kind, tolerance in kinds
+            ShareChannel(position, one.kind, tolerance, learning.Shares({})) for position, one, tolerance in channels
         ]
+        self._harmless = {position: one.harmless for position, one, _ in channels if one.harmless}
         self.size = 0
         """Cells of all channels."""
         self.counts = np.zeros(0)
@@ -315,8 +320,9 @@ class ShareChannels:
         channel.live, channel.learner = True, None
         self.learn(channel, True)
         self.note()
+        harmless = self._harmless.get(channel.position, 0.0)
         for cell in range(cells):
-            slopes, scales = odds.bets(self.probability(channel, cell), n + 1.0, channel.tolerance)
+            slopes, scales = odds.bets(self.probability(channel, cell), n + 1.0, channel.tolerance, harmless)
             self.slopes[channel.start + cell] = slopes
             self.scales[channel.start + cell] = scales
         return moved

@@ -17,7 +17,7 @@ TOLERANCE = 1.5
 TIMED = frozenset(("run.duration_seconds", "run.steps", "run.tokens", "run.cost_usd", "run.retries"))
 """Signals that hang on how long runs take: of a new version the quick ones end first."""
 
-CHANNELS: tuple[Channel, ...] = tuple(Channel(row.name, row.signal, row.kind) for row in ROWS)
+CHANNELS: tuple[Channel, ...] = tuple(Channel(row.name, row.signal, row.kind, harmless=row.harmless) for row in ROWS)
 POSITIONS = {channel.name: i for i, channel in enumerate(CHANNELS)}
 TIMED_POSITIONS = tuple(i for i, row in enumerate(ROWS) if row.signal in TIMED)
 
