@@ -9,6 +9,7 @@ import pytest
 
 from monitor.runs import SPENT, Closed, Run, RunTracker
 from monitor.runs import work as adding
+from schemas.derive import text_hash
 from schemas.event import Event, raw
 
 NOW = 1_000_000.0
