@@ -254,6 +254,9 @@ class Profile:
         else:
             if forebear is not None:
                 bank.inherit(forebear)
+                for other, slot in self.slots.items():
+                    if self.banks[other] is forebear:
+                        slot.saved = -1  # giving counts what waited, which the runs alone would not do again
             self.newcomers += 1
             share = (_VERSIONS_PART if self.known else _NEWCOMERS_PART) * shares.newcomer_share(
                 self.known, self.newcomers
