@@ -139,8 +139,7 @@ def headline(finding: Finding) -> str:
         return f"{who}: {_FACTS[finding.signal]} in {counted}: {finding.detail}"
     if finding.detail:
         tool = "" if finding.signal == "run.tool_mix" else tool
-        beside = f" (also: {', '.join(finding.corroborated)})" if finding.corroborated else ""
-        return f"{who}: {tool}{_drift_words(finding)}: {finding.detail}{beside}"
+        return f"{who}: {tool}{_drift_words(finding)}: {finding.detail}{_beside(finding)}"
     if finding.signal in _RATES:
         what = "no runs any more" if finding.after == 0.0 else f"runs at {after}"
     elif finding.signal in _SHARES:
@@ -150,7 +149,7 @@ def headline(finding: Finding) -> str:
     else:
         what = f"{finding.signal} {'rose' if finding.direction == 'up' else 'fell'} to {after}"
     was = "declared normal" if finding.reference == "declared" else "was"
-    return f"{who}: {tool}{what}, {was} {before}"
+    return f"{who}: {tool}{what}, {was} {before}{_beside(finding)}"
 
 
 def recovered(finding: Finding, recovery: Finding) -> bool:
@@ -173,6 +172,10 @@ def visible(finding: Finding) -> str:
     doublings = int(math.log2(finding.after_n)) if finding.after_n >= 1.0 else 0
     sides = (*sorted(finding.affected), "|", *sorted(finding.unaffected), "|", *sorted(finding.error_types))
     return "\n".join((headline(finding), str(doublings), finding.mode, finding.reason, *sides))
+
+
+def _beside(finding: Finding) -> str:
+    return f" (also: {', '.join(finding.corroborated)})" if finding.corroborated else ""
 
 
 def _drift_words(finding: Finding) -> str:
