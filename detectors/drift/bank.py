@@ -63,6 +63,7 @@ class Bank:
         """The latest runs, to show examples."""
         self.times = array("d", bytes(8 * WINDOW))
         self.gathering = Gathering()
+        self._go_live()
 
     # -- runs
 
@@ -136,7 +137,7 @@ class Bank:
                     self.numbers.inherit(at, other.numbers)
                     del self.learners[at]
         for mine, theirs in zip(self.shares.channels, other.shares.channels, strict=True):
-            if theirs.live and not mine.live:
+            if theirs.live and not (mine.live and mine.n):
                 moved = self.shares.inherit(mine, other.shares, theirs)
                 self._lay_out(moved)
         self._weigh()
@@ -374,10 +375,10 @@ class Bank:
                 self._count()
                 self.numbers.freeze(at, self.learners.pop(at).values)
                 changed = True
-        for channel in list(self.shares.learners):
-            if not channel.live and channel.learner is not None and channel.learner.n >= LIVE:
-                self._lay_out(self.shares.freeze(channel, channel.learner))
-                changed = True
+        for channel in self.shares.ripe():
+            assert channel.learner is not None
+            self._lay_out(self.shares.freeze(channel, channel.learner))
+            changed = True
         if changed:
             self._weigh()
 

@@ -20,7 +20,8 @@ Value = float | int | str | dict[str, float] | None
 class Channel(Struct, frozen=True):
     """One thing read from each run. `label` is what people call it; the name if empty.
 
-    `harmless`, of a rate: up to it no level is a change, and a fall never is; 0: every level may be.
+    Of a rate: `harmless`: up to it no level is a change, and a fall never is; 0: every level may be. `declared`: the
+    most that is normal, in place of what is learned; a fall is compared with what is learned still.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Channel(Struct, frozen=True):
     kind: Kind
     label: str = ""
     harmless: float = 0.0
+    declared: float | None = None
 
 
 class Signal(Struct, frozen=True):
@@ -73,6 +75,8 @@ class Change(Struct, array_like=True):
     """Nothing of the kind was seen while the reference was learned."""
     phrase: str = ""
     """For people, such as "first character: `{` in 2 % of runs, was 99 %"."""
+    declared: bool = False
+    """Whether `before` was declared."""
 
 
 class Crossing(Struct, array_like=True):

@@ -334,6 +334,7 @@ class Episodes:
                 before_bad=level.before * change.before_n if shares else 0.0,
                 after_bad=after * max(change.after_n, episode.n) if shares and not back else 0.0,
                 onset=episode.onset,
+                reference="declared" if change.declared else "learned",
                 runs=tuple(episode.runs),
                 affected=tuple(episode.affected),
                 unaffected=tuple(episode.unaffected),

@@ -84,7 +84,8 @@ def _of_shares(change: Change, words: str) -> Level:
         before, after = share_text(change.before, digits), share_text(change.after, digits)
         if before != after:
             break
-    return Level(change.before, change.after, "share", f"{words.format(after)}, was {before}")
+    was = "declared normal" if change.declared else "was"
+    return Level(change.before, change.after, "share", f"{words.format(after)}, {was} {before}")
 
 
 def _plain(word: str) -> str:

@@ -19,10 +19,11 @@ from detectors.drift.bets import odds
 from detectors.drift.bets.odds import BETS
 from detectors.drift.channels import Channel, Kind, Value
 from detectors.drift.references import learning
-from detectors.drift.references.learning import KNOWN, LONGEST, NAMED
+from detectors.drift.references.learning import KNOWN, LIVE, LONGEST, NAMED
 from detectors.drift.references.numbers import HALVED_AT, NONE, WINDOW
 
 Name = str | int
+_NO_LIMITS = Channel("", "", "rate")
 STEPS = 250.0
 """Steps in which parts of a run are remembered for dating; references count exactly."""
 
@@ -58,7 +59,7 @@ class ShareChannels:
     """Channels of the kinds category, share and rate. `evidence` arrays of the bank follow `moved` after a freeze."""
 
     __slots__ = (
-        "_column", "_harmless", "_learning", "_y", "channels", "counts", "learners", "readers", "scales", "size",
+        "_column", "_learning", "_limits", "_y", "channels", "counts", "learners", "readers", "scales", "size",
         "slopes",
     )  # fmt: skip
 
@@ -67,7 +68,7 @@ class ShareChannels:
         self.channels = [
             ShareChannel(position, one.kind, tolerance, learning.Shares({})) for position, one, tolerance in channels
         ]
-        self._harmless = {position: one.harmless for position, one, _ in channels if one.harmless}
+        self._limits = {position: one for position, one, _ in channels if one.harmless or one.declared is not None}
         self.size = 0
         """Cells of all channels."""
         self.counts = np.zeros(0)
@@ -106,6 +107,13 @@ class ShareChannels:
             for one in self.channels
             if one.live
         ]
+
+    def ripe(self) -> list[ShareChannel]:
+        """Those that have learned enough to be bet on: nothing, where the most that is normal is declared."""
+        return [
+            one for one in self.learners if not one.live and one.learner is not None
+            if one.learner.n >= LIVE or self._limits.get(one.position, _NO_LIMITS).declared is not None
+        ]  # fmt: skip
 
     def begin(self, channel: ShareChannel) -> None:
         """Start to collect what is there now, beside the frozen reference."""
@@ -309,7 +317,7 @@ class ShareChannels:
             channel.others = {name: sums[name] for name in ranked[NAMED:KNOWN]}
             met += sum(sums[name] for name in ranked[KNOWN:])
             counts = [*(sums[name] for name in top), sum(channel.others.values()), 0.0]
-        channel.n, channel.met, channel.due = n, met, 2.0 * n
+        channel.n, channel.met, channel.due = n, met, max(2.0 * n, LIVE)
         stays = cells == channel.cells and all(
             channel.names.get(name) == cell for name, cell in before[0].items() if cell < cells - 2
         )
@@ -320,9 +328,11 @@ class ShareChannels:
         channel.live, channel.learner = True, None
         self.learn(channel, True)
         self.note()
-        harmless = self._harmless.get(channel.position, 0.0)
+        limits = self._limits.get(channel.position, _NO_LIMITS)
         for cell in range(cells):
-            slopes, scales = odds.bets(self.probability(channel, cell), n + 1.0, channel.tolerance, harmless)
+            slopes, scales = odds.bets(
+                self.probability(channel, cell), n + 1.0, channel.tolerance, limits.harmless, limits.declared
+            )
             self.slopes[channel.start + cell] = slopes
             self.scales[channel.start + cell] = scales
         return moved
