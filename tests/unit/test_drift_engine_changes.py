@@ -214,6 +214,37 @@ def test_one_document_is_given_often_or_always(change: Change, told: bool, why: 
         assert "searches find the same again and again: the same best document in " in headline(found[0])
 
 
+ERRORS: list[tuple[float, float, float, bool, str]] = [
+    # how many runs fail; how many failures are a 401, before and after
+    (0.5, 0.02, 0.6, True, "a rare kind of error becomes the usual one, as many runs fail as before"),
+    (0.5, 0.02, 0.05, False, "a rare kind of error comes a little more often"),
+    (0.1, 0.02, 0.6, False, "sixty failures are too few to know what their kinds are"),
+]
+
+
+@pytest.mark.parametrize(("failing", "before", "after", "told", "why"), ERRORS, ids=[row[4] for row in ERRORS])
+def test_kinds_of_errors_are_learned_from_failures(
+    failing: float, before: float, after: float, told: bool, why: str
+) -> None:
+    def change(number: int, work: Work) -> Work:
+        del work
+        rng = _rng(number)
+        rare = rng.random() < (before if number < AT else after)
+        kind = "http_401" if rare else rng.choice(("timeout", "http_500"))
+        return Work(
+            seconds=1.0, tools=[("pay", {"a": 1}, {"ok": True})], finish_reason=None, model=None,
+            error_type=kind if rng.random() < failing else None,
+        )  # fmt: skip
+
+    _, findings = _replay(change, AT + 120)
+    found = [one for one in findings if one.signal == "tool.error_type"]
+    assert bool(found) is told, why
+    assert [one for one in findings if one.signal == "tool.failed"] == []
+    if told:
+        assert 0.0 < _runs_after(found[0]) <= 90
+        assert "http_401" in headline(found[0])
+
+
 def test_fifteen_hundred_healthy_runs_say_nothing() -> None:
     _, findings = _replay(lambda _, work: work, 1_500, seed=7)
     assert findings == []

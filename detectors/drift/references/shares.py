@@ -23,7 +23,6 @@ from detectors.drift.references.learning import KNOWN, LIVE, LONGEST, NAMED
 from detectors.drift.references.numbers import HALVED_AT, NONE, WINDOW
 
 Name = str | int
-_NO_LIMITS = Channel("", "", "rate")
 STEPS = 250.0
 """Steps in which parts of a run are remembered for dating; references count exactly."""
 
@@ -59,16 +58,17 @@ class ShareChannels:
     """Channels of the kinds category, share and rate. `evidence` arrays of the bank follow `moved` after a freeze."""
 
     __slots__ = (
-        "_column", "_learning", "_limits", "_y", "channels", "counts", "learners", "readers", "scales", "size",
+        "_column", "_learning", "_plan", "_y", "channels", "counts", "learners", "readers", "scales", "size",
         "slopes",
     )  # fmt: skip
 
-    def __init__(self, channels: Sequence[tuple[int, Channel, float]]) -> None:
-        """Of each channel its position in the plan and its tolerance."""
+    def __init__(self, plan: Sequence[Channel], places: Sequence[tuple[int, float]]) -> None:
+        """The channels of a plan, and of those that lie here their position in it and their tolerance."""
         self.channels = [
-            ShareChannel(position, one.kind, tolerance, learning.Shares({})) for position, one, tolerance in channels
+            ShareChannel(position, plan[position].kind, tolerance, learning.Shares({}))
+            for position, tolerance in places
         ]
-        self._limits = {position: one for position, one, _ in channels if one.harmless or one.declared is not None}
+        self._plan = plan
         self.size = 0
         """Cells of all channels."""
         self.counts = np.zeros(0)
@@ -112,7 +112,7 @@ class ShareChannels:
         """Those that have learned enough to be bet on: nothing, where the most that is normal is declared."""
         return [
             one for one in self.learners if not one.live and one.learner is not None
-            if one.learner.n >= LIVE or self._limits.get(one.position, _NO_LIMITS).declared is not None
+            if one.learner.n >= LIVE or self._plan[one.position].declared is not None
         ]  # fmt: skip
 
     def begin(self, channel: ShareChannel) -> None:
@@ -328,7 +328,7 @@ class ShareChannels:
         channel.live, channel.learner = True, None
         self.learn(channel, True)
         self.note()
-        limits = self._limits.get(channel.position, _NO_LIMITS)
+        limits = self._plan[channel.position]
         for cell in range(cells):
             slopes, scales = odds.bets(
                 self.probability(channel, cell), n + 1.0, channel.tolerance, limits.harmless, limits.declared
