@@ -8,6 +8,7 @@ channel that never says anything stays silent.
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from operator import itemgetter
@@ -20,7 +21,7 @@ from monitor.drift import interfaces
 from monitor.drift.interfaces import Interface
 from monitor.reading import characters, structure
 from monitor.reading.shape import FEATURES, Feature
-from monitor.runs import Closed
+from monitor.runs import Closed, Work
 from schemas.finding import Unit
 
 OUTPUTS = 64
@@ -36,9 +37,12 @@ SOURCES = 8
 DOCUMENTS = 32
 """Best documents remembered of each source, to tell the one that is given most."""
 FEW = 8
-"""A source with fewer documents than this has none that is given most."""
+"""Of fewer latest ones it is not said which comes most."""
+SPENT = 32
+"""Runs whose cost is remembered with who asked for them, to tell who spends most."""
 HARMLESS = 0.6
-"""Part of the runs that may get the same document without a word: one hot topic, one page that answers most."""
+"""Part of the runs that may get the same document, or be the same user's, without a word: one hot topic, one page that
+answers most, a colleague who tries things out."""
 
 
 class Memory(Struct, array_like=True):
@@ -49,6 +53,8 @@ class Memory(Struct, array_like=True):
     tools: dict[str, Interface] = {}
     documents: dict[str, list[int]] = {}
     """Source → hashes of the best documents of its latest runs, the newest last."""
+    spent: list[tuple[int, float]] = []
+    """Hashes of who asked for the latest runs that told their cost, with that cost, the newest last."""
 
 
 class Reading(NamedTuple):
@@ -64,6 +70,8 @@ class Reading(NamedTuple):
     """How unlike the usual runs it is as a whole, where somebody asked for that."""
     same: float | None = None
     """Part of the sources that it searched whose best document was the one that they give most of late."""
+    spender: bool | None = None
+    """Whether it is of the user (without one, the session) whose latest runs cost most together."""
 
 
 class Row(NamedTuple):
@@ -105,7 +113,23 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
                 young = bool(seen.young) or bool(young)
                 missing = bool(seen.missing) or bool(missing)
     same = _same(memory.documents, work.documents) if work.documents else None
-    return Reading(closed, repeated, young, missing, unusual, same)
+    return Reading(closed, repeated, young, missing, unusual, same, _spends(memory.spent, work))
+
+
+def _spends(spent: list[tuple[int, float]], work: Work) -> bool | None:
+    """`Reading.spender`; the run is remembered (in place)."""
+    who = work.user or work.session
+    if who is None or work.cost_usd is None or work.cost_usd < 0.0:
+        return None
+    mark, found = zlib.crc32(who.encode()), None
+    if len(spent) >= FEW:
+        sums: dict[int, float] = {}
+        for one, cost in spent:
+            sums[one] = sums.get(one, 0.0) + cost
+        found = max(sums, key=lambda one: (sums[one], one)) == mark
+    spent.append((mark, work.cost_usd))
+    del spent[:-SPENT]
+    return found
 
 
 def _same(latest: dict[str, list[int]], documents: Mapping[str, int]) -> float | None:
@@ -271,6 +295,10 @@ ROWS: tuple[Row, ...] = (
     Row("retrieval.top_score", "top score", "number", lambda r: r.closed.work.top_score, _MEDIAN, "count"),
     Row("run.anomaly", "anomaly", "number", lambda r: r.unusual, _MEDIAN, "count"),
     Row("retrieval.repeated", "same document", "rate", lambda r: r.same, "the same best document in {} of runs",
+        "share", HARMLESS),
+    Row("run.steps", "tool calls in a row", "number", lambda r: float(r.closed.work.longest_tool_turns),
+        "tool calls in a row without a word, median {}", "count"),
+    Row("run.cost_usd", "same user", "rate", lambda r: _flag(r.spender), "the user who spends most in {} of runs",
         "share", HARMLESS),
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""

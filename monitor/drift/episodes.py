@@ -252,12 +252,14 @@ class Episodes:
         change = words.telling(crossing)
         if bank == AGENT and version is not None:
             change = self.profile.recent.narrowed(change, version, crossing.onset)
-        usual = None
-        if ROW_OF[change.channel].kind == "category":
+        usual, kind = None, ROW_OF[change.channel].kind
+        if kind in ("category", "share"):
             usual = self.profile.recent.usual(change.channel, version, crossing.onset)
-            if change.unseen and usual is not None:
-                change.what = usual[0]
+        if kind == "category" and change.unseen and usual is not None:
+            change.what = usual[0]
         level = words.of_change(change, usual)
+        if kind == "share":
+            usual = None  # of a mix the thing is what moved, not what there is most of
         if crossing.signal == "tool.schema":
             found = words.of_interface(self.memory, change)
             if found is not None:

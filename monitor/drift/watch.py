@@ -36,6 +36,7 @@ class _Core(Struct, array_like=True):
     outputs: list[int]
     episodes: list[Episode]
     documents: dict[str, list[int]] = {}
+    spent: list[tuple[int, float]] = []
 
 
 class Drift:
@@ -51,7 +52,7 @@ class Drift:
         count: Callable[[str], None],
     ) -> None:
         self.plans = plans
-        self.memory = Memory([], {}, {})
+        self.memory = Memory()
         self.profile = Profile(plans.plan, count)
         self.episodes = Episodes(agent, owner, plans.settings, self.profile, self.memory, emit, identify)
         self.unusual = Unusual() if plans.unusual else None
@@ -110,7 +111,7 @@ class Drift:
         if not self._touched:
             return {}
         saved, changed = self.profile.save()
-        core = _Core(saved, self.memory.outputs, self.episodes.open, self.memory.documents)
+        core = _Core(saved, self.memory.outputs, self.episodes.open, self.memory.documents, self.memory.spent)
         blocks: dict[str, bytes | None] = {f"{PREFIX}{name}": raw for name, raw in changed.items()}
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
         if self._tools_touched:
@@ -128,6 +129,7 @@ class Drift:
         core = msgspec.msgpack.decode(found["core"], type=_Core)
         self.memory.outputs[:] = core.outputs
         self.memory.documents.update(core.documents)
+        self.memory.spent[:] = core.spent
         if "tools" in found:
             self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
         self.profile.load(core.profile, found)
