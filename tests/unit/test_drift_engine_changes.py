@@ -384,3 +384,17 @@ def test_shadow_runs_and_silence() -> None:
     more = engine.step([(offset + at, record) for at, record in log(shadows, until=before + 9_000.0)]).findings
     assert {one.status for one in more} == {"update"}
     assert {one.reason[:13] for one in more} == {"no data since"}
+
+
+def test_an_agent_whose_outputs_changed_is_not_called_healthy() -> None:
+    engine, _ = _replay(_from(_prose), AT + 40)
+    (view,) = views.agents(engine.partition)
+    assert view.state == "incident"
+    shown = {signal.signal: signal for signal in view.signals if signal.state == "firing"}
+    assert shown["run.output_shape"].mode == "page"
+    assert shown["run.output_shape"].note.startswith("kind is prose")
+    engine, _ = _replay(lambda _, work: work, AT)
+    (view,) = views.agents(engine.partition)
+    assert view.state == "healthy"
+    escalation = next(signal for signal in view.signals if signal.signal == "agent.escalation")
+    assert escalation.level == escalation.reference == pytest.approx(0.1, abs=0.05)
