@@ -53,8 +53,9 @@ class Memory(Struct, array_like=True):
     tools: dict[str, Interface] = {}
     documents: dict[str, list[int]] = {}
     """Source → hashes of the best documents of its latest runs, the newest last."""
-    spent: list[tuple[int, float]] = []
-    """Hashes of who asked for the latest runs that told their cost, with that cost, the newest last."""
+    spenders: list[int] = []
+    spent: list[float] = []
+    """Hashes of who asked for the latest runs that told their cost, and that cost, the newest last."""
 
 
 class Reading(NamedTuple):
@@ -113,22 +114,27 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
                 young = bool(seen.young) or bool(young)
                 missing = bool(seen.missing) or bool(missing)
     same = _same(memory.documents, work.documents) if work.documents else None
-    return Reading(closed, repeated, young, missing, unusual, same, _spends(memory.spent, work))
+    return Reading(closed, repeated, young, missing, unusual, same, _spends(memory, work))
 
 
-def _spends(spent: list[tuple[int, float]], work: Work) -> bool | None:
+def _spends(memory: Memory, work: Work) -> bool | None:
     """`Reading.spender`; the run is remembered (in place)."""
-    who = work.user or work.session
-    if who is None or work.cost_usd is None or work.cost_usd < 0.0:
+    cost, who = work.cost_usd, work.user or work.session
+    if who is None or cost is None or cost < 0.0:
         return None
-    mark, found = zlib.crc32(who.encode()), None
-    if len(spent) >= FEW:
-        sums: dict[int, float] = {}
-        for one, cost in spent:
-            sums[one] = sums.get(one, 0.0) + cost
-        found = max(sums, key=lambda one: (sums[one], one)) == mark
-    spent.append((mark, work.cost_usd))
-    del spent[:-SPENT]
+    mark, spenders, spent = zlib.crc32(who.encode()), memory.spenders, memory.spent
+    found = None
+    if len(spenders) >= FEW:
+        found = mark in spenders  # most users are not: then nothing needs to be added up
+        if found:
+            sums: dict[int, float] = {}
+            for one, paid in zip(spenders, spent, strict=True):
+                sums[one] = sums.get(one, 0.0) + paid
+            found = max(sums, key=lambda one: (sums[one], one)) == mark
+    spenders.append(mark)
+    spent.append(cost)
+    if len(spent) > SPENT:
+        del spenders[0], spent[0]
     return found
 
 
@@ -139,9 +145,10 @@ def _same(latest: dict[str, list[int]], documents: Mapping[str, int]) -> float |
         before = latest.pop(source, [])
         if len(before) >= FEW:
             known += 1
-            hits += document == Counter(before).most_common(1)[0][0]
+            hits += document in before and document == Counter(before).most_common(1)[0][0]
         before.append(document)
-        del before[:-DOCUMENTS]
+        if len(before) > DOCUMENTS:
+            del before[0]
         latest[source] = before  # the order of a dict is that of the latest search
         if len(latest) > SOURCES:
             del latest[next(iter(latest))]

@@ -36,7 +36,8 @@ class _Core(Struct, array_like=True):
     outputs: list[int]
     episodes: list[Episode]
     documents: dict[str, list[int]] = {}
-    spent: list[tuple[int, float]] = []
+    spenders: list[int] = []
+    spent: list[float] = []
 
 
 class Drift:
@@ -111,7 +112,8 @@ class Drift:
         if not self._touched:
             return {}
         saved, changed = self.profile.save()
-        core = _Core(saved, self.memory.outputs, self.episodes.open, self.memory.documents, self.memory.spent)
+        memory = self.memory
+        core = _Core(saved, memory.outputs, self.episodes.open, memory.documents, memory.spenders, memory.spent)
         blocks: dict[str, bytes | None] = {f"{PREFIX}{name}": raw for name, raw in changed.items()}
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
         if self._tools_touched:
@@ -129,7 +131,7 @@ class Drift:
         core = msgspec.msgpack.decode(found["core"], type=_Core)
         self.memory.outputs[:] = core.outputs
         self.memory.documents.update(core.documents)
-        self.memory.spent[:] = core.spent
+        self.memory.spenders[:], self.memory.spent[:] = core.spenders, core.spent
         if "tools" in found:
             self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
         self.profile.load(core.profile, found)

@@ -112,6 +112,23 @@ def test_a_document_that_is_given_most_of_late() -> None:
     assert _value("same document", _closed(), memory) is None
 
 
+def test_the_user_who_spends_most_of_late() -> None:
+    memory = Memory()
+
+    def spends(user: str | None, cost: float | None) -> object:
+        return _value("same user", _closed(user=user, cost_usd=cost), memory)
+
+    assert [spends(f"u{number}", 1.0) for number in range(8)] == [None] * channels.FEW
+    assert spends("new", 9.0) == 0.0, "not seen before this run"
+    assert spends("new", 0.1) == 1.0, "its runs cost most"
+    assert spends("u1", 1.0) == 0.0
+    assert (spends(None, 1.0), spends("u1", None)) == (None, None)
+    for number in range(100):
+        spends(f"u{number}", 1.0)
+    assert len(memory.spenders) == len(memory.spent) == channels.SPENT
+    assert spends("new", 1.0) == 0.0, "that is long ago"
+
+
 def test_fields_of_tools() -> None:
     memory = Memory([], {})
     usual = {"argument_fields": {"t": ["id:string"]}, "result_fields": {"t": ["status:string"]}}
