@@ -79,7 +79,7 @@ class Row(NamedTuple):
     """A channel: where it belongs, how it is read, and how its level is said.
 
     `words` holds `{}` for the level and, where `kind` is a category, `{word}` for the category. `unit`: of the level;
-    of the median where `kind` is a number. `harmless`: as in `detectors.drift.Channel`.
+    of the median where `kind` is a number. `harmless`, `pages`: as in `detectors.drift.Channel`.
     """
 
     signal: str
@@ -89,6 +89,7 @@ class Row(NamedTuple):
     words: str
     unit: Unit = "share"
     harmless: float = 0.0
+    pages: bool = True
 
 
 def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Reading:
@@ -306,7 +307,7 @@ ROWS: tuple[Row, ...] = (
     Row("run.steps", "tool calls in a row", "number", lambda r: float(r.closed.work.longest_tool_turns),
         "tool calls in a row without a word, median {}", "count"),
     Row("run.cost_usd", "same user", "rate", lambda r: _flag(r.spender), "the user who spends most in {} of runs",
-        "share", HARMLESS),
+        "share", HARMLESS, pages=False),  # a job at night is one user's as well
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""
 ROW_OF = {row.name: row for row in ROWS}

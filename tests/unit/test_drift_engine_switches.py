@@ -98,6 +98,11 @@ TOLD: list[tuple[str, Switch, str, str]] = [
 ]
 
 
+def test_a_job_at_night_is_one_users_and_wakes_nobody() -> None:
+    findings = _findings(_later(_asked_by("cron")))
+    assert {one.mode for one in findings if one.signal == "run.cost_usd"} == {"notice"}
+
+
 @pytest.mark.parametrize(("signal", "change", "words", "why"), TOLD, ids=[row[3] for row in TOLD])
 def test_what_is_told(signal: str, change: Switch, words: str, why: str) -> None:
     findings = _findings(change)
