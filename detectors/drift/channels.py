@@ -21,8 +21,7 @@ class Channel(Struct, frozen=True):
     """One thing read from each run. `label` is what people call it; the name if empty.
 
     Of a rate: `harmless`: up to it no level is a change, and a fall never is; 0: every level may be. `declared`: the
-    most that is normal, in place of what is learned; a fall is compared with what is learned still. `pages`: whether a
-    change of it can be material.
+    most that is normal, in place of what is learned; a fall is compared with what is learned still.
     """
 
     name: str
@@ -31,7 +30,6 @@ class Channel(Struct, frozen=True):
     label: str = ""
     harmless: float = 0.0
     declared: float | None = None
-    pages: bool = True
 
 
 class Signal(Struct, frozen=True):

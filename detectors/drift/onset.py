@@ -132,7 +132,7 @@ def of_share(
     change.phrase = f"{subject}{_percent(after[cell])} {where}, was {_percent(before[cell])}"
     if share.kind == "rate":
         floor = 0.5 / (n + 1.0)
-        material = channel.pages and _factor(max(before[cell], floor), max(after[cell], floor)) > signal.factor
+        material = _factor(max(before[cell], floor), max(after[cell], floor)) > signal.factor
     else:
         material = largest > signal.points
     parts = past[:, cell].tolist()

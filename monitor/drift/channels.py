@@ -38,11 +38,8 @@ DOCUMENTS = 32
 """Best documents remembered of each source, to tell the one that is given most."""
 FEW = 8
 """Of fewer latest ones it is not said which comes most."""
-SPENT = 32
-"""Runs whose cost is remembered with who asked for them, to tell who spends most."""
 HARMLESS = 0.6
-"""Part of the runs that may get the same document, or be the same user's, without a word: one hot topic, one page that
-answers most, a colleague who tries things out."""
+"""Part of the runs that may get the same document without a word: one hot topic, one page that answers most."""
 
 
 class Memory(Struct, array_like=True):
@@ -53,9 +50,8 @@ class Memory(Struct, array_like=True):
     tools: dict[str, Interface] = {}
     documents: dict[str, list[int]] = {}
     """Source → hashes of the best documents of its latest runs, the newest last."""
-    spenders: list[int] = []
-    spent: list[float] = []
-    """Hashes of who asked for the latest runs that told their cost, and that cost, the newest last."""
+    session: int = 0
+    """A hash of the session of the latest run that found a document; 0 where none was told."""
 
 
 class Reading(NamedTuple):
@@ -71,15 +67,13 @@ class Reading(NamedTuple):
     """How unlike the usual runs it is as a whole, where somebody asked for that."""
     same: float | None = None
     """Part of the sources that it searched whose best document was the one that they give most of late."""
-    spender: bool | None = None
-    """Whether it is of the user (without one, the session) whose latest runs cost most together."""
 
 
 class Row(NamedTuple):
     """A channel: where it belongs, how it is read, and how its level is said.
 
     `words` holds `{}` for the level and, where `kind` is a category, `{word}` for the category. `unit`: of the level;
-    of the median where `kind` is a number. `harmless`, `pages`: as in `detectors.drift.Channel`.
+    of the median where `kind` is a number. `harmless`: as in `detectors.drift.Channel`.
     """
 
     signal: str
@@ -89,7 +83,6 @@ class Row(NamedTuple):
     words: str
     unit: Unit = "share"
     harmless: float = 0.0
-    pages: bool = True
 
 
 def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Reading:
@@ -114,35 +107,22 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
             if seen is not None:
                 young = bool(seen.young) or bool(young)
                 missing = bool(seen.missing) or bool(missing)
-    same = _same(memory.documents, work.documents) if work.documents else None
-    return Reading(closed, repeated, young, missing, unusual, same, _spends(memory, work))
+    same = _same(memory, work) if work.documents else None
+    return Reading(closed, repeated, young, missing, unusual, same)
 
 
-def _spends(memory: Memory, work: Work) -> bool | None:
-    """`Reading.spender`; the run is remembered (in place)."""
-    cost, who = work.cost_usd, work.user or work.session
-    if who is None or cost is None or cost < 0.0:
+def _same(memory: Memory, work: Work) -> float | None:
+    """`Reading.same`; the documents are remembered (in place).
+
+    None for a run of the same session as the one before it: who goes on asking gets the same again and again, and
+    would be one bet more each time.
+    """
+    session = zlib.crc32(work.session.encode()) if work.session is not None else 0
+    if session and session == memory.session:
         return None
-    mark, spenders, spent = zlib.crc32(who.encode()), memory.spenders, memory.spent
-    found = None
-    if len(spenders) >= FEW:
-        found = mark in spenders  # most users are not: then nothing needs to be added up
-        if found:
-            sums: dict[int, float] = {}
-            for one, paid in zip(spenders, spent, strict=True):
-                sums[one] = sums.get(one, 0.0) + paid
-            found = max(sums, key=lambda one: (sums[one], one)) == mark
-    spenders.append(mark)
-    spent.append(cost)
-    if len(spent) > SPENT:
-        del spenders[0], spent[0]
-    return found
-
-
-def _same(latest: dict[str, list[int]], documents: Mapping[str, int]) -> float | None:
-    """`Reading.same`; the documents are remembered (in place)."""
+    memory.session, latest = session, memory.documents
     known = hits = 0
-    for source, document in documents.items():
+    for source, document in work.documents.items():
         before = latest.pop(source, [])
         if len(before) >= FEW:
             known += 1
@@ -306,8 +286,6 @@ ROWS: tuple[Row, ...] = (
         "share", HARMLESS),
     Row("run.steps", "tool calls in a row", "number", lambda r: float(r.closed.work.longest_tool_turns),
         "tool calls in a row without a word, median {}", "count"),
-    Row("run.cost_usd", "same user", "rate", lambda r: _flag(r.spender), "the user who spends most in {} of runs",
-        "share", HARMLESS, pages=False),  # a job at night is one user's as well
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""
 ROW_OF = {row.name: row for row in ROWS}

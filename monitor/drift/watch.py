@@ -36,8 +36,7 @@ class _Core(Struct, array_like=True):
     outputs: list[int]
     episodes: list[Episode]
     documents: dict[str, list[int]] = {}
-    spenders: list[int] = []
-    spent: list[float] = []
+    session: int = 0
 
 
 class Drift:
@@ -113,7 +112,7 @@ class Drift:
             return {}
         saved, changed = self.profile.save()
         memory = self.memory
-        core = _Core(saved, memory.outputs, self.episodes.open, memory.documents, memory.spenders, memory.spent)
+        core = _Core(saved, memory.outputs, self.episodes.open, memory.documents, memory.session)
         blocks: dict[str, bytes | None] = {f"{PREFIX}{name}": raw for name, raw in changed.items()}
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
         if self._tools_touched:
@@ -131,7 +130,7 @@ class Drift:
         core = msgspec.msgpack.decode(found["core"], type=_Core)
         self.memory.outputs[:] = core.outputs
         self.memory.documents.update(core.documents)
-        self.memory.spenders[:], self.memory.spent[:] = core.spenders, core.spent
+        self.memory.session = core.session
         if "tools" in found:
             self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
         self.profile.load(core.profile, found)

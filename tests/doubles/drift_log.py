@@ -37,7 +37,7 @@ class Work:
     hits: int | None = None
     top_score: float | None = None
     document: str | None = None
-    user: str | None = None
+    session: str | None = None
     cached_tokens: int | None = None
     words: bool = False
     """Whether the model says something before each tool call."""
@@ -75,7 +75,7 @@ def healthy(rng: random.Random) -> Work:
         hits=0 if rng.random() < 0.1 else 5,
         top_score=round(rng.uniform(0.6, 0.9), 3),
         document=f"d{order % 97}",
-        user=f"u{order % 211}",
+        session=f"s{order}",
     )
 
 
@@ -91,7 +91,7 @@ def events(works: Iterable[Work], agent: str = "x", start: float = START) -> lis
 def _events(work: Work, agent: str, run: str, at: float) -> list[Event]:
     common = {"agent": agent, "version": work.version, "run": run}
     step = work.seconds / (len(work.tools) + 2)
-    found = [Event(kind="run_started", time=at, id=f"{run}.s", user=work.user, **common)]
+    found = [Event(kind="run_started", time=at, id=f"{run}.s", session=work.session, **common)]
 
     def add(kind: str, **fields: Any) -> None:
         number = len(found)

@@ -64,7 +64,7 @@ def _inside(engine: Engine) -> object:
         [msgspec.to_builtins(sample) for sample in profile.recent.ring],
         list(profile.versions.items()), profile.number, profile.known, profile.newcomers,
         drift.memory.outputs, sorted(drift.memory.tools.items()), drift.episodes.open,
-        list(drift.memory.documents.items()), drift.memory.spenders, drift.memory.spent,
+        list(drift.memory.documents.items()), drift.memory.session,
     ]  # fmt: skip
     return msgspec.msgpack.decode(msgspec.msgpack.encode(found))
 

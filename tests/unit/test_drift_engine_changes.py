@@ -196,6 +196,11 @@ ONE_DOCUMENT: list[tuple[Change, bool, str]] = [
     (lambda n, work: _often(0.4 if n < AT else 0.55)(n, work), False, "a little more often"),
     (lambda n, work: _often(0.55)(n, work) if n >= AT else work, False, "a hot topic: half of the users ask the same"),
     (lambda n, work: work.changed(document="d-1") if AT <= n < AT + 12 else work, False, "twelve in a row, and over"),
+    (
+        lambda n, work: work.changed(document="d-1", session="long") if AT <= n < AT + 100 else work,
+        False,
+        "one session that goes on asking",
+    ),
     (_often(1.0), False, "there is only this one document, as always"),
     (lambda n, work: work.changed(document=f"news {n // 50}") if n % 2 else work, False, "a new topic each time"),
     (lambda _, work: work.changed(document=None, top_score=None), False, "documents are not told"),

@@ -110,23 +110,8 @@ def test_a_document_that_is_given_most_of_late() -> None:
         _value("same document", _closed(documents={"faq": 7 if number % 3 else number}), memory)
     assert len(memory.documents["faq"]) == channels.DOCUMENTS
     assert _value("same document", _closed(), memory) is None
-
-
-def test_the_user_who_spends_most_of_late() -> None:
-    memory = Memory()
-
-    def spends(user: str | None, cost: float | None) -> object:
-        return _value("same user", _closed(user=user, cost_usd=cost), memory)
-
-    assert [spends(f"u{number}", 1.0) for number in range(8)] == [None] * channels.FEW
-    assert spends("new", 9.0) == 0.0, "not seen before this run"
-    assert spends("new", 0.1) == 1.0, "its runs cost most"
-    assert spends("u1", 1.0) == 0.0
-    assert (spends(None, 1.0), spends("u1", None)) == (None, None)
-    for number in range(100):
-        spends(f"u{number}", 1.0)
-    assert len(memory.spenders) == len(memory.spent) == channels.SPENT
-    assert spends("new", 1.0) == 0.0, "that is long ago"
+    asked = [_value("same document", _closed(documents={"faq": 7}, session=name), memory) for name in "aabba"]
+    assert asked == [1.0, None, 1.0, None, 1.0], "a session that goes on asking counts once"
 
 
 def test_fields_of_tools() -> None:

@@ -54,10 +54,6 @@ def _refuses(number: int, work: Work) -> Work:
     return work.changed(output=f'{{"order": {number * 7919 % 99999}, "answer": "{said}", "done": false}}')
 
 
-def _asked_by(user: str, part: float = 1.0) -> Switch:
-    return lambda number, work: work.changed(user=user) if _chance(number) < part else work
-
-
 TOLD: list[tuple[str, Switch, str, str]] = [
     ("run.tool_mix", _later(_without("refund")), "tool mix: ", "a tool is never used any more"),
     ("run.tokens", _each(_cached(0.8), _cached(0.0)), "from the cache", "nothing comes from the cache any more"),
@@ -76,12 +72,6 @@ TOLD: list[tuple[str, Switch, str, str]] = [
     ("run.output_shape", _later(_refuses), "", "it refuses, in the shape of an answer"),
     (
         "run.cost_usd",
-        _later(_asked_by("u1")),
-        "the user who spends most in 100 % of runs",
-        "one user's runs, and nobody else's",
-    ),
-    (
-        "run.cost_usd",
         _later(lambda number, work: work.changed(cost_usd=(work.cost_usd or 0.0) * (20.0 if number % 5 == 0 else 1.0))),
         "",
         "one run in five is twenty times dearer",
@@ -96,11 +86,6 @@ TOLD: list[tuple[str, Switch, str, str]] = [
         "401 in place of 500, as many as before",
     ),
 ]
-
-
-def test_a_job_at_night_is_one_users_and_wakes_nobody() -> None:
-    findings = _findings(_later(_asked_by("cron")))
-    assert {one.mode for one in findings if one.signal == "run.cost_usd"} == {"notice"}
 
 
 @pytest.mark.parametrize(("signal", "change", "words", "why"), TOLD, ids=[row[3] for row in TOLD])
@@ -120,9 +105,6 @@ NOT_TOLD: list[tuple[Switch, str]] = [
         "a little less from the cache",
     ),
     (_later(lambda n, work: _refuses(n, work) if n % 40 == 0 else work), "it refuses one run in forty"),
-    (_later(_asked_by("u1", 0.4)), "a user who asks two times of five"),
-    (_asked_by("u1"), "there is only one user, as always"),
-    (_later(lambda _, work: work.changed(user=None)), "users are not told any more"),
     (lambda n, work: work.changed(model=f"m-{n % 2}"), "two models in turn, as always"),
     (
         lambda n, work: work.changed(finish_reason="length" if _chance(n) < (0.04 if n < AT else 0.055) else "stop"),
