@@ -138,6 +138,13 @@ class Episodes:
             if not episode.members:
                 self._close(episode, now, f"version {version} gets no more runs")
 
+    def drop_orphans(self, now: float) -> None:
+        """After a restore: episodes of banks that had to learn anew are over, for nothing can say that they are."""
+        for episode in list(self.open):
+            episode.members = [(bank, signal) for bank, signal in episode.members if self.profile.fires(bank, signal)]
+            if not episode.members:
+                self._close(episode, now, "what is normal is learned anew")
+
     def acknowledge(self, ack: Ack, now: float) -> bool:
         """A human's word: a false alarm or the new normal ends the episode, and what is there now is learned."""
         if ack.word not in ACKS:

@@ -58,6 +58,7 @@ class Drift:
         self.unusual = Unusual() if plans.unusual else None
         self._touched = False
         self._tools_touched = False
+        self._restored = False
 
     # -- runs and time
 
@@ -66,6 +67,7 @@ class Drift:
         if closed.status == "hung" or not self.plans.on:
             return
         self._touched = True
+        self._tidy_up(now)
         unusual = self.unusual.score(closed) if self.unusual is not None else None
         reading = channels.recall(self.memory, closed, unusual)
         self._tools_touched |= reading.young is not None or bool(closed.work.result_fields)
@@ -81,6 +83,7 @@ class Drift:
 
     def tick(self, now: float) -> None:
         """Time went on to `now`."""
+        self._tidy_up(now)
         if self.episodes.open and self.episodes.next_quiet() <= now:
             self._touched = True
             self.episodes.say_quiet(now)
@@ -135,5 +138,12 @@ class Drift:
             self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
         self.profile.load(core.profile, found)
         self.episodes.open[:] = core.episodes
+        self._restored = True
         if "unusual" in found and self.unusual is not None:
             self.unusual.load(found["unusual"])
+
+    def _tidy_up(self, now: float) -> None:
+        """Once after a restore."""
+        if self._restored:
+            self._restored = False
+            self.episodes.drop_orphans(now)

@@ -117,6 +117,8 @@ class Recent:
     def load(self, chunks: Iterable[bytes], number: int) -> None:
         """Put back saved chunks."""
         runs = [sample for chunk in chunks for sample in _decoder.decode(chunk)]
+        for sample in runs:  # of a version of ours that had fewer channels
+            sample.values += [None] * (len(CHANNELS) - len(sample.values))
         self.ring = sorted((one for one in runs if one.number >= number - RING), key=lambda one: one.number)
         self._saved = number
 
