@@ -15,11 +15,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from librt.vecs import vec
+from mypy_extensions import i64
 from numpy.typing import NDArray
 
 from detectors.drift.bets import odds, shapes
 from detectors.drift.channels import Voice
 from detectors.drift.plan import Plan
+from detectors.drift.references import memory
 from detectors.drift.references.shares import ShareChannels, follow
 
 CAP = 1e30
@@ -27,45 +30,127 @@ CAP = 1e30
 _NUMBER, _SHARE = shapes.BETS, odds.BETS
 
 
+class Held:
+    """One voice: R of each bet, what each row's bets get of the drip, and what each signal's account holds."""
+
+    def __init__(self, signals: int) -> None:
+        self.evidence = memory.filled(0, 0.0)
+        self.weights = memory.filled(0, 0.0)
+        self.totals = memory.filled(signals, 0.0)
+        self.fullest = 0.0
+
+    def step(self, bets: vec[float], signals: vec[i64], drip: float, split: int, first: int, end: int) -> None:
+        """R <- (R + drip * weight) * L for the bets `first` to `end`; the others stay. Bets of numbers end at `split`.
+
+        Sums run row by row and bet by bet, in the same order on every machine.
+        """
+        evidence, weights, totals = self.evidence, self.weights, self.totals
+        width: i64 = len(totals)
+        at: i64 = 0
+        while at < width:
+            totals[at] = 0.0
+            at += 1
+        at = 0
+        row: i64 = 0
+        size: i64 = len(evidence)
+        numbers: i64 = split
+        begin: i64 = first
+        stop: i64 = end
+        while at < size:
+            last: i64 = at + (_NUMBER if at < numbers else _SHARE)
+            total = 0.0
+            if begin <= at < stop:
+                amount = weights[row] * drip
+                while at < last:
+                    grown = (evidence[at] + amount) * bets[at]
+                    evidence[at] = grown
+                    total += grown
+                    at += 1
+            else:
+                while at < last:
+                    total += evidence[at]
+                    at += 1
+            totals[signals[row]] += total
+            row += 1
+        self._weigh_up()
+
+    def empty(self, signal: int, signals: vec[i64], split: int) -> None:
+        """Set a signal's account to zero."""
+        at = 0
+        for row in range(len(signals)):
+            last = at + (_NUMBER if at < split else _SHARE)
+            if signals[row] == signal:
+                for bet in range(at, last):
+                    self.evidence[bet] = 0.0
+            at = last
+        self.totals[signal] = 0.0
+        self._weigh_up()
+
+    def full(self) -> list[int]:
+        """The signals whose account holds at least one."""
+        if self.fullest < 1.0:
+            return []
+        return [signal for signal, total in enumerate(self.totals) if total >= 1.0]
+
+    def cap(self) -> None:
+        """Cut what a full account holds beyond `CAP`."""
+        for at in range(len(self.evidence)):
+            if self.evidence[at] > CAP:
+                self.evidence[at] = CAP
+
+    def _weigh_up(self) -> None:
+        fullest = 0.0
+        for total in self.totals:
+            if total > fullest:
+                fullest = total
+        self.fullest = fullest
+
+
 class Accounts:
     """Evidence of all signals of `plan`; `lay_out` and `weigh` must follow every change of what is live."""
 
-    __slots__ = (
-        "_blocked", "_free", "_least", "_owner", "_weights", "block_drip", "block_runs", "block_sums", "notice", "page",
-        "plan", "split",
-    )  # fmt: skip
-
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.notice = np.zeros(0)
-        self.page = np.zeros(0)
         self.block_sums = np.zeros(0)
         """Sums of L over the block so far, of blocked bets only."""
         self.block_runs = 0
         self.block_drip = 0.0
         self.split = 0
         """Bets of numbers; those of shares follow."""
-        self._free = slice(0, 0)
-        self._least = 1.0
-        self._owner = np.zeros(0, dtype=np.intp)
+        self.size = 0
+        """All bets."""
+        self._held = {"notice": Held(len(plan.signals)), "page": Held(len(plan.signals))}
+        self._notice, self._page = self._held["notice"], self._held["page"]
+        self._first, self._end = 0, 0
+        """The bets between these two are free: stepped by each run, not by blocks."""
+        self._owner: list[int] = []
         """Position of the channel of each row: a number, or a cell of a share."""
-        self._weights: dict[Voice, NDArray[np.float64]] = {}
+        self._signals = memory.indices([])
+        """The signal of each row."""
         self._blocked = False
 
-    def step(self, bets: NDArray[np.float64], notice_drip: float, page_drip: float) -> None:
+    @property
+    def notice(self) -> NDArray[np.float64]:
+        """R of all bets for notices, to be read."""
+        return memory.view(self._notice.evidence)
+
+    @property
+    def page(self) -> NDArray[np.float64]:
+        """R of all bets for pages, to be read."""
+        return memory.view(self._page.evidence)
+
+    def restore(self, notice: NDArray[np.float64], page: NDArray[np.float64]) -> None:
+        """Put back R of all bets; `place` and `weigh` must follow."""
+        self._notice.evidence, self._page.evidence = memory.floats(notice.tolist()), memory.floats(page.tolist())
+        self.size = len(notice)
+
+    def step(self, bets: vec[float], notice_drip: float, page_drip: float) -> None:
         """Multiply one run's e-values in."""
-        notice, page, free = self.notice, self.page, self._free
-        if notice_drip:
-            self._drip(notice, "notice", notice_drip, 0, len(notice))
-        np.multiply(notice, bets, out=notice)
-        if page_drip:
-            self._drip(page, "page", page_drip, free.start, free.stop)
-        np.multiply(page[free], bets[free], out=page[free])
+        self._notice.step(bets, self._signals, notice_drip, self.split, 0, self.size)
+        self._page.step(bets, self._signals, page_drip, self.split, self._first, self._end)
         if self._blocked:
-            sums, first = self.block_sums, free.start
-            np.add(sums[:first], bets[:first], out=sums[:first])
-            if len(sums) > first:
-                np.add(sums[first:], bets[free.stop :], out=sums[first:])
+            rows = memory.view(bets)[: self.size]
+            self.block_sums = self.block_sums + np.concatenate([rows[: self._first], rows[self._end :]])
             self.block_drip += page_drip
             self.block_runs += 1
             if self.block_runs >= self.plan.block:
@@ -73,21 +158,24 @@ class Accounts:
 
     def full(self, voice: Voice) -> list[int]:
         """The signals whose account holds at least one."""
-        held = self.notice if voice == "notice" else self.page
-        if np.maximum.reduce(held) < self._least:
-            return []
-        if voice == "page":
-            np.minimum(held, CAP, out=held)
-        totals = np.bincount(self._owner_signals(), weights=self._row_sums(held), minlength=len(self.plan.signals))
-        return [int(i) for i in np.flatnonzero(totals >= 1.0)]
+        found = self._held[voice].full()
+        if found and voice == "page":
+            self._page.cap()
+        return found
 
     def by_channel(self, voice: Voice, signal: int) -> dict[int, float]:
         """What each channel of a signal holds, by its position in the plan."""
-        sums = self._row_sums(self.notice if voice == "notice" else self.page)
+        evidence = self._held[voice].evidence
         found = dict.fromkeys(self.plan.members[signal], 0.0)
-        for owner, total in zip(self._owner.tolist(), sums.tolist(), strict=True):
+        at = 0
+        for owner in self._owner:
+            last = at + (_NUMBER if at < self.split else _SHARE)
             if owner in found:
+                total = 0.0
+                for bet in range(at, last):
+                    total += evidence[bet]
                 found[owner] += total
+            at = last
         return found
 
     def held(self, voice: Voice, first: int, end: int) -> NDArray[np.float64]:
@@ -96,22 +184,20 @@ class Accounts:
 
     def empty(self, voice: Voice, signal: int) -> None:
         """Set a signal's account to zero: it has paid, or what it bet on is gone."""
-        held = self.notice if voice == "notice" else self.page
-        rows = self._owner_signals() == signal
-        split = self.split // _NUMBER
-        held[: self.split].reshape(-1, _NUMBER)[rows[:split]] = 0.0
-        held[self.split :].reshape(-1, _SHARE)[rows[split:]] = 0.0
+        self._held[voice].empty(signal, self._signals, self.split)
 
     def lay_out(self, numbers: int, shares: ShareChannels, moved: NDArray[np.intp] | None) -> None:
         """Follow the channels: `numbers` rows of numbers, and the cells of shares, moved as their freeze said."""
-        free = self._free
-        sums = np.full(len(self.page), float(self.block_runs))
-        sums[: free.start], sums[free.stop :] = self.block_sums[: free.start], self.block_sums[free.start :]
-        self.notice = self._laid_out(self.notice, numbers, shares.size, moved, 0.0)
-        self.page = self._laid_out(self.page, numbers, shares.size, moved, 0.0)
+        first, end = self._first, self._end
+        sums = np.full(self.size, float(self.block_runs))
+        sums[:first], sums[end:] = self.block_sums[:first], self.block_sums[first:]
+        self.restore(
+            self._laid_out(self.notice, numbers, shares.size, moved, 0.0),
+            self._laid_out(self.page, numbers, shares.size, moved, 0.0),
+        )
         sums = self._laid_out(sums, numbers, shares.size, moved, float(self.block_runs))
         self.place(numbers, shares)
-        self.block_sums = np.concatenate([sums[: self._free.start], sums[self._free.stop :]])
+        self.block_sums = np.concatenate([sums[: self._first], sums[self._end :]])
 
     def place(self, numbers: int, shares: ShareChannels) -> None:
         """Say which row is whose."""
@@ -120,10 +206,14 @@ class Accounts:
         owners = list(plan.numbers[:numbers])
         for channel in shares.channels:
             owners += [channel.position] * channel.cells
-        self._owner = np.array(owners, dtype=np.intp)
-        free_cells = sum(channel.cells for channel in shares.channels[: plan.free_others])
-        self._free = slice(min(plan.blocked_numbers, numbers) * _NUMBER, self.split + free_cells * _SHARE)
-        self._blocked = self._free != slice(0, len(self.notice))
+        self._owner = owners
+        self._signals = memory.indices([plan.signal_of[owner] for owner in owners])
+        for held in (self._notice, self._page):
+            held.weights = memory.filled(len(owners), 0.0)
+        free_cells = sum([channel.cells for channel in shares.channels[: plan.free_others]])
+        self._first = min(plan.blocked_numbers, numbers) * _NUMBER
+        self._end = self.split + free_cells * _SHARE
+        self._blocked = (self._first, self._end) != (0, self.size)
 
     def weigh(self, voice: Voice, live: Sequence[bool], on: Sequence[bool]) -> None:
         """Split each signal's share of the drip evenly over its live channels, and over each one's bets.
@@ -131,44 +221,26 @@ class Accounts:
         `live` per channel, `on` per signal: a signal that fires drips nothing.
         """
         plan = self.plan
-        rows = np.bincount(self._owner, minlength=len(plan.channels)).tolist()
-        bets = [
-            count * (_NUMBER if channel.kind == "number" else _SHARE)
-            for count, channel in zip(rows, plan.channels, strict=True)
-        ]
-        weights = np.zeros(len(plan.channels))
+        bets = [0] * len(plan.channels)
+        for owner in self._owner:
+            bets[owner] += _NUMBER if plan.channels[owner].kind == "number" else _SHARE
+        weights = [0.0] * len(plan.channels)
         for signal, members, one in zip(on, plan.members, plan.signals, strict=True):
             watched = [at for at in members if live[at] and bets[at]]
             share = one.notice_share if voice == "notice" else one.page_share
             for at in watched if signal else ():
                 weights[at] = share / (len(watched) * bets[at])
-        self._weights[voice] = weights[self._owner]
-        most = max((sum(bets[at] for at in members) for members in plan.members), default=0)
-        self._least = 0.999 / max(most, 1)  # a bank that was saved young has no bets yet
-
-    def _drip(self, held: NDArray[np.float64], voice: Voice, drip: float, first: int, end: int) -> None:
-        amounts = self._weights[voice] * drip
-        split, rows = self.split, self.split // _NUMBER
-        if first < split:
-            part = held[first : min(end, split)].reshape(-1, _NUMBER)
-            part += amounts[first // _NUMBER : min(end, split) // _NUMBER, None]
-        if end > split:
-            start = max(first, split)
-            part = held[start:end].reshape(-1, _SHARE)
-            at = rows + (start - split) // _SHARE
-            part += amounts[at : at + len(part), None]
+        self._held[voice].weights = memory.floats([weights[owner] for owner in self._owner])
 
     def _close_block(self) -> None:
-        means = self.block_sums / float(self.block_runs)
-        free = self._free
-        for first, end, part in (
-            (0, free.start, means[: free.start]),
-            (free.stop, len(self.page), means[free.start :]),
-        ):
+        """One observation for all blocked bets: the mean of the block."""
+        means, bets = self.block_sums / float(self.block_runs), np.ones(self.size)
+        bets[: self._first], bets[self._end :] = means[: self._first], means[self._first :]
+        packed = memory.floats(bets.tolist())
+        for first, end in ((0, self._first), (self._end, self.size)):
             if first < end:
-                self._drip(self.page, "page", self.block_drip, first, end)
-                np.multiply(self.page[first:end], part, out=self.page[first:end])
-        self.block_sums.fill(0.0)
+                self._page.step(packed, self._signals, self.block_drip, self.split, first, end)
+        self.block_sums = np.zeros(len(self.block_sums))
         self.block_runs, self.block_drip = 0, 0.0
 
     def _laid_out(
@@ -179,15 +251,3 @@ class Accounts:
         shares = held[self.split :].reshape(-1, _SHARE)
         found[numbers * _NUMBER :] = (shares if moved is None else follow(shares, moved, filling)).ravel()
         return found
-
-    def _row_sums(self, held: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sums over the bets of each row, column by column: the order of additions is the same on every machine."""
-        numbers, shares = held[: self.split].reshape(-1, _NUMBER), held[self.split :].reshape(-1, _SHARE)
-        sums = np.zeros(len(self._owner))
-        for part, rows in ((numbers, sums[: len(numbers)]), (shares, sums[len(numbers) :])):
-            for bet in range(part.shape[1]):
-                np.add(rows, part[:, bet], out=rows)
-        return sums
-
-    def _owner_signals(self) -> NDArray[np.intp]:
-        return np.array(self.plan.signal_of, dtype=np.intp)[self._owner]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from detectors.drift import onset, strongest
 from detectors.drift.accounts import Accounts
-from detectors.drift.bets import odds, shapes
+from detectors.drift.bets import shapes
 from detectors.drift.channels import Crossing, Ended, Value, Voice, Word
 from detectors.drift.episode import Episode
 from detectors.drift.onset import Seen
@@ -39,11 +39,6 @@ LOOKED_AT = 8
 
 class Bank:
     """The accounts and references of one slice; `plan` may be shared by any number of banks."""
-
-    __slots__ = (
-        "accounts", "counted", "episodes", "gathering", "learners",
-        "names", "numbers", "plan", "runs", "shares", "times",
-    )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -83,14 +78,13 @@ class Bank:
         learns = bool(self.learners or self.shares.learners)
         if learns:
             self.gathering.rows.append(values)
-        size, split = len(accounts.notice), accounts.split
-        bets = plan.room(size)
+        bets = plan.room(accounts.size)
         if self.numbers is not None:
-            chosen = plan.pick(values) if plan.pick is not None else (values[plan.numbers[0]],)
-            self.numbers.read(np.array(chosen, dtype=np.float32), index, bets[:split].reshape(-1, shapes.BETS))
-        self.shares.read(values, index, bets[split:].reshape(-1, odds.BETS))
+            self.numbers.read(values, index, bets)
+        if self.shares.size:
+            self.shares.read(values, index, bets, accounts.split)
         said: list[Word] = []
-        if size:
+        if accounts.size:
             accounts.step(bets, notice_drip, page_drip)
             for signal in accounts.full("page"):
                 said += self._page(signal)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from detectors.drift.channels import Change, Channel, Signal
 from detectors.drift.references import learning
 from detectors.drift.references.numbers import NONE, NumberChannels
-from detectors.drift.references.shares import ShareChannel, ShareChannels
+from detectors.drift.references.share import ShareChannel
+from detectors.drift.references.shares import ShareChannels
 
 
 class Seen(NamedTuple):
@@ -75,7 +76,7 @@ def of_number(
         if abs(now - survived) > best:
             best, cell, before, after = abs(now - survived), i, survived, now
     up = after > before
-    edge = float(channels.edges[cell - 1, at])
+    edge = channels.edges_of(at)[cell - 1]
     values = channels.latest(at, first, end)
     median_before = float(channels.medians[at])
     median_after = values[len(values) // 2] if values else median_before

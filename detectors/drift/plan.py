@@ -7,13 +7,11 @@ it outlives a step.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
 
-import numpy as np
-from numpy.typing import NDArray
+from librt.vecs import vec
 
-from detectors.drift.bets.shapes import CELLS
 from detectors.drift.channels import Channel, Signal
+from detectors.drift.references import memory
 
 
 class Plan:
@@ -46,21 +44,14 @@ class Plan:
         )
         """Positions of the channels of each signal."""
         self.tolerances = tuple(signals[at].tolerance for at in self.signal_of)
-        self.pick = itemgetter(*self.numbers) if len(self.numbers) > 1 else None
-        size = len(self.numbers)
-        self.above = np.zeros((CELLS - 1, size), dtype=bool)
-        self.counted = self.above.view(np.uint8)
-        self.bins = np.zeros(size, dtype=np.uint8)
-        self.rows = np.zeros(size, dtype=np.intp)
-        self.where = np.zeros(size, dtype=np.uint8)
-        self.first = np.arange(size, dtype=np.intp) * CELLS
-        self._room = np.ones(0)
+        self.number_positions = memory.indices(self.numbers)
+        self._room = memory.filled(0, 1.0)
 
-    def room(self, size: int) -> NDArray[np.float64]:
-        """Working memory for `size` e-values."""
+    def room(self, size: int) -> vec[float]:
+        """Working memory for `size` e-values, or more."""
         if len(self._room) < size:
-            self._room = np.ones(size)
-        return self._room[:size]
+            self._room = memory.filled(size, 1.0)
+        return self._room
 
 
 def _check(channels: Sequence[Channel], signals: Sequence[Signal]) -> None:

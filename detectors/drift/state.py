@@ -6,22 +6,28 @@ Little-endian arrays inside msgpack. Not here: when to save, and where. What is 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 import numpy as np
+from librt.vecs import vec
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from detectors.drift.bank import Bank
 from detectors.drift.bets import odds
+from detectors.drift.channels import Value
 from detectors.drift.episode import Episode
 from detectors.drift.plan import Plan
-from detectors.drift.references import learning
+from detectors.drift.references import learning, memory
 from detectors.drift.references.numbers import NumberChannels
-from detectors.drift.references.shares import ShareChannel
+from detectors.drift.references.share import ShareChannel
 
-VERSION = 1
-_ARRAYS = ("edges", "places", "gaps", "scales", "counts", "due", "medians", "marks", "recent", "lows", "highs")
+VERSION = 2
+_ARRAYS = ("gaps", "counts", "due", "medians")
+_FLOATS = ("edges", "scales", "lows", "highs")
+_CELLS = ("places", "marks")
 
 
 class _Saved(Struct, array_like=True):
@@ -53,10 +59,10 @@ def to_bytes(bank: Bank) -> bytes:
         bank.names,
         _bytes(np.array(bank.times)),
         [(at, _bytes(np.array(one.values)), one.n) for at, one in bank.learners.items()],
-        {name: _bytes(getattr(numbers, name)) for name in _ARRAYS} if numbers is not None else None,
+        _arrays(numbers) if numbers is not None else None,
         list(zip(numbers.live, numbers.learns, numbers.few, strict=True)) if numbers is not None else [],
         shares.channels,
-        (_bytes(shares.counts), _bytes(shares.slopes), _bytes(shares.scales)),
+        (_packed(shares.counts), _packed(shares.slopes), _packed(shares.scales)),
         (_bytes(accounts.notice), _bytes(accounts.page), _bytes(accounts.block_sums), accounts.block_runs,
          accounts.block_drip),
         list(bank.episodes.values()),
@@ -85,6 +91,11 @@ def from_bytes(plan: Plan, data: bytes) -> Bank:
         for name in _ARRAYS:
             old = getattr(numbers, name)
             setattr(numbers, name, _array(saved.numbers[name], old.dtype).reshape(old.shape))
+        for name in _FLOATS:
+            setattr(numbers, name, memory.floats(_floats(saved.numbers[name]).tolist()))
+        for name in _CELLS:
+            setattr(numbers, name, memory.bytes_of(saved.numbers[name]))
+        numbers.rows = _rows(plan, _array(saved.numbers["rows"], np.dtype(np.float32)))
         numbers.live = [live for live, _, _ in saved.flags]
         numbers.learns = [learns for _, learns, _ in saved.flags]
         numbers.few = [few for _, _, few in saved.flags]
@@ -92,7 +103,8 @@ def from_bytes(plan: Plan, data: bytes) -> Bank:
     bank.shares.restore(saved.shares, counts, slopes.reshape(-1, odds.BETS), scales.reshape(-1, odds.BETS))
     notice, page, block_sums, block_runs, block_drip = saved.accounts
     accounts = bank.accounts
-    accounts.notice, accounts.page, accounts.block_sums = _floats(notice), _floats(page), _floats(block_sums)
+    accounts.restore(_floats(notice), _floats(page))
+    accounts.block_sums = _floats(block_sums)
     accounts.block_runs, accounts.block_drip = block_runs, block_drip
     bank.episodes = {episode.signal: episode for episode in saved.episodes}
     bank.settle()
@@ -115,6 +127,33 @@ def _follow(bank: Bank, before: dict[int, float]) -> None:
 
 def _declared(plan: Plan) -> dict[int, float]:
     return {at: one.declared for at, one in enumerate(plan.channels) if one.declared is not None}
+
+
+def _arrays(numbers: NumberChannels) -> dict[str, bytes]:
+    found = {name: _bytes(getattr(numbers, name)) for name in _ARRAYS}
+    found |= {name: _packed(getattr(numbers, name)) for name in _FLOATS}
+    found |= {name: bytes(memory.view_bytes(getattr(numbers, name))) for name in _CELLS}
+    none = float("nan")
+    rows = [
+        [none if (value := row[at]) is None else memory.rounded(cast(float, value)) for at in numbers.plan.numbers]
+        for row in numbers.rows
+    ]
+    return found | {"rows": _bytes(np.array(rows, dtype=np.float32))}
+
+
+def _rows(plan: Plan, numbers: NDArray[np.generic]) -> list[Sequence[Value]]:
+    """The latest runs as far as their numbers go; the rest of them is in the tapes."""
+    found: list[Sequence[Value]] = []
+    for row in numbers.reshape(-1, max(len(plan.numbers), 1)).tolist():
+        values: list[Value] = [None] * len(plan.channels)
+        for at, value in zip(plan.numbers, row, strict=True):
+            values[at] = value if value == value else None
+        found.append(values)
+    return found
+
+
+def _packed(values: vec[float]) -> bytes:
+    return _bytes(memory.view(values))
 
 
 def _bytes(values: NDArray[np.generic]) -> bytes:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from detectors.drift import Bank, Channel, Plan, Signal
 from detectors.drift.bets import odds, shapes
 from detectors.drift.bets.band import band
-from detectors.drift.references import learning
+from detectors.drift.references import learning, memory
 
 ROUNDING = Fraction(1, 10**9)
 TOLERANCES = [1.0, 1.5, 3.0]
@@ -121,9 +121,7 @@ def test_the_weights_of_an_account_are_the_signals_share_whatever_is_live(live: 
         bank.observe([float(i), i % 2, float(i), i % 2], "r", float(i))
     accounts = bank.accounts
     accounts.weigh("notice", live, [True, True, True])
-    ones = plan.room(len(accounts.notice))
-    ones.fill(1.0)
-    accounts.step(ones, 1.0, 0.0)
+    accounts.step(memory.filled(accounts.size, 1.0), 1.0, 0.0)
     for i, (signal, members) in enumerate(zip(plan.signals, plan.members, strict=True)):
         held = sum(accounts.by_channel("notice", i).values())
         assert held == pytest.approx(signal.notice_share if any(live[at] for at in members) else 0.0)

@@ -10,6 +10,7 @@ from typing import cast
 
 from detectors.drift.channels import Value
 from detectors.drift.plan import Plan
+from detectors.drift.references import memory
 from detectors.drift.references.learning import LIVE, Numbers
 from detectors.drift.references.numbers import NumberChannels
 from detectors.drift.references.shares import ShareChannels
@@ -40,7 +41,8 @@ class Gathering:
         if rows:
             for at, learner in learners.items():
                 position = plan.numbers[at]
-                learner.extend(cast(list[float], [row[position] for row in rows if row[position] is not None]))
+                told = [row[position] for row in rows if row[position] is not None]
+                learner.extend([memory.rounded(cast(float, value)) for value in told])
             shares.learn_from(rows)
         seen = [learner.n for at, learner in learners.items() if numbers is None or not numbers.live[at]]
         seen += [one.learner.n for one in shares.learners if one.learner is not None and not one.live]

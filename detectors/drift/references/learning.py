@@ -89,11 +89,11 @@ def cells_of(values: array[float]) -> Cells:
     parted = len(distinct) <= _PARTED
     if parted:
         for value in distinct:
-            edges += [_below(value), float(value)]
+            edges += [below(float(value)), float(value)]
     elif len(distinct) <= _LISTED:
-        edges = [_below(distinct[0]), *map(float, distinct)]
+        edges = [below(float(distinct[0])), *map(float, distinct)]
     else:
-        edges = [_below(distinct[0])]
+        edges = [below(float(distinct[0]))]
         for quantile in _QUANTILES:
             edge = float(ordered[int(quantile * len(ordered))])
             if edge > edges[-1]:
@@ -113,5 +113,6 @@ def masses_of(counts: list[float]) -> list[float]:
     return [(count + 0.5) / whole for count in counts]
 
 
-def _below(value: np.floating) -> float:
+def below(value: float) -> float:
+    """The next smaller number of 32 bits."""
     return float(np.nextafter(np.float32(value), np.float32(-np.inf), dtype=np.float32))

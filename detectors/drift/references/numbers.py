@@ -1,23 +1,28 @@
-"""The number channels of a bank, side by side in arrays: which cell a value falls in, and the e-values of all bets.
+"""The number channels of a bank, in packed arrays: which cell a value falls in, and the e-values of all bets.
 
-Values are rounded to 32 bits at the door, so that edges and values compare exactly. Only comparisons, table look-ups
-and products run per run; tables change when a channel freezes its reference (`freeze`, `refresh`).
+Values are rounded at the door (`memory.rounded`), so that edges and values compare exactly. Only comparisons, table
+look-ups and products run per run; tables change when a channel freezes its reference (`freeze`, `refresh`).
 
 Invariant: a channel that is not live, or says nothing of a run, has e-values of exactly one.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
+from librt.vecs import vec
+from mypy_extensions import i64, u8
 from numpy.typing import NDArray
 
 from detectors.drift.bets import shapes
 from detectors.drift.bets.shapes import BETS, CELLS, SILENT
+from detectors.drift.channels import Value
 from detectors.drift.plan import Plan
-from detectors.drift.references import learning
+from detectors.drift.references import learning, memory
 
 WINDOW = 160
 """Runs whose cells are remembered, to date an onset; older ones count as the window's first."""
@@ -27,27 +32,25 @@ NONE = 255
 HALVED_AT = 8_000
 """Runs in a reference; from there on it is halved and filled again, so that it follows slowly."""
 
-_WEIGHTS = np.array(shapes.WEIGHTS)
+_WEIGHT_ROWS = np.array(shapes.WEIGHTS)
+_WEIGHTS = memory.floats(_WEIGHT_ROWS.ravel().tolist())
+_EDGES = CELLS - 1
 _STRIDE = 16
 """Cells of a channel while they are counted; the last takes what is none."""
 
 
 class NumberChannels:
-    """The number channels of `plan`, in its order."""
-
-    __slots__ = (
-        "counts", "due", "edges", "few", "gaps", "highs", "learns", "live", "lows", "marks", "medians", "places",
-        "plan", "recent", "scales",
-    )  # fmt: skip
+    """The number channels of `plan`, in its order. `edges`, `places`, `scales`: a channel's cells or bets in a row."""
 
     def __init__(self, plan: Plan) -> None:
         size = len(plan.numbers)
         self.plan = plan
+        self.size = size
         self.live = [False] * size
         self.learns = [False] * size
-        self.edges = np.full((CELLS - 1, size), np.inf, dtype=np.float32)
-        self.places = np.full(size * CELLS, SILENT, dtype=np.uint8)
-        self.scales = np.ones((size, BETS))
+        self.edges = memory.filled(size * _EDGES, math.inf)
+        self.places = memory.filled_bytes(size * CELLS, SILENT)
+        self.scales = memory.filled(size * BETS, 1.0)
         self.counts = np.zeros((size, CELLS), dtype=np.uint32)
         self.due = np.zeros(size, dtype=np.uint32)
         """Runs in the reference at which the tables are made anew."""
@@ -55,41 +58,60 @@ class NumberChannels:
         self.gaps = np.zeros((size, CELLS), dtype=bool)
         self.few = [False] * size
         """Whether it has so few values that each has its cell."""
-        self.marks = np.full((WINDOW, size), NONE, dtype=np.uint8)
-        self.recent = np.full((RECENT, size), np.nan, dtype=np.float32)
-        self.lows = np.full(size, np.inf, dtype=np.float32)
-        self.highs = np.full(size, -np.inf, dtype=np.float32)
-        """Extremes since the tables were made, of runs that were counted."""
+        self.marks = memory.filled_bytes(WINDOW * size, NONE)
+        """The cells of the latest runs, run by run."""
+        self.rows: list[Sequence[Value]] = []
+        """The values of the latest runs, which whoever gave them keeps as well."""
+        self.lows = memory.filled(size, math.inf)
+        self.highs = memory.filled(size, -math.inf)
+        """Extremes since the tables were made, while the channel learned."""
 
-    def read(self, values: NDArray[np.float32], run: int, out: NDArray[np.float64]) -> None:
-        """Mark the cells of one run's values (NaN: none) and write the e-values, (size, BETS), to `out`."""
-        plan = self.plan
-        bins = plan.bins
-        np.greater(values, self.edges, out=plan.above)
-        np.add.reduce(plan.counted, axis=0, dtype=np.uint8, out=bins)
-        np.add(plan.first, bins, out=plan.rows)
-        self.places.take(plan.rows, out=plan.where, mode="clip")
-        _WEIGHTS.take(plan.where, axis=0, out=out, mode="clip")
-        np.multiply(out, self.scales, out=out)
-        squares = values.dot(values)
-        if squares != squares:  # no other way to find a NaN is as quick; the sum itself decides nothing
-            none = np.isnan(values)
-            out[none] = 1.0
-            bins[none] = NONE
-        self.marks[run % WINDOW] = bins
-        self.recent[run % RECENT] = values
+    def read(self, values: Sequence[Value], run: int, out: vec[float]) -> None:
+        """Mark the cells of one run's values and write the e-values, `BETS` a channel, to the front of `out`."""
+        edges, places, scales, marks = self.edges, self.places, self.scales, self.marks
+        lows, highs, learns = self.lows, self.highs, self.learns
+        weights, positions = _WEIGHTS, self.plan.number_positions
+        self.rows.append(values)
+        if len(self.rows) > RECENT:
+            del self.rows[0]
+        size: i64 = self.size
+        mark: i64 = (run % WINDOW) * size
+        at: i64 = 0
+        while at < size:
+            value = values[int(positions[at])]
+            bet: i64 = at * BETS
+            last: i64 = bet + BETS
+            x = math.nan if value is None else memory.rounded(cast(float, value))
+            if x != x:
+                marks[mark + at] = u8(NONE)
+                while bet < last:
+                    out[bet] = 1.0
+                    bet += 1
+            else:
+                edge: i64 = at * _EDGES
+                cell: i64 = 0
+                while cell < _EDGES and x > edges[edge + cell]:
+                    cell += 1
+                marks[mark + at] = u8(cell)
+                if learns[at]:
+                    if x < lows[at]:
+                        lows[at] = x
+                    if x > highs[at]:
+                        highs[at] = x
+                weight: i64 = i64(places[at * CELLS + cell]) * BETS
+                while bet < last:
+                    out[bet] = weights[weight] * scales[bet]
+                    bet += 1
+                    weight += 1
+            at += 1
 
     def count(self, first: int, end: int) -> None:
         """Count the cells of runs `first` to `end` (at most `RECENT`) into the references that learn."""
         runs = np.arange(first, end)
-        block = np.minimum(self.marks[runs % WINDOW], _STRIDE - 1) + self.plan.first // CELLS * _STRIDE
-        found = np.bincount(block.ravel(), minlength=len(self.live) * _STRIDE).reshape(-1, _STRIDE)[:, :CELLS]
+        block = np.minimum(self._marks()[runs % WINDOW], _STRIDE - 1) + np.arange(self.size, dtype=np.intp) * _STRIDE
+        found = np.bincount(block.ravel(), minlength=self.size * _STRIDE).reshape(-1, _STRIDE)[:, :CELLS]
         learns = np.array(self.learns)
         self.counts[learns] += found[learns].astype(np.uint32)
-        values = self.recent[runs % RECENT]
-        values[:, ~learns] = np.nan
-        self.lows = np.fmin(self.lows, np.fmin.reduce(values, axis=0))
-        self.highs = np.fmax(self.highs, np.fmax.reduce(values, axis=0))
 
     def ripe(self) -> list[int]:
         """Channels whose reference has grown enough to make new tables."""
@@ -98,14 +120,14 @@ class NumberChannels:
 
     def inherit(self, channel: int, other: NumberChannels) -> None:
         """Take over another's reference, scaled down to `INHERITED` runs."""
-        for mine, theirs in ((self.edges, other.edges), (self.medians, other.medians)):
-            mine[..., channel] = theirs[..., channel]
+        self._set_edges(channel, other.edges_of(channel))
+        self.medians[channel] = other.medians[channel]
         self.gaps[channel], self.few[channel] = other.gaps[channel], other.few[channel]
         self.counts[channel] = other.counts[channel]
         total = self.total(channel)
         if total > learning.INHERITED:
             self.counts[channel] = [int(count) * learning.INHERITED // total for count in self.counts[channel]]
-        self.marks[:, channel] = NONE
+        self._forget(channel)
         self.live[channel] = self.learns[channel] = True
         self._tables(channel)
         self.due[channel] = 2 * self.total(channel)
@@ -116,9 +138,13 @@ class NumberChannels:
             if cell != NONE and self.counts[channel, cell]:
                 self.counts[channel, cell] -= 1
 
+    def edges_of(self, channel: int) -> list[float]:
+        """The edges in use, ascending; one less than its cells."""
+        return [edge for edge in self.edges[channel * _EDGES : (channel + 1) * _EDGES] if edge < math.inf]
+
     def cells(self, channel: int) -> int:
         """Cells in use."""
-        return int(np.isfinite(self.edges[:, channel]).sum()) + 1
+        return len(self.edges_of(channel)) + 1
 
     def total(self, channel: int) -> int:
         """Runs in the reference."""
@@ -127,13 +153,12 @@ class NumberChannels:
     def freeze(self, channel: int, values: array[float]) -> None:
         """Make learned values the reference."""
         found = learning.cells_of(values)
-        self.edges[:, channel] = np.inf
-        self.edges[: len(found.edges), channel] = found.edges
+        self._set_edges(channel, found.edges)
         self.counts[channel] = 0
         self.counts[channel, : len(found.counts)] = found.counts
         self.medians[channel] = found.median
         self.few[channel] = found.few
-        self.marks[:, channel] = NONE
+        self._forget(channel)
         self.live[channel] = self.learns[channel] = True
         self.gaps[channel] = False
         self.gaps[channel, : len(found.gaps)] = found.gaps
@@ -157,52 +182,69 @@ class NumberChannels:
 
     def latest(self, channel: int, first: int, end: int) -> list[float]:
         """The values of runs `first` to `end`, of the last `RECENT` at most, in ascending order."""
-        values = [float(self.recent[run % RECENT, channel]) for run in range(max(first, end - RECENT), end)]
-        return sorted(value for value in values if value == value)
+        position = self.plan.numbers[channel]
+        told = [row[position] for row in self.rows[-max(end - first, 1) :]]
+        return sorted([memory.rounded(cast(float, value)) for value in told if value is not None and value == value])
 
     def drop(self, channel: int) -> None:
         """Forget the reference."""
         self.silence(channel)
         self.live[channel] = self.learns[channel] = False
-        self.edges[:, channel] = np.inf
+        self._set_edges(channel, [])
         self.counts[channel] = 0
-        self.marks[:, channel] = NONE
+        self._forget(channel)
 
     def silence(self, channel: int) -> None:
         """No bets any more, until the next `freeze` or `refresh`."""
-        self.places[channel * CELLS : (channel + 1) * CELLS] = SILENT
-        self.scales[channel] = 1.0
+        for cell in range(CELLS):
+            self.places[channel * CELLS + cell] = u8(SILENT)
+        for bet in range(BETS):
+            self.scales[channel * BETS + bet] = 1.0
 
     def bets(self, channels: Sequence[int], first: int, end: int) -> NDArray[np.float64]:
         """The e-values, (runs, channels * BETS), that the present tables give for runs `first` to `end`."""
-        marks = self.marks[np.arange(first, end) % WINDOW][:, channels]
+        marks = self._marks()[np.arange(first, end) % WINDOW][:, channels]
         none = marks == NONE
         cells = np.where(none, 0, marks) + np.array(channels, dtype=np.intp) * CELLS
-        found: NDArray[np.float64] = _WEIGHTS[self.places[cells]] * self.scales[channels]
+        scales = memory.view(self.scales).reshape(-1, BETS)[channels]
+        found: NDArray[np.float64] = _WEIGHT_ROWS[memory.view_bytes(self.places)[cells]] * scales
         found[none] = 1.0
         return found.reshape(end - first, -1)
 
     def past(self, channel: int, first: int, end: int) -> list[int]:
         """The cells of runs `first` to `end`, at most `WINDOW`."""
-        return [int(self.marks[run % WINDOW, channel]) for run in range(first, end)]
+        return [int(self.marks[run % WINDOW * self.size + channel]) for run in range(first, end)]
+
+    def _marks(self) -> NDArray[np.uint8]:
+        return memory.view_bytes(self.marks).reshape(WINDOW, self.size)
+
+    def _forget(self, channel: int) -> None:
+        """What the latest runs showed lies in cells that are no more."""
+        for run in range(WINDOW):
+            self.marks[run * self.size + channel] = u8(NONE)
+
+    def _set_edges(self, channel: int, edges: Sequence[float]) -> None:
+        for i in range(_EDGES):
+            self.edges[channel * _EDGES + i] = edges[i] if i < len(edges) else math.inf
 
     def _widen(self, channel: int) -> None:
         """Let the outer cells begin at the extremes seen since; what was in them has its own cell or a neighbour's."""
-        n = self.cells(channel)
-        edges, counts = self.edges[:, channel], self.counts[channel]
+        edges = self.edges_of(channel)
+        n, counts = len(edges) + 1, self.counts[channel]
         low, high = self.lows[channel], self.highs[channel]
         if counts[0] and low <= edges[0]:
-            edges[0] = np.nextafter(low, np.float32(-np.inf), dtype=np.float32)
+            edges[0] = learning.below(low)
             counts[1] += counts[0]
             counts[0] = 0
         if counts[n - 1] and high > edges[n - 2]:
             if n < CELLS:
-                edges[n - 1] = high
+                edges.append(high)
             else:
                 edges[n - 2] = high
                 counts[n - 2] += counts[n - 1]
                 counts[n - 1] = 0
-        self.lows[channel], self.highs[channel] = np.inf, -np.inf
+        self._set_edges(channel, edges)
+        self.lows[channel], self.highs[channel] = math.inf, -math.inf
 
     def _tables(self, channel: int) -> None:
         n = self.cells(channel)
@@ -210,5 +252,7 @@ class NumberChannels:
         masses = learning.masses_of(counts)
         where = shapes.places(masses, [bool(gap) for gap in self.gaps[channel, :n]])
         suprema = shapes.suprema(where, masses, sum(counts) + 1.0, self.plan.tolerances[self.plan.numbers[channel]])
-        self.places[channel * CELLS : channel * CELLS + len(where)] = where
-        self.scales[channel] = [1.0 / supremum for supremum in suprema]
+        for cell, place in enumerate(where):
+            self.places[channel * CELLS + cell] = u8(place)
+        for bet, supremum in enumerate(suprema):
+            self.scales[channel * BETS + bet] = 1.0 / supremum

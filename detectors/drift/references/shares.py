@@ -12,55 +12,21 @@ from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
-from msgspec import Struct
+from librt.vecs import vec
+from mypy_extensions import i64
 from numpy.typing import NDArray
 
 from detectors.drift.bets import odds
 from detectors.drift.bets.odds import BETS
 from detectors.drift.channels import Channel, Kind, Value
-from detectors.drift.references import learning
+from detectors.drift.references import learning, memory
 from detectors.drift.references.learning import KNOWN, LIVE, LONGEST, NAMED
 from detectors.drift.references.numbers import HALVED_AT, NONE, WINDOW
-
-Name = str | int
-STEPS = 250.0
-"""Steps in which parts of a run are remembered for dating; references count exactly."""
-
-
-class ShareChannel(Struct):
-    """One channel: where its cells lie, and what it knows."""
-
-    position: int
-    kind: Kind
-    tolerance: float
-    learner: learning.Shares | None
-    start: int = 0
-    cells: int = 0
-    live: bool = False
-    learns: bool = False
-    names: dict[Name, int] = {}
-    """Name → cell; a name in the cell of the rest has its sum in `others`."""
-    others: dict[Name, float] = {}
-    met: float = 0.0
-    """Parts of runs that went to names beyond `KNOWN`."""
-    n: float = 0.0
-    due: float = 0.0
-    tape: bytearray = bytearray()
-    """The last `WINDOW` runs: the cell, the part in `STEPS`, or for a mix the parts of all cells."""
-
-    @property
-    def width(self) -> int:
-        """Bytes of tape per run."""
-        return self.cells if self.kind == "share" else 1
+from detectors.drift.references.share import STEPS, Name, ShareChannel
 
 
 class ShareChannels:
     """Channels of the kinds category, share and rate. `evidence` arrays of the bank follow `moved` after a freeze."""
-
-    __slots__ = (
-        "_column", "_learning", "_plan", "_y", "channels", "counts", "learners", "readers", "scales", "size",
-        "slopes",
-    )  # fmt: skip
 
     def __init__(self, plan: Sequence[Channel], places: Sequence[tuple[int, float]]) -> None:
         """The channels of a plan, and of those that lie here their position in it and their tolerance."""
@@ -71,20 +37,14 @@ class ShareChannels:
         self._plan = plan
         self.size = 0
         """Cells of all channels."""
-        self.counts = np.zeros(0)
-        self.slopes = np.zeros((0, BETS))
-        self.scales = np.ones((0, BETS))
+        self.counts = memory.filled(0, 0.0)
+        """What was counted in each cell."""
+        self.slopes = memory.filled(0, 0.0)
+        self.scales = memory.filled(0, 1.0)
+        """Per cell, its bets in a row."""
         self.learners: list[ShareChannel] = []
         self.readers: list[tuple[int, int, Kind, int, dict[Name, int], ShareChannel]] = []
         """Of live channels: position, first cell, kind, cell of the rest, names, and the channel itself."""
-        self._scratch()
-
-    def _scratch(self) -> None:
-        self._y = np.zeros(self.size)
-        self._column = self._y[:, None]
-        self._learning = np.zeros(self.size)
-        for channel in self.channels:
-            self._learning[channel.start : channel.start + channel.cells] = float(channel.learns)
         self.note()
 
     def restore(
@@ -95,9 +55,9 @@ class ShareChannels:
         scales: NDArray[np.float64],
     ) -> None:
         """Put back what was saved."""
-        self.channels, self.size = channels, len(counts)
-        self.counts, self.slopes, self.scales = counts, slopes, scales
-        self._scratch()
+        self.channels = channels
+        self._hold(counts, slopes, scales)
+        self.note()
 
     def note(self) -> None:
         """Follow the channels' flags in what is kept beside them for speed."""
@@ -142,58 +102,69 @@ class ShareChannels:
             if channel.learner is not None:
                 channel.learner.extend(_parts(channel.kind, values), len(values))
 
-    def read(self, values: Sequence[Value], run: int, out: NDArray[np.float64]) -> None:
-        """Read one run's values of all channels of the bank and write the e-values, (cells, BETS), to `out`."""
-        if not self.size:
-            return
-        where: list[int] = []
-        parts: list[float] = []
-        silent: list[ShareChannel] = []
-        slot = run % WINDOW
+    def read(self, values: Sequence[Value], run: int, out: vec[float], first: int) -> None:
+        """Read one run's values of all channels; write the e-values, `BETS` a cell, to `out` from `first` on."""
+        scales, slot = self.scales, run % WINDOW
+        base: i64 = first
+        at: i64 = 0
+        size: i64 = len(scales)
+        while at < size:
+            out[base + at] = scales[at]
+            at += 1
         for position, start, kind, last, names, channel in self.readers:
             value = values[position]
             if value is None:
-                silent.append(channel)
                 _forget(channel, slot)
+                at = base + start * BETS
+                end: i64 = at + channel.cells * BETS
+                while at < end:
+                    out[at] = 1.0
+                    at += 1
                 continue
-            if channel.learns:
+            learns = channel.learns
+            if learns:
                 channel.n += 1.0
             if kind == "category":
-                cell = names.get(value, last)  # type: ignore[arg-type]
+                cell = names.get(cast(Name, value), last)
                 if cell >= last:
-                    cell = self._meet(channel, value, 1.0)  # type: ignore[arg-type]
+                    cell = self._meet(channel, cast(Name, value), 1.0)
                 channel.tape[slot] = cell
-                where.append(start + cell)
-                parts.append(1.0)
+                self._bet(start + cell, 1.0, out, base, learns)
             elif kind == "rate":
-                channel.tape[slot] = int(value * STEPS + 0.5)  # type: ignore[operator]
-                where.append(start)
-                parts.append(value)  # type: ignore[arg-type]
+                part = cast(float, value)
+                channel.tape[slot] = int(part * STEPS + 0.5)
+                self._bet(start, part, out, base, learns)
             else:
-                mix = bytearray(channel.cells)
-                for name, part in value.items():  # type: ignore[union-attr]
-                    cell = names.get(name, last)
-                    if cell >= last:
-                        cell = self._meet(channel, name, part)
-                    at = start + cell
-                    if cell >= last and at in where:
-                        parts[where.index(at)] += part
-                    else:
-                        where.append(at)
-                        parts.append(part)
-                    mix[cell] = min(mix[cell] + int(part * STEPS + 0.5), NONE - 1)
-                channel.tape[slot * channel.cells : (slot + 1) * channel.cells] = mix
-        y = self._y
-        y.fill(0.0)
-        if where:
-            y[where] = parts
-        np.multiply(self.slopes, self._column, out=out)
-        np.add(out, 1.0, out=out)
-        np.multiply(out, self.scales, out=out)
-        for channel in silent:
-            out[channel.start : channel.start + channel.cells] = 1.0
-        np.multiply(y, self._learning, out=y)
-        np.add(self.counts, y, out=self.counts)
+                self._read_mix(channel, cast("dict[str, float]", value), slot, out, base)
+
+    def _read_mix(self, channel: ShareChannel, value: dict[str, float], slot: int, out: vec[float], base: i64) -> None:
+        """The parts of a mix; names without a cell of their own share one."""
+        names, cells = channel.names, channel.cells
+        last = max(cells - 2, 0)
+        mix = bytearray(cells)
+        shared: dict[int, float] = {}
+        for name, part in value.items():
+            cell = names.get(name, last)
+            if cell >= last:
+                cell = self._meet(channel, name, part)
+                shared[cell] = shared.get(cell, 0.0) + part
+            else:
+                self._bet(channel.start + cell, part, out, base, channel.learns)
+            mix[cell] = min(mix[cell] + int(part * STEPS + 0.5), NONE - 1)
+        for cell, part in shared.items():
+            self._bet(channel.start + cell, part, out, base, channel.learns)
+        channel.tape[slot * cells : (slot + 1) * cells] = mix
+
+    def _bet(self, cell: i64, part: float, out: vec[float], base: i64, learns: bool) -> None:
+        """L = (1 + slope * y) * scale of one cell's bets, and count it."""
+        slopes, scales = self.slopes, self.scales
+        at: i64 = cell * BETS
+        end: i64 = at + BETS
+        while at < end:
+            out[base + at] = (slopes[at] * part + 1.0) * scales[at]
+            at += 1
+        if learns:
+            self.counts[cell] += part
 
     def _meet(self, channel: ShareChannel, name: Name, part: float) -> int:
         """The cell of a name that has none of its own, which is counted by name."""
@@ -212,11 +183,9 @@ class ShareChannels:
     def sums(self, channel: ShareChannel) -> dict[Name, float]:
         """What was counted per name, those of the rest included."""
         if channel.kind == "rate":
-            return {"": float(self.counts[channel.start])}
+            return {"": self.counts[channel.start]}
         found = {
-            name: float(self.counts[channel.start + cell])
-            for name, cell in channel.names.items()
-            if cell < channel.cells - 2
+            name: self.counts[channel.start + cell] for name, cell in channel.names.items() if cell < channel.cells - 2
         }
         return found | channel.others
 
@@ -241,22 +210,23 @@ class ShareChannels:
     def uncount(self, channel: ShareChannel, past: NDArray[np.float64]) -> None:
         """Take the runs of a changed stretch, (runs, cells), out of the reference."""
         told = past[~np.isnan(past[:, 0])]
-        counts = self.counts[channel.start : channel.start + channel.cells]
+        counts = memory.view(self.counts)[channel.start : channel.start + channel.cells].copy()
         for parts in told:
             counts -= parts
         channel.n = max(channel.n - len(told), 0.0)
-        np.clip(counts, 0.0, channel.n, out=counts)
+        self._set_counts(channel, np.clip(counts, 0.0, channel.n).tolist())
         if channel.kind == "rate":
             return
-        rest, known = float(counts[-1] + counts[-2]), sum(channel.others.values())
+        end = channel.start + channel.cells
+        rest, known = self.counts[end - 1] + self.counts[end - 2], sum(channel.others.values())
         if known > rest:
             channel.others = {name: total * rest / known for name, total in channel.others.items() if rest}
 
     def probability(self, channel: ShareChannel, cell: int) -> float:
         """The learned share of a cell."""
         if channel.kind == "rate":
-            return (float(self.counts[channel.start]) + 0.5) / (channel.n + 1.0)
-        count = float(self.counts[channel.start + cell])
+            return (self.counts[channel.start] + 0.5) / (channel.n + 1.0)
+        count = self.counts[channel.start + cell]
         if cell == channel.cells - 1:
             count = sum(total for total in self.sums(channel).values() if total <= 1.0) + channel.met
         elif cell == channel.cells - 2:  # what was met only once stands for what was never seen
@@ -278,7 +248,8 @@ class ShareChannels:
     def bets(self, channel: ShareChannel, past: NDArray[np.float64]) -> NDArray[np.float64]:
         """The e-values, (runs, cells * BETS), that the present tables give for runs of the past."""
         cells = slice(channel.start, channel.start + channel.cells)
-        found: NDArray[np.float64] = (self.slopes[cells] * past[:, :, None] + 1.0) * self.scales[cells]
+        slopes, scales = memory.view(self.slopes).reshape(-1, BETS), memory.view(self.scales).reshape(-1, BETS)
+        found: NDArray[np.float64] = (slopes[cells] * past[:, :, None] + 1.0) * scales[cells]
         found[np.isnan(past[:, 0])] = 1.0
         return found.reshape(len(past), -1)
 
@@ -295,13 +266,12 @@ class ShareChannels:
 
     def silence(self, channel: ShareChannel) -> None:
         """No bets any more, until the next `freeze` or `refresh`."""
-        self.slopes[channel.start : channel.start + channel.cells] = 0.0
-        self.scales[channel.start : channel.start + channel.cells] = 1.0
+        for at in range(channel.start * BETS, (channel.start + channel.cells) * BETS):
+            self.slopes[at], self.scales[at] = 0.0, 1.0
 
     def learn(self, channel: ShareChannel, learns: bool) -> None:
         """Whether runs are counted into the reference."""
         channel.learns = learns
-        self._learning[channel.start : channel.start + channel.cells] = float(learns)
 
     def _settle(self, channel: ShareChannel, sums: dict[Name, float], n: float, met: float) -> NDArray[np.intp] | None:
         before = dict(channel.names), channel.cells, channel.start
@@ -322,7 +292,7 @@ class ShareChannels:
             channel.names.get(name) == cell for name, cell in before[0].items() if cell < cells - 2
         )
         moved = None if stays else self._lay_out(channel, cells, before)
-        self.counts[channel.start : channel.start + cells] = counts
+        self._set_counts(channel, counts)
         if not channel.live or moved is not None:
             channel.tape = bytearray([NONE]) * (WINDOW * channel.width)
         channel.live, channel.learner = True, None
@@ -333,9 +303,19 @@ class ShareChannels:
             slopes, scales = odds.bets(
                 self.probability(channel, cell), n + 1.0, channel.tolerance, limits.harmless, limits.declared
             )
-            self.slopes[channel.start + cell] = slopes
-            self.scales[channel.start + cell] = scales
+            for at, (slope, scale) in enumerate(zip(slopes, scales, strict=True), (channel.start + cell) * BETS):
+                self.slopes[at], self.scales[at] = slope, scale
         return moved
+
+    def _set_counts(self, channel: ShareChannel, counts: Sequence[float]) -> None:
+        for cell, count in enumerate(counts, channel.start):
+            self.counts[cell] = count
+
+    def _hold(self, counts: NDArray[np.float64], slopes: NDArray[np.float64], scales: NDArray[np.float64]) -> None:
+        """What lies in all cells; of bets (cells, BETS)."""
+        self.size = len(counts)
+        self.counts = memory.floats(counts.tolist())
+        self.slopes, self.scales = memory.floats(slopes.ravel().tolist()), memory.floats(scales.ravel().tolist())
 
     def _lay_out(self, channel: ShareChannel, cells: int, before: tuple[dict[Name, int], int, int]) -> NDArray[np.intp]:
         """Make room for the channel's cells; evidence on a name stays with the name."""
@@ -355,12 +335,12 @@ class ShareChannels:
             other.start = start
         channel.cells = cells
         found = np.array(moved, dtype=np.intp)
-        self.size = len(found)
-        self.counts, self.slopes, self.scales = (
-            follow(array, found, filling)
-            for array, filling in ((self.counts, 0.0), (self.slopes, 0.0), (self.scales, 1.0))
+        self._hold(
+            follow(memory.view(self.counts), found, 0.0),
+            follow(memory.view(self.slopes).reshape(-1, BETS), found, 0.0),
+            follow(memory.view(self.scales).reshape(-1, BETS), found, 1.0),
         )
-        self._scratch()
+        self.note()
         return found
 
 
