@@ -62,7 +62,7 @@ class Weights:
 class Bets:
     """The slope of each bet, `s0` … `s5`, against the null mean `mean`, and their weights.
 
-    A plain class of floats, so that it compiles to a C struct. Nothing but its memory of the logs changes one that was made.
+    A plain class of floats, so that it compiles to a C struct. Only the logs are added to one that was made.
     """
 
     def __init__(

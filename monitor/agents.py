@@ -15,7 +15,7 @@ from monitor.drift.methods import Methods
 from monitor.drift.watch import Drift
 from monitor.evidence import accounts, traffic, words
 from monitor.evidence.slices import Slices
-from monitor.evidence.within import late
+from monitor.evidence.within import late, verifiers
 from monitor.evidence.within.episodes import ACKS
 from monitor.runs import Closed, Run, RunTracker
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
@@ -54,11 +54,11 @@ class Agent:
         self.name = name
         self.partition = partition
         self.settings = settings
-        self.emit = emit
+        self._emit = emit
         self.tracker = RunTracker(counts, settings.run_timeout, topology.contract_of(name))
-        self.slices = Slices(name, topology, settings.detectors, self.tracker, emit, self._identify)
+        self.slices = Slices(name, topology, settings.detectors, self.tracker, self.emit, self._identify)
         self.owner = self.slices.owner
-        self.drift = Drift(name, self.owner, settings.drift, emit, self._identify, self.tracker.count)
+        self.drift = Drift(name, self.owner, settings.drift, self.emit, self._identify, self.tracker.count)
         self.methods = Methods(name, self.owner, settings.detectors, emit, self._identify)
         self.traffic = traffic.new(now)
         self.versions: dict[str, float] = {}
@@ -68,6 +68,10 @@ class Agent:
         self.offset = -1
         self.wake = 0.0
         self.loose_ids: dict[str, float] = {}
+
+    def emit(self, finding: Finding) -> None:
+        """Say something, with what belongs to it on the other side of the agent's state."""
+        self._emit(verifiers.both(finding, self.drift.profile.banks.values(), self.slices.firing.values()))
 
     # -- events
 

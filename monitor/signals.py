@@ -132,6 +132,7 @@ DRIFT_SIGNALS: dict[str, Form] = {
         "agent.guardrail",
         "retrieval.empty",
         "retrieval.top_score",
+        "retrieval.repeated",
     )
 }
 """Signals watched for any change, in both directions: name → form. Their channels stand in `monitor.drift`."""

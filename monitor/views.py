@@ -66,7 +66,7 @@ def of_node(agent: Agent, node: Node, now: float) -> SignalView:
         labels=node.labels(),
         state="firing" if firing is not None else "healthy" if live else "warming up",
         level=level if node.n else 0.0,
-        reference=node.reference if live else None,
+        reference=firing.before if firing is not None else node.reference if live else None,
         n=node.n,
         evidence=1.0 if firing is not None else min(sum(node.evidence) + sum(node.deploy), 1.0),
         waiting_for=_waiting_for(agent, node, now),
@@ -128,7 +128,7 @@ def _of_traffic(state: traffic.Traffic) -> SignalView:
 
 
 def _state(agent: Agent, nodes: list[Node]) -> AgentState:
-    if any(node.firing is not None for node in nodes) or agent.slices.facts.firing():
+    if any(node.firing is not None for node in nodes) or agent.slices.facts.firing() or agent.drift.episodes.open:
         return "incident"
     if agent.traffic.firing_key:
         return "silent"

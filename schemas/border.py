@@ -113,6 +113,7 @@ FIELDS: dict[str, tuple[Any, str]] = {
     "source": (Name | None, "Where it came from: the index that was searched, the channel of a complaint."),
     "hits": (Whole | None, "Documents found."),
     "top_score": (Number | None, "Score of the best document."),
+    "document": (Name | None, "Id of the best document; opaque to us."),
     "to_agent": (Name | None, "The agent that takes over."),
     "from": (Name | None, "What could not be used."),
     "to": (Name | None, "What or who was used or asked instead."),
@@ -155,7 +156,7 @@ KINDS: dict[str, tuple[str, str]] = {
         "actor tool tool_version call_id arguments result attempt soft_error arguments_hash result_hash result_empty"
         " arguments_fields result_fields violations",
     ),
-    "retrieval": ("Documents were looked up.", "source hits top_score"),
+    "retrieval": ("Documents were looked up.", "source hits top_score document"),
     "handoff": ("Another agent takes over.", "to_agent"),
     "fallback": ("The defined degradation was used.", "from to reason"),
     "escalation": ("A human was asked.", "to reason"),

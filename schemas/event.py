@@ -121,6 +121,7 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     source: Name | None = None
     hits: Whole | None = None
     top_score: float | None = None
+    document: Name | None = None
     # what the agent handed on
     to_agent: Name | None = None
     from_: Name | None = msgspec.field(default=None, name="from")

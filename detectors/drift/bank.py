@@ -45,7 +45,7 @@ class Bank:
         """Runs observed."""
         self.numbers: NumberChannels | None = None
         """Made when the first number goes live: before that it would be empty tables."""
-        self.shares = ShareChannels([(i, plan.channels[i].kind, plan.tolerances[i]) for i in plan.others])
+        self.shares = ShareChannels(plan.channels, [(i, plan.tolerances[i]) for i in plan.others])
         self.learners = {i: learning.Numbers(array("f")) for i in range(len(plan.numbers))}
         """Of numbers that are not live, or fire; by their place among the numbers."""
         self.accounts = Accounts(plan)
@@ -57,6 +57,7 @@ class Bank:
         """The latest runs, to show examples."""
         self.times = array("d", bytes(8 * WINDOW))
         self.gathering = Gathering()
+        self._go_live()
 
     # -- runs
 
@@ -129,7 +130,7 @@ class Bank:
                     self.numbers.inherit(at, other.numbers)
                     del self.learners[at]
         for mine, theirs in zip(self.shares.channels, other.shares.channels, strict=True):
-            if theirs.live and not mine.live:
+            if theirs.live and not (mine.live and mine.n):
                 moved = self.shares.inherit(mine, other.shares, theirs)
                 self._lay_out(moved)
         self._weigh()
@@ -360,24 +361,24 @@ class Bank:
         changed = False
         self.learn()
         for at in [at for at, learner in self.learners.items() if learner.n >= LIVE]:
-            if self.numbers is None:
-                self._make_numbers()
-            assert self.numbers is not None
-            if not self.numbers.live[at]:
+            numbers = self.numbers or self._make_numbers()
+            if not numbers.live[at]:
                 self._count()
-                self.numbers.freeze(at, self.learners.pop(at).values)
+                numbers.freeze(at, self.learners.pop(at).values)
                 changed = True
-        for channel in list(self.shares.learners):
-            if not channel.live and channel.learner is not None and channel.learner.n >= LIVE:
-                self._lay_out(self.shares.freeze(channel, channel.learner))
-                changed = True
+        for channel in self.shares.ripe():
+            assert channel.learner is not None
+            self._lay_out(self.shares.freeze(channel, channel.learner))
+            changed = True
         if changed:
+            self.learners = dict(self.learners)  # those that are gone take no room
             self._weigh()
 
-    def _make_numbers(self) -> None:
+    def _make_numbers(self) -> NumberChannels:
         self.numbers = NumberChannels(self.plan)
         self.counted = self.runs
         self.accounts.lay_out(len(self.plan.numbers), self.shares, None)
+        return self.numbers
 
     def _lay_out(self, moved: NDArray[np.intp] | None) -> None:
         if moved is None:

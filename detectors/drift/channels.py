@@ -18,12 +18,18 @@ Value = float | int | str | dict[str, float] | None
 
 
 class Channel(Struct, frozen=True):
-    """One thing read from each run. `label` is what people call it; the name if empty."""
+    """One thing read from each run. `label` is what people call it; the name if empty.
+
+    Of a rate: `harmless`: up to it no level is a change, and a fall never is; 0: every level may be. `declared`: the
+    most that is normal, in place of what is learned; a fall is compared with what is learned still.
+    """
 
     name: str
     signal: str
     kind: Kind
     label: str = ""
+    harmless: float = 0.0
+    declared: float | None = None
 
 
 class Signal(Struct, frozen=True):
@@ -69,6 +75,8 @@ class Change(Struct, array_like=True):
     """Nothing of the kind was seen while the reference was learned."""
     phrase: str = ""
     """For people, such as "first character: `{` in 2 % of runs, was 99 %"."""
+    declared: bool = False
+    """Whether `before` was declared."""
 
 
 class Crossing(Struct, array_like=True):

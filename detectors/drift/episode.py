@@ -16,6 +16,7 @@ SETTLED_NOTICE = 200
 """Runs after which the level of an immaterial notice is the normal one."""
 SETTLED = 1_000
 """The same for a page, and for a notice that is material and so may become a page."""
+NEVER = 1 << 62
 _LOWEST, _HIGHEST = 0.0005, 0.9
 _FORGET = 400.0
 """Bad and all observations are halved when they are so many, so that the level is that of late."""
@@ -57,5 +58,7 @@ class Episode(Struct, array_like=True):
         return False
 
     def patience(self) -> int:
-        """Runs from its beginning after which the new level is the normal one."""
+        """Runs from its beginning after which the new level is the normal one; what was declared stays normal."""
+        if self.change.declared:
+            return NEVER
         return SETTLED if self.voice == "page" or self.material else SETTLED_NOTICE

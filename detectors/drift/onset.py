@@ -112,6 +112,9 @@ def of_share(
     n = len(told)
     before = [channels.probability(share, cell) for cell in range(share.cells)]
     after = [sum(told[:, cell].tolist()) / max(n, 1) for cell in range(share.cells)]
+    declared = channel.declared is not None and after[0] > channel.declared
+    if channel.declared is not None and declared:
+        before[0] = channel.declared
     moved = [abs(now - then) for now, then in zip(after, before, strict=True)]
     largest = max(moved)
     candidates = [cell for cell in range(share.cells) if moved[cell] >= 0.8 * largest]
@@ -123,7 +126,7 @@ def of_share(
     what = channels.title(share, cell)
     change = Change(
         channel.name, what, "up" if up else "down", before[cell], after[cell], share.n, float(n), weight,
-        unseen=share.kind != "rate" and cell == share.cells - 1,
+        unseen=share.kind != "rate" and cell == share.cells - 1, declared=declared,
     )  # fmt: skip
     where = "of runs" if share.kind == "category" else "of a run"
     subject = f"{_label(channel)}: " + (f"`{what}` in " if what else "")

@@ -62,6 +62,7 @@ class _Saved(Struct, array_like=True):
     cells: tuple[bytes, bytes, bytes]
     accounts: tuple[bytes, bytes, bytes, int, float]
     episodes: list[Episode]
+    declared: dict[int, float] = {}
 
 
 def to_bytes(bank: Bank) -> bytes:
@@ -83,6 +84,7 @@ def to_bytes(bank: Bank) -> bytes:
         (_bytes(accounts.notice), _bytes(accounts.page), _bytes(accounts.block_sums), accounts.block_runs,
          accounts.block_drip),
         list(bank.episodes.values()),
+        _declared(bank.plan),
     )  # fmt: skip
     return msgspec.msgpack.encode(saved)
 
@@ -126,7 +128,25 @@ def from_bytes(plan: Plan, data: bytes) -> Bank:
     accounts.block_runs, accounts.block_drip = block_runs, block_drip
     bank.episodes = {episode.signal: episode for episode in saved.episodes}
     bank.settle()
+    _follow(bank, saved.declared)
     return bank
+
+
+def _follow(bank: Bank, before: dict[int, float]) -> None:
+    """What the plan says otherwise than when the bank was saved.
+
+    A tolerance holds from the next tables on; a signal with another declared reference learns anew, unless it fires.
+    """
+    plan, declared = bank.plan, _declared(bank.plan)
+    for channel in bank.shares.channels:
+        channel.tolerance = plan.tolerances[channel.position]
+    changed = {plan.signal_of[at] for at in {*before, *declared} if before.get(at) != declared.get(at)}
+    for signal in sorted(changed - bank.episodes.keys()):
+        bank.rebaseline(plan.signals[signal].name)
+
+
+def _declared(plan: Plan) -> dict[int, float]:
+    return {at: one.declared for at, one in enumerate(plan.channels) if one.declared is not None}
 
 
 def _arrays(numbers: NumberChannels) -> dict[str, bytes]:

@@ -23,6 +23,7 @@ _SHARES: dict[str, str] = {
     "agent.escalation": "{after} of runs are escalated",
     "agent.guardrail": "{after} of runs meet a guardrail",
     "retrieval.empty": "{after} of retrievals find nothing",
+    "retrieval.repeated": "{after} of runs get the same document",
     "contract.violated": "{after} of runs break the contract",
     "user.unhappy": "{after} of runs make users unhappy",
 }
@@ -42,6 +43,7 @@ _DRIFT: dict[str, tuple[str, str, str]] = {
         "fewer retrievals find nothing",
         "every retrieval finds something",
     ),
+    "retrieval.repeated": ("searches find the same again and again",) * 3,
 }
 """Signal → what is said before the detail where it rose, fell, or fell to nothing. Others are said by name."""
 _FACTS = {"contract.violated": "breaks its contract", "run.loop": "loops"}
@@ -137,8 +139,7 @@ def headline(finding: Finding) -> str:
         return f"{who}: {_FACTS[finding.signal]} in {counted}: {finding.detail}"
     if finding.detail:
         tool = "" if finding.signal == "run.tool_mix" else tool
-        beside = f" (also: {', '.join(finding.corroborated)})" if finding.corroborated else ""
-        return f"{who}: {tool}{_drift_words(finding)}: {finding.detail}{beside}"
+        return f"{who}: {tool}{_drift_words(finding)}: {finding.detail}{_beside(finding)}"
     if finding.signal in _RATES:
         what = "no runs any more" if finding.after == 0.0 else f"runs at {after}"
     elif finding.signal in _SHARES:
@@ -148,7 +149,7 @@ def headline(finding: Finding) -> str:
     else:
         what = f"{finding.signal} {'rose' if finding.direction == 'up' else 'fell'} to {after}"
     was = "declared normal" if finding.reference == "declared" else "was"
-    return f"{who}: {tool}{what}, {was} {before}"
+    return f"{who}: {tool}{what}, {was} {before}{_beside(finding)}"
 
 
 def recovered(finding: Finding, recovery: Finding) -> bool:
@@ -171,6 +172,10 @@ def visible(finding: Finding) -> str:
     doublings = int(math.log2(finding.after_n)) if finding.after_n >= 1.0 else 0
     sides = (*sorted(finding.affected), "|", *sorted(finding.unaffected), "|", *sorted(finding.error_types))
     return "\n".join((headline(finding), str(doublings), finding.mode, finding.reason, *sides))
+
+
+def _beside(finding: Finding) -> str:
+    return f" (also: {', '.join(finding.corroborated)})" if finding.corroborated else ""
 
 
 def _drift_words(finding: Finding) -> str:

@@ -18,11 +18,12 @@ import click
 import msgspec
 
 from monitor import app
-from monitor.alerting.headline import headline, rate_text, share_text
+from monitor.alerting.headline import headline, rate_text, seconds_text, share_text
 from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
 from monitor.cli.moment import MOMENT
 from monitor.cli.replay import read_history
 from monitor.runtime.replay import Replay
+from monitor.signals import DRIFT_SIGNALS
 from schemas.alert import Incident
 from schemas.signals import SIGNALS
 from schemas.view import AgentView, BudgetView, SignalView
@@ -101,12 +102,13 @@ def command(
                 "signals": nodes, "incidents": incidents, "budget": budget}  # fmt: skip
         click.echo(msgspec.json.encode(told).decode())
         return
+    nodes.sort(key=lambda node: (node.state != "firing", -node.evidence))
     shown = nodes if everything else nodes[:NODES_SHOWN]
     lines = [*_of_agent(agent, budget, known.now), "", *(line for node in shown for line in of_node(node))]
     if len(shown) < len(nodes):
         lines.append(f"… and {len(nodes) - len(shown)} more nodes (--all)")
     if not nodes:
-        lines.append("no node fits; see `forewarn explain " + key + "`")
+        lines.append(_nothing_fits(key, wanted, agent))
     click.echo("\n".join([*lines, *_of_incidents(incidents)]))
 
 
@@ -114,18 +116,13 @@ def of_node(node: SignalView) -> list[str]:
     """What one node has seen, and what is between it and an alert: a heading and at most four lines."""
     slice_ = " ".join(f"{label}={value}" for label, value in node.labels.items())
     lines = [f"{node.signal}{f' {slice_}' if slice_ else ''}: {node.state}"]
-    level, normal = _level(node.signal, node.level), node.reference
-    seen = f"  seen      {node.n:,.0f} observations, {level}"
-    if normal is not None:
-        band = f", tolerance {node.tolerance:g} in odds" if node.tolerance else ""
-        seen += f"; normal {_level(node.signal, normal)}{band}"
-    lines.append(seen)
+    lines.append(_seen(node))
     if node.state == "firing":
         lines.append("  evidence  it fires; more evidence changes nothing until the signal is back")
     else:
-        lines.append(f"  evidence  {node.evidence:.3g} of the 1 that raises an alert")
+        lines.append(f"  evidence  {_evidence(node.evidence)} of the 1 that raises an alert")
     if node.per_week or node.mode:
-        voice = f"  voice     {node.mode or 'page'}"
+        voice = f"  voice     {_voice(node)}"
         lines.append(f"{voice}; {node.per_week:.2g} false alarms a week flow in" if node.per_week else voice)
     if node.waiting_for:
         lines.append(f"  waits     {node.waiting_for}")
@@ -134,17 +131,51 @@ def of_node(node: SignalView) -> list[str]:
     return lines
 
 
+def _seen(node: SignalView) -> str:
+    """Observations, and the levels where there is one: a signal that warms up, or has many sides, has none."""
+    seen = f"  seen      {node.n:,.0f} {'observation' if node.n == 1 else 'observations'}"
+    if node.reference is None:
+        return f"{seen}, watched for any change" if node.state == "healthy" else seen
+    band = f", tolerance {node.tolerance:g} in odds" if node.tolerance else ""
+    if node.state == "firing" and node.note:
+        return seen  # the note says the levels in their own unit
+    return f"{seen}, {_level(node.signal, node.level)}; normal {_level(node.signal, node.reference)}{band}"
+
+
+def _evidence(evidence: float) -> str:
+    if evidence == 0.0:
+        return "nothing"
+    return "next to nothing" if evidence < 0.001 else f"{evidence:.2g}"
+
+
+def _voice(node: SignalView) -> str:
+    if node.signal in DRIFT_SIGNALS and node.mode == "page" and node.state != "firing":
+        return "notice, and page once it is material and sustained"
+    return node.mode or "page"
+
+
+def _nothing_fits(key: str, wanted: dict[str, str], agent: AgentView) -> str:
+    """What else there is: the nearest signal, or that it is not seen yet."""
+    signal = wanted.get("signal", "")
+    if signal and signal not in SIGNALS:
+        near = difflib.get_close_matches(signal, SIGNALS, n=1)
+        return f"there is no signal {signal!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    if signal and not any(node.signal == signal for node in agent.signals):
+        return f"no run of {key} has said anything of {signal} yet"
+    return f"no node fits; see `forewarn explain {key}`"
+
+
 def _of_agent(agent: AgentView, budget: BudgetView | None, now: float) -> list[str]:
     since = max(now - agent.last_seen, 0.0)
     lines = [
         f"{agent.agent} (owner {agent.owner}) at {_when(now)}: {agent.state}",
         f"  runs      {agent.runs:,}: {agent.failed:,} failed, {agent.silent:,} silent, {agent.hung:,} hung;"
-        f" {agent.open_runs:,} open, last event {since:,.0f} s ago",
+        f" {agent.open_runs:,} open, last event {seconds_text(since)} ago",
     ]
     if budget is not None:
         lines.append(
-            f"  budget    {budget.granted:.3g} false pages were granted to {agent.owner}, {budget.spent} spent;"
-            f" notices {budget.notices_granted:.3g}, {budget.notices_spent}"
+            f"  budget    {agent.owner} was granted {budget.granted:.2g} false pages and spent {budget.spent},"
+            f" {budget.notices_granted:.2g} false notices and spent {budget.notices_spent}"
         )
     return lines
 

@@ -164,14 +164,17 @@ def _for_people(summary: dict[str, Any]) -> str:
     ]
     lines += [
         f"  {owner}: {_many(book['spent'], 'page')} and {_many(book['notices_spent'], 'notice')};"
-        f" {book['granted']:.3g} false pages and {book['notices_granted']:.3g} false notices were granted"
+        f" {book['granted']:.2g} false pages and {book['notices_granted']:.2g} false notices were granted"
         for owner, book in summary["budget"].items()
     ]
     for owner, book in summary.get("audit", {}).items():
         lines.append(
-            f"  audit of {owner}: {book['granted']:.3g} false pages were granted; {book['shuffled']} in shuffled order,"
-            f" {book['in_order']} in true order (notices: {book['notices_granted']:.3g};"
-            f" {book['notices_shuffled']}, {book['notices_in_order']})"
+            f"  audit of {owner}: {_many(book['shuffled'], 'page')} in shuffled order,"
+            f" where {book['granted']:.2g} false ones were granted; {book['in_order']} in true order"
+        )
+        lines.append(
+            f"    {_many(book['notices_shuffled'], 'notice')} in shuffled order,"
+            f" where {book['notices_granted']:.2g} were granted; {book['notices_in_order']} in true order"
         )
     return "\n".join(lines)
 

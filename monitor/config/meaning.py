@@ -24,6 +24,10 @@ LONGEST_WINDOW_SECONDS = 366 * 86_400.0
 
 _SLACK_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
 _CHANNEL = re.compile(r"#[^\s#]{1,80}|[CGD][A-Z0-9]{6,}")
+_NO_REFERENCE = {
+    "objective.burn": "what is normal of `objective.burn` is the `target` of the objective",
+    "run.anomaly": "what is normal of `run.anomaly` is learned",
+}
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -263,7 +267,13 @@ def check_detectors(checked: Checked) -> None:
             continue
         written = place["reference"]
         is_rate = isinstance(written, str) and " per " in written
-        if signal.form == "rate" and not is_rate:
+        if not signal.declared:
+            checked.document.report(
+                place.keys_at["reference"],
+                (*place.path, "reference"),
+                _NO_REFERENCE.get(name, f"what is normal of `{name}` is learned; set its `tolerance` or `material`"),
+            )
+        elif signal.form == "rate" and not is_rate:
             checked.at(place, "reference", f"`{name}` is a rate: write `60 per hour`", found=clip(str(written)))
         elif signal.form == "share" and is_rate:
             checked.at(place, "reference", f"`{name}` is a share: write `2%`", found=clip(str(written)))

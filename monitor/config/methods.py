@@ -15,6 +15,7 @@ from monitor.config.document import Mapping, clip
 from monitor.config.meaning import Checked
 from monitor.config.problem import nearest
 from monitor.drift import anomaly
+from monitor.drift.banks.plan import DECLARABLE
 from monitor.drift.numbers import READERS
 from schemas.config import WEEK, DetectorSettings
 from schemas.signals import SIGNALS
@@ -48,6 +49,9 @@ def check_methods(checked: Checked) -> None:
         elif signal.form == "number" and method.takes == "failures":
             fitting = tuple(other.name for other in registry.METHODS if other.takes == "numbers")
             checked.at(place, "method", f"`{name}` is a number, and this takes failures", allowed=fitting)
+        elif name in DECLARABLE and settings.reference is not None:
+            what = f"`{method.name}` learns itself what is normal; write `reference` or `method`"
+            checked.document.report(place.keys_at["reference"], (*place.path, "reference"), what)
         elif _check_parameters(checked, place, method, settings):
             _say_what_may_page(checked, place, method, settings, signal.form)
 

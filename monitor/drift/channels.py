@@ -8,7 +8,9 @@ channel that never says anything stays silent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from mypy_extensions import mypyc_attr
@@ -18,7 +20,7 @@ from monitor.drift import interfaces
 from monitor.drift.interfaces import Interface
 from monitor.reading import characters, structure
 from monitor.reading.shape import FEATURES, Feature
-from monitor.runs import Closed
+from monitor.runs import Closed, Work
 from schemas.finding import Unit
 
 OUTPUTS: Final = 64
@@ -29,11 +31,28 @@ NO_TOOL: Final = "no tool"
 NONE_GIVEN: Final = "none given"
 
 
-class Memory:
-    """What an agent's channels remember between runs: hashes of the latest outputs, the newest last, and tools."""
+SOURCES: Final = 8
+"""Sources of which the latest documents are remembered. More: the one not searched for longest is forgotten."""
+DOCUMENTS: Final = 32
+"""Best documents remembered of each source, to tell the one that is given most."""
+FEW: Final = 8
+"""Of fewer latest ones it is not said which comes most."""
+HARMLESS: Final = 0.6
+"""Part of the runs that may get the same document without a word: one hot topic, one page that answers most."""
 
-    def __init__(self, outputs: list[int], tools: dict[str, Interface]) -> None:
-        self.tools = tools
+
+class Memory:
+    """What an agent's channels remember between runs.
+
+    `outputs`: hashes of the latest outputs, the newest last. `documents`: source → hashes of the best documents of its
+    latest runs, the newest last. `session`: a hash of the session of the latest run that found a document; 0 where none
+    was told.
+    """
+
+    def __init__(self, outputs: Iterable[int] = (), tools: dict[str, Interface] | None = None) -> None:
+        self.tools: dict[str, Interface] = {} if tools is None else tools
+        self.documents: dict[str, list[int]] = {}
+        self.session = 0
         self.outputs: list[int] = []
         self._times: dict[int, int] = {}
         """How often each of them is among the latest."""
@@ -61,17 +80,25 @@ class Reading:
 
     `repeated`: whether one of the agent's latest outputs was the same. `young`, `missing`: whether a tool had a field
     that is new, or was without one that it always had. `unusual`: how unlike the usual runs it is as a whole, where
-    somebody asked for that.
+    somebody asked for that. `same`: part of the sources that it searched whose best document was the one that they give
+    most of late.
     """
 
     def __init__(
-        self, closed: Closed, repeated: bool | None, young: bool | None, missing: bool | None, unusual: float | None
+        self,
+        closed: Closed,
+        repeated: bool | None,
+        young: bool | None,
+        missing: bool | None,
+        unusual: float | None,
+        same: float | None = None,
     ) -> None:
         self.closed = closed
         self.repeated = repeated
         self.young = young
         self.missing = missing
         self.unusual = unusual
+        self.same = same
 
 
 class Place(NamedTuple):
@@ -95,7 +122,7 @@ class Row(NamedTuple):
     """A channel: where it belongs, how it is read, and how its level is said.
 
     `words` holds `{}` for the level and, where `kind` is a category, `{word}` for the category. `unit`: of the level;
-    of the median where `kind` is a number.
+    of the median where `kind` is a number. `harmless`: as in `detectors.drift.Channel`.
     """
 
     signal: str
@@ -104,6 +131,7 @@ class Row(NamedTuple):
     read: Callable[[Reading], Value]
     words: str
     unit: Unit = "share"
+    harmless: float = 0.0
     place: Place | None = None
     """Where it reads a shape, if it does."""
 
@@ -126,7 +154,33 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
             if seen is not None:
                 young = bool(seen.young) or bool(young)
                 missing = bool(seen.missing) or bool(missing)
-    return Reading(closed, repeated, young, missing, unusual)
+    same = _same(memory, work) if work.documents else None
+    return Reading(closed, repeated, young, missing, unusual, same)
+
+
+def _same(memory: Memory, work: Work) -> float | None:
+    """`Reading.same`; the documents are remembered (in place).
+
+    None for a run of the same session as the one before it: who goes on asking gets the same again and again, and
+    would be one bet more each time.
+    """
+    session = zlib.crc32(work.session.encode()) if work.session is not None else 0
+    if session and session == memory.session:
+        return None
+    memory.session, latest = session, memory.documents
+    known = hits = 0
+    for source, document in work.documents.items():
+        before = latest.pop(source, [])
+        if len(before) >= FEW:
+            known += 1
+            hits += document in before and document == Counter(before).most_common(1)[0][0]
+        before.append(document)
+        if len(before) > DOCUMENTS:
+            del before[0]
+        latest[source] = before  # the order of a dict is that of the latest search
+        if len(latest) > SOURCES:
+            del latest[next(iter(latest))]
+    return hits / known if known else None
 
 
 # -- rows
@@ -215,7 +269,7 @@ def _shape(index: int, feature: Feature) -> Row:
     unit: Unit = "share" if feature.name.endswith("_share") else "count"
     words = said.removesuffix(" share") + ", median {}"
     number = Place(index, ())
-    return Row("run.output_shape", title, "number", number.read, words, unit, number)
+    return Row("run.output_shape", title, "number", number.read, words, unit, place=number)
 
 
 _MEDIAN: Final = "median {}"
@@ -260,6 +314,10 @@ ROWS: tuple[Row, ...] = (
     Row("retrieval.empty", "empty", "rate", _empty, "{} of retrievals"),
     Row("retrieval.top_score", "top score", "number", lambda r: r.closed.work.top_score, _MEDIAN, "count"),
     Row("run.anomaly", "anomaly", "number", lambda r: r.unusual, _MEDIAN, "count"),
+    Row("retrieval.repeated", "same document", "rate", lambda r: r.same, "the same best document in {} of runs",
+        "share", HARMLESS),
+    Row("run.steps", "tool calls in a row", "number", lambda r: float(r.closed.work.longest_tool_turns),
+        "tool calls in a row without a word, median {}", "count"),
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""
 ROW_OF = {row.name: row for row in ROWS}

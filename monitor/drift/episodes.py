@@ -85,6 +85,8 @@ class Whole(Struct, array_like=True):
     profile: Saved
     outputs: list[int]
     episodes: list[Episode]
+    documents: dict[str, list[int]] = {}
+    session: int = 0
 
 
 class Episodes:
@@ -146,6 +148,13 @@ class Episodes:
             episode.members = [member for member in episode.members if member[0] != version]
             if not episode.members:
                 self._close(episode, now, f"version {version} gets no more runs")
+
+    def drop_orphans(self, now: float) -> None:
+        """After a restore: episodes of banks that had to learn anew are over, for nothing can say that they are."""
+        for episode in list(self.open):
+            episode.members = [(bank, signal) for bank, signal in episode.members if self.profile.fires(bank, signal)]
+            if not episode.members:
+                self._close(episode, now, "what is normal is learned anew")
 
     def acknowledge(self, ack: Ack, now: float) -> bool:
         """A human's word: a false alarm or the new normal ends the episode, and what is there now is learned."""
@@ -261,12 +270,14 @@ class Episodes:
         change = words.telling(crossing)
         if bank == AGENT and version is not None:
             change = self.profile.recent.narrowed(change, version, crossing.onset)
-        usual = None
-        if ROW_OF[change.channel].kind == "category":
+        usual, kind = None, ROW_OF[change.channel].kind
+        if kind in ("category", "share"):
             usual = self.profile.recent.usual(change.channel, version, crossing.onset)
-            if change.unseen and usual is not None:
-                change.what = usual[0]
+        if kind == "category" and change.unseen and usual is not None:
+            change.what = usual[0]
         level = words.of_change(change, usual)
+        if kind == "share":
+            usual = None  # of a mix the thing is what moved, not what there is most of
         if crossing.signal == "tool.schema":
             found = words.of_interface(self.memory, change)
             if found is not None:
@@ -343,6 +354,7 @@ class Episodes:
                 before_bad=level.before * change.before_n if shares else 0.0,
                 after_bad=after * max(change.after_n, episode.n) if shares and not back else 0.0,
                 onset=episode.onset,
+                reference="declared" if change.declared else "learned",
                 runs=tuple(episode.runs),
                 affected=tuple(episode.affected),
                 unaffected=tuple(episode.unaffected),

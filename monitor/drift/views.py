@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from detectors.drift import Bank
+from detectors.drift.channels import Voice
 from detectors.drift.references.learning import LIVE
+from monitor.drift.banks.plan import DECLARABLE, POSITIONS
 from monitor.drift.banks.profile import AGENT
 from monitor.drift.banks.slots import Slot
 from monitor.drift.episodes import Episode
@@ -11,6 +13,7 @@ from monitor.drift.watch import Drift
 from schemas.view import SignalView
 
 WEEK = 604_800.0
+_VOICES: tuple[Voice, ...] = ("notice", "page")
 
 
 def of_drift(drift: Drift, owner: str, now: float) -> list[SignalView]:
@@ -21,7 +24,7 @@ def of_drift(drift: Drift, owner: str, now: float) -> list[SignalView]:
         return []
     own = profile.slots[AGENT]
     rates = profile.rates
-    flowing = own.share * rates.page * WEEK if rates.end > now else 0.0
+    flowing = (rates.notice, rates.page) if rates.end > now else (0.0, 0.0)
     warming = bank.warming()
     numbers = [i for i, signal in enumerate(bank.plan.signals) if warming.get(signal.name, LIVE) or i in bank.episodes]
     views = [_of_signal(drift, bank, number, own, owner, flowing) for number in numbers]
@@ -29,31 +32,47 @@ def of_drift(drift: Drift, owner: str, now: float) -> list[SignalView]:
     return views + [_of_episode(episode, owner) for episode in elsewhere]
 
 
-def _of_signal(drift: Drift, bank: Bank, number: int, slot: Slot, owner: str, flowing: float) -> SignalView:
+def _of_signal(drift: Drift, bank: Bank, number: int, slot: Slot, owner: str, rates: tuple[float, float]) -> SignalView:
     signal = bank.plan.signals[number]
-    episode = next((one for one in drift.episodes.open if (AGENT, signal.name) in one.members), None)
-    if episode is not None and episode.signal == signal.name:
-        return _of_episode(episode, owner)
+    mine = [one for one in drift.episodes.open if (AGENT, signal.name) in one.members]
+    led = [one for one in mine if one.signal == signal.name]
+    if led:
+        return _of_episode(led[0], owner)
+    episode = next((one for one in mine if one.mode == "page"), mine[0] if mine else None)
     warming = bank.warming().get(signal.name)
     setting = drift.plans.settings.get(signal.name)
     mode = setting.mode if setting is not None and setting.mode is not None else "page"
-    voice = "page" if signal.page_share else "notice"
-    held = sum(bank.accounts.by_channel("page" if voice == "page" else "notice", number).values())
+    flow = signal.page_share * rates[1] if signal.page_share else signal.notice_share * rates[0]
+    held = max(sum(bank.accounts.by_channel(one, number).values()) for one in _VOICES)
+    level, normal = _levels(bank, signal.name)
     return SignalView(
         signal=signal.name,
         labels={},
         state="firing" if episode is not None else "healthy" if warming is None else "warming up",
-        level=0.0,
-        reference=None,
+        level=level,
+        reference=normal,
         n=float(slot.runs),
         evidence=1.0 if episode is not None else min(held, 1.0),
         waiting_for="" if warming is None else f"warming up: {warming} of {LIVE} runs seen",
         mode=mode,
         owner=owner,
         tolerance=signal.tolerance,
-        per_week=flowing * signal.page_share,
+        per_week=flow * slot.share * WEEK,
         note=f"told with {episode.signal}" if episode is not None else "",
     )
+
+
+def _levels(bank: Bank, signal: str) -> tuple[float, float | None]:
+    """The level of a rate as it was learned, and the normal one; of other signals there is no one level."""
+    name = DECLARABLE.get(signal)
+    if name is None:
+        return 0.0, None
+    position = POSITIONS[name]
+    channel, declared = bank.shares.channels[bank.plan.place[position]], bank.plan.channels[position].declared
+    if not channel.live or not channel.n:
+        return 0.0, declared
+    level = bank.shares.probability(channel, 0)
+    return level, level if declared is None else declared
 
 
 def _of_episode(episode: Episode, owner: str) -> SignalView:

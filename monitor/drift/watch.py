@@ -42,12 +42,13 @@ class Drift:
         count: Callable[[str], None],
     ) -> None:
         self.plans = plans
-        self.memory = Memory([], {})
+        self.memory = Memory()
         self.profile = Profile(plans.plan, count)
         self.episodes = Episodes(agent, owner, plans.settings, self.profile, self.memory, emit, identify)
         self.unusual = Unusual() if plans.unusual else None
         self._touched = False
         self._tools_touched = False
+        self._restored = False
 
     # -- runs and time
 
@@ -56,6 +57,7 @@ class Drift:
         if closed.status == "hung" or not self.plans.on:
             return
         self._touched = True
+        self._tidy_up(now)
         unusual = self.unusual.score(closed) if self.unusual is not None else None
         reading = channels.recall(self.memory, closed, unusual)
         self._tools_touched |= reading.young is not None or bool(closed.work.result_fields)
@@ -71,6 +73,7 @@ class Drift:
 
     def tick(self, now: float) -> None:
         """Time went on to `now`."""
+        self._tidy_up(now)
         if self.episodes.open and self.episodes.next_quiet() <= now:
             self._touched = True
             self.episodes.say_quiet(now)
@@ -101,7 +104,8 @@ class Drift:
         if not self._touched:
             return {}
         saved, changed = self.profile.save()
-        core = Whole(saved, self.memory.outputs, self.episodes.open)
+        memory = self.memory
+        core = Whole(saved, memory.outputs, self.episodes.open, memory.documents, memory.session)
         blocks: dict[str, bytes | None] = {f"{PREFIX}{name}": raw for name, raw in changed.items()}
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
         if self._tools_touched:
@@ -119,9 +123,18 @@ class Drift:
         core = msgspec.msgpack.decode(found["core"], type=Whole)
         for output in core.outputs:
             self.memory.note(output)
+        self.memory.documents.update(core.documents)
+        self.memory.session = core.session
         if "tools" in found:
             self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
         self.profile.load(core.profile, found)
         self.episodes.open[:] = core.episodes
+        self._restored = True
         if "unusual" in found and self.unusual is not None:
             self.unusual.load(found["unusual"])
+
+    def _tidy_up(self, now: float) -> None:
+        """Once after a restore."""
+        if self._restored:
+            self._restored = False
+            self.episodes.drop_orphans(now)

@@ -54,6 +54,8 @@ def of_change(change: Change, usual: tuple[str, float] | None = None) -> Level:
     level = _of_shares(change, row.words.replace("{word}", _plain(change.what)))
     if usual is None or change.direction == "up" or usual[0] == change.what or usual[1] < MOSTLY:
         return level
+    if row.kind == "share" and change.before < MOSTLY:
+        return level  # what there is most of may have been that before
     now = row.words.replace("{word}", _plain(usual[0])).format(share_text(usual[1]))
     return level._replace(phrase=f"{now}, was {change.what} in {share_text(change.before)}")
 
@@ -84,7 +86,8 @@ def _of_shares(change: Change, words: str) -> Level:
         before, after = share_text(change.before, digits), share_text(change.after, digits)
         if before != after:
             break
-    return Level(change.before, change.after, "share", f"{words.format(after)}, was {before}")
+    was = "declared normal" if change.declared else "was"
+    return Level(change.before, change.after, "share", f"{words.format(after)}, {was} {before}")
 
 
 def _plain(word: str) -> str:

@@ -131,8 +131,8 @@ class Slices:
             self.observe_verdict(*judged, late.about(event), event.run, now)
 
     def observe_verdict(self, signal: str, y: float, about: str, name: str | None, now: float) -> None:
-        """One late observation; each run (or whatever it is `about`) counts once per signal."""
-        if signal in self._off or not late.first_of(self.judged, signal, about, now):
+        """One late observation; each run (or whatever it is `about`) counts once per signal and side."""
+        if signal in self._off or not late.first_of(self.judged, signal, about, y > 0.0, now):
             return
         known = self.tracker.runs.get(name or "")
         if known is not None and known.variant == "shadow":

@@ -36,6 +36,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "source": values.name,
     "hits": values.count,
     "top_score": values.number,
+    "document": values.name,
     "to_agent": values.name,
     "name": values.name,
     "score": values.number,

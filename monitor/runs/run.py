@@ -75,6 +75,7 @@ class Work:
         claims: list[str] | None = None,
         facts: list[Fact] | None = None,
         broken: list[str] | None = None,
+        documents: dict[str, int] | None = None,
     ) -> None:
         self.model = model
         self.response_model = response_model
@@ -121,6 +122,7 @@ class Work:
         self.claims: list[str] = [] if claims is None else claims
         self.facts: list[Fact] = [] if facts is None else facts
         self.broken: list[str] = [] if broken is None else broken
+        self.documents: dict[str, int] = {} if documents is None else documents
 
     @property
     def steps(self) -> int:

@@ -21,7 +21,8 @@ from schemas.event import Event
 TOOLS_PER_RUN: Final = 100
 """Tools told apart in one run; further ones are counted as `tools_folded` under `_other`."""
 KINDS_PER_RUN: Final = 16
-"""Finish reasons and error types told apart in one run; further ones are counted as `kinds_folded` under `_other`."""
+"""Finish reasons and error types told apart in one run; further ones are counted as `kinds_folded` under `_other`.
+Sources of which a run remembers the document; further ones are counted as well."""
 PATH: Final = 32
 """Tools at the beginning of a run that `Work.path` names."""
 FIELDS_PER_TOOL: Final = 64
@@ -161,7 +162,7 @@ def other(run: Run, work: Work, event: Event, book: Book) -> None:
         if event.violations and book.rules.declared:
             book.rules.take_violations(work, "", event.violations)
     elif kind == "retrieval":
-        _retrieval(work, event)
+        _retrieval(work, event, book)
     elif kind == "guardrail":
         work.guardrails += 1
         work.blocked += event.action in ("blocked", "rewritten")
@@ -201,7 +202,7 @@ def length_of(shape: list[float] | None) -> float | None:
     return float(round((shape[LENGTH] - power + 1.0) * (1 << power)) - 1) if 0 <= power < 64 else None
 
 
-def _retrieval(work: Work, event: Event) -> None:
+def _retrieval(work: Work, event: Event, book: Book) -> None:
     work.retrievals += 1
     empty = event.hits == 0
     work.empty_retrievals += empty
@@ -209,6 +210,14 @@ def _retrieval(work: Work, event: Event) -> None:
     if event.top_score is not None:
         work.scored += 1
         work.score_sum += event.top_score
+    if event.document is not None:
+        source = event.source or ""
+        if source in work.documents:
+            return
+        if len(work.documents) >= KINDS_PER_RUN:
+            book.count("kinds_folded")
+            return
+        work.documents[source] = derive.text_hash(event.document.encode())
 
 
 def _read_output(work: Work, event: Event, final: bool) -> None:

@@ -229,6 +229,8 @@ class WorkState(Struct, omit_defaults=True, gc=False):
     """What is to be told; emptied by who tells it."""
     broken: list[str] = []
     """Rules that the run broke, each once. Told or not, they stay."""
+    documents: dict[str, int] = {}
+    """Source → a hash of the best document of the run's first search there that told one."""
 
 
 class RunState(Struct, array_like=True, gc=False):

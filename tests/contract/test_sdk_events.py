@@ -146,7 +146,7 @@ def test_every_method_of_the_emitter_is_read_by_the_server() -> None:
         with emitter.run(session="s", user="u", input="i", pair="p", labels={"a": "b"}, trigger="cron") as run:
             run.tool("t", {"a": 1}, result={"error": "x"}, tool_version="3", attempt=1, call_id="c", actor="agent")
             run.llm("openai/gpt-4o", output="o", actor="user", attempt=1)
-            run.retrieval("manual", hits=1, top_score=0.5, status="ok", duration_seconds=0.1)
+            run.retrieval("manual", hits=1, top_score=0.5, document="d-1", status="ok", duration_seconds=0.1)
             run.fallback(to="b", from_="a", reason="r")
             run.escalation(to="h", reason="r")
             run.guardrail("g", "allowed")

@@ -36,6 +36,11 @@ class Work:
     guardrail: str | None = None
     hits: int | None = None
     top_score: float | None = None
+    document: str | None = None
+    session: str | None = None
+    cached_tokens: int | None = None
+    words: bool = False
+    """Whether the model says something before each tool call."""
 
     def changed(self, **changes: Any) -> Work:
         """The same with something else."""
@@ -69,6 +74,8 @@ def healthy(rng: random.Random) -> Work:
         guardrail="blocked" if rng.random() < 0.1 else "allowed",
         hits=0 if rng.random() < 0.1 else 5,
         top_score=round(rng.uniform(0.6, 0.9), 3),
+        document=f"d{order % 97}",
+        session=f"s{order}",
     )
 
 
@@ -84,7 +91,7 @@ def events(works: Iterable[Work], agent: str = "x", start: float = START) -> lis
 def _events(work: Work, agent: str, run: str, at: float) -> list[Event]:
     common = {"agent": agent, "version": work.version, "run": run}
     step = work.seconds / (len(work.tools) + 2)
-    found = [Event(kind="run_started", time=at, id=f"{run}.s", **common)]
+    found = [Event(kind="run_started", time=at, id=f"{run}.s", session=work.session, **common)]
 
     def add(kind: str, **fields: Any) -> None:
         number = len(found)
@@ -95,13 +102,16 @@ def _events(work: Work, agent: str, run: str, at: float) -> list[Event]:
     add(
         "llm_call", model="m", response_model=work.model, input_tokens=work.input_tokens,
         output_tokens=work.output_tokens, finish_reason=work.finish_reason, attempt=work.attempt,
-        cost_usd=work.cost_usd,
+        cost_usd=work.cost_usd, cached_tokens=work.cached_tokens,
     )  # fmt: skip
     if work.hits is not None:
-        add("retrieval", source="docs", hits=work.hits, top_score=work.top_score if work.hits else None)
+        told = {"top_score": work.top_score, "document": work.document} if work.hits else {}
+        add("retrieval", source="docs", hits=work.hits, **told)
     if work.guardrail is not None:
         add("guardrail", name="policy", action=work.guardrail)
     for number, (tool, arguments, result) in enumerate(work.tools):
+        if work.words:
+            add("llm_call", model="m", response_model=work.model, output=raw("Let me see."))
         failed = work.error_type is not None and number == len(work.tools) - 1
         add(
             "tool_call", tool=tool, arguments=raw(arguments), result=raw(result),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import msgspec
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from detectors.drift import state
@@ -64,11 +64,13 @@ def _inside(engine: Engine) -> object:
         [msgspec.to_builtins(sample) for sample in profile.recent.ring],
         list(profile.versions.items()), profile.number, profile.known, profile.newcomers,
         drift.memory.outputs, sorted(drift.memory.tools.items()), drift.episodes.open,
+        list(drift.memory.documents.items()), drift.memory.session,
     ]  # fmt: skip
     return msgspec.msgpack.decode(msgspec.msgpack.encode(found))
 
 
 @quick
+@example(Story(seed=174, changes=(289, 328), canary=True), 1405114)
 @given(stories, st.integers(0, 2**32))
 def test_cuts_and_restarts_change_nothing(story: Story, seed: int) -> None:
     rng = random.Random(seed)

@@ -40,6 +40,16 @@ STORIES: list[tuple[str, list[Finding], list[str]]] = [
     ("the fleet takes what comes after it", [finding(key="k0", node={}), finding(9, key="k2", node=OTHER)], ["k0 k2"]),
     ("another owner has an incident of their own", [first, finding(9, key="k2", owner="platform")], ["k1", "k2"]),
     ("an onset more than half an hour away is another story", [first, finding(2000, key="k2")], ["k1", "k2"]),
+    (
+        "unless it says that it belongs to that one",
+        [first, finding(2000, key="k2", signal="run.failed", node=REFUND, corroborated=("tool.failed",))],
+        ["k1 k2"],
+    ),
+    (
+        "which an agent cannot say of another",
+        [first, finding(2000, key="k2", signal="run.failed", node=OTHER | TOOL, corroborated=("tool.failed",))],
+        ["k1", "k2"],
+    ),
     ("a late finding of an early onset joins", [first, finding(2000, key="k2", onset=600)], ["k1 k2"]),
     ("a notice joins a page", [first, finding(9, key="k2", mode="notice")], ["k1 k2"]),
     ("a page never joins what has not paged", [finding(mode="notice"), finding(9, key="k2")], ["k1", "k2"]),

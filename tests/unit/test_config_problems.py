@@ -81,6 +81,19 @@ ROWS = [
     ("detectors: {run.failed: {reference: 60 per hour}}", 1, 37, "`run.failed` is a share: write `2%`", None),
     ("detectors: {agent.traffic: {reference: 2%}}", 1, 40, "`agent.traffic` is a rate", None),
     ("detectors: {run.failed: {reference: 100%}}", 1, 37, "unreachable: nothing is worse than 100%", None),
+    (
+        "detectors: {run.tokens: {reference: 0.5}}", 1, 26,
+        "what is normal of `run.tokens` is learned; set its `tolerance` or `material`", None,
+    ),
+    (
+        "detectors: {objective.burn: {reference: 3%}}", 1, 30,
+        "what is normal of `objective.burn` is the `target` of the objective", None,
+    ),
+    ("detectors: {agent.fallback: {reference: 60 per hour}}", 1, 41, "`agent.fallback` is a share: write `2%`", None),
+    (
+        "detectors: {agent.fallback: {method: river.drift.ADWIN, reference: 2%}}", 1, 57,
+        "`river.drift.ADWIN` learns itself what is normal; write `reference` or `method`", None,
+    ),
     ("detectors: {run.failed: {reference: 0}}", 1, 37, "nothing can be compared with 0", None),
     ("detectors: {run.failed: {tolerance: 0.5}}", 1, 37, "this must be at least 1", None),
     # routing

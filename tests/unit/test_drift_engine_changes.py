@@ -137,6 +137,20 @@ CHANGES: list[tuple[str, str, Change, int, str]] = [
         45,
         "scores fall",
     ),
+    (
+        "retrieval.repeated",
+        "page",
+        lambda _, work: work.changed(document="d-1"),
+        60,
+        "always the same document",
+    ),
+    (
+        "retrieval.repeated",
+        "page",
+        lambda n, work: work.changed(document="d-1" if n % 10 else work.document),
+        95,
+        "nearly always the same document",
+    ),
 ]
 
 
@@ -170,6 +184,37 @@ NEAR_MISSES: list[tuple[Change, str]] = [
 def test_what_nobody_would_feel_pages_nobody(change: Change, why: str) -> None:
     _, findings = _replay(_from(change), AT + 150)
     assert not [one for one in findings if one.mode == "page"], why
+
+
+ERRORS: list[tuple[float, float, float, bool, str]] = [
+    # how many runs fail; how many failures are a 401, before and after
+    (0.5, 0.02, 0.6, True, "a rare kind of error becomes the usual one, as many runs fail as before"),
+    (0.5, 0.02, 0.05, False, "a rare kind of error comes a little more often"),
+    (0.1, 0.02, 0.6, False, "sixty failures are too few to know what their kinds are"),
+]
+
+
+@pytest.mark.parametrize(("failing", "before", "after", "told", "why"), ERRORS, ids=[row[4] for row in ERRORS])
+def test_kinds_of_errors_are_learned_from_failures(
+    failing: float, before: float, after: float, told: bool, why: str
+) -> None:
+    def change(number: int, work: Work) -> Work:
+        del work
+        rng = _rng(number)
+        rare = rng.random() < (before if number < AT else after)
+        kind = "http_401" if rare else rng.choice(("timeout", "http_500"))
+        return Work(
+            seconds=1.0, tools=[("pay", {"a": 1}, {"ok": True})], finish_reason=None, model=None,
+            error_type=kind if rng.random() < failing else None,
+        )  # fmt: skip
+
+    _, findings = _replay(change, AT + 120)
+    found = [one for one in findings if one.signal == "tool.error_type"]
+    assert bool(found) is told, why
+    assert [one for one in findings if one.signal == "tool.failed"] == []
+    if told:
+        assert 0.0 < _runs_after(found[0]) <= 90
+        assert "http_401" in headline(found[0])
 
 
 def test_fifteen_hundred_healthy_runs_say_nothing() -> None:
@@ -311,3 +356,17 @@ def test_shadow_runs_and_silence() -> None:
     more = engine.step([(offset + at, record) for at, record in log(shadows, until=before + 9_000.0)]).findings
     assert {one.status for one in more} == {"update"}
     assert {one.reason[:13] for one in more} == {"no data since"}
+
+
+def test_an_agent_whose_outputs_changed_is_not_called_healthy() -> None:
+    engine, _ = _replay(_from(_prose), AT + 40)
+    (view,) = views.agents(engine.partition)
+    assert view.state == "incident"
+    shown = {signal.signal: signal for signal in view.signals if signal.state == "firing"}
+    assert shown["run.output_shape"].mode == "page"
+    assert shown["run.output_shape"].note.startswith("kind is prose")
+    engine, _ = _replay(lambda _, work: work, AT)
+    (view,) = views.agents(engine.partition)
+    assert view.state == "healthy"
+    escalation = next(signal for signal in view.signals if signal.signal == "agent.escalation")
+    assert escalation.level == escalation.reference == pytest.approx(0.1, abs=0.05)

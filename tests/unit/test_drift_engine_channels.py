@@ -95,6 +95,25 @@ def test_an_output_that_was_given_before() -> None:
     assert _value("repeated", _closed(output_hash=1), memory) == "not given before"
 
 
+def test_a_document_that_is_given_most_of_late() -> None:
+    memory = Memory()
+    found = [_value("same document", _closed(documents={"faq": number % 2}), memory) for number in range(9)]
+    assert found == [None] * channels.FEW + [1.0], "half of the runs: the first of two equal ones"
+    assert _value("same document", _closed(documents={"faq": 7}), memory) == 0.0
+    assert _value("same document", _closed(documents={"faq": 0, "new": 0}), memory) == 1.0, (
+        "of the source that is known"
+    )
+    for number in range(100):
+        _value("same document", _closed(documents={f"s{number % 20}": number}), memory)
+    assert len(memory.documents) == channels.SOURCES
+    for number in range(100):
+        _value("same document", _closed(documents={"faq": 7 if number % 3 else number}), memory)
+    assert len(memory.documents["faq"]) == channels.DOCUMENTS
+    assert _value("same document", _closed(), memory) is None
+    asked = [_value("same document", _closed(documents={"faq": 7}, session=name), memory) for name in "aabba"]
+    assert asked == [1.0, None, 1.0, None, 1.0], "a session that goes on asking counts once"
+
+
 def test_fields_of_tools() -> None:
     memory = Memory([], {})
     usual = {"argument_fields": {"t": ["id:string"]}, "result_fields": {"t": ["status:string"]}}

@@ -100,6 +100,17 @@ def test_bursts_are_no_silence(seed: int) -> None:
     assert said == []
 
 
+@pytest.mark.parametrize(
+    ("per_hour", "found"), [(10, True), (45, False)], ids=["a sixth of the runs", "three quarters of the runs"]
+)
+def test_runs_that_become_few(per_hour: float, found: bool) -> None:
+    few = START + 12 * HOUR
+    times = _poisson(6, 60, START, few) + _poisson(7, per_hour, few, few + 4 * HOUR)
+    _, said = _play(LEARNED, _steps(times, few + 4 * HOUR))
+    assert bool(said) is found
+    assert all(one.time > few for one in said)
+
+
 def test_what_the_monitor_did_not_see_is_no_silence() -> None:
     end = START + 12 * HOUR
     gap = (START + 6 * HOUR, START + 9 * HOUR)

@@ -59,6 +59,25 @@ def test_with_the_fault_it_names_the_incident(recorded: Path) -> None:
     assert "refund-agent v1: fails" in result.stdout
 
 
+def test_a_signal_without_one_level_says_that_it_is_watched(recorded: Path) -> None:
+    result = explain(recorded, "refund-agent", "signal=run.outcome")
+    assert "460 observations, watched for any change" in result.stdout
+    assert "voice     notice, and page once it is material and sustained; " in result.stdout
+    result = explain(recorded, "refund-agent", "signal=agent.guardrail")
+    assert "460 observations, 0.1" in result.stdout
+    assert "; normal 0.1" in result.stdout
+
+
+def test_what_fires_comes_first_and_little_evidence_is_said_in_words(recorded: Path) -> None:
+    lines = explain(recorded, "refund-agent", "--all").stdout.splitlines()
+    heads = [line for line in lines if line.endswith((": firing", ": healthy", ": warming up"))]
+    states = [line.rsplit(": ", 1)[1] for line in heads]
+    assert states == sorted(states, key=lambda state: state != "firing")
+    assert states[0] == "firing"
+    assert any(line.endswith("next to nothing of the 1 that raises an alert") for line in lines)
+    assert not any("e-0" in line for line in lines)
+
+
 def test_programs_read_json(recorded: Path) -> None:
     told = json.loads(explain(recorded, "refund-agent", "version=v1", "--json").stdout)
     assert told["owner"] == "payments"
@@ -72,12 +91,19 @@ def test_programs_read_json(recorded: Path) -> None:
     [
         ("an unknown agent names the nearest", ["refund-agnet"], 1, "did you mean 'refund-agent'?"),
         ("an unknown label names the nearest", ["refund-agent", "versoin=v1"], 2, "did you mean 'version'?"),
+        ("an unknown signal names the nearest", ["refund-agent", "signal=run.faild"], 0, "did you mean 'run.failed'?"),
+        (
+            "a signal that nobody reports",
+            ["refund-agent", "signal=retrieval.empty"],
+            0,
+            "no run of refund-agent has said anything of retrieval.empty yet",
+        ),
         ("a time that is none says what one looks like", ["refund-agent", "noon"], 2, "2026-01-31T12:00:00Z"),
     ],
 )
 def test_wrong_questions(recorded: Path, sentence: str, arguments: list[str], code: int, words: str) -> None:
     result = explain(recorded, *arguments)
-    assert (result.exit_code, words in result.stderr) == (code, True), sentence + result.stderr
+    assert (result.exit_code, words in result.stdout + result.stderr) == (code, True), sentence + result.output
 
 
 def test_without_a_monitor_it_says_what_to_do() -> None:

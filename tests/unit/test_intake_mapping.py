@@ -252,26 +252,85 @@ def test_a_tools_name_may_stand_in_the_spans() -> None:
     assert mapping.read(span({OI: "TOOL"}, name="refund")).fields["tool"] == "refund"
 
 
+NOTHING = (None, None, None)
 RETRIEVALS = [
-    ("structures", {OP: "retrieval", "gen_ai.retrieval.documents": [{"score": 0.5}, {"score": 0.7}]}, (2, 0.7)),
-    ("JSON, empty", {OP: "retrieval", "gen_ai.retrieval.documents": "[]"}, (0, None)),
-    ("content off", {OP: "retrieval"}, (None, None)),
+    ("structures", {OP: "retrieval", "gen_ai.retrieval.documents": [{"score": 0.5}, {"score": 0.7}]}, (2, 0.7, None)),
+    (
+        "ids: that of the best score",
+        {OP: "retrieval", "gen_ai.retrieval.documents": '[{"id": "a", "score": 0.5}, {"id": "b", "score": 0.7}]'},
+        (2, 0.7, "b"),
+    ),
+    (
+        "ids without scores: the first",
+        {OP: "retrieval", "gen_ai.retrieval.documents": [{"id": 7}, {"id": 8}]},
+        (2, None, "7"),
+    ),
+    (
+        "a score for each, and the first of two equal ones",
+        {OP: "retrieval", "gen_ai.retrieval.documents": [{"id": "a", "score": 0.5}, {"id": "b", "score": 0.5}]},
+        (2, 0.5, "a"),
+    ),
+    ("JSON, empty", {OP: "retrieval", "gen_ai.retrieval.documents": "[]"}, (0, None, None)),
+    ("content off", {OP: "retrieval"}, (None, None, None)),
     (
         "flattened",
         {OI: "RETRIEVER", "retrieval.documents.0.document.score": 0.2, "retrieval.documents.1.document.content": "x"},
-        (2, 0.2),
+        (2, 0.2, None),
     ),
-    ("score in metadata", {OI: "RETRIEVER", "retrieval.documents.0.document.metadata": '{"score": 0.8}'}, (1, 0.8)),
-    ("an empty list", {OI: "RETRIEVER", "retrieval.documents": []}, (0, None)),
-    ("only the output", {OI: "RETRIEVER", "output.value": '{"documents": [{}, {}]}'}, (2, None)),
-    ("content off in OpenInference", {OI: "RETRIEVER"}, (None, None)),
+    (
+        "flattened, with ids",
+        {
+            OI: "RETRIEVER",
+            "retrieval.documents.0.document.id": "a",
+            "retrieval.documents.0.document.score": 0.2,
+            "retrieval.documents.1.document.id": "b",
+            "retrieval.documents.1.document.score": 0.4,
+        },
+        (2, 0.4, "b"),
+    ),
+    (
+        "texts without ids: the digest of the first",
+        {
+            OI: "RETRIEVER",
+            "retrieval.documents.0.document.content": "refunds take two days",
+            "retrieval.documents.1.document.content": "we are open on Monday",
+        },
+        (2, None, "text 30c6de2cc8096462"),
+    ),
+    (
+        "score in metadata",
+        {OI: "RETRIEVER", "retrieval.documents.0.document.metadata": '{"score": 0.8}'},
+        (1, 0.8, None),
+    ),
+    ("a number that counts nothing", {OI: "RETRIEVER", f"retrieval.documents.{9:05000}.document.id": "a"}, NOTHING),
+    ("an empty list", {OI: "RETRIEVER", "retrieval.documents": []}, (0, None, None)),
+    ("only the output", {OI: "RETRIEVER", "output.value": '{"documents": [{}, {}]}'}, (2, None, None)),
+    (
+        "only the output, with texts",
+        {OI: "RETRIEVER", "output.value": '{"documents": [{"page_content": "refunds take two days"}]}'},
+        (1, None, "text 30c6de2cc8096462"),
+    ),
+    ("content off in OpenInference", {OI: "RETRIEVER"}, NOTHING),
+    ("a vector store", {TL: "vector_db_retrieve"}, NOTHING),
 ]
 
 
 @pytest.mark.parametrize(("attributes", "found"), [row[1:] for row in RETRIEVALS], ids=[row[0] for row in RETRIEVALS])
-def test_hits_and_score(attributes: dict[str, Any], found: tuple[int | None, float | None]) -> None:
+def test_hits_score_and_document(
+    attributes: dict[str, Any], found: tuple[int | None, float | None, str | None]
+) -> None:
     fields = mapping.read(span(attributes)).fields
-    assert (fields.get("hits"), fields.get("top_score")) == found
+    assert (fields.get("hits"), fields.get("top_score"), fields.get("document")) == found
+
+
+def test_a_vector_store_tells_an_event_per_document() -> None:
+    told = [("a", 0.2), ("b", 0.6), ("c", 0.4)]
+    events = [
+        SpanEvent("db.query.result", 1.0, {"db.query.result.id": one, "db.query.result.score": score})
+        for one, score in told
+    ]
+    fields = mapping.read(span({TL: "vector_db_retrieve"}, events)).fields
+    assert (fields["hits"], fields["top_score"], fields["document"]) == (3, 0.6, "b")
 
 
 def test_judgements_on_a_span() -> None:

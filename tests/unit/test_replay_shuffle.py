@@ -96,4 +96,6 @@ def test_the_command_prints_both_orders(tmp_path) -> None:
     assert [line for line in lines if line["type"] == "finding" and line["mode"] == "page"] == []
     people = CliRunner().invoke(cli, ["replay", *arguments]).stdout
     assert "audit of team: " in people
-    assert f"0 in shuffled order, {audit['in_order']} in true order" in people
+    granted = f"{audit['granted']:.2g}"
+    words = f"0 pages in shuffled order, where {granted} false ones were granted; {audit['in_order']} in true order"
+    assert words in people

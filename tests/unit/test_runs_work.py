@@ -9,6 +9,7 @@ import pytest
 from monitor.runs import SPENT, Closed, RunTracker
 from monitor.runs import work as adding
 from monitor.saved.turning import runs_from_bytes, runs_to_bytes, state_of_work
+from schemas.derive import text_hash
 from schemas.event import Event, raw
 
 NOW = 1_000_000.0
@@ -100,6 +101,16 @@ ADDED: list[tuple[str, list[Step], dict[str, Any]]] = [
         "retrievals: zero hits, and the mean of the scores that are told",
         [("retrieval", {"hits": 0}), ("retrieval", {"hits": 2, "top_score": 0.5}), ("retrieval", {"top_score": 0.7})],
         {"retrievals": 3, "empty_retrievals": 1, "top_score": 0.6},
+    ),
+    (
+        "of each source the best document of the first search that told one",
+        [
+            ("retrieval", {"source": "faq", "hits": 0}),
+            ("retrieval", {"source": "faq", "hits": 2, "document": "d1"}),
+            ("retrieval", {"source": "faq", "hits": 2, "document": "d2"}),
+            ("retrieval", {"document": "d2"}),
+        ],
+        {"documents": {"faq": text_hash(b"d1"), "": text_hash(b"d2")}},
     ),
     ("a score that nobody tells", [("retrieval", {"hits": 2})], {"top_score": None}),
     (

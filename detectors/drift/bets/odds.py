@@ -19,8 +19,14 @@ _RARE = (2.5, 8.0, 32.0, 128.0)
 _RARE_BELOW: Final = 0.02
 
 
-def bets(p: float, n: float, tolerance: float) -> tuple[list[float], list[float]]:
-    """`slopes` r - 1 and `scales` 1 / (1 + (r - 1) p*), so that L = (1 + slope * y) * scale."""
-    low, high = band(p, n, tolerance)
-    slopes = [ratio - 1.0 for ratio in (_RARE if p < _RARE_BELOW else _USUAL)]
+def bets(
+    p: float, n: float, tolerance: float, harmless: float = 0.0, declared: float | None = None
+) -> tuple[list[float], list[float]]:
+    """`slopes` r - 1 and `scales` 1 / (1 + (r - 1) p*), so that L = (1 + slope * y) * scale.
+
+    Arguments as in `band`; where no fall is a change, all bets are on more.
+    """
+    low, high = band(p, n, tolerance, harmless, declared)
+    normal = p if declared is None else declared
+    slopes = [ratio - 1.0 for ratio in (_RARE if normal < _RARE_BELOW or not low else _USUAL)]
     return slopes, [1.0 / (1.0 + slope * (high if slope > 0.0 else low)) for slope in slopes]

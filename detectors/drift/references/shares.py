@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from detectors.drift.bets import odds
 from detectors.drift.bets.odds import BETS
-from detectors.drift.channels import Kind, Value
+from detectors.drift.channels import Channel, Kind, Value
 from detectors.drift.references import learning, memory
-from detectors.drift.references.learning import KNOWN, LONGEST, NAMED
+from detectors.drift.references.learning import KNOWN, LIVE, LONGEST, NAMED
 from detectors.drift.references.numbers import HALVED_AT, NONE, WINDOW
 from detectors.drift.references.share import STEPS, Name, ShareChannel
 
@@ -28,10 +28,13 @@ from detectors.drift.references.share import STEPS, Name, ShareChannel
 class ShareChannels:
     """Channels of the kinds category, share and rate. `evidence` arrays of the bank follow `moved` after a freeze."""
 
-    def __init__(self, kinds: Sequence[tuple[int, Kind, float]]) -> None:
+    def __init__(self, plan: Sequence[Channel], places: Sequence[tuple[int, float]]) -> None:
+        """The channels of a plan, and of those that lie here their position in it and their tolerance."""
         self.channels = [
-            ShareChannel(position, kind, tolerance, learning.Shares({})) for position, kind, tolerance in kinds
+            ShareChannel(position, plan[position].kind, tolerance, learning.Shares({}))
+            for position, tolerance in places
         ]
+        self._plan = plan
         self.size = 0
         """Cells of all channels."""
         self.counts = memory.filled(0, 0.0)
@@ -60,6 +63,13 @@ class ShareChannels:
         """Follow the channels' flags in what is kept beside them for speed."""
         self.learners = [channel for channel in self.channels if channel.learner is not None]
         self.readers = [channel for channel in self.channels if channel.live]
+
+    def ripe(self) -> list[ShareChannel]:
+        """Those that have learned enough to be bet on: nothing, where the most that is normal is declared."""
+        return [
+            one for one in self.learners if not one.live and one.learner is not None
+            if one.learner.n >= LIVE or self._plan[one.position].declared is not None
+        ]  # fmt: skip
 
     def begin(self, channel: ShareChannel) -> None:
         """Start to collect what is there now, beside the frozen reference."""
@@ -276,7 +286,7 @@ class ShareChannels:
             channel.others = {name: sums[name] for name in ranked[NAMED:KNOWN]}
             met += sum(sums[name] for name in ranked[KNOWN:])
             counts = [*(sums[name] for name in top), sum(channel.others.values()), 0.0]
-        channel.n, channel.met, channel.due = n, met, 2.0 * n
+        channel.n, channel.met, channel.due = n, met, max(2.0 * n, LIVE)
         stays = cells == channel.cells and all(
             channel.names.get(name) == cell for name, cell in before[0].items() if cell < cells - 2
         )
@@ -287,8 +297,11 @@ class ShareChannels:
         channel.live, channel.learner = True, None
         self.learn(channel, True)
         self.note()
+        limits = self._plan[channel.position]
         for cell in range(cells):
-            slopes, scales = odds.bets(self.probability(channel, cell), n + 1.0, channel.tolerance)
+            slopes, scales = odds.bets(
+                self.probability(channel, cell), n + 1.0, channel.tolerance, limits.harmless, limits.declared
+            )
             for at, (slope, scale) in enumerate(zip(slopes, scales, strict=True), (channel.start + cell) * BETS):
                 self.slopes[at], self.scales[at] = slope, scale
         return moved

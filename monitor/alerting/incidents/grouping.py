@@ -31,7 +31,7 @@ def home(finding: Finding, incidents: Iterable[Incident], uses: Uses) -> Inciden
         and incident.status == "firing"
         and (incident.severity == "page" or finding.mode != "page")
         and any(
-            abs(finding.onset - alert.finding.onset) <= NEAR_SECONDS
+            (abs(finding.onset - alert.finding.onset) <= NEAR_SECONDS or _told_together(finding, alert.finding))
             and _related(finding, names, needs, alert.finding, uses)
             for alert in incident.alerts
         )
@@ -51,6 +51,12 @@ def _related(finding: Finding, names: set[str], needs: set[str], other: Finding,
     return ("agent" not in other.node and not needs.isdisjoint(others)) or (
         "agent" not in finding.node and not _needs(other, uses).isdisjoint(names)
     )
+
+
+def _told_together(finding: Finding, other: Finding) -> bool:
+    """Whether one of them says that the other belongs to it, although it began at another time."""
+    same = finding.node.get("agent") == other.node.get("agent")
+    return same and (other.signal in finding.corroborated or finding.signal in other.corroborated)
 
 
 def _names(finding: Finding) -> set[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from detectors.drift import Channel, Plan, Signal
 from monitor.drift import anomaly
 from monitor.drift.channels import ROWS
@@ -17,7 +19,16 @@ TOLERANCE = 1.5
 TIMED = frozenset(("run.duration_seconds", "run.steps", "run.tokens", "run.cost_usd", "run.retries"))
 """Signals that hang on how long runs take: of a new version the quick ones end first."""
 
-CHANNELS: tuple[Channel, ...] = tuple(Channel(row.name, row.signal, row.kind) for row in ROWS)
+DECLARABLE = {
+    "agent.fallback": "fallback",
+    "agent.escalation": "escalation",
+    "agent.guardrail": "guardrail acts",
+    "retrieval.empty": "empty",
+    "retrieval.repeated": "same document",
+}
+"""Signal → the channel that takes a `reference:` as the most that is normal."""
+
+CHANNELS: tuple[Channel, ...] = tuple(Channel(row.name, row.signal, row.kind, harmless=row.harmless) for row in ROWS)
 POSITIONS = {channel.name: i for i, channel in enumerate(CHANNELS)}
 TIMED_POSITIONS = tuple(i for i, row in enumerate(ROWS) if row.signal in TIMED)
 
@@ -27,11 +38,17 @@ class Plans:
 
     def __init__(self, settings: Mapping[str, DetectorSettings]) -> None:
         self.settings = settings
-        self.plan = Plan(CHANNELS, signals_of(settings))
+        self.plan = Plan(channels_of(settings), signals_of(settings))
         unwatched = (signal.name for signal in self.plan.signals if signal.notice_share == 0.0)
         self.off = frozenset(unwatched) - {anomaly.SIGNAL}
         self.on = any(signal.notice_share for signal in self.plan.signals)
         self.unusual = anomaly.wanted(settings)
+
+
+def channels_of(settings: Mapping[str, DetectorSettings]) -> tuple[Channel, ...]:
+    """The channels of a bank, with what the YAML declares to be normal."""
+    declared = {DECLARABLE[name]: one.reference for name, one in settings.items() if name in DECLARABLE}
+    return tuple(msgspec.structs.replace(one, declared=declared.get(one.name)) for one in CHANNELS)
 
 
 def signals_of(settings: Mapping[str, DetectorSettings]) -> tuple[Signal, ...]:

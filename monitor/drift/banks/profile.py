@@ -106,6 +106,11 @@ class Profile:
             if name != AGENT and bank.live()[position]
         }
 
+    def fires(self, bank: str, signal: str) -> bool:
+        """Whether a signal of a bank is in an episode."""
+        known = self.banks.get(bank)
+        return known is not None and any(known.plan.signals[at].name == signal for at in known.episodes)
+
     def rebaseline(self, bank: str, signal: str) -> None:
         """Let a bank learn anew what is normal for one signal."""
         if bank in self.banks:
@@ -172,12 +177,21 @@ class Profile:
         return saved, changed
 
     def load(self, saved: Saved, blocks: Mapping[str, bytes]) -> None:
-        """Put back what was saved; banks take the runs that came since they were."""
+        """Put back what was saved; banks take the runs that came since they were.
+
+        A bank of a version of ours that watched other channels learns anew, counted as `banks_relearned`.
+        """
         self.slots, self.versions, self.rates = saved.slots, saved.versions, saved.rates
         self.number, self.known, self.newcomers, self.alone = saved.number, saved.known, saved.newcomers, saved.alone
         self.recent.load((raw for name, raw in blocks.items() if name.startswith("runs")), self.number)
         for name, slot in self.slots.items():
-            bank = self.banks[name] = state.from_bytes(self.plan, blocks[f"bank{slot.place}"])
+            try:
+                bank = self.banks[name] = state.from_bytes(self.plan, blocks[f"bank{slot.place}"])
+            except ValueError:
+                bank = self.banks[name] = Bank(self.plan)
+                slot.saved = -1
+                self.count("banks_relearned")
+                continue
             for sample in self.recent.ring:
                 if sample.number >= slot.saved and name in (AGENT, sample.version):
                     _step(bank, name, sample)
@@ -215,6 +229,9 @@ class Profile:
         else:
             if forebear is not None:
                 bank.inherit(forebear)
+                for other, slot in self.slots.items():
+                    if self.banks[other] is forebear:
+                        slot.saved = -1  # giving counts what waited, which the runs alone would not do again
             self.newcomers += 1
             share = (_VERSIONS_PART if self.known else _NEWCOMERS_PART) * shares.newcomer_share(
                 self.known, self.newcomers

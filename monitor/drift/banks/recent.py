@@ -62,14 +62,16 @@ class Recent:
     def usual(self, channel: str, version: str | None, onset: float) -> tuple[str, float] | None:
         """The word of a category that most runs since the onset have, and their share, as far as runs are kept.
 
+        Of a mix, the word with the largest part of a run.
         `version`: only of its runs, if given.
         """
         position = POSITIONS[channel]
-        found: dict[str, int] = {}
+        found: dict[str, float] = {}
         for sample in self.ring:
             value = sample.values[position]
             if sample.at >= onset and value is not None and version in (None, sample.version):
-                found[str(value)] = found.get(str(value), 0) + 1
+                for word, part in (value if isinstance(value, dict) else {str(value): 1.0}).items():
+                    found[word] = found.get(word, 0.0) + part
         if not found:
             return None
         word = max(found, key=lambda word: (found[word], word))
@@ -116,6 +118,8 @@ class Recent:
     def load(self, chunks: Iterable[bytes], number: int) -> None:
         """Put back saved chunks."""
         runs = [sample for chunk in chunks for sample in _decoder.decode(chunk)]
+        for sample in runs:  # of a version of ours that had fewer channels
+            sample.values += [None] * (len(CHANNELS) - len(sample.values))
         self.ring = sorted((one for one in runs if one.number >= number - RING), key=lambda one: one.number)
         self._saved = number
 

@@ -2,7 +2,9 @@
 
 An `evaluation` is one observation of `run.rejected`, good or bad. Feedback, a complaint, and the same input given again
 at once are each one bad observation of `user.unhappy`; its good ones are the closed runs themselves, counted from the
-first word of any user on (before it, all runs were good). A run counts once per signal, however much is said of it.
+first word of any user on (before it, all runs were good). However much is said of a run, it counts once as good and
+once as bad: a word against it is news although there was one for it, or a verifier that passes everything would silence
+the judge that comes after it. With the share of bad observations that such runs have, E[L(0) L(1)^bad] <= 1 still.
 """
 
 from __future__ import annotations
@@ -41,12 +43,15 @@ def verdict(event: Event) -> tuple[str, float] | None:
     return None
 
 
-def first_of(judged: dict[str, float], signal: str, about: str, now: float) -> bool:
-    """Whether nothing was said of this yet, under this signal; `about`: a run, else a session or user, else an id."""
-    key = f"{signal}|{about}"
-    if key in judged:
+def first_of(judged: dict[str, float], signal: str, about: str, bad: bool, now: float) -> bool:
+    """Whether this is news of what it is `about` (a run, else a session or user, else an id), under this signal.
+
+    What is bad is news once, what is good only where nothing was said yet.
+    """
+    good, worse = f"{signal}|{about}", f"{signal}!{about}"
+    if worse in judged or (good in judged and not bad):
         return False
-    judged[key] = now
+    judged[worse if bad else good] = now
     if len(judged) > JUDGED:
         del judged[next(iter(judged))]
     return True

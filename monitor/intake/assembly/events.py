@@ -189,7 +189,7 @@ _TOOL_FIELDS = (
     "result_empty",
     "result_fields",
 )
-_RETRIEVAL_FIELDS = ("source", "hits", "top_score")
+_RETRIEVAL_FIELDS = ("source", "hits", "top_score", "document")
 
 
 def _call(node: Node, names: Iterable[str]) -> dict[str, Any]:

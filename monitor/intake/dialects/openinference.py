@@ -48,8 +48,8 @@ BY_ROLE: Mapping[Role, Keys] = {
     Role.EVALUATOR: {"output": ("output.value",)},
 }
 _HANDOFF = re.compile(r"hand[ -]?off to (.+)", re.IGNORECASE)
-_SAID = re.compile(r"llm\.output_messages\.(\d+)\.message\.(?:content|contents\.(\d+)\.message_content\.text)")
-_DOCUMENT = re.compile(r"(?:retrieval|reranker\.output)[._]documents\.(\d+)\.document\.(\w+)")
+_SAID = re.compile(r"llm\.output_messages\.(\d{1,6})\.message\.(?:content|contents\.(\d{1,6})\.message_content\.text)")
+_DOCUMENT = re.compile(r"(?:retrieval|reranker\.output)[._]documents\.(\d{1,6})\.document\.(\w+)")
 
 
 def role(span: Span) -> Role | None:
@@ -88,7 +88,9 @@ def extra(span: Span, role: Role) -> Mapping[str, Any]:
         found["output"] = _said(span)
     elif role is Role.RETRIEVAL:
         found["source"] = span.name
-        found["hits"], found["top_score"] = _documents(span)
+        seen = _documents(span)
+        if seen is not None:
+            found["hits"], found["top_score"], found["document"] = seen
     return found
 
 
@@ -105,24 +107,23 @@ def _said(span: Span) -> str | None:
     return "" if answered and not called else None
 
 
-def _documents(span: Span) -> tuple[int | None, float | None]:
-    last, scores = -1, []
+def _documents(span: Span) -> values.Found | None:
+    spread: dict[int, dict[str, Any]] = {}
     for key, value in span.attributes.items():
         match = _DOCUMENT.fullmatch(key)
-        if match is None:
-            continue
-        last = max(last, int(match[1]))
-        if match[2] == "metadata":
-            value = (values.parsed(value) or {}).get("score") if isinstance(values.parsed(value), dict) else None
-        if match[2] in ("score", "metadata") and (score := values.number(value)) is not None:
-            scores.append(score)
-    if last >= 0:
-        return last + 1, max(scores, default=None)
-    return (
-        values.documents(span.attributes.get("retrieval.documents"))
-        or values.documents(span.attributes.get("output.value"))
-        or (None, None)
-    )
+        if match is not None:
+            spread.setdefault(int(match[1]), {})[match[2]] = value
+    if spread:
+        told = [_told(one) for _, one in sorted(spread.items())]
+        return values.best(told)._replace(hits=max(spread) + 1)
+    listed = values.documents(span.attributes.get("retrieval.documents"))
+    return listed or values.documents(span.attributes.get("output.value"))
+
+
+def _told(document: dict[str, Any]) -> tuple[Any, Any, Any]:
+    beside = values.parsed(document.get("metadata"))
+    score = beside.get("score") if isinstance(beside, dict) else None
+    return document.get("score", score), document.get("id"), document.get("content")
 
 
 DIALECT = Dialect("openinference", role, SHARED, BY_ROLE, extra)

@@ -107,7 +107,7 @@ def extra(span: Span, role: Role) -> Mapping[str, Any]:
     if role is Role.RETRIEVAL:
         seen = values.documents(span.attributes.get("gen_ai.retrieval.documents"))
         if seen is not None:
-            found["hits"], found["top_score"] = seen
+            found["hits"], found["top_score"], found["document"] = seen
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.intake.dialects import semconv, values
 from monitor.intake.dialects.reading import Dialect, Keys, Role
-from monitor.intake.spans import Span
+from monitor.intake.spans import Span, SpanEvent
 
 KINDS = {
     "workflow": Role.WORKFLOW,
@@ -53,6 +53,8 @@ BY_ROLE: Mapping[Role, Keys] = {
     Role.RETRIEVAL: {"source": ("db.collection.name", "db.name", "db.system")},
     Role.GUARDRAIL: {"name": ("gen_ai.guardrail.name", "traceloop.entity.name")},
 }
+_RESULT_ENDS = (".score", ".id", ".document")
+"""What an event says of its document, after its own name: score, id, text."""
 _RESULT_EVENTS = frozenset(("db.query.result", "db.search.result", "vector_db.query.result"))
 
 
@@ -73,8 +75,13 @@ def extra(span: Span, role: Role) -> Mapping[str, Any]:
     if role is not Role.RETRIEVAL:
         return {}
     found = [event for event in span.events if event.name in _RESULT_EVENTS]
-    scores = [score for event in found if (score := values.number(event.attributes.get(event.name + ".score")))]
-    return {"hits": len(found) if found else None, "top_score": max(scores, default=None)}
+    top = values.best([_told(event) for event in found])
+    return {"hits": top.hits or None, "top_score": top.top_score, "document": top.document}
+
+
+def _told(event: SpanEvent) -> tuple[Any, Any, Any]:
+    score, identity, text = (event.attributes.get(event.name + end) for end in _RESULT_ENDS)
+    return score, identity, text
 
 
 DIALECT = Dialect("traceloop", role, SHARED, BY_ROLE, extra)

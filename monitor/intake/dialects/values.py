@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -160,12 +161,44 @@ def _content_block(value: Any) -> tuple[Any, bool | None] | None:
 _ENVELOPES: tuple[Callable[[Any], tuple[Any, bool | None] | None], ...] = (_tool_message, _content_block)
 
 
-def documents(value: Any) -> tuple[int, float | None] | None:
-    """(how many, best score) of retrieved documents; None if the value is no list of them."""
+class Found(NamedTuple):
+    """What a search found: how many documents, the best score, and the id of the best document."""
+
+    hits: int
+    top_score: float | None
+    document: str | None
+
+
+_TEXTS_OF_DOCUMENTS = ("content", "page_content", "text")
+
+
+def documents(value: Any) -> Found | None:
+    """What a list of retrieved documents says; None if the value is no list of them."""
     found = parsed(value)
     if isinstance(found, dict):
         found = found.get("documents")
     if not isinstance(found, list):
         return None
-    scores = [score for item in found if isinstance(item, dict) and (score := number(item.get("score"))) is not None]
-    return len(found), max(scores, default=None)
+    return best([_told(item) if isinstance(item, dict) else (None, None, None) for item in found])
+
+
+def best(found: Sequence[tuple[Any, Any, Any]]) -> Found:
+    """What documents say, each as (score, id, text), in the order in which they were found.
+
+    The best one has the highest score, or came first. One without an id goes by a digest of its text.
+    """
+    scores = [number(score) for score, _, _ in found]
+    told = [(score, -at) for at, score in enumerate(scores) if score is not None]
+    at = -max(told)[1] if told else 0
+    return Found(len(found), max(told)[0] if told else None, _document(*found[at][1:]) if found else None)
+
+
+def _told(item: dict[str, Any]) -> tuple[Any, Any, Any]:
+    return item.get("score"), item.get("id"), next((item[key] for key in _TEXTS_OF_DOCUMENTS if key in item), None)
+
+
+def _document(identity: Any, text: Any) -> str | None:
+    known = name(identity)
+    if known is None and isinstance(text, str) and text:
+        known = "text " + hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+    return known

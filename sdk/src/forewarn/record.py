@@ -147,7 +147,7 @@ FIELDS: dict[str, Check] = {
     **dict.fromkeys(("producer", "agent", "version", "run", "parent_run", "parent_agent", "session", "user"), _name),
     **dict.fromkeys(("tenant", "pair", "error_type", "trigger", "outcome", "model", "response_model"), _name),
     **dict.fromkeys(("provider", "finish_reason", "tool", "tool_version", "call_id", "source", "to_agent"), _name),
-    **dict.fromkeys(("from", "to", "reason", "name", "label", "component", "previous", "author"), _name),
+    **dict.fromkeys(("from", "to", "reason", "name", "label", "document", "component", "previous", "author"), _name),
     **dict.fromkeys(("input", "output", "arguments", "result", "text"), _text),
     **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens", "attempt", "hits"), _count),
     **dict.fromkeys(("duration_seconds", "cost_usd", "top_score", "score", "rating", "share"), _number),

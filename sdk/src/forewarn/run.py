@@ -122,16 +122,18 @@ class Run(Timed):
         *,
         hits: int | None = None,
         top_score: float | None = None,
+        document: str | None = None,
         status: str | None = None,
         error_type: str | None = None,
         duration_seconds: float | None = None,
     ) -> None:
-        """Documents were looked up; `hits` is how many came back."""
+        """Documents were looked up; `hits` is how many came back, `document` the id of the best one."""
         self._note(
             "retrieval",
             source=source,
             hits=hits,
             top_score=top_score,
+            document=document,
             status=status,
             error_type=error_type,
             duration_seconds=duration_seconds,
