@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from monitor.alerting.digest import Digest
 from monitor.alerting.incidents.alerts import Step, step_of
@@ -19,9 +19,11 @@ from monitor.alerting.incidents.record import Record, new_record
 from monitor.alerting.incidents.store import OPEN_PER_OWNER, Incidents
 from monitor.alerting.pipeline import Quiet, candidates, digests, judge, notification, wake
 from monitor.alerting.routing.tree import Routing
-from schemas.alert import Incident, Notification
+from schemas.actions import Action, Deed, SilenceSet
+from schemas.alert import AlertView, Decision, GroupView, Incident, Notification, SilenceView
 from schemas.config import Config
 from schemas.finding import Finding
+from schemas.records import Ack
 
 
 class Router:
@@ -35,8 +37,12 @@ class Router:
         self._wakes: dict[str, float] = {}
         self._counts: Counter[str] = Counter()
 
-    def step(self, findings: Sequence[Finding], now: float) -> list[Notification]:
-        """Take findings in log order; what is due at `now` (epoch seconds) comes back. Leaves no finding unanswered."""
+    def step(self, findings: Sequence[Finding], now: float, actions: Sequence[Action] = ()) -> list[Notification]:
+        """Take actions, then findings, in log order; what is due at `now` (epoch seconds) comes back.
+
+        Leaves no finding unanswered. Actions are of `now` at the latest.
+        """
+        del actions
         touched: dict[str, None] = {}
         for finding in findings:
             step, records = self._take(finding)
@@ -73,6 +79,41 @@ class Router:
     def incidents(self) -> list[Incident]:
         """Open incidents, oldest first, then the closed ones that are kept."""
         return [record.incident for record in self._incidents]
+
+    def reload(self, config: Config, now: float) -> None:
+        """Go on under another configuration: alerts, incidents, groups and what was sent stay."""
+        del now
+        self._routing = Routing(config)
+
+    def acks(self, deed: Deed) -> list[Ack]:
+        """What a false alarm or a new normal tells the engine, for the log of events: one per alert of the incident."""
+        del deed
+        return []
+
+    def silence_id(self, action: SilenceSet) -> str:
+        """The id under which a silence will stand once it was stepped."""
+        return action.id
+
+    def alerts(self) -> list[AlertView]:
+        """Every alert that fires or whose end was not told yet, ours and posted ones."""
+        return []
+
+    def groups(self) -> list[GroupView]:
+        """What each receiver is told together."""
+        return []
+
+    def silences(self) -> list[SilenceView]:
+        """Silences that are kept, the latest change first."""
+        return []
+
+    def receivers(self) -> list[str]:
+        """Names of all receivers: the declared ones and the owners."""
+        return []
+
+    def decisions(self, about: str | Mapping[str, str]) -> list[Decision]:
+        """What was decided of an incident (its id), a group (its key) or alerts with these labels, oldest first."""
+        del about
+        return []
 
     @property
     def counts(self) -> Counter[str]:

@@ -40,7 +40,9 @@ class Names:
         """The names of a file as written."""
         owners = root.get("owners")
         known = None if owners is not None and not isinstance(owners, Mapping) else tuple(owners or ())
-        return cls(known, _named(root.get("receivers")), _named(root.get("time_intervals")))
+        intervals = [_named(root.get(key)) for key in ("time_intervals", "mute_time_intervals")]
+        named = None if None in intervals else tuple(name for names in intervals for name in names or ())
+        return cls(known, _named(root.get("receivers")), named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,7 @@ def test_many_updates_do_not_grow_an_incident() -> None:
     assert max(sizes[-100:]) < 2 * max(sizes[300:400])
 
 
-def test_reasons_are_in_the_words_of_alertmanager() -> None:
+def test_reasons_are_in_the_words_of_alertmanager_first_then_ours() -> None:
     assert [str(reason) for reason in NotificationReason] == [
         "first notification",
         "new alerts added",
@@ -186,4 +186,17 @@ def test_reasons_are_in_the_words_of_alertmanager() -> None:
         "repeat interval elapsed",
         "evidence updated",
         "daily digest",
+        "acknowledged",
+        "acknowledgement taken back",
+        "escalated",
+        "handed over",
+        "impact changed",
+        "affected by another incident",
+        "silenced",
+        "silence ended",
+        "flapping",
+        "false alarm",
+        "new normal",
+        "no data",
+        "monitor blind",
     ]
