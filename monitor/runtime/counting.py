@@ -51,6 +51,7 @@ NAMES = {
 
 PREFIXES = {
     "notification ": "notifications:",
+    "quiet ": "notifications_withheld:",
     "failed ": "deliveries_failed:",
     "events_skewed_by:": "events_skewed:",
     "spans_ignored:": "spans_ignored:",
