@@ -26,7 +26,7 @@ from monitor.engine import Record
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.counting import published
 from monitor.runtime.parts import Assembler, Batch, Busy, Dispatcher, Outbox
-from monitor.runtime.steps import Steps, Written
+from monitor.runtime.steps import TICK_SECONDS, Steps, Written
 from monitor.runtime.store import Store, StoreError
 from schemas.actions import Action
 from schemas.alert import Incident
@@ -41,7 +41,6 @@ QUEUE_EVENTS = 200_000
 """Events and spans that wait for the writer. More: `Busy`, and the sender is told when to come back."""
 STEP_EVENTS = 2_000
 """Events that one transaction takes; a body with more is written in several."""
-TICK_SECONDS = 1.0
 BLIND_SECONDS = 10.0
 """Without a tick for so long the monitor says that it is blind, and the time does not count as watched."""
 QUEUE_ACTIONS = 20_000

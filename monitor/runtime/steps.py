@@ -26,6 +26,9 @@ from schemas.event import Event, encode
 from schemas.records import Ack, Tick, encode_control
 from schemas.view import RunView
 
+TICK_SECONDS = 1.0
+"""Between two ticks of a monitor that is well."""
+
 
 class Written(NamedTuple):
     """The arguments of `Store.commit`: one transaction."""
@@ -65,7 +68,7 @@ class Steps:
         """Take what people did, then records, and say what is to be written."""
         rows: list[tuple[int, float, bytes]] = []
         batch: list[tuple[int, Record]] = []
-        taken = [not_later(action, self.now) for action in actions]
+        taken = [settled(action, self.now) for action in actions]
         for action in taken:
             rows.append((self._offset, action.time, encode_action(action)))
             self._offset += 1
@@ -85,7 +88,8 @@ class Steps:
         for finding in step.findings:
             if finding.status == "firing":
                 self.counts[f"findings:{finding.signal}"] += 1
-        for notification in self.router.step(step.findings, self.now, taken):
+        now = max((self.now, *(action.time for action in taken)))
+        for notification in self.router.step(step.findings, now, taken):
             self.outbox.put(notification)
         return Written(rows, self._changes(), letters, self._offset)
 
@@ -103,9 +107,14 @@ class Steps:
         ]
 
 
-def not_later(action: Action, now: float) -> Action:
-    """The action as of `now` at the latest: only ticks move time, and the next one is at most a second away."""
-    return msgspec.structs.replace(action, time=min(action.time, now))
+def settled(action: Action, now: float) -> Action:
+    """The action at the time at which the router takes it: between the last tick, `now`, and the one that is due.
+
+    Edges have clocks of their own; time goes on by ticks, and no clock may pull it ahead.
+    """
+    if now <= 0.0:  # before the first tick nothing else tells the time
+        return action
+    return msgspec.structs.replace(action, time=min(max(action.time, now), now + TICK_SECONDS))
 
 
 def name_of(action: Action) -> str:

@@ -20,7 +20,7 @@ from monitor.runtime.kafka.events import FINDING, partition_of
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing, Watermark
 from monitor.runtime.parts import Entry, Outbox
-from monitor.runtime.steps import name_of, not_later
+from monitor.runtime.steps import name_of, settled
 from schemas.actions import Action, Deed, decode_action, is_action
 from schemas.alert import Incident
 from schemas.config import Config
@@ -213,7 +213,7 @@ class RouterCore:
         self._acted = place
         if self._waiting:
             self._route()
-        taken = not_later(action, self._mark.now)
+        taken = settled(action, self._mark.now)
         self._actions.append(taken)
         self.counts[f"actions:{name_of(taken)}"] += 1
         if isinstance(taken, Deed):
@@ -224,6 +224,7 @@ class RouterCore:
         findings, self._waiting = self._waiting, []
         actions, self._actions = self._actions, []
         now = self._mark.now or max((finding.time for finding in findings), default=0.0)
+        now = max((now, *(action.time for action in actions)))
         for notification in self.router.step(findings, now, actions):
             self.outbox.put(notification)
 
