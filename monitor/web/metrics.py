@@ -95,7 +95,9 @@ METRICS: tuple[Metric, ...] = (
     _counter(
         "actions", "Alerts posted, silences set and deeds of people that the router took, by what it was.", "kind"
     ),
-    _counter("actions_refused", "Actions that the router did not take: senseless, beyond a bound, or too late.", "kind"),
+    _counter(
+        "actions_refused", "Actions that the router did not take: senseless, beyond a bound, or too late.", "kind"
+    ),
     _counter("escalations", "Incidents that went to the next owner because nobody acknowledged."),
     _counter("incidents_reopened", "Incidents that fired again soon after their end."),
     _counter("actions_repeated", "Actions that came twice after a crash and were taken once."),

@@ -23,7 +23,9 @@ from tests.services.web_fleet import NOW, MemoryActions, MemoryView, control_of
 TREE = {
     "route": {"receiver": "all", "group_by": ["alertname"], "routes": [{"receiver": "db", "matchers": ["team=db"]}]},
     "receivers": [{"name": "all"}, {"name": "db"}],
-    "inhibit_rules": [{"source_matchers": ["alertname=Down"], "target_matchers": ["alertname=Slow"], "equal": ["host"]}],
+    "inhibit_rules": [
+        {"source_matchers": ["alertname=Down"], "target_matchers": ["alertname=Slow"], "equal": ["host"]}
+    ],
 }
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 SILENCE = {
@@ -326,7 +328,11 @@ def test_the_configuration_is_shown_as_alertmanager_would_write_it_and_holds_no_
     config = Config.model_validate(
         {
             "owners": {"pay": {"slack": "#pay"}},
-            "route": {"receiver": "all", "group_wait": "30s", "routes": [{"matchers": ['owner="pay"'], "continue": True}]},
+            "route": {
+                "receiver": "all",
+                "group_wait": "30s",
+                "routes": [{"matchers": ['owner="pay"'], "continue": True}],
+            },
             "receivers": [
                 {"name": "all", "webhook_configs": [{"url": "https://hooks.example/s3cret"}], "console_configs": [{}]},
                 {"name": "chat", "slack_configs": [{"channel": "#x"}]},
@@ -338,9 +344,9 @@ def test_the_configuration_is_shown_as_alertmanager_would_write_it_and_holds_no_
     assert "s3cret" not in text
     assert text == (
         "global:\n  resolve_timeout: 5m\n  slack_api_url: <secret>\n"
-        "route:\n  receiver: all\n  group_wait: 30s\n  routes:\n  - matchers:\n    - owner=\"pay\"\n    continue: true\n"
+        'route:\n  receiver: all\n  group_wait: 30s\n  routes:\n  - matchers:\n    - owner="pay"\n    continue: true\n'
         "time_intervals:\n- name: n\n  time_intervals:\n  - weekdays:\n    - monday\n    days_of_month:\n    - '1'\n"
-        "receivers:\n- name: all\n  webhook_configs:\n  - url: <secret>\n    send_resolved: true\n    max_alerts: 0\n"
+        "receivers:\n- name: all\n  webhook_configs:\n  - url: http://secret.invalid/\n    send_resolved: true\n    max_alerts: 0\n"
         "- name: chat\n  slack_configs:\n  - channel: '#x'\n    send_resolved: true\n- name: pay\n"
     )
 

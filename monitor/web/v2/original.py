@@ -1,7 +1,7 @@
 """The part of our configuration that Alertmanager knows, in its YAML: for `amtool config` and for Grafana.
 
 Routing by owner, which needs no tree here, is written out as the tree that says the same. Invariant: no secret is in
-it; where one stands, Alertmanager's own `<secret>` does.
+it; where one stands in the file, `SECRET` or `HIDDEN_URL` stands here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import yaml
 from schemas.config import Config, NamedInterval, Receiver, Route
 
 SECRET = "<secret>"
+"""Alertmanager's own word."""
+HIDDEN_URL = "http://secret.invalid/"
+"""For a webhook: older amtools want a URL there."""
 
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms"))
 _DURATIONS = ("group_wait", "group_interval", "repeat_interval")
@@ -77,7 +80,7 @@ def _receiver(receiver: Receiver) -> dict[str, Any]:
         ]
     if receiver.webhook_configs:
         written["webhook_configs"] = [
-            {"url": SECRET, "send_resolved": each.send_resolved, "max_alerts": each.max_alerts}
+            {"url": HIDDEN_URL, "send_resolved": each.send_resolved, "max_alerts": each.max_alerts}
             for each in receiver.webhook_configs
         ]
     return written
