@@ -45,10 +45,11 @@ from schemas.records import Ack
 
 
 class _Clock(Struct):
-    """When the next things on a grid are due, epoch seconds."""
+    """When the next things on a grid are due, and up to when all that was due is done; epoch seconds."""
 
     alerts: float
     told: float
+    now: float = -math.inf
 
 
 class Router:
@@ -101,6 +102,10 @@ class Router:
 
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call; None deletes."""
+        clock = self._clock.get("")
+        if clock is not None and clock.now != self._now:  # else a restart would do again what was due before it
+            clock.now = self._now
+            self._clock.put("", clock)
         return [entry for part in self._parts() for entry in part.changes()]
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
@@ -108,6 +113,8 @@ class Router:
         entries = list(entries)
         for part in self._parts():
             part.load(entries)
+        if (clock := self._clock.get("")) is not None:
+            self._now = clock.now
         self._expiry.load(self._book)
         for record in self._desk.incidents.open():
             self._sleep(record)
