@@ -45,11 +45,11 @@ from schemas.records import Ack
 
 
 class _Clock(Struct):
-    """When the next things on a grid are due, and up to when all that was due is done; epoch seconds."""
+    """How far time has come, and when the next things on a grid are due; epoch seconds."""
 
+    now: float
     alerts: float
     told: float
-    now: float = -math.inf
 
 
 class Router:
@@ -75,7 +75,7 @@ class Router:
         """
         now = max(now, self._now)
         if self._clock.get("") is None:
-            self._clock.put("", _Clock(now + held_alerts.COLLECT_SECONDS, now + told_log.COLLECT_SECONDS))
+            self._clock.put("", _Clock(now, now + held_alerts.COLLECT_SECONDS, now + told_log.COLLECT_SECONDS))
         self._dispatcher.back(now)
         told: list[Notification] = []
         for action in actions:
@@ -102,11 +102,14 @@ class Router:
 
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call; None deletes."""
+        found = [entry for part in self._parts() for entry in part.changes()]
         clock = self._clock.get("")
-        if clock is not None and clock.now != self._now:  # else a restart would do again what was due before it
+        if found and clock is not None and clock.now != self._now:
+            # What was written holds at this time: what was due before it has been done.
             clock.now = self._now
             self._clock.put("", clock)
-        return [entry for part in self._parts() for entry in part.changes()]
+            found = [*found, *self._clock.changes()]
+        return found
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take up what `changes` gave, before the first step. Entries of others are ignored."""
