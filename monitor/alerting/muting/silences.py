@@ -100,11 +100,13 @@ class Silences:
             self._end(known, now)
 
     def muting(self, labels: Mapping[str, str], now: float) -> tuple[str, ...]:
-        """Ids of the active silences that match the labels."""
+        """Ids of the active silences that match the labels, sorted."""
         return tuple(
-            each.id
-            for each in self._kept
-            if each.status(now) == "active" and matches_all(self._compiled[each.id], labels)
+            sorted(
+                each.id
+                for each in self._kept
+                if each.status(now) == "active" and matches_all(self._compiled[each.id], labels)
+            )
         )
 
     def until(self, ids: Iterable[str]) -> float | None:
