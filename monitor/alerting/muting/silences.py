@@ -100,14 +100,9 @@ class Silences:
             self._end(known, now)
 
     def muting(self, labels: Mapping[str, str], now: float) -> tuple[str, ...]:
-        """Ids of the active silences that match the labels, sorted."""
-        return tuple(
-            sorted(
-                each.id
-                for each in self._kept
-                if each.status(now) == "active" and matches_all(self._compiled[each.id], labels)
-            )
-        )
+        """Ids of the active silences that match the labels."""
+        active = (each.id for each in self._kept if each.status(now) == "active")
+        return tuple(sorted(name for name in active if matches_all(self._compiled[name], labels)))
 
     def until(self, ids: Iterable[str]) -> float | None:
         """When the last of these silences ends, epoch seconds."""
