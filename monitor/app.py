@@ -29,7 +29,7 @@ from monitor.notify.console import ConsoleNotifier
 from monitor.notify.delivery import Notifier
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
-from monitor.notify.slack import SlackNotifier
+from monitor.notify.slack.workspace import Workspace
 from monitor.notify.webhook import WebhookNotifier
 from monitor.reading import Reader
 from monitor.runtime.clock import SteadyClock
@@ -215,7 +215,7 @@ def _notifier(config: Config, receiver: str, target: Target, stream: TextIO) -> 
     if target.kind == "slack":
         token = _secret(config.slack.bot_token)
         assert token is not None, "plan() names Slack only where there is a token"
-        return SlackNotifier(token, target.channel, config, base_url=config.slack.base_url)
+        return Workspace(token, base_url=config.slack.base_url).notifier(target.channel, config)
     if target.kind == "webhook":
         declared = next(each for each in config.receivers if each.name == receiver).webhook_configs[target.index]
         url = _secret(declared.url)

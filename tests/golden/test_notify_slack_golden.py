@@ -16,7 +16,7 @@ from slack_sdk.models.blocks import Block
 from monitor.alerting.router import Router
 from monitor.notify import console
 from monitor.notify.message import compose
-from monitor.notify.slack_blocks import render
+from monitor.notify.slack.blocks import render
 from schemas.alert import Notification
 from schemas.config import Config
 from tests.doubles import block_rules
