@@ -139,7 +139,9 @@ def test_one_message_and_each_line_once_wherever_it_crashes(cuts: dict[int, str]
             clock.time += 5.0
     posts = slack.posts("payments")
     assert len(posts) == len(lengths)
-    for name, length, post in zip("ab", lengths, posts, strict=False):
+    by_incident = {(post.metadata or {})["event_payload"]["incident"]: post for post in posts}
+    for name, length in zip("ab", lengths, strict=False):
+        post = by_incident[f"incident-{name}"]
         assert "Resolved" in seen(post).text, "the end is right"
         thread = "\n".join(seen(line).text for line in slack.thread("payments", post.ts))
         counts = [thread.count(f"change {n} of incident-{name}") for n in range(length)]

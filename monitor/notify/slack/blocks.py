@@ -45,18 +45,18 @@ def render(
     ranked = [
         (0, _header(message)),
         (0, _mention(message)),
-        (0, _fields(message.states)),
-        (0, _fields(message.facts[:FIELDS])),
-        (1, _fields(message.facts[FIELDS:])),
+        (0, _line(message.states)),
+        (0, _fields(fact for fact in message.facts if fact.ours or fact.time is not None)),
+        (1, _line(fact for fact in message.facts if not fact.ours and fact.time is None)),
         (1, _section([f"*Likely cause:* {code(message.cause)}"] if message.cause else [])),
         (1, _section(_impact(message))),
+        (1, controls.row(message) if buttons else None),
         (2, _section(_sides(message))),
         (3, _chart(message.chart, native, file)),
         (3, _section(_listed("Errors", message.errors))),
         (1, _section(_runs(message))),
         (0, _section(_listed("Listed", message.others))) if digest else (4, _section(_listed(ALSO, message.others))),
         (5, _section(_timeline(message))),
-        (1, controls.row(message) if buttons else None),
         (1, _context(message)),
     ]
     kept = [(rank, block) for rank, block in ranked if block is not None]
@@ -88,7 +88,17 @@ def _mention(message: Message) -> Block | None:
 
 def _fields(facts: Iterable[Fact]) -> Block | None:
     fields = [_mrkdwn(whole(f"*{prose(fact.name)}*\n{shown(fact)}", FIELD)) for fact in facts]
-    return {"type": "section", "fields": fields} if fields else None
+    return {"type": "section", "fields": fields[:FIELDS]} if fields else None
+
+
+def _line(facts: Iterable[Fact]) -> Block | None:
+    """Names and values in running text: on a phone a field each would push the rest away."""
+    kept: list[str] = []
+    for fact in facts:
+        text = f"*{prose(fact.name)}* {shown(fact)}"
+        if len(" · ".join((*kept, text))) <= SECTION:
+            kept.append(text)
+    return _section([" · ".join(kept)]) if kept else None
 
 
 def _plain(fact: Fact) -> str:
