@@ -44,8 +44,15 @@ class Chart(Struct, frozen=True):
 
 
 def chart_of(series: Sequence[tuple[float, float]], finding: Finding) -> Chart | None:
-    """The chart of a series (epoch seconds, level); None where there are not two points to draw."""
+    """The chart of reported levels (epoch seconds, level), from the normal level at the onset on.
+
+    None where less than two were reported.
+    """
     points = [(time, level) for time, level in series if abs(time) < LARGEST and abs(level) < LARGEST]
+    if len(points) < 2:
+        return None
+    if finding.onset < points[0][0] and abs(finding.onset) < LARGEST and abs(finding.before) < LARGEST:
+        points.insert(0, (finding.onset, finding.before))
     if len(points) > POINTS:
         step = (len(points) - 1) / (POINTS - 1)
         points = [points[round(index * step)] for index in range(POINTS)]
