@@ -112,6 +112,42 @@ class SlackDouble:
         """A person writes something."""
         self.workspace.say(channel, text, self.clock())
 
+    def press(
+        self, channel: str, act: str, value: str = "", *, user: str = "U0123ABC", index: int = -1
+    ) -> dict[str, Any]:
+        """The payload of a person who presses a button or chooses from a menu of a message. `KeyError` without it."""
+        post = self.post(channel, index)
+        rows = [block for block in post.blocks if block["type"] == "actions"]
+        found = {element["action_id"]: (row, element) for row in rows for element in row["elements"]}
+        row, element = found[act]
+        action = {"action_id": act, "block_id": row["block_id"], "type": element["type"], "action_ts": "1.5"}
+        if element["type"] == "static_select":
+            option = next(each for each in element["options"] if each["value"] == value)
+            action["selected_option"] = option
+        return {
+            "type": "block_actions",
+            "user": {"id": user, "username": "alice", "team_id": "T1"},
+            "team": {"id": "T1", "domain": "double"},
+            "container": {"type": "message", "message_ts": post.ts},
+            "channel": {"id": self.workspace.channel_id(channel), "name": channel},
+            "message": {"ts": post.ts, "text": post.text, "blocks": post.blocks},
+            "actions": [action],
+        }
+
+    async def disconnect(self) -> None:
+        """Slack asks the app to connect anew, as it does every some hours."""
+        await self._sockets[-1].send_json({"type": "disconnect", "reason": "refresh_requested"})
+
+    @property
+    def links(self) -> int:
+        """Connections that were ever made over Socket Mode."""
+        return len(self._sockets)
+
+    @property
+    def linked(self) -> bool:
+        """Whether an app listens over Socket Mode."""
+        return any(not socket.closed for socket in self._sockets)
+
     async def deliver(self, kind: str, payload: dict[str, Any]) -> Any:
         """Send an envelope over Socket Mode; what the app acknowledged with. Raises `TimeoutError` without an ack."""
         envelope = f"envelope-{next(self._numbers)}"

@@ -100,6 +100,10 @@ class SlackWorkspace:
         self._channels[found.id] = found
         return found.id
 
+    def channel_id(self, name: str) -> str:
+        """The id of a channel by its name."""
+        return self._named(name).id
+
     def posts(self, channel: str) -> list[Post]:
         """Messages of a channel, without what hangs in threads."""
         return [post for post in self._named(channel).posts if post.thread is None]
