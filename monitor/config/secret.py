@@ -23,6 +23,7 @@ SECRET_PATHS = (
     "slack.app_token",
     "slack.signing_secret",
     "runtime.token",
+    "runtime.tokens[].token",
     "receivers[].webhook_configs[].url",
 )
 """Where secrets stand, for people; a test holds it equal to the types."""
