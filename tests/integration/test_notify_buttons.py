@@ -66,6 +66,10 @@ class Monitor:
         """As the router has them."""
         return self.router.incidents()
 
+    def active(self) -> bool:
+        """The only process."""
+        return True
+
     async def act(self, *actions: Action) -> None:
         """Durable at once, unless a test says otherwise."""
         if self.slow is not None:

@@ -44,6 +44,10 @@ class Desk(Protocol):
         """Open incidents, then closed ones."""
         ...
 
+    def active(self) -> bool:
+        """Whether this process has the router; another has it otherwise."""
+        ...
+
     async def act(self, *actions: Action) -> None:
         """Returns when all of them are durable; raises where they will not be."""
         ...
@@ -78,6 +82,8 @@ class Doorway:
             if not signatures.valid(body, timestamp, signature):
                 self.counts["slack_refused:signature"] += 1
                 return web.Response(status=401)
+            if not self._desk.active():
+                return web.Response(status=503)  # Slack tells the person that it did not work
             try:
                 payload = json.loads(parse_qs(body.decode())["payload"][0])
             except (ValueError, KeyError, RecursionError):

@@ -7,6 +7,7 @@ configuration; what was learned of the workspace (its pace, its charts) stays.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from aiohttp import web
@@ -15,6 +16,11 @@ from monitor.notify.slack.client import SLACK_URL, TIMEOUT_SECONDS, Signatures, 
 from monitor.notify.slack.doorway import Desk, Doorway
 from monitor.notify.slack.notifier import Charts, SlackNotifier
 from schemas.config import Config
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+"""How often it is looked whether this process has the router, and whether the link still stands."""
 
 
 class Workspace:
@@ -46,14 +52,15 @@ class Workspace:
     def doors(self, desk: Desk, config: Callable[[], Config], clock: Callable[[], float]) -> Doors:
         """Where presses come in. `config`: the one in force; `clock`: epoch seconds."""
         signatures = Signatures(self._signing_secret, clock) if self._signing_secret is not None else None
-        return Doors(Doorway(desk, config, self.client, clock), self._link, signatures)
+        return Doors(Doorway(desk, config, self.client, clock), desk, self._link, signatures)
 
 
 class Doors:
     """`routes` for the web server, `run` beside it."""
 
-    def __init__(self, doorway: Doorway, link: SocketLink | None, signatures: Signatures | None) -> None:
+    def __init__(self, doorway: Doorway, desk: Desk, link: SocketLink | None, signatures: Signatures | None) -> None:
         self._doorway = doorway
+        self._desk = desk
         self._link = link
         self.routes: list[web.RouteDef] = doorway.routes(signatures) if signatures is not None else []
 
@@ -63,10 +70,22 @@ class Doors:
         return dict(self._doorway.counts)
 
     async def run(self) -> None:
-        """Listen until cancelled; then presses that are under way may end."""
+        """Listen until cancelled, while this process has the router; then presses that are under way may end."""
+        listening: asyncio.Task[None] | None = None
         try:
-            if self._link is not None:
-                await self._link.run(self._doorway.listen)
-            await asyncio.Event().wait()
+            while True:
+                if self._link is not None and self._desk.active() == (listening is None):
+                    if listening is None:
+                        listening = asyncio.create_task(self._link.run(self._doorway.listen))
+                    else:
+                        listening.cancel()
+                        listening = None
+                if listening is not None and listening.done():
+                    log.error("Socket Mode ended: %s", type(listening.exception()).__name__)
+                    listening = None
+                await asyncio.sleep(LOOK_SECONDS)
         finally:
+            if listening is not None:
+                listening.cancel()
+                await asyncio.wait((listening,), timeout=TIMEOUT_SECONDS)
             await self._doorway.stop()
