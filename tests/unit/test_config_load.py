@@ -11,7 +11,7 @@ from monitor.config.effect import WITHOUT_EFFECT
 from monitor.config.secret import SECRET_FILE_BYTES, SECRET_PATHS
 from monitor.config.shape import fields_of, secret_keys
 from monitor.signals import WATCHED
-from schemas.config import Config, Receiver, Runtime, Slack, WebhookReceiver
+from schemas.config import Config, Receiver, Runtime, Slack, Token, WebhookReceiver
 from schemas.signals import SIGNALS
 
 MINIMAL = """\
@@ -202,6 +202,7 @@ def test_secret_fields_are_those_of_the_types() -> None:
     assert {
         *(f"slack.{key}" for key in secret_keys(Slack)),
         *(f"runtime.{key}" for key in secret_keys(Runtime)),
+        *(f"runtime.tokens[].{key}" for key in secret_keys(Token)),
         *(f"receivers[].webhook_configs[].{key}" for key in secret_keys(WebhookReceiver)),
     } == set(SECRET_PATHS)
     assert not secret_keys(Receiver)
