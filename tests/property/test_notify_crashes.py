@@ -47,6 +47,7 @@ class Wire(SlackClient):
         self._slack, self._clock, self._cuts = slack, clock, cuts
         self.calls = 0
         self.first: dict[str, int] = {}
+        self.down = False
 
     async def call(
         self, method: str, arguments: dict[str, Any], *, posts: bool = False, edits: bool = False, reads: bool = False
@@ -57,7 +58,7 @@ class Wire(SlackClient):
         cut = self._cuts.pop(self.calls, "")
         if cut == "before":
             raise Crash
-        if cut == "refused":
+        if cut == "refused" or self.down:
             raise DeliveryError(FailureReason.OTHER, "cannot connect to Slack", retryable=True)
         if cut == "limited":
             raise DeliveryError(FailureReason.RATE_LIMITED, "ratelimited", retryable=True, retry_after=3.0)
