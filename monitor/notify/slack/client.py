@@ -7,6 +7,7 @@ address and no answer body appears in an error, a log or a repr; of an answer on
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import time
@@ -23,6 +24,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from monitor.notify.delivery import DeliveryError, FailureReason, reason_of_status, seconds_of
+from monitor.notify.redact import redact
 from monitor.notify.slack.pace import Pace
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,9 @@ _quiet.setLevel(logging.CRITICAL + 1)
 
 SLACK_URL = "https://slack.com/api/"
 TIMEOUT_SECONDS = 10
+VALIDATED = 20
+"""Problems of one message that are told. Beyond, they are left out."""
+
 LINK_FIRST_SECONDS = 1.0
 LINK_LONGEST_SECONDS = 300.0
 """Wait before Socket Mode is opened again where Slack refuses it; doubles from the first to the longest."""
@@ -82,6 +87,22 @@ class SlackClient:
         except (AttributeError, ValueError, TypeError):
             # The client stumbles over answers that are no JSON objects (a proxy's page, for example).
             raise _lost(FailureReason.SERVER_ERROR, "the answer was not Slack's", posts) from None
+
+    async def validate(self, blocks: list[dict[str, Any]]) -> list[str]:
+        """What Slack's own `blocks.validate` finds, a line each; empty where it would take them."""
+        try:
+            await self._web.api_call("blocks.validate", params={"blocks": json.dumps(blocks)})
+        except SlackApiError as error:
+            data = getattr(error.response, "data", None)
+            errors = data.get("errors") if isinstance(data, dict) else None
+            if not isinstance(errors, list) or not errors:
+                raise _explained(error, False, False) from None
+            return [
+                redact(f"{each.get('pointer')}: {each.get('message')}") for each in errors if isinstance(each, dict)
+            ][:VALIDATED]
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise _lost(FailureReason.OTHER, f"no answer: {type(error).__name__}", False) from None
+        return []
 
     async def upload(self, name: str, content: bytes, alt_text: str) -> str:
         """Put a file into the workspace, in no channel; its id. Needs `files:write`. Raises `DeliveryError`."""
