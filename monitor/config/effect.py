@@ -18,7 +18,6 @@ WITHOUT_EFFECT = {
     "time_intervals": "no time mutes an alert",
     "slack.app_token": "messages have no buttons",
     "slack.app_token_file": "messages have no buttons",
-    "tests": "`forewarn test` does not exist",
 }
 """Key path (`*`: any name or item, `**`: any route of the tree) → what does not happen yet."""
 
