@@ -128,7 +128,9 @@ def subject(node: dict[str, str]) -> str:
 
 
 def headline(finding: Finding) -> str:
-    """Who does what, how much, and how much before."""
+    """Who does what, how much, and how much before; the words of another system where they are."""
+    if finding.words:
+        return finding.words
     before, after = level_texts(finding)
     who = subject(finding.node)
     tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
@@ -158,6 +160,8 @@ def recovered(finding: Finding, recovery: Finding) -> bool:
 
 def closing_line(finding: Finding, recovery: Finding | None) -> str:
     """Who is back to normal, from what: `refund-agent v13: tool issue_refund is back to normal, 3.8 % after 21 %`."""
+    if finding.words:
+        return f"over: {finding.words}"
     who = subject(finding.node)
     tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
     reached = level_texts(finding)[1]

@@ -70,14 +70,14 @@ def opened(finding: Finding) -> Alert:
     )
 
 
-def stepped(alert: Alert, step: Step, finding: Finding) -> Alert:
-    """The alert after `step`; the same where the step changes nothing."""
+def stepped(alert: Alert, step: Step, finding: Finding, fresh: Alert) -> Alert:
+    """The alert after `step`; the same where the step changes nothing. `fresh`: the alert that `finding` would open."""
     if step is Step.END:
         return msgspec.structs.replace(alert, ends_at=finding.time, recovery=finding)
     if step is Step.REFRESH:
-        return msgspec.structs.replace(opened(finding), starts_at=alert.starts_at)
+        return msgspec.structs.replace(fresh, starts_at=alert.starts_at)
     if step is Step.REFIRE:
-        return opened(finding)
+        return fresh
     return alert
 
 

@@ -43,6 +43,21 @@ class Incidents:
         """Open incidents, oldest first."""
         return self._open.values()
 
+    def closed(self) -> list[Record]:
+        """Closed incidents that are kept, the latest last."""
+        return list(self._closed.values())
+
+    def keep_for(self, retention: float) -> None:
+        """Keep closed ones for so many seconds from now on."""
+        self._retention = retention
+
+    def reopen(self, record: Record) -> None:
+        """Move a closed incident back to the open ones."""
+        del self._closed[record.incident.id]
+        self._number(record)
+        self._open[record.incident.id] = record
+        self._changed[record.incident.id] = None
+
     def get(self, incident: str) -> Record:
         """An open incident; raises `KeyError` where there is none."""
         return self._open[incident]
@@ -131,16 +146,16 @@ class Incidents:
         record.order = self._order
 
     def _index(self, record: Record) -> None:
-        for alert in record.incident.alerts:
-            self._by_key.setdefault(alert.key, set()).add(record.incident.id)
+        for key in (*record.past, *(alert.key for alert in record.incident.alerts)):
+            self._by_key.setdefault(key, set()).add(record.incident.id)
 
     def _forget(self, name: str) -> None:
         record = self._closed.pop(name)
-        for alert in record.incident.alerts:
-            known = self._by_key.get(alert.key, set())
+        for key in (*record.past, *(alert.key for alert in record.incident.alerts)):
+            known = self._by_key.get(key, set())
             known.discard(name)
             if not known:
-                self._by_key.pop(alert.key, None)
+                self._by_key.pop(key, None)
         self._changed[name] = None
         self.counts["evicted"] += 1
 

@@ -1,0 +1,259 @@
+"""Findings and deeds in, changed incidents out: which incident, whose, who else, and what it has become.
+
+It decides about incidents, never about who is told. Invariants: a finding that was seen changes nothing; a finding that
+fires soon after its incident's end reopens that incident; only evidence or a person ends one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from monitor.alerting.digest import Digest
+from monitor.alerting.dispatch.book import Held
+from monitor.alerting.incidents import deeds, roots
+from monitor.alerting.incidents.alerts import Step, step_of
+from monitor.alerting.incidents.dependencies import Dependencies
+from monitor.alerting.incidents.grouping import home
+from monitor.alerting.incidents.record import Record, new_record, same_slice
+from monitor.alerting.incidents.store import OPEN_PER_OWNER, Incidents
+from schemas.actions import Deed
+from schemas.alert import Alert, Incident, NotificationReason
+from schemas.config import DAY, Config, Owner
+from schemas.finding import Finding
+
+FLAP_SECONDS = 3_600.0
+"""What fires again within this time, or as long after its end as it lasted (a day at most), reopens its incident."""
+TRAFFIC = "agent.traffic"
+
+
+class Desk:
+    """All incidents and what changes them. `counts`: what was done, by name."""
+
+    def __init__(self, config: Config, digest: Digest) -> None:
+        self.incidents = Incidents(config.runtime.retention.incidents)
+        self.graph = Dependencies(config)
+        self.counts: Counter[str] = Counter()
+        self._digest = digest
+        self.reload(config)
+
+    def reload(self, config: Config) -> None:
+        """Go on under another configuration."""
+        self._owners: Mapping[str, Owner] = config.owners
+        self._default = config.default_owner
+        self._uses = {c.agent: frozenset(c.depends_on) for c in config.components if c.agent is not None}
+        self.graph.reload(config)
+        self.incidents.keep_for(config.runtime.retention.incidents)
+
+    def take(self, finding: Finding, given: Alert | None = None) -> list[Record]:
+        """Apply one finding; the open incidents that it changed. `given`: the alert, where another system wrote it."""
+        step, records = self._take(finding, given)
+        self.counts[f"finding {step}"] += 1
+        if step in (Step.OPEN, Step.REFRESH, Step.REFIRE, Step.END):
+            self.graph.learn(finding)
+        for record in records:
+            self._settle(record, finding)
+        if step in (Step.OPEN, Step.REFIRE, Step.END) or finding.absorbs:
+            records = [*records, *self._relate(records, finding.time)]
+        return list({record.incident.id: record for record in records}.values())
+
+    def take_posted(self, held: Held, owner: str, now: float) -> list[Record]:
+        """An alert of another system, as it is held at `now`."""
+        over = held.over(now)
+        finding = msgspec.structs.replace(
+            held.alert.finding,
+            id=f"{held.alert.key}/{over}/{held.updated_at!r}",
+            status="resolved" if over else "firing",
+            time=now,
+            owner=owner,
+        )
+        given = msgspec.structs.replace(held.alert, finding=finding, ends_at=None)
+        return self.take(finding, given)
+
+    def act(self, deed: Deed, now: float) -> list[Record]:
+        """A person did something; the incidents that changed. A deed on what is over or unknown is counted."""
+        record = self.incidents.find(deed.incident)
+        if record is None or not deeds.done(record, deed, self._owners, self._default, now):
+            self.counts["deed without effect"] += 1
+            return []
+        self.counts[f"deed {deed.act}"] += 1
+        self.incidents.touch(record)
+        return [record, *self._relate([record], now)]
+
+    def escalations(self, now: float) -> list[Record]:
+        """Incidents that nobody acknowledged in time; they have gone to the next owner."""
+        due = [
+            record for record in self.incidents.open() if record.escalate_at is not None and record.escalate_at <= now
+        ]
+        for record in due:
+            deeds.escalated(record, self._owners, now)
+            self.counts["escalated"] += 1
+            self.incidents.touch(record)
+        return due
+
+    def next_escalation(self) -> float | None:
+        """When the next incident is escalated, epoch seconds."""
+        times = (record.escalate_at for record in self.incidents.open() if record.escalate_at is not None)
+        return min(times, default=None)
+
+    def _take(self, finding: Finding, given: Alert | None) -> tuple[Step, list[Record]]:
+        if finding.mode == "off":
+            return Step.OFF, []
+        known = self.incidents.holding(finding.incident_key)
+        if any(finding.id in record.seen for record in known):
+            return Step.SEEN, []
+        if finding.status == "firing":
+            return self._fire(finding, known, given)
+        steps = [(step_of(record.alert(finding.incident_key), finding), record) for record in known]
+        live = [(step, record) for step, record in steps if step in (Step.REFRESH, Step.END)]
+        for step, record in live:
+            record.take(step, finding, given)
+            self.incidents.touch(record)
+        if live:
+            return live[0][0], [record for _, record in live]
+        return (steps[0][0] if steps else Step.UNKNOWN), []
+
+    def _fire(self, finding: Finding, known: list[Record], given: Alert | None) -> tuple[Step, list[Record]]:
+        """A firing finding lands in the incident that holds its episode, in a related one, in one that is not over for
+        long, or opens its own."""
+        for record in known:
+            step = step_of(record.alert(finding.incident_key), finding)
+            if step is Step.LATE or record.is_late(finding):
+                return Step.LATE, []
+            if self.incidents.is_open(record.incident.id):
+                return step, [self._into(record, step, finding, given)]
+        joined = self._home(finding)
+        if joined is not None:
+            again = any(a.status == "resolved" and same_slice(a, finding) for a in joined.incident.alerts)
+            return Step.OPEN, [self._into(joined, Step.REFIRE if again else Step.OPEN, finding, given)]
+        closed = self._flapped(finding)
+        if closed is not None:
+            self.counts["reopened"] += 1
+            self.incidents.reopen(closed)
+            closed.reopen()
+            return Step.REFIRE, [self._into(closed, Step.REFIRE, finding, given)]
+        fresh = new_record(self.incidents.free_id(finding), finding, given)
+        if finding.mode == "digest" or (
+            finding.mode == "notice" and not self._digest.admits(finding.owner, finding.time)
+        ):
+            fresh.in_digest = True
+            self._digest.put(finding.owner, fresh.incident.id, finding.time)
+        self.incidents.add(fresh)
+        return Step.OPEN, [fresh]
+
+    def _into(self, record: Record, step: Step, finding: Finding, given: Alert | None) -> Record:
+        record.take(step, finding, given)
+        self.incidents.touch(record)
+        return record
+
+    def _home(self, finding: Finding) -> Record | None:
+        mine = self.incidents.of_owner(finding.owner)
+        found = home(finding, mine, self._uses)
+        if found is None and len(mine) >= OPEN_PER_OWNER:
+            self.counts["overflow"] += 1
+            found = mine[-1]
+        return None if found is None else self.incidents.get(found.id)
+
+    def _flapped(self, finding: Finding) -> Record | None:
+        """The incident of the same slice that was over a short time ago, the latest first."""
+        for record in reversed(self.incidents.closed()):
+            incident = record.incident
+            over_for = finding.time - (incident.resolved_at or 0.0)
+            if over_for > DAY:
+                return None
+            lasted = (incident.resolved_at or 0.0) - incident.opened_at
+            soon = over_for <= max(FLAP_SECONDS, min(lasted, DAY))
+            same = incident.owner == finding.owner and any(same_slice(alert, finding) for alert in incident.alerts)
+            if soon and same and not incident.verdict and not record.in_digest:
+                return record
+        return None
+
+    def _settle(self, record: Record, finding: Finding) -> None:
+        """What follows for the incident from a finding that it took."""
+        incident = record.incident
+        if incident.status == "firing":
+            deeds.arm(record, self._owners, finding.time)
+        else:
+            record.escalate_at = None
+        silent = [
+            alert.finding.onset
+            for alert in incident.alerts
+            if alert.status == "firing" and alert.finding.signal == TRAFFIC and alert.finding.after == 0.0
+        ]
+        lead = next((a for a in incident.alerts if a.finding.deploy_share), None)
+        record.change(
+            no_data_since=min(silent, default=None),
+            cause=incident.cause if lead is None else cause_of(lead.finding),
+        )
+
+    def _relate(self, changed: Iterable[Record], now: float) -> list[Record]:
+        """Find roots anew around incidents that changed; the others that changed by it."""
+        touched: dict[str, Record] = {}
+        names = {record.incident.id for record in changed}
+        for record in list(self.incidents.open()):
+            incident = record.incident
+            near = incident.id in names or incident.root in names or any(self._could(incident, name) for name in names)
+            if not near or incident.status != "firing":
+                continue
+            root = self._root_of(incident)
+            if root != incident.root:
+                self._set_root(record, root, now)
+                touched[incident.id] = record
+                for name in (root, incident.root):
+                    if (other := self.incidents.find(name)) is not None and other.incident.status == "firing":
+                        touched[name] = other
+        affected = [*touched.values(), *(self.incidents.find(name) for name in names)]
+        for found in affected:
+            if found is not None and found.incident.status == "firing" and self._set_impact(found, now):
+                touched[found.incident.id] = found
+        return list(touched.values())
+
+    def _could(self, incident: Incident, name: str) -> bool:
+        root = self.incidents.find(name)
+        return root is not None and roots.is_root_of(root.incident, incident, self.graph)
+
+    def _root_of(self, incident: Incident) -> str:
+        if any(each.root == incident.id for each in self._open()):
+            return ""  # a root has no root
+        standing = self.incidents.find(incident.root)
+        if standing is not None and roots.is_root_of(standing.incident, incident, self.graph):
+            return incident.root
+        found = [each for each in self._open() if roots.is_root_of(each, incident, self.graph)]
+        return min(found, key=lambda each: (each.opened_at, each.id)).id if found else ""
+
+    def _open(self) -> list[Incident]:
+        return [record.incident for record in self.incidents.open()]
+
+    def _set_root(self, record: Record, root: str, now: float) -> None:
+        record.change(root=root)
+        if root:
+            record.escalate_at = None
+            record.news(NotificationReason.AFFECTED, now, f"suffers from incident {root}")
+        else:
+            record.news(NotificationReason.IMPACT, now, "goes on without the incident that caused it")
+            deeds.arm(record, self._owners, now)
+        self.incidents.touch(record)
+
+    def _set_impact(self, record: Record, now: float) -> bool:
+        rooted = [each for each in self._open() if each.root == record.incident.id]
+        impact = roots.impact_of(record.incident, rooted, self.graph)
+        if {each.component for each in impact} == {each.component for each in record.incident.impact}:
+            return False
+        fresh = [each for each in impact if each.component not in {one.component for one in record.incident.impact}]
+        told = {each.owner for each in rooted}
+        record.change(impact=impact)
+        for each in fresh:
+            if each.owner not in (record.incident.owner, *told, *record.also):
+                record.onlookers.setdefault(each.owner, NotificationReason.AFFECTED)
+        words = ", ".join(each.component for each in fresh[:5])
+        record.news(NotificationReason.IMPACT, now, f"suffers too: {words}" if fresh else "fewer components suffer")
+        self.incidents.touch(record)
+        return True
+
+
+def cause_of(finding: Finding) -> str:
+    """The likely cause in words: the version or component whose deploy the evidence began with."""
+    names = [f"{label} {finding.node[label]}" for label in ("version", "tool", "model") if label in finding.node]
+    return f"began with a deploy: {', '.join(names)}" if names else "began with a deploy"
