@@ -16,7 +16,7 @@ from typing import NoReturn
 import msgspec
 from msgspec import Struct
 
-from monitor.alerting.routing.matchers import Op, parse_matchers
+from monitor.alerting.routing.matchers import parse_matchers, posted_of
 from schemas import limits
 from schemas.actions import ACTION_PREFIX, Action, Matcher, PostedAlert, SilenceSet, decode_action
 from schemas.event import LATEST_TIME, BadEvent, Reason
@@ -113,10 +113,7 @@ def _silence(line: _SilenceLine, raw: bytes) -> SilenceSet:
 def read_matchers(text: str) -> list[Matcher]:
     """Matchers in Alertmanager's syntax, for the router. Raises `BadEvent`."""
     try:
-        return [
-            Matcher(found.name, found.value, found.op in (Op.REGEX, Op.NOT_REGEX), found.op in (Op.EQUAL, Op.REGEX))
-            for found in parse_matchers(text)
-        ]
+        return [posted_of(found) for found in parse_matchers(text)]
     except ValueError as error:
         _bad(str(error))
 

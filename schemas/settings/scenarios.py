@@ -19,9 +19,9 @@ START = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
 
 
 class Pace(NamedTuple):
-    """So many runs, one each `seconds`."""
+    """So many runs, one each so many seconds."""
 
-    count: int
+    number: int
     seconds: float
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitor.alerting.routing.matchers import Op, parse_matchers
-from schemas.actions import Action, Matcher, PostedAlert, SilenceSet
+from monitor.alerting.routing.matchers import parse_matchers, posted_of
+from schemas.actions import Action, PostedAlert, SilenceSet
 from schemas.event import NOTHING, Event, check, decode, raw
 from schemas.settings.scenarios import Events, Scenario
 
@@ -45,14 +45,14 @@ def story_of(scenario: Scenario) -> Story:
 
 def lasts(row: Events) -> float:
     """Seconds from the first event of a row to where the next row begins."""
-    return row.runs.count * row.runs.seconds if row.runs is not None else 0.0
+    return row.runs.number * row.runs.seconds if row.runs is not None else 0.0
 
 
 def size(row: Events) -> int:
     """How many events a row is."""
     if row.runs is None:
         return 1
-    return row.runs.count * (2 + sum(row.calls.values()) + (row.model is not None))
+    return row.runs.number * (2 + sum(row.calls.values()) + (row.model is not None))
 
 
 def fails(index: int, share: float) -> bool:
@@ -69,7 +69,7 @@ def _events(row: Events, number: int, at: float) -> Iterator[Event]:
     if row.event is not None:
         yield one_event(row.event, at, f"e{number}")
     elif row.runs is not None:
-        for index in range(row.runs.count):
+        for index in range(row.runs.number):
             yield from _run(row, f"e{number}.{index}", index, at + index * row.runs.seconds)
 
 
@@ -132,16 +132,12 @@ def _silences(scenario: Scenario, end: float) -> Iterator[Action]:
         yield SilenceSet(
             time=at,
             id=f"scenario-silence-{number + 1}",
-            matchers=tuple(_matcher(found) for text in silence.matchers for found in parse_matchers(text)),
+            matchers=tuple(posted_of(found) for text in silence.matchers for found in parse_matchers(text)),
             starts_at=at,
             ends_at=end + BEYOND_SECONDS if silence.until is None else scenario.start + silence.until,
             created_by=silence.by,
             comment=silence.comment,
         )
-
-
-def _matcher(found: Any) -> Matcher:
-    return Matcher(found.name, found.value, found.op in (Op.REGEX, Op.NOT_REGEX), found.op in (Op.EQUAL, Op.REGEX))
 
 
 def _time(record: Event | Action) -> float:
