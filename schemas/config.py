@@ -63,6 +63,8 @@ __all__ = [
 ]  # fmt: skip
 """What stands in `schemas.settings`: the whole file can be read from here."""
 
+Role = Literal["emit", "read", "act"]
+
 Phrase = Annotated[str, Field(min_length=3, max_length=200)]
 
 
@@ -251,6 +253,17 @@ class Privacy(Strict):
     excerpt_length: int = Field(default=200, ge=0, le=200)
 
 
+class Token(Strict):
+    """A secret that a sender or reader shows, and what it opens."""
+
+    name: str = Field(min_length=1, max_length=100)
+    """Recorded as who did it: `token:<name>`."""
+    token: SecretStr | None = None
+    token_file: str | None = None
+    roles: list[Role] = Field(min_length=1)
+    """`emit`: send events, spans and alerts; `read`: page, API, metrics; `act`: silences, acknowledgements, reload."""
+
+
 class Runtime(Strict):
     """Where the monitor runs and keeps its state."""
 
@@ -259,8 +272,10 @@ class Runtime(Strict):
     host: str = "127.0.0.1"
     port: int = Field(default=4319, ge=0, le=65535)
     token: SecretStr | None = None
-    """What senders and readers show as `Authorization: Bearer …`. Needed where `host` is not loopback."""
+    """What senders and readers show as `Authorization: Bearer …`. Where `host` is not loopback, this or `tokens`."""
     token_file: str | None = None
+    tokens: list[Token] = Field(default_factory=list, max_length=100)
+    """Further tokens, each with the roles that it opens; `token` opens all of them."""
     kafka: Kafka = Kafka()
     retention: Retention = Retention()
     privacy: Privacy = Privacy()

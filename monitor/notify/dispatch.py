@@ -60,6 +60,10 @@ class Dispatcher:
         self._outbox.release()
         self._wake.set()
 
+    def replace(self, notifiers: Mapping[str, Notifier]) -> None:
+        """From now on these write to the targets; sends under way end as they began."""
+        self._notifiers = dict(notifiers)
+
     async def run(self) -> None:
         """Send until `stop`. Raises what `commit` raised: without a durable note nothing may be sent."""
         while not self._stopping:

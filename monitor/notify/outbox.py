@@ -100,6 +100,10 @@ class Outbox:
         for target in targets_of(notification.receiver, self._planned):
             self._put(target, notification)
 
+    def replan(self, planned: Mapping[str, tuple[Target, ...]]) -> None:
+        """From now on these are the targets of each receiver; what a target was told stays known."""
+        self._planned = dict(planned)
+
     def release(self) -> None:
         """What was put so far is durable."""
         self._fresh.clear()

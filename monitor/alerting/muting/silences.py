@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from monitor.alerting.entries import Entries
-from monitor.alerting.routing.matchers import Matcher, matcher_of, matches_all
+from monitor.alerting.routing.matchers import Matcher, Op, matcher_of, matches_all
 from schemas.actions import Matcher as PostedMatcher
 from schemas.actions import SilenceEnded, SilenceSet
 from schemas.alert import SilenceView
@@ -66,8 +66,8 @@ class Silences:
             compiled = tuple(matcher_of(each) for each in action.matchers)
         except ValueError:
             compiled = ()
-        # A silence of everything is a slip: one matcher at least must need a label.
-        if not compiled or matches_all(compiled, {}) or action.ends_at <= max(action.starts_at, now):
+        # A silence of everything is a slip: one matcher at least must need a label, or exclude something.
+        if not compiled or all(_takes_all(each) for each in compiled) or action.ends_at <= max(action.starts_at, now):
             self.counts["silence refused"] += 1
             return None
         known = self._kept.get(action.id)
@@ -166,6 +166,10 @@ class Silences:
     def _forget(self, name: str) -> None:
         self._kept.drop(name)
         self._compiled.pop(name, None)
+
+
+def _takes_all(matcher: Matcher) -> bool:
+    return matcher.op in (Op.EQUAL, Op.REGEX) and matcher.matches({})
 
 
 def _editable(known: Silence, action: SilenceSet, now: float) -> bool:
