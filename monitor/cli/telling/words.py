@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from monitor.cli.telling.difference import Difference, title
-from monitor.notify.console import plain
+from monitor.cli.telling.difference import TITLE_LENGTH, Difference, title
 from monitor.notify.message import span_text
+from monitor.notify.redact import name as harmless
 from schemas.alert import Incident, Notification
 
 SHOWN = 50
@@ -21,9 +22,14 @@ def when(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
 
 
+def rfc3339(at: float) -> str:
+    """A moment as Alertmanager's API takes it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def labels_text(labels: Mapping[str, str]) -> str:
     """`name=value` in the order of the names, as amtool shows them."""
-    return plain(" ".join(f"{name}={value}" for name, value in sorted(labels.items())))
+    return " ".join(harmless(f"{name}={value}") for name, value in sorted(labels.items()))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -53,8 +59,12 @@ def _line(found: Difference[Any], here: str, there: str) -> str:
     one = found.here if found.here is not None else found.there
     assert one is not None
     at = one.opened_at if isinstance(one, Incident) else one.time
-    place = f" to {one.receiver}, {one.reason}" if isinstance(one, Notification) else f" {one.severity} of {one.owner}"
-    head = f"  {_SIGNS[found.kind]} {when(at)}{place}: {plain(title(one))}"
+    place = (
+        f" to {harmless(one.receiver)}, {one.reason}"
+        if isinstance(one, Notification)
+        else f" {one.severity} of {harmless(one.owner)}"
+    )
+    head = f"  {_SIGNS[found.kind]} {when(at)}{place}: {harmless(title(one), TITLE_LENGTH)}"
     if found.kind != "changed":
         return f"{head} (only in {here if found.there is None else there})"
     return f"{head} ({'; '.join(_change(each.name, each.here, each.there) for each in found.changes)})"
@@ -67,7 +77,7 @@ def _change(name: str, here: Any, there: Any) -> str:
         return "not resolved" if there is None else "resolved"
     if name == "mention":
         return "with a mention" if there else "without a mention"
-    return f"{name} {plain(str(here))} → {plain(str(there))}"
+    return f"{name} {harmless(str(here))} → {harmless(str(there))}"
 
 
 def _many(count: int, noun: str) -> str:
