@@ -14,7 +14,7 @@ from monitor.config.effect import say_without_effect
 from monitor.config.meaning import CHECKS, Checked, Names
 from monitor.config.methods import check_methods
 from monitor.config.problem import ConfigError, Problem
-from monitor.config.routing import check_receivers, check_routes
+from monitor.config.routing import check_global, check_inhibition, check_intervals, check_receivers, check_routes
 from monitor.config.scenarios.checks import check_scenarios
 from monitor.config.secret import resolve_secrets
 from monitor.config.shape import read_config
@@ -65,7 +65,16 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
     resolve_secrets(document, environ, as_warnings=as_warnings)
     config = read_config(document)
     checked = Checked(document, config, names)
-    for check in (*CHECKS, check_methods, check_receivers, check_routes, check_scenarios):
+    for check in (
+        *CHECKS,
+        check_methods,
+        check_receivers,
+        check_routes,
+        check_global,
+        check_inhibition,
+        check_intervals,
+        check_scenarios,
+    ):
         check(checked)
     say_without_effect(document)
     return document, config

@@ -77,7 +77,7 @@ EVERYTHING = """\
 owners: {a: {escalate: {after: 1m, to: b}}, b: {escalate: {after: 1m, to: a}}}
 components:
   - {agent: x, owner: a, contract: {limits: {steps: 3}}, objectives: [{target: 97%}]}
-inhibit_rules: [{equal: [agent]}]
+inhibit_rules: [{source_matchers: [a=b], target_matchers: [c=d], equal: [agent]}]
 time_intervals: [{name: night}]
 route:
   routes:
