@@ -1,5 +1,5 @@
 """Recorded events: JSON lines of ours or OTLP bodies in files, plain or gzip, the log of an embedded monitor, a topic.
-And lines of alerts and silences (`monitor.runtime.timeline`).
+And lines of alerts and silences (`monitor.intake.encodings.timeline`).
 
 The bytes say which. All of it is read, put in the order of time, and given to `monitor.runtime.replay`; the log of a
 monitor stays in its own order, with its own ticks. Nothing is stored. What cannot be read is counted as a dead letter
@@ -24,7 +24,7 @@ from monitor.intake.assembler import Assembler
 from monitor.intake.spans import Record as SpanRecord
 from monitor.reading import Reader
 from monitor.runtime.store import StoreError, read_log
-from monitor.runtime.timeline import is_timeline, read_action
+from monitor.intake.encodings.timeline import is_timeline, read_action
 from monitor.runtime.topic_log import SCHEME, TopicLogError, read_topic
 from schemas.actions import ACTION_PREFIX, Action, Deed, PostedAlert, SilenceEnded, SilenceSet, encode_action
 from schemas.event import BadEvent, Event, Reason, decode

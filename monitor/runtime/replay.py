@@ -19,7 +19,7 @@ from monitor import views
 from monitor.alerting.router import Router
 from monitor.engine import Engine, Record, Step
 from schemas.actions import Action, Deed, PostedAlert, SilenceEnded, SilenceSet
-from schemas.alert import AlertView, Decision, Incident, Notification, SilenceView, notification_line
+from schemas.alert import AlertView, Decision, GroupView, Incident, Notification, SilenceView, notification_line
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
@@ -153,6 +153,10 @@ class Replay:
     def alerts(self) -> list[AlertView]:
         """Every alert that the router knows now."""
         return self._router.alerts()
+
+    def groups(self) -> list[GroupView]:
+        """What each receiver is told together."""
+        return self._router.groups()
 
     def silences(self) -> list[SilenceView]:
         """Every silence that is kept."""
