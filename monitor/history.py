@@ -21,10 +21,10 @@ import msgspec
 
 from monitor.intake import otlp
 from monitor.intake.assembler import Assembler
+from monitor.intake.encodings.timeline import is_timeline, read_action
 from monitor.intake.spans import Record as SpanRecord
 from monitor.reading import Reader
 from monitor.runtime.store import StoreError, read_log
-from monitor.intake.encodings.timeline import is_timeline, read_action
 from monitor.runtime.topic_log import SCHEME, TopicLogError, read_topic
 from schemas.actions import ACTION_PREFIX, Action, Deed, PostedAlert, SilenceEnded, SilenceSet, encode_action
 from schemas.event import BadEvent, Event, Reason, decode
