@@ -45,8 +45,9 @@ from schemas.records import Ack
 
 
 class _Clock(Struct):
-    """When the next things on a grid are due, epoch seconds."""
+    """How far time has come, and when the next things on a grid are due; epoch seconds."""
 
+    now: float
     alerts: float
     told: float
 
@@ -74,7 +75,7 @@ class Router:
         """
         now = max(now, self._now)
         if self._clock.get("") is None:
-            self._clock.put("", _Clock(now + held_alerts.COLLECT_SECONDS, now + told_log.COLLECT_SECONDS))
+            self._clock.put("", _Clock(now, now + held_alerts.COLLECT_SECONDS, now + told_log.COLLECT_SECONDS))
         self._dispatcher.back(now)
         told: list[Notification] = []
         for action in actions:
@@ -101,13 +102,22 @@ class Router:
 
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call; None deletes."""
-        return [entry for part in self._parts() for entry in part.changes()]
+        found = [entry for part in self._parts() for entry in part.changes()]
+        clock = self._clock.get("")
+        if found and clock is not None and clock.now != self._now:
+            # What was written holds at this time: what was due before it has been done.
+            clock.now = self._now
+            self._clock.put("", clock)
+            found = [*found, *self._clock.changes()]
+        return found
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take up what `changes` gave, before the first step. Entries of others are ignored."""
         entries = list(entries)
         for part in self._parts():
             part.load(entries)
+        if (clock := self._clock.get("")) is not None:
+            self._now = clock.now
         self._expiry.load(self._book)
         for record in self._desk.incidents.open():
             self._sleep(record)

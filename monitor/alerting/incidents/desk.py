@@ -84,9 +84,17 @@ class Desk:
 
     def escalations(self, now: float) -> list[Record]:
         """Incidents that nobody acknowledged in time; they have gone to the next owner."""
-        due = [
-            record for record in self.incidents.open() if record.escalate_at is not None and record.escalate_at <= now
-        ]
+        due = []
+        for record in self.incidents.open():
+            if record.escalate_at is None or record.escalate_at > now:
+                continue
+            until = record.incident.silenced_until
+            if until is None:
+                due.append(record)
+            else:  # who silences it knows of it; the clock starts anew behind the silence
+                record.escalate_at = None
+                deeds.arm(record, self._owners, max(until, now))
+                self.incidents.touch(record)
         for record in due:
             deeds.escalated(record, self._owners, now)
             self.counts["escalated"] += 1
@@ -191,6 +199,7 @@ class Desk:
     def _relate(self, changed: Iterable[Record], now: float) -> list[Record]:
         """Find roots anew around incidents that changed; the others that changed by it."""
         touched: dict[str, Record] = {}
+        changed = list(changed)
         names = {record.incident.id for record in changed}
         for record in list(self.incidents.open()):
             incident = record.incident
@@ -204,7 +213,8 @@ class Desk:
                 for name in (root, incident.root):
                     if (other := self.incidents.find(name)) is not None and other.incident.status == "firing":
                         touched[name] = other
-        affected = [*touched.values(), *(self.incidents.find(name) for name in names)]
+        around = (*names, *(record.incident.root for record in changed))
+        affected = [*touched.values(), *(self.incidents.find(name) for name in around)]
         for found in affected:
             if found is not None and found.incident.status == "firing" and self._set_impact(found, now):
                 touched[found.incident.id] = found
