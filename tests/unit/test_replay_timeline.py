@@ -129,6 +129,10 @@ def test_stepping_by_hand_says_the_same_as_all_at_once(tmp_path) -> None:
 # -- lines
 
 GOOD: list[tuple[str, Any]] = [
+    ('{"type":"alert","time":1760000000,"labels":{"a":"b"},"ends_at":1760000009}',
+     PostedAlert(time=START, labels={"a": "b"}, starts_at=START, ends_at=START + 9.0)),
+    ('{"type":"alert","time":1760000000,"labels":{"a":"b"},"ends_at":1760000000}',
+     PostedAlert(time=START, labels={"a": "b"}, ends_at=START)),
     ('{"type":"alert","time":"2025-10-09T08:53:20Z","labels":{"a":"b","c":""}}',
      PostedAlert(time=START, labels={"a": "b"})),
     ('{"type":"alert","time":1760000000,"labels":{"a":"b"},"annotations":{"s":"t"},"starts_at":1,"ends_at":2,"more":0}',

@@ -151,7 +151,7 @@ def misses(**parts: Any) -> list[str]:
 
 FIRST = {"receiver": "db", "reason": "first notification", "status": "firing", "severity": "page", "mention": True}
 HOLDS: list[tuple[str, list[dict[str, Any]], list[str]]] = [
-    ("what is expected and there", [{"at": "1h", "alerts": [{"labels": {"alertname": "Disk"}, "state": "active"}]}], []),
+    ("what is expected and there", [{"at": "1h", "alerts": [{"labels": DISK, "state": "active"}]}], []),
     ("each part of a notification is compared", [{"at": "1m", "notifications": [FIRST | {"count": 1}]}], []),
     ("one part that differs is a miss", [{"at": "1m", "notifications": [FIRST | {"severity": "notice"}]}],
      ["expect.0.notifications.0: one or more such notification expected, none found"]),
@@ -176,7 +176,8 @@ def test_what_holds(sentence: str, expect: list[dict[str, Any]], wanted: list[st
 def test_a_person_acts_on_the_incident_with_these_labels() -> None:
     parts = {"alerts": [{"labels": DISK}, {"labels": {"alertname": "Other", "severity": "notice"}, "at": "2m"}]}
     ack = {"at": "5m", "act": "ack", "by": "ann", "labels": {"alertname": "Disk"}}
-    told = [{"at": "4m", "notifications": [{}]}, {"at": "5m", "notifications": [{"reason": "acknowledged", "count": 1}]},
+    told = [{"at": "4m", "notifications": [{}]},
+            {"at": "5m", "notifications": [{"reason": "acknowledged", "count": 1}]},
             {"at": "1h", "notifications": [{"reason": "escalated", "count": 0}]}]  # fmt: skip
     assert misses(**parts, deeds=[ack], expect=told) == []
     assert misses(**parts, deeds=[ack | {"labels": {"alertname": "Disc"}}]) == [

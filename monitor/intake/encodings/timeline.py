@@ -87,8 +87,11 @@ def _alert(line: _AlertLine) -> PostedAlert:
     starts_at, ends_at = _moment(line.starts_at), _moment(line.ends_at)
     if starts_at is not None and ends_at is not None and ends_at < starts_at:
         _bad("an alert ends after it starts")
+    at = _epoch(line.time)
+    if starts_at is None and ends_at is not None and ends_at > at:
+        starts_at = at  # the API would let it begin at its end, which nobody means
     return PostedAlert(
-        time=_epoch(line.time), labels=labels, annotations=line.annotations, starts_at=starts_at, ends_at=ends_at,
+        time=at, labels=labels, annotations=line.annotations, starts_at=starts_at, ends_at=ends_at,
         generator_url=line.generator_url,
     )  # fmt: skip
 
