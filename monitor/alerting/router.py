@@ -118,6 +118,8 @@ class Router:
             part.load(entries)
         if (clock := self._clock.get("")) is not None:
             self._now = clock.now
+        self._desk.loaded()
+        self._inhibition.loaded(self._book)
         self._expiry.load(self._book)
         for record in self._desk.incidents.open():
             self._sleep(record)

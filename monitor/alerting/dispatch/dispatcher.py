@@ -65,7 +65,7 @@ class Dispatcher:
     def word(self, incident: str, reason: NotificationReason, now: float) -> list[Notification]:
         """A word of ours about an incident, on the messages of the groups that were told of its alerts."""
         said: list[Notification] = []
-        for group in self.groups:
+        for group in sorted(self.groups, key=lambda each: (each.key, each.receiver, each.name)):
             last = self._world.told.last(group.key, group.receiver)
             held = [each for name in group.members if (each := self._world.book.get(name)) is not None]
             mine = {each.alert.fingerprint for each in held if each.incident == incident}

@@ -101,11 +101,8 @@ class Silences:
 
     def muting(self, labels: Mapping[str, str], now: float) -> tuple[str, ...]:
         """Ids of the active silences that match the labels."""
-        return tuple(
-            each.id
-            for each in self._kept
-            if each.status(now) == "active" and matches_all(self._compiled[each.id], labels)
-        )
+        active = (each.id for each in self._kept if each.status(now) == "active")
+        return tuple(sorted(name for name in active if matches_all(self._compiled[name], labels)))
 
     def until(self, ids: Iterable[str]) -> float | None:
         """When the last of these silences ends, epoch seconds."""
