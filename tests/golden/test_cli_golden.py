@@ -107,7 +107,8 @@ def stopped(folder: Path) -> Path:
 
     def posted(at: float, ends: float, **labels: str) -> PostedAlert:
         words = {"summary": f"{labels['alertname']} on {labels['host']}"}
-        return PostedAlert(time=START + at, labels=labels, annotations=words, ends_at=START + ends)
+        begun = START + at
+        return PostedAlert(time=begun, labels=labels, annotations=words, starts_at=begun, ends_at=START + ends)
 
     step(0.0)
     step(1.0, posted(1.0, 9e3, alertname="Disk", host="db1", severity="page"))
