@@ -75,23 +75,27 @@ class Inhibition:
             if not matches_all(rule.target, labels):
                 continue
             both = matches_all(rule.source, labels)
-            for source in self._sources(rule, rule.side(labels), now, book):
+            for source in self._sources(rule.side(labels), now, book):
                 if not (both and matches_all(rule.target, source.alert.labels)):
                     return source.alert.fingerprint
         return None
 
-    def _sources(self, rule: Rule, side: str, now: float, book: Book) -> Iterable[Held]:
+    def _sources(self, side: str, now: float, book: Book) -> Iterable[Held]:
         indexed = self._index.get(side)
         standing = None if indexed is None else book.get(indexed)
         if standing is not None and not standing.over(now):
             yield standing
-        own = self._own.get(side, set())
+        own = self._own.get(side)
+        if own is None:
+            return
         for name in sorted(own):
             held = book.get(name)
             if held is None or held.over(now) or held.alert.posted:
                 own.discard(name)
             elif held is not standing:
                 yield held
+        if not own:
+            self._own.pop(side, None)
 
     def _know(self, held: Held) -> None:
         if held.alert.posted:
