@@ -77,7 +77,7 @@ def test_what_only_one_side_tells(folder: Path) -> None:
 
 def test_detection_may_differ_as_well(folder: Path) -> None:
     fleet = Fleet(8, START, step=0.25, agents=1)
-    events = fleet.lines(2_000) + fleet.lines(400, broken=True)
+    events = fleet.lines(900) + fleet.lines(250, broken=True)
     (folder / "t.jsonl").write_bytes(b"\n".join(events))
     off = OWNERS + "detectors: {tool.failed: {mode: off}, tool.error_type: {mode: off}, run.failed: {mode: off}}\n"
     *found, summary = lines(against(folder, OWNERS, off, "--json"))
