@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from monitor.alerting.blind import is_blind
 from monitor.alerting.digest import Digest
 from monitor.alerting.dispatch.book import Held
 from monitor.alerting.incidents import deeds
@@ -81,6 +82,20 @@ class Desk:
         given = msgspec.structs.replace(held.alert, finding=finding, ends_at=None)
         return self.take(finding, given)
 
+    def fires(self, alert: Alert) -> bool:
+        """Whether an incident holds the episode of an alert as firing."""
+        found = (record.alert(alert.key) for record in self.incidents.holding(alert.key))
+        return any(each is not None and each.status == "firing" for each in found)
+
+    def gone(self, fingerprint: str, now: float) -> list[Record]:
+        """The end of a posted alert has come that gave way to others in the book."""
+        key = f"posted/{fingerprint}"
+        alerts = [alert for record in self.incidents.holding(key) if (alert := record.alert(key)) is not None]
+        if not alerts or alerts[-1].status == "resolved":
+            return []
+        end = msgspec.structs.replace(alerts[-1].finding, id=f"{key}/gone/{now!r}", status="resolved", time=now)
+        return self.take(end, alerts[-1])
+
     def act(self, deed: Deed, now: float) -> list[Record]:
         """A person did something; the incidents that changed. A deed on what is over or unknown is counted."""
         record = self.incidents.find(deed.incident)
@@ -109,6 +124,13 @@ class Desk:
             self.counts["escalated"] += 1
             self.incidents.touch(record)
         return due
+
+    def put_off(self, until: float) -> None:
+        """Nothing is escalated before `until`: the monitor was away, and nobody could acknowledge."""
+        for record in self.incidents.open():
+            if record.escalate_at is not None and record.escalate_at < until:
+                record.escalate_at = until
+                self.incidents.touch(record)
 
     def next_escalation(self) -> float | None:
         """When the next incident is escalated, epoch seconds."""
@@ -152,7 +174,9 @@ class Desk:
             closed.reopen()
             return Step.REFIRE, [self._into(closed, Step.REFIRE, finding, given)]
         fresh = new_record(self.incidents.free_id(finding), finding, given)
-        if finding.mode == "digest" or (
+        if is_blind(finding):
+            fresh.firsts[finding.owner] = NotificationReason.BLIND
+        elif finding.mode == "digest" or (
             finding.mode == "notice" and not self._digest.admits(finding.owner, finding.time)
         ):
             fresh.in_digest = True
@@ -200,8 +224,11 @@ class Desk:
             if alert.status == "firing" and alert.finding.signal == TRAFFIC and alert.finding.after == 0.0
         ]
         lead = next((a for a in incident.alerts if a.finding.deploy_share), None)
+        since = min(silent, default=None)
+        if since is not None and incident.no_data_since is None:
+            record.news(NotificationReason.NO_DATA, finding.time, "no data any more")
         record.change(
-            no_data_since=min(silent, default=None),
+            no_data_since=since,
             cause=incident.cause if lead is None else cause_of(lead.finding),
         )
 
