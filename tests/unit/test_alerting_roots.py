@@ -91,14 +91,15 @@ def test_onsets_far_apart_are_no_cause() -> None:
 
 
 def test_an_agent_in_which_the_tool_was_seen_to_fail_is_impact_though_nobody_declared_it() -> None:
-    told = run(tool(affected=("agent=night-agent", "agent=refund-agent")))
+    seen = ("agent=night-agent", "agent=refund-agent")
+    told = run(tool(affected=seen))
     impact = told.router.incidents()[0].impact
     assert [(each.component, each.declared) for each in impact] == [
         ("agent:night-agent", False), ("agent:refund-agent", True),
     ]  # fmt: skip
     # One line to the other owner; the default owner, who has the incident, is told anyway.
     assert brief(told.notifications) == ["platform first notification!", "payments affected by another incident"]
-    told.take(tool(60, status="update", after=0.5), tool(200, status="resolved"))
+    told.take(tool(60, status="update", after=0.5, affected=seen), tool(200, status="resolved"))
     assert brief(told.notifications)[2:] == [
         "platform evidence updated", "platform all alerts resolved.", "payments all alerts resolved.",
     ]  # fmt: skip

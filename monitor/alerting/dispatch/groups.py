@@ -47,7 +47,7 @@ class Groups:
 
     def __init__(self) -> None:
         self._groups = Entries(PREFIX, Group)
-        self._due: list[tuple[float, int, str]] = []
+        self._due: list[tuple[float, int, str, str]] = []
         self.counts: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Group]:
@@ -81,7 +81,7 @@ class Groups:
     def due(self, until: float, *, included: bool) -> Group | None:
         """The group that is due first, pages first, not after `until`; None for none."""
         while self._due:
-            at, _, name = self._due[0]
+            at, _, _, name = self._due[0]
             group = self._groups.get(name)
             if group is None or group.next_at != at:
                 heapq.heappop(self._due)
@@ -114,18 +114,23 @@ class Groups:
     def regroup(self, alerts: Iterable[Held], routing: Routing, now: float) -> None:
         """Go on under another tree: groups that it has as well keep their time, others begin."""
         old = dict(self._groups.items())
-        held_before = self.members()
-        for name in old:
-            self._groups.drop(name)
+        self._groups.clear()
         self._due.clear()
-        for held in alerts:
-            # What was told to be over is not put into a group again.
-            if not held.over(now) or held.alert.fingerprint in held_before:
-                self.place(held, routing, now)
+        found = list(alerts)
+        for held in found:
+            self.place(held, routing, now)
+        over = {held.alert.fingerprint for held in found if held.over(now)}
         for name, group in self._groups.items():
-            if (before := old.get(name)) is not None:
+            before = old.get(name)
+            told = over if before is None else over - before.members.keys()
+            # What was told to be over is not put into a group again.
+            group.members = {member: None for member in _in_order(group, before) if member not in told}
+            if not group.members:
+                self._groups.drop(name)
+                continue
+            if before is not None:
                 group.next_at, group.looked = before.next_at, before.looked
-                self._keep(group)
+            self._keep(group)
 
     def members(self) -> set[str]:
         """Fingerprints that some group holds."""
@@ -149,8 +154,14 @@ class Groups:
             heapq.heapify(self._due)
 
 
-def _turn(group: Group) -> tuple[float, int, str]:
-    return group.next_at, 0 if group.urgent else 1, group.name
+def _in_order(group: Group, before: Group | None) -> list[str]:
+    """Members in the order in which they came."""
+    known = () if before is None else before.members
+    return [*(name for name in known if name in group.members), *(name for name in group.members if name not in known)]
+
+
+def _turn(group: Group) -> tuple[float, int, str, str]:
+    return group.next_at, 0 if group.urgent else 1, group.key, group.name
 
 
 def _name(node: Node, receiver: str, labels: dict[str, str]) -> str:

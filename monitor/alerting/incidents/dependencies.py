@@ -35,6 +35,7 @@ class Dependencies:
 
     def __init__(self, config: Config) -> None:
         self._learned = Entries(PREFIX, _Uses)
+        self._seen_in: dict[str, dict[str, None]] = {}
         self.reload(config)
 
     def reload(self, config: Config) -> None:
@@ -42,6 +43,10 @@ class Dependencies:
         self._declared = {c.key: frozenset(c.depends_on) for c in config.components}
         self._owners = {c.key: c.owner or config.default_owner for c in config.components}
         self._default = config.default_owner
+        self._users: dict[str, list[str]] = {}
+        for component, used in self._declared.items():
+            for name in used:
+                self._users.setdefault(name, []).append(component)
 
     def owner(self, component: str) -> str:
         """Who is told of a component; the default owner of one that nobody declared."""
@@ -55,9 +60,21 @@ class Dependencies:
         """Whether the YAML says that a component depends on one of others, in whatever number of steps."""
         return not self._reach(component, learned=False).isdisjoint(on)
 
-    def depends(self, component: str, on: Iterable[str]) -> bool:
-        """Whether a component depends on one of others, declared or learned."""
-        return not self._reach(component, learned=True).isdisjoint(on)
+    def reach(self, component: str) -> set[str]:
+        """Everything that a component depends on, declared or learned, without itself."""
+        return self._reach(component, learned=True)
+
+    def dependents(self, components: Iterable[str]) -> set[str]:
+        """Names of the agents that depend on one of these, declared or learned."""
+        found: set[str] = set()
+        edge = list(components)
+        for _ in range(DEPTH):
+            users = [name for one in edge for name in (*self._users.get(one, ()), *self._seen_in.get(one, ()))]
+            edge = [name for name in users if name not in found]
+            found.update(edge)
+            if not edge:
+                break
+        return {name.removeprefix("agent:") for name in found if name.startswith("agent:")}
 
     def learn(self, finding: Finding) -> None:
         """Take from a finding which agent uses what."""
@@ -69,10 +86,12 @@ class Dependencies:
             fresh = any(name not in uses.seen for name in used)
             uses.seen.update((name, finding.time) for name in used)
             while len(uses.seen) > USED:
-                del uses.seen[min(uses.seen, key=lambda name: (uses.seen[name], name))]
+                self._unlearn(uses, min(uses.seen, key=lambda name: (uses.seen[name], name)))
             if fresh:
                 self._make_room(agent)
                 self._learned.put(agent, uses)
+                for name in used:
+                    self._seen_in.setdefault(name, {})[f"agent:{agent}"] = None
 
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call."""
@@ -81,6 +100,13 @@ class Dependencies:
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take up what `changes` gave."""
         self._learned.load(entries)
+        for uses in self._learned:
+            for name in uses.seen:
+                self._seen_in.setdefault(name, {})[f"agent:{uses.agent}"] = None
+
+    def _unlearn(self, uses: _Uses, name: str) -> None:
+        del uses.seen[name]
+        self._seen_in.get(name, {}).pop(f"agent:{uses.agent}", None)
 
     def _reach(self, component: str, *, learned: bool) -> set[str]:
         """Everything that a component depends on, without itself."""
@@ -103,6 +129,8 @@ class Dependencies:
     def _make_room(self, agent: str) -> None:
         if agent not in self._learned and len(self._learned) >= AGENTS:
             oldest = min(self._learned, key=lambda uses: (max(uses.seen.values(), default=0.0), uses.agent))
+            for name in list(oldest.seen):
+                self._unlearn(oldest, name)
             self._learned.drop(oldest.agent)
 
 

@@ -11,16 +11,18 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from monitor.alerting.blind import is_blind
 from monitor.alerting.digest import Digest
 from monitor.alerting.dispatch.book import Held
-from monitor.alerting.incidents import deeds, roots
+from monitor.alerting.incidents import deeds
 from monitor.alerting.incidents.alerts import Step, step_of
 from monitor.alerting.incidents.dependencies import Dependencies
 from monitor.alerting.incidents.grouping import home
 from monitor.alerting.incidents.record import Record, new_record, same_slice
+from monitor.alerting.incidents.roots import Roots
 from monitor.alerting.incidents.store import OPEN_PER_OWNER, Incidents
 from schemas.actions import Deed
-from schemas.alert import Alert, Incident, NotificationReason
+from schemas.alert import Alert, NotificationReason
 from schemas.config import DAY, Config, Owner
 from schemas.finding import Finding
 
@@ -35,6 +37,7 @@ class Desk:
     def __init__(self, config: Config, digest: Digest) -> None:
         self.incidents = Incidents(config.runtime.retention.incidents)
         self.graph = Dependencies(config)
+        self._roots = Roots(self.graph)
         self.counts: Counter[str] = Counter()
         self._digest = digest
         self.reload(config)
@@ -47,6 +50,11 @@ class Desk:
         self.graph.reload(config)
         self.incidents.keep_for(config.runtime.retention.incidents)
 
+    def loaded(self) -> None:
+        """The incidents were loaded: know their standing."""
+        for record in self.incidents.open():
+            self._roots.set(record.incident)
+
     def take(self, finding: Finding, given: Alert | None = None) -> list[Record]:
         """Apply one finding; the open incidents that it changed. `given`: the alert, where another system wrote it."""
         step, records = self._take(finding, given)
@@ -55,7 +63,9 @@ class Desk:
             self.graph.learn(finding)
         for record in records:
             self._settle(record, finding)
-        if step in (Step.OPEN, Step.REFIRE, Step.END) or finding.absorbs:
+        if finding.words:
+            return records  # a posted alert names no component of ours
+        if records:
             records = [*records, *self._relate(records, finding.time)]
         return list({record.incident.id: record for record in records}.values())
 
@@ -143,7 +153,9 @@ class Desk:
             closed.reopen()
             return Step.REFIRE, [self._into(closed, Step.REFIRE, finding, given)]
         fresh = new_record(self.incidents.free_id(finding), finding, given)
-        if finding.mode == "digest" or (
+        if is_blind(finding):
+            fresh.firsts[finding.owner] = NotificationReason.BLIND
+        elif finding.mode == "digest" or (
             finding.mode == "notice" and not self._digest.admits(finding.owner, finding.time)
         ):
             fresh.in_digest = True
@@ -191,8 +203,11 @@ class Desk:
             if alert.status == "firing" and alert.finding.signal == TRAFFIC and alert.finding.after == 0.0
         ]
         lead = next((a for a in incident.alerts if a.finding.deploy_share), None)
+        since = min(silent, default=None)
+        if since is not None and incident.no_data_since is None:
+            record.news(NotificationReason.NO_DATA, finding.time, "no data any more")
         record.change(
-            no_data_since=min(silent, default=None),
+            no_data_since=since,
             cause=incident.cause if lead is None else cause_of(lead.finding),
         )
 
@@ -200,44 +215,30 @@ class Desk:
         """Find roots anew around incidents that changed; the others that changed by it."""
         touched: dict[str, Record] = {}
         changed = list(changed)
-        names = {record.incident.id for record in changed}
-        for record in list(self.incidents.open()):
-            incident = record.incident
-            near = incident.id in names or incident.root in names or any(self._could(incident, name) for name in names)
-            if not near or incident.status != "firing":
+        suspects: dict[str, None] = {}
+        around = dict.fromkeys(name for record in changed for name in (record.incident.id, record.incident.root))
+        for record in changed:
+            suspects.update(dict.fromkeys(self._roots.around(record.incident)))
+            self._roots.set(record.incident)
+            suspects.update(dict.fromkeys(self._roots.around(record.incident)))
+        for name in suspects:
+            suspect = self.incidents.find(name)
+            if suspect is None or suspect.incident.status != "firing":
                 continue
-            root = self._root_of(incident)
-            if root != incident.root:
-                self._set_root(record, root, now)
-                touched[incident.id] = record
-                for name in (root, incident.root):
-                    if (other := self.incidents.find(name)) is not None and other.incident.status == "firing":
-                        touched[name] = other
-        around = (*names, *(record.incident.root for record in changed))
-        affected = [*touched.values(), *(self.incidents.find(name) for name in around)]
-        for found in affected:
+            before, root = suspect.incident.root, self._roots.root_of(name)
+            if root != before:
+                self._set_root(suspect, root, now)
+                touched[name] = suspect
+                around.update(dict.fromkeys((root, before)))
+        for name in around:
+            found = self.incidents.find(name)
             if found is not None and found.incident.status == "firing" and self._set_impact(found, now):
-                touched[found.incident.id] = found
+                touched[name] = found
         return list(touched.values())
-
-    def _could(self, incident: Incident, name: str) -> bool:
-        root = self.incidents.find(name)
-        return root is not None and roots.is_root_of(root.incident, incident, self.graph)
-
-    def _root_of(self, incident: Incident) -> str:
-        if any(each.root == incident.id for each in self._open()):
-            return ""  # a root has no root
-        standing = self.incidents.find(incident.root)
-        if standing is not None and roots.is_root_of(standing.incident, incident, self.graph):
-            return incident.root
-        found = [each for each in self._open() if roots.is_root_of(each, incident, self.graph)]
-        return min(found, key=lambda each: (each.opened_at, each.id)).id if found else ""
-
-    def _open(self) -> list[Incident]:
-        return [record.incident for record in self.incidents.open()]
 
     def _set_root(self, record: Record, root: str, now: float) -> None:
         record.change(root=root)
+        self._roots.set(record.incident)
         if root:
             record.escalate_at = None
             record.news(NotificationReason.AFFECTED, now, f"suffers from incident {root}")
@@ -247,8 +248,8 @@ class Desk:
         self.incidents.touch(record)
 
     def _set_impact(self, record: Record, now: float) -> bool:
-        rooted = [each for each in self._open() if each.root == record.incident.id]
-        impact = roots.impact_of(record.incident, rooted, self.graph)
+        rooted = self._roots.rooted(record.incident.id)
+        impact = self._roots.impact_of(record.incident)
         if {each.component for each in impact} == {each.component for each in record.incident.impact}:
             return False
         fresh = [each for each in impact if each.component not in {one.component for one in record.incident.impact}]

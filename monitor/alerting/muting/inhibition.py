@@ -39,16 +39,24 @@ class Inhibition:
     def __init__(self, config: Config) -> None:
         self._rules = [_rule(each) for each in config.inhibit_rules]
         self._index = Entries(PREFIX, str)
+        self._own: dict[str, set[str]] = {}
+
+    def loaded(self, book: Book) -> None:
+        """The book was loaded: know the sources that are ours."""
+        for held in book.own():
+            self._know(held)
 
     def reload(self, config: Config, book: Book) -> None:
         """Go on under other rules."""
         self._rules = [_rule(each) for each in config.inhibit_rules]
         self._index.clear()
+        self._own.clear()
         for held in sorted(book, key=lambda each: (each.updated_at, each.alert.fingerprint)):
             self.seen(held, book)
 
     def seen(self, held: Held, book: Book) -> None:
         """An alert was put into the book."""
+        self._know(held)
         labels, name = held.alert.labels, held.alert.fingerprint
         for rule in self._rules:
             if not matches_all(rule.source, labels):
@@ -67,21 +75,34 @@ class Inhibition:
             if not matches_all(rule.target, labels):
                 continue
             both = matches_all(rule.source, labels)
-            for source in self._sources(rule, rule.side(labels), now, book):
+            for source in self._sources(rule.side(labels), now, book):
                 if not (both and matches_all(rule.target, source.alert.labels)):
                     return source.alert.fingerprint
         return None
 
-    def _sources(self, rule: Rule, side: str, now: float, book: Book) -> Iterable[Held]:
+    def _sources(self, side: str, now: float, book: Book) -> Iterable[Held]:
         indexed = self._index.get(side)
         standing = None if indexed is None else book.get(indexed)
         if standing is not None and not standing.over(now):
             yield standing
-        for held in book.own():
-            labels = held.alert.labels
-            fires = held is not standing and not held.over(now)
-            if fires and rule.side(labels) == side and matches_all(rule.source, labels):
+        own = self._own.get(side)
+        if own is None:
+            return
+        for name in sorted(own):
+            held = book.get(name)
+            if held is None or held.over(now) or held.alert.posted:
+                own.discard(name)
+            elif held is not standing:
                 yield held
+        if not own:
+            self._own.pop(side, None)
+
+    def _know(self, held: Held) -> None:
+        if held.alert.posted:
+            return
+        for rule in self._rules:
+            if matches_all(rule.source, held.alert.labels):
+                self._own.setdefault(rule.side(held.alert.labels), set()).add(held.alert.fingerprint)
 
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call."""
