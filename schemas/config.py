@@ -36,6 +36,7 @@ from schemas.settings.routing import (
     TimeSpec,
     WebhookReceiver,
 )
+from schemas.settings.scenarios import Scenario
 
 __all__ = [
     "DAY",
@@ -340,7 +341,7 @@ class Config(Strict):
     slack: Slack = Slack()
     runtime: Runtime = Runtime()
     text: Text = Text()
-    tests: list[dict[str, Any]] = Field(default_factory=list)
+    tests: list[Scenario] = Field(default_factory=list)
 
     @property
     def default_owner(self) -> str:

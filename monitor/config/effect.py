@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from monitor.config.document import Document, Mapping, Sequence
 
-WITHOUT_EFFECT = {
-    "tests": "`forewarn test` does not exist",
-}
+WITHOUT_EFFECT: dict[str, str] = {}
 """Key path (`*`: any name or item, `**`: any route of the tree) → what does not happen yet."""
 
 

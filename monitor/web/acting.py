@@ -27,6 +27,9 @@ from schemas.limits import NAME_LENGTH
 NOTE_CHARACTERS = 1_000
 """Characters of a note. More: 400."""
 
+GROUPS_SHOWN = 1_000
+"""Groups of one answer; `total` says how many there are."""
+
 Asked = Literal["ack", "unack", "not_mine", "false_alarm", "new_normal", "silence"]
 
 
@@ -81,8 +84,16 @@ def routes(
             return _answer({"error": "say `about` (an incident or a group) or one `label=name=value` at least"}, 400)
         return _answer({"time": clock(), "decisions": list(router.decisions(about or labels))})
 
+    async def groups(_: web.Request) -> web.Response:
+        router = view.router
+        if router is None:
+            return _answer({"error": "this worker stands by; ask the active one"}, 503)
+        found = router.groups()
+        return _answer({"time": clock(), "total": len(found), "groups": list(found[:GROUPS_SHOWN])})
+
     return [
         web.post("/api/v1/act", act),
+        web.get("/api/v1/groups", groups),
         web.get("/api/v1/decisions", decisions),
         web.post("/-/reload", reload),
         web.put("/-/reload", reload),

@@ -87,7 +87,6 @@ route:
         - {mute_time_intervals: [night], active_time_intervals: [night]}
 receivers: [{name: r}]
 slack: {app_token: x}
-tests: [{name: t}]
 """
 
 
