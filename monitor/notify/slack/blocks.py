@@ -13,8 +13,7 @@ from typing import Any
 
 from monitor.notify.chart.series import Chart
 from monitor.notify.lines import Line
-from monitor.notify.message import Fact, Message, utc
-from monitor.notify.redact import redact
+from monitor.notify.message import Fact, Message, happened, utc
 from monitor.notify.slack import controls
 from monitor.notify.slack.markup import code, escape, link, moment, prose, shown, whole
 
@@ -80,7 +79,7 @@ def fallback(message: Message) -> str:
 
 def thread_text(line: Line) -> str:
     """A line of the thread, as text without markup."""
-    parts = [f"{utc(time)[11:]} {redact(text, LINE)}" for time, text in line.parts]
+    parts = [f"{utc(time)[11:]} {happened(text, LINE)}" for time, text in line.parts]
     if len(parts) + line.more > 1:
         head = f"{len(parts) + line.more} changes while Slack could not be reached"
         parts = [f"{head}; the latest:" if line.more else f"{head}:", *parts]
