@@ -17,11 +17,9 @@ from typing import Any
 
 from monitor.notify.chart.picture import draw
 from monitor.notify.delivery import Delivery, DeliveryError, FailureReason
-from monitor.notify.message import Message, compose, utc
-from monitor.notify.redact import redact
-from monitor.notify.slack.blocks import Block, render
+from monitor.notify.message import Message, compose
+from monitor.notify.slack.blocks import Block, render, thread_text
 from monitor.notify.slack.client import SlackClient
-from monitor.notify.slack.markup import escape
 from schemas.config import Config
 
 log = logging.getLogger(__name__)
@@ -180,14 +178,10 @@ class SlackNotifier:
             params = {"channel": channel, "ts": ts}
             if await self._look("conversations.replies", params, LINE_TYPE, mark) is not None:
                 return reference
-        parts = [f"{utc(time)[11:]} {redact(text, 300)}" for time, text in line.parts]
-        if len(parts) + line.more > 1:
-            head = f"{len(parts) + line.more} changes while Slack could not be reached"
-            parts = [f"{head}; the latest:" if line.more else f"{head}:", *parts]
         body = {
             "channel": channel,
             "thread_ts": ts,
-            "text": escape("\n".join(parts)),
+            "text": thread_text(line),
             "mrkdwn": False,
             "parse": "none",
             "link_names": False,
