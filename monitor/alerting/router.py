@@ -74,7 +74,7 @@ class Router:
         Leaves no finding unanswered. Actions are of `now` at the latest.
         """
         now = max(now, self._now)
-        if self._clock.get("") is None:
+        if now > 0.0 and self._clock.get("") is None:  # before the first tick there is no time
             self._clock.put("", _Clock(now, now + held_alerts.COLLECT_SECONDS, now + told_log.COLLECT_SECONDS))
         self._dispatcher.back(now)
         told: list[Notification] = []
@@ -198,9 +198,10 @@ class Router:
         )
 
     def _parts(self) -> tuple[views.Part, ...]:
+        # In this order they become durable: what was told before the group that then waits, time last.
         return (
-            self._clock, self._silences, self._book, self._inhibition, self._desk.graph, self._dispatcher.groups,
-            self._told, self._decisions, self._desk.incidents, self._digest,
+            self._silences, self._book, self._inhibition, self._desk.graph, self._desk.incidents, self._digest,
+            self._told, self._dispatcher.groups, self._decisions, self._clock,
         )  # fmt: skip
 
     def _act(self, action: Action, now: float) -> list[Notification]:

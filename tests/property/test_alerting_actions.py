@@ -103,6 +103,8 @@ def test_killed_after_any_step_it_goes_on_as_if_nothing_had_been(
         if data.draw(st.booleans(), label="killed"):
             kills = Router(config)
             kills.load(reversed(list(stored.items())))
+            if not isinstance(each, Deed):  # the log is read from a little before: what was stepped changes nothing
+                assert step(kills, [each], each.time) == []
         assert kills.incidents() == whole.incidents()
     end = records[-1].time + 2000.0
     assert step(kills, [], end) == step(whole, [], end)

@@ -138,6 +138,13 @@ def test_a_deed_on_what_is_over_or_unknown_changes_nothing_and_is_counted() -> N
     assert since(told, 2) == [] and told.router.counts["deed without effect"] == 2
 
 
+def test_a_deed_that_is_stepped_again_changes_nothing() -> None:
+    told = paged()
+    word = deed(60, told.router, "not_mine")
+    told.take(word, word)
+    assert told.router.incidents()[0].owner == "platform" and told.router.counts["deed without effect"] == 1
+
+
 def test_a_silence_is_shown_on_the_message_and_mutes_it_until_its_end() -> None:
     told = paged()
     told.take(silence(60, "tool=issue_refund", 60, 8000))

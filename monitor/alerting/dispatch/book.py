@@ -7,6 +7,7 @@ what has no end fires.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from monitor.alerting.entries import Entries
 from monitor.alerting.incidents.alerts import fingerprint
-from schemas.actions import PostedAlert
+from schemas.actions import PostedAlert, encode_action
 from schemas.alert import LABELS, Alert
 from schemas.finding import Finding
 
@@ -45,6 +46,8 @@ class Held(Struct, frozen=True, kw_only=True):
     timeout: bool = False
     incident: str = ""
     collected: bool = False
+    action: str = ""
+    """A digest of the record that posted it: the same one again changes nothing."""
 
     @property
     def ends(self) -> float:
@@ -84,7 +87,8 @@ class Book:
         return [held for name in self._incidents.get(incident, ()) if (held := self._held.get(name)) is not None]
 
     def post(self, posted: PostedAlert, now: float, resolve_timeout: float) -> Held | None:
-        """Take what another system sent at `now`; what is held then. None: refused, and counted."""
+        """Take what another system sent at `now`; what is held then. None: refused and counted, or taken before."""
+        action = hashlib.blake2b(encode_action(posted), digest_size=8).hexdigest()
         labels = {name: value[:TEXT_CHARACTERS] for name, value in posted.labels.items() if value}
         starts_at, ends_at, timeout = posted.starts_at, posted.ends_at, posted.ends_at is None
         if starts_at is None:
@@ -104,7 +108,10 @@ class Book:
             generator_url=posted.generator_url[:TEXT_CHARACTERS],
             posted=True,
         )
-        return self._put(_merged(self.get(alert.fingerprint), Held(alert=alert, updated_at=now, timeout=timeout)), now)
+        old = self.get(alert.fingerprint)
+        if old is not None and old.action == action:
+            return None if old.over(now) else old
+        return self._put(_merged(old, Held(alert=alert, updated_at=now, timeout=timeout, action=action)), now)
 
     def take(self, alert: Alert, incident: str, now: float) -> Held | None:
         """Take one of ours, as its incident has it now."""

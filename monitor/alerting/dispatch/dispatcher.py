@@ -16,7 +16,7 @@ from monitor.alerting.decisions import Decisions
 from monitor.alerting.dispatch.book import Held
 from monitor.alerting.dispatch.groups import Group, Groups
 from monitor.alerting.dispatch.stages import Look, Quiet, World, judge
-from monitor.alerting.dispatch.told import Told
+from monitor.alerting.dispatch.told import COLLECT_SECONDS, Told
 from monitor.alerting.routing.tree import Node, Routing
 from schemas.alert import Alert, Notification, NotificationReason, Severity
 from schemas.limits import EXAMPLE_RUNS
@@ -53,6 +53,7 @@ class Dispatcher:
         if due is not None and due < now - AWAY_SECONDS:
             root = self._routing.root
             self.groups.put_off(now + (root.wait_seconds if root is not None else 0.0))
+            self._world.told.keep_until(now + COLLECT_SECONDS)
             self.counts["groups put off"] += 1
 
     def run(self, until: float, *, included: bool) -> list[Notification]:

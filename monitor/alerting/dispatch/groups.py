@@ -47,7 +47,7 @@ class Groups:
 
     def __init__(self) -> None:
         self._groups = Entries(PREFIX, Group)
-        self._due: list[tuple[float, int, str]] = []
+        self._due: list[tuple[float, int, str, str]] = []
         self.counts: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Group]:
@@ -81,7 +81,7 @@ class Groups:
     def due(self, until: float, *, included: bool) -> Group | None:
         """The group that is due first, pages first, not after `until`; None for none."""
         while self._due:
-            at, _, name = self._due[0]
+            at, _, _, name = self._due[0]
             group = self._groups.get(name)
             if group is None or group.next_at != at:
                 heapq.heappop(self._due)
@@ -160,8 +160,8 @@ def _in_order(group: Group, before: Group | None) -> list[str]:
     return [*(name for name in known if name in group.members), *(name for name in group.members if name not in known)]
 
 
-def _turn(group: Group) -> tuple[float, int, str]:
-    return group.next_at, 0 if group.urgent else 1, group.name
+def _turn(group: Group) -> tuple[float, int, str, str]:
+    return group.next_at, 0 if group.urgent else 1, group.key, group.name
 
 
 def _name(node: Node, receiver: str, labels: dict[str, str]) -> str:

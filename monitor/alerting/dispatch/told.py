@@ -84,6 +84,12 @@ class ToldLog:
         self._told.put(_name(key, receiver), more)
         return more
 
+    def keep_until(self, until: float) -> None:
+        """Forget nothing before `until`: nothing could be told meanwhile."""
+        for name, told in self._told.items():
+            if told.expires_at < until:
+                self._told.put(name, msgspec.structs.replace(told, expires_at=until))
+
     def collect(self, now: float) -> None:
         """Forget what was told too long ago."""
         for name, told in self._told.items():

@@ -25,8 +25,10 @@ def done(record: Record, deed: Deed, owners: Mapping[str, Owner], default: str, 
     """Apply a deed to an open incident; False where it changes nothing."""
     by, note = deed.by[:BY_CHARACTERS], f": {deed.note[:NOTE_CHARACTERS]}" if deed.note else ""
     incident = record.incident
-    if incident.status != "firing":
+    name = f"deed/{deed.time!r}/{deed.act}/{by}"
+    if incident.status != "firing" or name in record.seen:
         return False
+    record.remember(name)
     if deed.act == "ack":
         if incident.acked_at is not None:
             return False

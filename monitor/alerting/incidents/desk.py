@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from monitor.alerting.blind import is_blind
 from monitor.alerting.digest import Digest
 from monitor.alerting.dispatch.book import Held
 from monitor.alerting.incidents import deeds
@@ -152,7 +153,9 @@ class Desk:
             closed.reopen()
             return Step.REFIRE, [self._into(closed, Step.REFIRE, finding, given)]
         fresh = new_record(self.incidents.free_id(finding), finding, given)
-        if finding.mode == "digest" or (
+        if is_blind(finding):
+            fresh.firsts[finding.owner] = NotificationReason.BLIND
+        elif finding.mode == "digest" or (
             finding.mode == "notice" and not self._digest.admits(finding.owner, finding.time)
         ):
             fresh.in_digest = True
@@ -200,8 +203,11 @@ class Desk:
             if alert.status == "firing" and alert.finding.signal == TRAFFIC and alert.finding.after == 0.0
         ]
         lead = next((a for a in incident.alerts if a.finding.deploy_share), None)
+        since = min(silent, default=None)
+        if since is not None and incident.no_data_since is None:
+            record.news(NotificationReason.NO_DATA, finding.time, "no data any more")
         record.change(
-            no_data_since=min(silent, default=None),
+            no_data_since=since,
             cause=incident.cause if lead is None else cause_of(lead.finding),
         )
 

@@ -227,9 +227,9 @@ def incident_id(key: str, occurrence: int) -> str:
 
 def same_slice(alert: Alert, finding: Finding) -> bool:
     """Whether an alert and a finding speak of the same signal in the same slice."""
-    if alert.finding.signal != finding.signal or alert.posted != bool(finding.words):
+    if alert.finding.signal != finding.signal:
         return False
-    if finding.words:
+    if finding.words or alert.finding.words:
         return alert.key == finding.incident_key
     return all(alert.finding.node.get(name) == finding.node.get(name) for name in LABELS)
 

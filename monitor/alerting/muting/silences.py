@@ -39,6 +39,8 @@ class Silence(Struct, frozen=True, kw_only=True):
     updated_at: float
     created_by: str
     comment: str
+    posted_at: float = 0.0
+    """When the action came that it was made of: the same one again changes nothing."""
 
     def status(self, now: float) -> Literal["pending", "active", "expired"]:
         """The start belongs to the active time, the end does not."""
@@ -56,9 +58,9 @@ class Silences:
     def id_of(self, action: SilenceSet, now: float) -> str:
         """Under which id the silence will stand."""
         known = self._kept.get(action.id)
-        if known is None or _editable(known, action, now):
+        if known is None or known.posted_at == action.time or _editable(known, action, now):
             return action.id
-        return _next_id(action.id, now)
+        return _next_id(action.id, action.time)
 
     def set(self, action: SilenceSet, now: float) -> str | None:
         """Make or edit; the id under which it stands. None: refused (and counted), because it says nothing sensible."""
@@ -71,7 +73,11 @@ class Silences:
             self.counts["silence refused"] += 1
             return None
         known = self._kept.get(action.id)
+        if known is not None and known.posted_at == action.time:
+            return known.id
         name = self.id_of(action, now)
+        if name in self._kept and name != action.id:
+            return name
         edits = known is not None and name == action.id
         if not edits and not self._make_room(now):
             self.counts["silence refused"] += 1
@@ -89,6 +95,7 @@ class Silences:
                 updated_at=now,
                 created_by=action.created_by,
                 comment=action.comment,
+                posted_at=action.time,
             ),
         )
         self._compiled[name] = compiled
