@@ -29,7 +29,7 @@ from monitor.notify.console import ConsoleNotifier
 from monitor.notify.delivery import Notifier
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
-from monitor.notify.slack import SlackNotifier
+from monitor.notify.slack.workspace import Doors, Workspace
 from monitor.notify.webhook import WebhookNotifier
 from monitor.reading import Reader
 from monitor.runtime.clock import SteadyClock
@@ -42,6 +42,7 @@ from monitor.web.server import build_app
 from monitor.web.v2.original import original
 from monitor.web.view import Control, NotNow, NotReloaded, View
 from schemas.actions import Action
+from schemas.alert import Incident
 from schemas.config import Config
 
 log = logging.getLogger(__name__)
@@ -108,12 +109,23 @@ class _Actions:
             raise NotNow(error.retry_after) from None
 
 
+class _Buttons(_Actions):
+    """The runtime as buttons in Slack see it."""
+
+    def active(self) -> bool:
+        return self._runtime.router is not None
+
+    def incidents(self) -> Sequence[Incident]:
+        return self._runtime.incidents()
+
+
 class _Setup:
     """The configuration in force, and what is built of it anew whenever it changes."""
 
     def __init__(self, config: Config, stream: TextIO) -> None:
         self.config = config
         self._stream = stream
+        self._workspace = _workspace(config)
         self._reloading = asyncio.Lock()
 
     @property
@@ -123,7 +135,13 @@ class _Setup:
 
     def notifiers(self) -> dict[str, Notifier]:
         """One per target."""
-        return _notifiers(self.config, self.planned, self._stream)
+        return _notifiers(self.config, self.planned, self._stream, self._workspace)
+
+    def doors(self, runtime: _Runtime, clock: Callable[[], float]) -> Doors | None:
+        """Where buttons in Slack come in, if they do."""
+        if self._workspace is None or not self._workspace.listens:
+            return None
+        return self._workspace.doors(_Buttons(runtime), lambda: self.config, clock)
 
     def control(self, runtime: _Runtime, read: Read) -> Control:
         """What may be done from outside."""
@@ -193,14 +211,15 @@ async def _serve_embedded(setup: _Setup, stop: asyncio.Event, started: Callable[
         runtime = Embedded(config, store, assembler, outbox, dead_letters.encode, clock, version())
         dispatcher = Dispatcher(outbox, setup.notifiers(), runtime.commit_outbox, clock)
         control = setup.control(runtime, read)
-        web_runner = await _listen(config, runtime, control, clock)
+        doors = setup.doors(runtime, clock)
+        web_runner = await _listen(config, runtime, control, clock, doors)
     except BaseException:
         store.close()
         raise
     try:
         runtime.start(dispatcher)
         started(Serving(_url(web_runner), runtime, control.reload))
-        await _until(stop, runtime.wait())
+        await _until(stop, runtime.wait(), doors)
     finally:
         await web_runner.cleanup()
         await runtime.stop()
@@ -227,7 +246,8 @@ async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Se
     )
     runtime = KafkaMonitor(config, parts, clock, version())
     control = setup.control(runtime, read)
-    web_runner = await _listen(config, runtime, control, clock)  # alive, not ready, while it recovers
+    doors = setup.doors(runtime, clock)
+    web_runner = await _listen(config, runtime, control, clock, doors)  # alive, not ready, while it recovers
 
     async def work() -> None:
         await runtime.start()
@@ -235,7 +255,7 @@ async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Se
         await runtime.wait()
 
     try:
-        await _until(stop, work())
+        await _until(stop, work(), doors)
     except (TopicError, WorkerFailed) as error:
         raise CannotServe(str(error)) from error
     finally:
@@ -243,18 +263,26 @@ async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Se
         await runtime.stop()
 
 
-async def _until(stop: asyncio.Event, work: object) -> None:
-    """Return when `stop` is set; raise what ended the work before that."""
+async def _until(stop: asyncio.Event, work: object, doors: Doors | None) -> None:
+    """Return when `stop` is set; raise what ended the work before that. `doors` are open meanwhile."""
     stopping = asyncio.ensure_future(stop.wait())
     working = asyncio.ensure_future(work)  # type: ignore[call-overload]
-    done, _ = await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
+    opened = asyncio.create_task(doors.run()) if doors is not None else None
+    try:
+        done, _ = await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if opened is not None:
+            opened.cancel()
+            await asyncio.wait((opened,))
     if working in done:
         stopping.cancel()
         working.result()
     working.cancel()
 
 
-async def _listen(config: Config, running: _Runtime, control: Control, clock: Callable[[], float]) -> web.AppRunner:
+async def _listen(
+    config: Config, running: _Runtime, control: Control, clock: Callable[[], float], doors: Doors | None
+) -> web.AppRunner:
     runtime = config.runtime
     loopback = _is_loopback(runtime.host)
     keys = _keys(config)
@@ -266,7 +294,7 @@ async def _listen(config: Config, running: _Runtime, control: Control, clock: Ca
     outside = urlsplit(runtime.external_url).hostname if runtime.external_url else None
     app = build_app(
         running, control, http.routes(_IntakeSink(running), clock), host_is_loopback=loopback, keys=keys,
-        hosts=(outside,) if outside else (), clock=clock,
+        hosts=(outside,) if outside else (), signed_routes=doors.routes if doors is not None else (), clock=clock,
     )  # fmt: skip
     # The intake unpacks gzip itself: within its limit, and it notices a body that was cut off.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, auto_decompress=False)
@@ -294,20 +322,34 @@ def _keys(config: Config) -> list[Key]:
     return found
 
 
-def _notifiers(config: Config, planned: Mapping[str, tuple[Target, ...]], stream: TextIO) -> dict[str, Notifier]:
+def _workspace(config: Config) -> Workspace | None:
+    """The Slack that there is a token for; another one takes a restart."""
+    slack = config.slack
+    if (token := _secret(slack.bot_token)) is None:
+        return None
+    return Workspace(
+        token,
+        app_token=_secret(slack.app_token),
+        signing_secret=_secret(slack.signing_secret),
+        base_url=slack.base_url,
+    )
+
+
+def _notifiers(
+    config: Config, planned: Mapping[str, tuple[Target, ...]], stream: TextIO, workspace: Workspace | None
+) -> dict[str, Notifier]:
     """One notifier per target that the configuration names."""
     found: dict[str, Notifier] = {}
     for receiver, targets in planned.items():
         for target in targets:
-            found[target.name] = _notifier(config, receiver, target, stream)
+            found[target.name] = _notifier(config, receiver, target, stream, workspace)
     return found
 
 
-def _notifier(config: Config, receiver: str, target: Target, stream: TextIO) -> Notifier:
+def _notifier(config: Config, receiver: str, target: Target, stream: TextIO, workspace: Workspace | None) -> Notifier:
     if target.kind == "slack":
-        token = _secret(config.slack.bot_token)
-        assert token is not None, "plan() names Slack only where there is a token"
-        return SlackNotifier(token, target.channel, config, base_url=config.slack.base_url)
+        assert workspace is not None, "plan() names Slack only where there is a token"
+        return workspace.notifier(target.channel, config)
     if target.kind == "webhook":
         declared = next(each for each in config.receivers if each.name == receiver).webhook_configs[target.index]
         url = _secret(declared.url)

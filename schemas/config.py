@@ -209,7 +209,13 @@ class Slack(Strict):
     bot_token: SecretStr | None = None
     bot_token_file: str | None = None
     app_token: SecretStr | None = None
+    """Token of Socket Mode (`xapp-…`): with it messages have buttons."""
     app_token_file: str | None = None
+    signing_secret: SecretStr | None = None
+    """Signs what Slack sends to `/slack/interactions`: buttons without Socket Mode."""
+    signing_secret_file: str | None = None
+    members: dict[str, Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,20}$")]] = Field(default_factory=dict)
+    """Name of a person → Slack user id (`U…`). With it only these may press buttons, and deeds carry their names."""
     base_url: str = "https://slack.com/api/"
 
 

@@ -21,6 +21,7 @@ SECRET_FILE_BYTES = 65_536
 SECRET_PATHS = (
     "slack.bot_token",
     "slack.app_token",
+    "slack.signing_secret",
     "runtime.token",
     "runtime.tokens[].token",
     "receivers[].webhook_configs[].url",

@@ -82,6 +82,8 @@ class Guard:
     host_is_loopback: bool
     keys: tuple[Key, ...] = ()
     open_paths: frozenset[str] = frozenset()
+    signed_paths: frozenset[str] = frozenset()
+    """What others sign: their handlers check the signature, which no page and no foreign host can make."""
     hosts: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -98,6 +100,8 @@ class Guard:
     ) -> Refusal | Caller:
         """The reason to refuse, or who asked. `path` as registered, `host` with its port, as sent."""
         if path in PROBES and method in ("GET", "HEAD"):
+            return Caller(roles=frozenset())
+        if path in self.signed_paths and method == "POST":
             return Caller(roles=frozenset())
         if origin is not None and not self._is_own_origin(origin, host):
             return Refusal.FOREIGN_ORIGIN

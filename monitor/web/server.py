@@ -54,6 +54,7 @@ def build_app(
     host_is_loopback: bool,
     keys: Sequence[Key] = (),
     hosts: Collection[str] = (),
+    signed_routes: Iterable[web.RouteDef] = (),
     clock: Callable[[], float] = time.time,
 ) -> web.Application:
     """The application.
@@ -61,14 +62,16 @@ def build_app(
     `host_is_loopback`: whether the address that it will be bound to is reached from this machine only. If not, `keys`
     are needed (`ValueError`). Where there are any, every request but the probes must carry one with the right role.
     `hosts`: names beside localhost under which the page may be asked for on loopback (a proxy in front).
+    `signed_routes`: they check a signature of their own and need no key (Slack's buttons).
     `clock`: epoch seconds, for "how long ago" on the page and `time` in the API.
     """
-    intake = list(intake_routes)
+    intake, signed = list(intake_routes), list(signed_routes)
     counts: Counter[str] = Counter()
     guard = Guard(
         host_is_loopback=host_is_loopback,
         keys=tuple(keys),
         open_paths=frozenset(route.path for route in intake),
+        signed_paths=frozenset(route.path for route in signed),
         hosts=frozenset(host.lower() for host in hosts),
     )
     files = {name: _asset(name) for name in ASSETS}
@@ -114,7 +117,7 @@ def build_app(
         middlewares=[_errors, guard_middleware(guard, counts)],
         client_max_size=limits.BODY_BYTES,
     )
-    app.add_routes(intake)
+    app.add_routes([*intake, *signed])
     app.add_routes(api.routes(view, counts, clock))
     app.add_routes(acting.routes(view, control, counts, clock))
     app.add_routes(alertmanager.routes(view, control, clock))
