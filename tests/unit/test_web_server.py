@@ -242,7 +242,7 @@ async def test_the_page_says_who_acknowledged_what_suffers_and_what_is_silenced(
     page = await (await client.get("/")).text()
     shown = re.sub(r"<[^>]*>", "", page)
     for text in (
-        "Acknowledgedtoken:ops &lt;b&gt;alice&lt;/b&gt;, 1 min ago", "Escalated toplatform", "Likely causeversion v13",
+        "Acknowledgedtoken:ops &lt;b&gt;alice&lt;/b&gt;, 60 s ago", "Escalated toplatform", "Likely causeversion v13",
         "agent:helper-0 of support, 30 s ago, seen in runs, not declared", "agent:helper-4 of support, 30 s ago",
         "and 2 more", "a deploy", "&lt;i&gt;bob&lt;/i&gt;",
     ):  # fmt: skip
