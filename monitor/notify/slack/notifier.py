@@ -64,6 +64,7 @@ class SlackNotifier:
         self._config = config
         self._charts = charts or Charts()
         self._buttons = buttons
+        self._turn = 0.0
 
     def __repr__(self) -> str:
         return f"SlackNotifier({self._channel!r})"
@@ -73,10 +74,13 @@ class SlackNotifier:
         methods = []
         if delivery.reference is None or delivery.line is not None:
             methods.append("chat.postMessage")
+        if delivery.uncertain and delivery.reference is None and self._channel_id is None:
+            methods.append("conversations.list")
         if delivery.uncertain:
             methods.append("conversations.history" if delivery.line is None else "conversations.replies")
         if delivery.reference is not None and delivery.line is None:
             methods.append("chat.update")
+        self._turn = now
         return self._client.pace.turn(methods, self._channel, now)
 
     async def send(self, delivery: Delivery) -> str:
@@ -125,6 +129,7 @@ class SlackNotifier:
                 if error.detail != "invalid_blocks" or not (with_chart or file):
                     raise
                 # Charts came to workspaces one after the other; a picture may also be refused while it is processed.
+                self._owe(method)
                 log.warning("Slack does not take %s here; charts take a simpler form", "charts" if with_chart else file)
                 if with_chart:
                     self._charts.native = False
@@ -139,6 +144,7 @@ class SlackNotifier:
         known = self._charts.uploaded.get(key)
         if known is not None and known[0] == message.chart:
             return known[1]
+        self._owe("files.getUploadURLExternal")
         try:
             file = await self._client.upload("chart.png", draw(message.chart), message.chart.words)
         except DeliveryError as error:
@@ -221,6 +227,7 @@ class SlackNotifier:
                 params["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor")
                 if not params["cursor"]:
                     return None
+                self._owe(method)
         except DeliveryError as error:
             if error.detail in ("thread_not_found", "message_not_found"):
                 raise DeliveryError(FailureReason.CLIENT_ERROR, error.detail, retryable=True, gone=True) from None
@@ -243,8 +250,13 @@ class SlackNotifier:
             params["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor")
             if not params["cursor"]:
                 break
+            self._owe("conversations.list")
         self._say_blind("no channel of this name is visible")
         return None
+
+    def _owe(self, method: str) -> None:
+        """A call beyond those of this turn is made up for by later ones."""
+        self._client.pace.owe(method, self._channel, self._turn)
 
     def _say_blind(self, why: str) -> None:
         log.warning("cannot look for an uncertain post in %s (%s): posting at least once", self._channel, why)
