@@ -39,6 +39,9 @@ HISTORY_MARGIN_SECONDS = 600.0
 PICTURES = 1_000
 """Messages whose uploaded picture is remembered. Beyond, the oldest gets a new one."""
 
+PICTURES_REFUSED = 5
+"""Pictures that Slack refused in messages. Beyond, no more are uploaded until a restart."""
+
 _IDS = uuid.UUID("5a5b7a53-3c43-5d0e-9a57-6c5c3f0f4a11")
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 
@@ -49,6 +52,7 @@ class Charts:
     def __init__(self) -> None:
         self.native = True
         self.pictures = True
+        self.refused = 0
         self.uploaded: dict[str, tuple[object, str]] = {}
 
 
@@ -92,6 +96,8 @@ class SlackNotifier:
             reference = await self._find(delivery)
         if reference is None:
             return await self._post(delivery)
+        if delivery.reference is None:
+            self._owe("chat.update")
         channel, _, ts = reference.partition("/")
         await self._write("chat.update", {"channel": channel, "ts": ts}, delivery, edits=True)
         return reference
@@ -117,9 +123,10 @@ class SlackNotifier:
     ) -> Mapping[str, Any]:
         """The message, with the best chart that the workspace takes."""
         message = compose(delivery.notification, self._config, mention=delivery.mention)
+        pictured = True
         while True:
             with_chart = self._charts.native and message.chart is not None
-            file = None if with_chart else await self._picture(delivery, message)
+            file = await self._picture(delivery, message) if pictured and not with_chart else None
             blocks, text = render(message, native=with_chart, file=file, buttons=self._buttons)
             try:
                 return await self._client.call(
@@ -128,13 +135,16 @@ class SlackNotifier:
             except DeliveryError as error:
                 if error.detail != "invalid_blocks" or not (with_chart or file):
                     raise
-                # Charts came to workspaces one after the other; a picture may also be refused while it is processed.
                 self._owe(method)
-                log.warning("Slack does not take %s here; charts take a simpler form", "charts" if with_chart else file)
-                if with_chart:
+                if with_chart:  # they came to workspaces one after the other
                     self._charts.native = False
-                else:
-                    self._charts.pictures = False
+                else:  # a picture is also refused while Slack still works on it: the next message may have one
+                    pictured = False
+                    self._charts.refused += 1
+                    self._charts.pictures = self._charts.refused < PICTURES_REFUSED
+                log.warning(
+                    "Slack does not take this %s; a simpler form goes out", "chart" if with_chart else "picture"
+                )
 
     async def _picture(self, delivery: Delivery, message: Message) -> str | None:
         """The id of an uploaded picture of the chart; None where there is none or it may not be uploaded."""
