@@ -126,7 +126,8 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
 def _incident(notification: Notification, config: Config, mention: bool) -> Message:
     lead = notification.alerts[0]
     finding = _harmless(lead.finding, config)
-    owner = config.owners.get(notification.owner)
+    # An escalation rings the owner that it goes to, not the one who did not hear.
+    owner = config.owners.get(notification.receiver) or config.owners.get(notification.owner)
     external = config.runtime.external_url
     firing = notification.status == "firing"
     return Message(

@@ -64,6 +64,8 @@ def story() -> dict[str, Notification]:
     acts["impact"] = [_impact(acts["updated"][0])]
     acts["acknowledged"] = [_acknowledged(acts["impact"][0])]
     acts["posted"] = [_posted()]
+    escalated = {"reason": NotificationReason.ESCALATED, "receiver": "platform", "escalated_to": "platform"}
+    acts["escalated"] = [msgspec.structs.replace(acts["firing"][0], **escalated)]
     affected = {"reason": NotificationReason.AFFECTED, "root": "4f1a09c2d7e8", "severity": "notice", "mention": False}
     acts["affected"] = [msgspec.structs.replace(acts["firing"][0], **affected)]
     acts["hostile"] = Router(CONFIG).step([hostile()], START)
