@@ -28,6 +28,8 @@ from schemas.view import RunView
 
 TICK_SECONDS = 1.0
 """Between two ticks of a monitor that is well."""
+AHEAD_SECONDS = 10.0
+"""How far an action may lie ahead of the last tick; its edge's clock is taken for wrong beyond."""
 
 
 class Written(NamedTuple):
@@ -68,7 +70,7 @@ class Steps:
         """Take what people did, then records, and say what is to be written."""
         rows: list[tuple[int, float, bytes]] = []
         batch: list[tuple[int, Record]] = []
-        taken = [settled(action, self.now) for action in actions]
+        taken = [settled(action, self.now, self._offset + place) for place, action in enumerate(actions)]
         for action in taken:
             rows.append((self._offset, action.time, encode_action(action)))
             self._offset += 1
@@ -107,14 +109,16 @@ class Steps:
         ]
 
 
-def settled(action: Action, now: float) -> Action:
-    """The action at the time at which the router takes it: between the last tick, `now`, and the one that is due.
+def settled(action: Action, now: float, place: int) -> Action:
+    """The action at the time at which the router takes it: near the last tick, `now`, and never before it.
 
-    Edges have clocks of their own; time goes on by ticks, and no clock may pull it ahead.
+    Edges have clocks of their own; no clock may pull time ahead or back. Two actions are never of one time because of
+    that: the router takes such for one that came twice. `place` in the log tells them apart.
     """
-    if now <= 0.0:  # before the first tick nothing else tells the time
+    if now <= 0.0 or now <= action.time <= now + AHEAD_SECONDS:  # before the first tick nothing else tells the time
         return action
-    return msgspec.structs.replace(action, time=min(max(action.time, now), now + TICK_SECONDS))
+    at = now if action.time < now else now + AHEAD_SECONDS
+    return msgspec.structs.replace(action, time=at + place % 1_000_000 * 1e-6)
 
 
 def name_of(action: Action) -> str:

@@ -70,7 +70,7 @@ class MemoryActions:
             raise self.refuse
         self.taken += actions
         if self.view.router is not None:
-            self.view.router.step((), NOW, actions)
+            self.view.router.step((), max((NOW, *(action.time for action in actions))), actions)
 
 
 def control_of(view: MemoryView, problem: str = "") -> Control:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 
+from monitor.alerting.muting import silences
 from monitor.alerting.router import Router
 from monitor.web.guard import Caller, Key
 from monitor.web.server import build_app
@@ -43,14 +45,21 @@ Start = Callable[..., Awaitable[TestClient]]
 async def start() -> AsyncIterator[Start]:
     clients: list[TestClient] = []
 
-    async def run(view: MemoryView | None = None, keys: tuple[Key, ...] = (), refuse: Exception | None = None) -> Any:
+    async def run(
+        view: MemoryView | None = None,
+        keys: tuple[Key, ...] = (),
+        refuse: Exception | None = None,
+        moving: bool = False,
+    ) -> Any:
         view = view or MemoryView(router=Router(Config.model_validate(TREE)))
         if view.router is not None:
             view.router.tick(NOW)
         control = control_of(view)
         assert isinstance(control.actions, MemoryActions)
         control.actions.refuse = refuse
-        app = build_app(view, control, [], host_is_loopback=not keys, keys=keys, clock=lambda: NOW)
+        times = itertools.count()
+        clock = (lambda: NOW + next(times) * 1e-6) if moving else (lambda: NOW)
+        app = build_app(view, control, [], host_is_loopback=not keys, keys=keys, clock=clock)
         client = TestClient(TestServer(app))
         clients.append(client)
         await client.start_server()
@@ -209,7 +218,7 @@ async def test_too_many_alerts_are_refused_whole(start: Start, monkeypatch: pyte
 
 
 async def test_a_silence_lives_from_add_to_expire(start: Start) -> None:
-    client = await start()
+    client = await start(moving=True)
     await post(client, "/api/v2/alerts", [alert("Slow", host="a")])
     status, made = await post(client, "/api/v2/silences", SILENCE)
     name = made["silenceID"]
@@ -285,6 +294,17 @@ async def test_silences_stand_active_ones_first_and_are_found_by_what_they_match
         await post(client, "/api/v2/silences", SILENCE | changes | {"matchers": matchers, "comment": name})
     assert [each["comment"] for each in await get(client, "/api/v2/silences")] == ["short", "long", "pending"]
     assert [each["comment"] for each in await get(client, "/api/v2/silences?filter=n=long")] == ["long"]
+
+
+async def test_a_silence_beyond_the_bound_is_refused_and_an_edit_is_not(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await start()
+    _, made = await post(client, "/api/v2/silences", SILENCE)
+    monkeypatch.setattr(silences, "SILENCES", 1)
+    status, said = await post(client, "/api/v2/silences", SILENCE)
+    assert (status, said) == (400, "exceeded maximum number of silences: 1 (limit: 1)")
+    assert (await post(client, "/api/v2/silences", SILENCE | {"id": made["silenceID"], "comment": "longer"}))[0] == 200
 
 
 async def test_receivers_status_and_probes(start: Start) -> None:

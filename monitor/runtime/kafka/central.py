@@ -213,7 +213,7 @@ class RouterCore:
         self._acted = place
         if self._waiting:
             self._route()
-        taken = settled(action, self._mark.now)
+        taken = settled(action, self._mark.now, max(place, 0))
         self._actions.append(taken)
         self.counts[f"actions:{name_of(taken)}"] += 1
         if isinstance(taken, Deed):

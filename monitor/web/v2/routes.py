@@ -18,6 +18,7 @@ import re2
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from monitor.alerting.muting import silences
 from monitor.alerting.routing.matchers import Matcher, Op, parse_matchers
 from monitor.web.asking import BadBody, author, json_body
 from monitor.web.v2 import shapes
@@ -140,6 +141,10 @@ class _Front:
         action = posted_silence(await json_body(request), self._clock(), self._new_id, known)
         action = msgspec.structs.replace(action, created_by=author(request, action.created_by))
         name = router.silence_id(action) if router is not None else action.id
+        if router is not None and name not in (known or ()):
+            standing = sum(1 for view in router.silences() if view.status != "expired")
+            if standing >= silences.SILENCES:  # the router would refuse it, and nobody would hear of that
+                raise Refused(400, f"exceeded maximum number of silences: {standing} (limit: {silences.SILENCES})")
         await self._control.actions.act(action)
         return _json({"silenceID": name})
 
