@@ -334,7 +334,7 @@ class Router:
     def _tell(self, record: Record, now: float) -> list[Notification]:
         """What the receivers of one incident are told now; a resolved incident is closed behind it."""
         self._now = max(now, self._now)
-        views.note_silence(record, self._silences, now)
+        changed = views.note_silence(record, self._silences, now)
         told: list[Notification] = []
         if self._routing.root is None:
             for candidate in candidates(record, self._routing, self._mutes):
@@ -348,7 +348,7 @@ class Router:
         elif record.revision > record.said:
             told += self._dispatcher.word(record.incident.id, record.why, now)
         record.said = record.revision
-        if told:
+        if told or changed:
             self._desk.incidents.touch(record)
         if record.incident.status == "resolved":
             self._wakes.pop(record.incident.id, None)
