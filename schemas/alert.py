@@ -211,12 +211,18 @@ class AlertView(Struct, frozen=True, kw_only=True):
 
 
 class GroupView(Struct, frozen=True, kw_only=True):
-    """Alerts that one receiver is told of together."""
+    """Alerts that one receiver is told of together.
+
+    `next_at`: when it is looked at next, epoch seconds; None where an incident is the group, which does not wait.
+    `looked`: whether it ever was, or still waits for its `group_wait`.
+    """
 
     labels: dict[str, str]
     receiver: str
     alerts: tuple[AlertView, ...]
     key: str = ""
+    next_at: float | None = None
+    looked: bool = True
 
 
 class SilenceView(Struct, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ from schemas.settings.routing import (
     TimeSpec,
     WebhookReceiver,
 )
+from schemas.settings.scenarios import Scenario
 
 __all__ = [
     "DAY",
@@ -61,6 +62,8 @@ __all__ = [
     "parse_share",
 ]  # fmt: skip
 """What stands in `schemas.settings`: the whole file can be read from here."""
+
+Role = Literal["emit", "read", "act"]
 
 Phrase = Annotated[str, Field(min_length=3, max_length=200)]
 
@@ -206,7 +209,13 @@ class Slack(Strict):
     bot_token: SecretStr | None = None
     bot_token_file: str | None = None
     app_token: SecretStr | None = None
+    """Token of Socket Mode (`xapp-…`): with it messages have buttons."""
     app_token_file: str | None = None
+    signing_secret: SecretStr | None = None
+    """Signs what Slack sends to `/slack/interactions`: buttons without Socket Mode."""
+    signing_secret_file: str | None = None
+    members: dict[str, Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,20}$")]] = Field(default_factory=dict)
+    """Name of a person → Slack user id (`U…`). With it only these may press buttons, and deeds carry their names."""
     base_url: str = "https://slack.com/api/"
 
 
@@ -250,6 +259,17 @@ class Privacy(Strict):
     excerpt_length: int = Field(default=200, ge=0, le=200)
 
 
+class Token(Strict):
+    """A secret that a sender or reader shows, and what it opens."""
+
+    name: str = Field(min_length=1, max_length=100)
+    """Recorded as who did it: `token:<name>`."""
+    token: SecretStr | None = None
+    token_file: str | None = None
+    roles: list[Role] = Field(min_length=1)
+    """`emit`: send events, spans and alerts; `read`: page, API, metrics; `act`: silences, acknowledgements, reload."""
+
+
 class Runtime(Strict):
     """Where the monitor runs and keeps its state."""
 
@@ -258,8 +278,10 @@ class Runtime(Strict):
     host: str = "127.0.0.1"
     port: int = Field(default=4319, ge=0, le=65535)
     token: SecretStr | None = None
-    """What senders and readers show as `Authorization: Bearer …`. Needed where `host` is not loopback."""
+    """What senders and readers show as `Authorization: Bearer …`. Where `host` is not loopback, this or `tokens`."""
     token_file: str | None = None
+    tokens: list[Token] = Field(default_factory=list, max_length=100)
+    """Further tokens, each with the roles that it opens; `token` opens all of them."""
     kafka: Kafka = Kafka()
     retention: Retention = Retention()
     privacy: Privacy = Privacy()
@@ -319,7 +341,7 @@ class Config(Strict):
     slack: Slack = Slack()
     runtime: Runtime = Runtime()
     text: Text = Text()
-    tests: list[dict[str, Any]] = Field(default_factory=list)
+    tests: list[Scenario] = Field(default_factory=list)
 
     @property
     def default_owner(self) -> str:

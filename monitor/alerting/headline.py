@@ -103,12 +103,17 @@ def level_text(value: float, unit: Unit, digits: int = _FIRST_DIGITS) -> str:
 
 def level_texts(finding: Finding) -> tuple[str, str]:
     """`before` and `after` as text, with as many digits as it takes to tell them apart."""
-    unit = finding.unit or ("rate" if finding.signal in _RATES else "share" if _is_share(finding) else "")
+    unit = unit_of(finding)
     for digits in range(_FIRST_DIGITS, 6):
         before, after = level_text(finding.before, unit, digits), level_text(finding.after, unit, digits)
         if before != after:
             break
     return before, after
+
+
+def unit_of(finding: Finding) -> Unit:
+    """The unit of its levels: its own, or the one that its signal has."""
+    return finding.unit or ("rate" if finding.signal in _RATES else "share" if _is_share(finding) else "")
 
 
 def subject(node: dict[str, str]) -> str:

@@ -51,7 +51,16 @@ def groups(routing: Routing, world: World, kept: Groups, records: Sequence[Recor
     for group in kept:
         held = [each for name in group.members if (each := world.book.get(name)) is not None]
         shown = tuple(_view(each, [group], nodes, routing, world, now) for each in held)
-        found.append(GroupView(labels=group.labels, receiver=group.receiver, alerts=shown, key=group.key))
+        found.append(
+            GroupView(
+                labels=group.labels,
+                receiver=group.receiver,
+                alerts=shown,
+                key=group.key,
+                next_at=group.next_at,
+                looked=group.looked,
+            )
+        )
     if routing.root is None:
         for record in records:
             held = [each for a in record.incident.alerts if (each := world.book.get(a.fingerprint)) is not None]

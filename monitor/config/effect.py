@@ -7,11 +7,7 @@ from __future__ import annotations
 
 from monitor.config.document import Document, Mapping, Sequence
 
-WITHOUT_EFFECT = {
-    "slack.app_token": "messages have no buttons",
-    "slack.app_token_file": "messages have no buttons",
-    "tests": "`forewarn test` does not exist",
-}
+WITHOUT_EFFECT: dict[str, str] = {}
 """Key path (`*`: any name or item, `**`: any route of the tree) → what does not happen yet."""
 
 

@@ -19,7 +19,8 @@ from monitor.alerting.router import Router
 from monitor.alerting.routing.receivers import plan
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
-from monitor.notify.slack import SlackNotifier
+from monitor.notify.slack.client import SlackClient
+from monitor.notify.slack.notifier import SlackNotifier
 from schemas.alert import Notification, NotificationReason
 from schemas.config import Config
 from tests.doubles.clock import START, Clock
@@ -39,7 +40,7 @@ class Desk:
         self.stored = stored
         self.outbox = Outbox(plan(CONFIG, slack=True))
         self.outbox.load(stored.items())
-        notifier = SlackNotifier(token, "#payments", CONFIG, base_url=slack.base_url, timeout_seconds=1)
+        notifier = SlackNotifier(SlackClient(token, base_url=slack.base_url, timeout_seconds=1), "#payments", CONFIG)
         self.dispatcher = Dispatcher(self.outbox, {TARGET: notifier}, self.commit, clock)
 
     async def commit(self) -> None:
@@ -79,7 +80,10 @@ async def test_one_message_from_first_firing_to_resolution(slack: SlackDouble, d
     (seen,) = slack.visible("payments")
     assert seen.edits == 2 and seen.rings == ()
     assert "Resolved: refund-agent v13: tool issue_refund is back to normal, had 30 %" in seen.text
-    assert [method for method, _ in slack.calls] == ["chat.postMessage", "chat.update", "chat.update"]
+    calls = [method for method, _ in slack.calls]
+    assert calls == ["chat.postMessage", "chat.update", "chat.update", "chat.postMessage"]
+    (line,) = slack.thread("payments")
+    assert line.text == "09:03:20 UTC back to normal: tool.failed of refund-agent v13"
     assert desk.outbox.pending() == 0 and desk.outbox.troubles() == []
 
 
@@ -151,10 +155,13 @@ async def test_retry_after_is_waited_for(slack: SlackDouble, desk: Desk) -> None
     assert len(slack.visible("payments")) == 1
 
 
-async def test_the_double_itself_limits_a_channel_to_one_message_a_second(slack: SlackDouble, desk: Desk) -> None:
+async def test_a_channel_gets_one_message_a_second_so_that_slack_never_has_to_refuse(
+    slack: SlackDouble, desk: Desk
+) -> None:
     await desk.tell(*(notification(incident=f"i{index}") for index in range(5)))
     assert len(slack.visible("payments")) == 5
-    assert desk.outbox.counts["failed rateLimited"] > 0
+    assert desk.outbox.counts["failed rateLimited"] == 0 == slack.workspace.limited
+    assert desk.clock.time - START >= 4.0
 
 
 async def test_killed_between_send_and_record_one_message_is_visible(
@@ -356,6 +363,49 @@ async def test_socket_mode_delivers_an_envelope_and_wants_an_ack(slack: SlackDou
             await slack.deliver("interactive", {"ack": False})
     finally:
         await client.close()
+
+
+RISING = tuple((START + 60.0 * n, 0.16 + 0.02 * n) for n in range(3))
+
+
+def _kinds(slack: SlackDouble) -> set[str]:
+    return {block["type"] for block in slack.post("payments").blocks}
+
+
+async def test_a_workspace_that_draws_no_charts_gets_a_picture_and_is_remembered(
+    slack: SlackDouble, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    slack.workspace.draws_charts = False
+    await desk.tell(notification(series=RISING))
+    assert "image" in _kinds(slack) and "charts take a simpler form" in caplog.text
+    refused = len(slack.calls)
+    await desk.tell(notification(2, series=RISING))
+    assert [method for method, _ in slack.calls[refused:]] == ["chat.update"], "the same picture is uploaded once"
+    (content,) = slack.workspace.files.values()
+    assert content is not None and content.startswith(b"\x89PNG")
+
+
+async def test_without_the_scope_for_files_it_is_a_line_of_bars(slack: SlackDouble, desk: Desk) -> None:
+    slack.workspace.draws_charts = False
+    slack.scopes.discard("files:write")
+    await desk.tell(notification(series=RISING))
+    await desk.tell(notification(2, series=RISING))
+    assert not _kinds(slack) & {"image", "data_visualization"} and "█" in slack.visible("payments")[0].text
+    assert [method for method, _ in slack.calls].count("files.getUploadURLExternal") == 1, "it is asked once"
+
+
+async def test_a_native_chart_where_slack_draws_it(slack: SlackDouble, desk: Desk) -> None:
+    await desk.tell(notification(series=RISING))
+    assert "data_visualization" in _kinds(slack) and slack.workspace.files == {}
+
+
+async def test_an_upload_that_fails_holds_no_message_up(slack: SlackDouble, desk: Desk) -> None:
+    slack.workspace.draws_charts = False
+    slack.fail("files.completeUploadExternal", Fault.SERVER_ERROR)
+    await desk.tell(notification(series=RISING))
+    assert len(slack.visible("payments")) == 1 and "image" not in _kinds(slack)
+    await desk.tell(notification(2, series=RISING))
+    assert "image" in _kinds(slack)
 
 
 async def _until(true: Callable[[], bool]) -> None:

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from monitor.alerting.router import Router
 from monitor.notify import console
 from monitor.notify.message import compose
-from monitor.notify.slack_blocks import TEXT, render
+from monitor.notify.slack.blocks import TEXT, render
 from schemas.config import Config
 from tests.doubles import block_rules
 from tests.doubles.clock import START
 from tests.doubles.findings import finding
-from tests.doubles.slack import Post, seen
+from tests.doubles.slack_eyes import Post, seen
 
 CONFIG = Config.model_validate(
     {"owners": {"payments": {"mention": "U0"}}, "runtime": {"run_url": "https://t.example/{run}?a=1&b=<2>"}}

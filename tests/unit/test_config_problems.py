@@ -38,6 +38,14 @@ ROWS = [
     ("receivers: [null]", 1, 13, "this item has no value", None),
     ("route: {receiver: a, continue: 3}\nreceivers: [{name: a}]", 1, 32, "this must be `true` or `false`", None),
     ("tests: 5", 1, 8, "this must be a list, not the number 5", None),
+    # tokens
+    ("runtime: {tokens: [{name: a, roles: [read]}]}", 1, 27, "this needs a `token` (or `token_file`)", None),
+    ("runtime: {tokens: [{name: a b, token: x, roles: [read]}]}", 1, 27, "a name of its own, without spaces", None),
+    ("runtime: {tokens: [{name: token, token: x, roles: [read]}]}", 1, 27, "a name of its own", None),
+    ("runtime: {token: x, tokens: [{name: a, token: x, roles: [read]}]}", 1, 37, "has the same secret", None),
+    ('runtime: {tokens: [{name: a, token: "", roles: [read]}]}', 1, 37, "an empty token opens nothing", None),
+    ("runtime: {tokens: [{name: a, token: x, roles: [raed]}]}", 1, 48, "`raed` is not among the allowed words", "read"),
+    ("runtime: {tokens: [{name: a, token: x, roles: []}]}", 1, 47, "at least 1", None),
     # owners
     ("owners: {a: {budget: 0 per week}}", 1, 22, "with a budget of 0 nothing may ever page", None),
     ("owners: {a: {slack: general}}", 1, 21, "no Slack channel", "#general"),

@@ -11,10 +11,11 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from monitor.web import live
+from monitor.web.guard import Caller, Key
 from monitor.web.server import build_app
 from schemas import event
 from tests.services import web_fleet
-from tests.services.web_fleet import NOW, MemoryView
+from tests.services.web_fleet import NOW, MemoryView, control_of
 
 Start = Callable[..., Awaitable[TestClient]]
 
@@ -24,7 +25,9 @@ async def start() -> AsyncIterator[Start]:
     clients: list[TestClient] = []
 
     async def run(view: MemoryView, routes: list[web.RouteDef] | None = None, token: str | None = None) -> TestClient:
-        app = build_app(view, routes or [], host_is_loopback=token is None, token=token, clock=lambda: NOW)
+        keys = [Key(token, Caller("token"))] if token else []
+        control = control_of(view)
+        app = build_app(view, control, routes or [], host_is_loopback=not keys, keys=keys, clock=lambda: NOW)
         client = TestClient(TestServer(app))
         clients.append(client)
         await client.start_server()
@@ -180,7 +183,8 @@ async def test_the_readers_are_bounded_and_the_next_is_told(start: Start, monkey
 
 
 async def test_a_stop_does_not_wait_for_readers() -> None:
-    app = build_app(web_fleet.calm(), [], host_is_loopback=True, token=None, clock=lambda: NOW)
+    view = web_fleet.calm()
+    app = build_app(view, control_of(view), [], host_is_loopback=True, clock=lambda: NOW)
     async with TestClient(TestServer(app)) as client:
         reader = await client.get("/api/v1/live")
         await app.shutdown()

@@ -13,6 +13,7 @@ changes nothing.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 
 import msgspec
@@ -46,8 +47,10 @@ def step_of(alert: Alert | None, finding: Finding) -> Step:
     """What `finding` does to `alert` (None: nobody knows its episode)."""
     if alert is None:
         return _LIFE["unknown"][finding.status]
-    # What refreshes or ends an alert comes after what fired it; otherwise it was in the log before, and is replayed.
-    if finding.time < last_heard(alert) or (finding.status != "firing" and finding.time <= alert.starts_at):
+    # What refreshes or ends an alert comes after what fired it; otherwise it was in the log before, and is replayed. Of
+    # a posted alert others say when it began, and it may be over in the same moment.
+    began = -math.inf if alert.posted else alert.starts_at
+    if finding.time < last_heard(alert) or (finding.status != "firing" and finding.time <= began):
         return Step.LATE
     return _LIFE[alert.status][finding.status]
 

@@ -1,18 +1,20 @@
 """A message as Slack blocks and fallback text, inside all of Slack's limits whatever came in.
 
-Pure, no connection. Foreign text stands in `plain_text` or inside a code span with & < > escaped and backticks taken
-out, so it can neither ring anybody nor format anything. Invariant: at most 50 blocks, each text within its limit, and
-`TOTAL` characters over all; where it does not fit, the least important block goes first.
+Pure, no connection. Foreign text stands in `plain_text` or in a code span (`markup`), so it can neither ring anybody
+nor format anything. Invariant: at most 50 blocks, each text within its limit, and `TOTAL` characters over all; where it
+does not fit, the least important block goes first.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
-from monitor.notify.message import Fact, Message
+from monitor.notify.chart.series import Chart
+from monitor.notify.message import Fact, Message, utc
+from monitor.notify.slack import controls
+from monitor.notify.slack.markup import code, escape, link, moment, prose, shown, whole
 
 Block = dict[str, Any]
 
@@ -28,20 +30,29 @@ TOTAL = 10_000
 
 ALSO = "Also in this incident"
 
-_NO_FORMAT = {ord(each): " " for each in "*_~"}
-_NO_MARKUP = {ord(each): None for each in "&<>`"}
 _SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅", "Digest": "📋"}
 
 
-def render(message: Message) -> tuple[list[Block], str]:
-    """Blocks and the fallback text of a message."""
+def render(
+    message: Message, *, native: bool = True, file: str | None = None, buttons: bool = False
+) -> tuple[list[Block], str]:
+    """Blocks and the fallback text of a message.
+
+    `native`: the workspace draws charts itself; else `file`, an uploaded picture's id; else a line of bars. `buttons`:
+    somebody listens to them.
+    """
     digest = message.word == "Digest"
     ranked = [
         (0, _header(message)),
         (0, _mention(message)),
-        (0, _fields(message.facts[:FIELDS])),
-        (1, _fields(message.facts[FIELDS:])),
+        (0, _line(message.states)),
+        (0, _fields(fact for fact in message.facts if fact.ours or fact.time is not None)),
+        (1, _line(fact for fact in message.facts if not fact.ours and fact.time is None)),
+        (1, _section([f"*Likely cause:* {code(message.cause)}"] if message.cause else [])),
+        (1, _section(_impact(message))),
+        (1, controls.row(message) if buttons else None),
         (2, _section(_sides(message))),
+        (3, _chart(message.chart, native, file)),
         (3, _section(_listed("Errors", message.errors))),
         (1, _section(_runs(message))),
         (0, _section(_listed("Listed", message.others))) if digest else (4, _section(_listed(ALSO, message.others))),
@@ -59,31 +70,7 @@ def fallback(message: Message) -> str:
     facts = ", ".join(f"{fact.name.lower()} {_plain(fact)}" for fact in message.facts[:3])
     beside = f"{facts}, owner" if facts else "owner"
     text = f"{_SIGNS[message.word]} {message.word}: {message.title} ({beside} {message.owner})"
-    return _whole(escape(text), TEXT)
-
-
-def escape(text: str) -> str:
-    """& < > as Slack wants them."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def code(text: str) -> str:
-    """Foreign text in a code span."""
-    inner = escape(text.replace("`", "'").strip())
-    return f"`{inner}`" if inner else "-"
-
-
-def moment(time: float) -> str:
-    """A time that each reader sees in their own zone."""
-    return f"<!date^{int(time)}^{{date_short_pretty}} {{time_secs}}|{utc(time)}>"
-
-
-def utc(time: float) -> str:
-    """A time in UTC, to the second."""
-    try:
-        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (ValueError, OverflowError, OSError):
-        return "an unknown time"
+    return whole(escape(text), TEXT)
 
 
 def _header(message: Message) -> Block:
@@ -100,14 +87,18 @@ def _mention(message: Message) -> Block | None:
 
 
 def _fields(facts: Iterable[Fact]) -> Block | None:
-    fields = [_mrkdwn(_whole(f"*{fact.name}*\n{_shown(fact)}", FIELD)) for fact in facts]
-    return {"type": "section", "fields": fields} if fields else None
+    fields = [_mrkdwn(whole(f"*{prose(fact.name)}*\n{shown(fact)}", FIELD)) for fact in facts]
+    return {"type": "section", "fields": fields[:FIELDS]} if fields else None
 
 
-def _shown(fact: Fact) -> str:
-    if fact.time is None:
-        return escape(fact.value) if fact.ours else code(fact.value)
-    return moment(fact.time) + escape(fact.value)
+def _line(facts: Iterable[Fact]) -> Block | None:
+    """Names and values in running text: on a phone a field each would push the rest away."""
+    kept: list[str] = []
+    for fact in facts:
+        text = f"*{prose(fact.name)}* {shown(fact)}"
+        if len(" · ".join((*kept, text))) <= SECTION:
+            kept.append(text)
+    return _section([" · ".join(kept)]) if kept else None
 
 
 def _plain(fact: Fact) -> str:
@@ -123,6 +114,43 @@ def _sides(message: Message) -> list[str]:
     return lines
 
 
+def _impact(message: Message) -> list[str]:
+    if not message.impact:
+        return []
+    lines = [
+        f"• {code(fact.name)} since {moment(fact.time)}{prose(fact.value)}"
+        if fact.time is not None
+        else f"• {fact.name}"
+        for fact in message.impact
+    ]
+    return ["*Impact: these suffer from it*", *lines]
+
+
+def _chart(chart: Chart | None, native: bool, file: str | None) -> Block | None:
+    if chart is None:
+        return None
+    if file is not None:
+        return {"type": "image", "slack_file": {"id": file}, "alt_text": chart.words}
+    if not native:
+        return _section([f"*{prose(chart.title)}:* `{chart.sparkline}` {prose(chart.words)}"])
+    levels = (("level", chart.values), ("normal", (chart.normal,) * len(chart.values)))
+    return {
+        "type": "data_visualization",
+        "title": chart.title,
+        "chart": {
+            "type": "line",
+            "series": [
+                {
+                    "name": name,
+                    "data": [{"label": at, "value": value} for at, value in zip(chart.labels, values, strict=True)],
+                }
+                for name, values in levels
+            ],
+            "axis_config": {"categories": list(chart.labels), "x_label": "UTC", "y_label": chart.axis},
+        },
+    }
+
+
 def _listed(title: str, lines: tuple[str, ...]) -> list[str]:
     return [f"*{title}*", *(f"• {code(line)}" for line in lines)] if lines else []
 
@@ -130,7 +158,7 @@ def _listed(title: str, lines: tuple[str, ...]) -> list[str]:
 def _runs(message: Message) -> list[str]:
     if not message.runs:
         return []
-    runs = [code(run.run) + (f" <{_url(run.url)}|open>" if run.url is not None else "") for run in message.runs]
+    runs = [code(run.run) + (f" {link(run.url, 'open')}" if run.url is not None else "") for run in message.runs]
     return ["*Example runs*", *(f"• {run}" for run in runs)]
 
 
@@ -141,10 +169,10 @@ def _timeline(message: Message) -> list[str]:
 
 
 def _context(message: Message) -> Block:
-    words = [escape(word).replace("`", "'").translate(_NO_FORMAT) for word in message.footer]
+    words = [prose(word) for word in message.footer]
     if message.link is not None:
-        words.append(f"<{_url(message.link)}|open in Forewarn>")
-    return {"type": "context", "elements": [_mrkdwn(_whole(" · ".join(words), SECTION))]}
+        words.append(link(message.link, "open in Forewarn"))
+    return {"type": "context", "elements": [_mrkdwn(whole(" · ".join(words), SECTION))]}
 
 
 def _section(lines: list[str]) -> Block | None:
@@ -159,15 +187,6 @@ def _section(lines: list[str]) -> Block | None:
 
 def _mrkdwn(text: str) -> Block:
     return {"type": "mrkdwn", "text": text, "verbatim": True}
-
-
-def _whole(text: str, limit: int) -> str:
-    """Within a limit. What is too long loses its markup, for a cut could leave half an entity or an open span."""
-    return text if len(text) <= limit else text.translate(_NO_MARKUP)[: limit - 1] + "…"
-
-
-def _url(url: str) -> str:
-    return escape(url).replace("|", "%7C").replace(" ", "%20")
 
 
 def _size(blocks: Iterable[Block]) -> int:
