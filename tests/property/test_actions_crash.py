@@ -166,7 +166,9 @@ plans = st.lists(
     st.tuples(
         st.sampled_from([1.0, 5.0, 31.0, 301.0, 15_000.0]),
         # One request: alerts come many at a time, all else alone.
-        st.one_of(st.lists(posted, max_size=4, unique_by=_labels), st.one_of(silenced, ended, done).map(lambda each: [each])),
+        st.one_of(
+            st.lists(posted, max_size=4, unique_by=_labels), st.one_of(silenced, ended, done).map(lambda each: [each])
+        ),
         st.sampled_from([None, None, "before", "inside", "inside", "after"]),
         st.integers(1, 400),
         st.booleans(),
