@@ -294,7 +294,8 @@ async def _listen(
     outside = urlsplit(runtime.external_url).hostname if runtime.external_url else None
     app = build_app(
         running, control, http.routes(_IntakeSink(running), clock), host_is_loopback=loopback, keys=keys,
-        hosts=(outside,) if outside else (), signed_routes=doors.routes if doors is not None else (), clock=clock,
+        hosts=(outside,) if outside else (), signed_routes=doors.routes if doors is not None else (),
+        counts=doors.counts if doors is not None else None, clock=clock,
     )  # fmt: skip
     # The intake unpacks gzip itself: within its limit, and it notices a body that was cut off.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, auto_decompress=False)

@@ -7,6 +7,7 @@ it, who is on it, what suffers from it, what is not affected, where do I look. A
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -47,6 +48,7 @@ ERRORS = 3
 URL_LENGTH = 500
 """Characters of a link to a run. A longer one is left out."""
 
+_SLACK_ID = re.compile(r"\bslack:[UW][A-Z0-9]{1,20} (?=\S)")
 _NAME_LENGTHS = {"agent": 40, "version": 24, "tool": 40, "model": 40, "provider": 30, "tenant": 30, "owner": 40}
 
 
@@ -111,9 +113,21 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
     """The message of a notification; `mention`: ring the owner with it."""
     if notification.reason is NotificationReason.DIGEST:
         return _digest(notification, config)
+    whole = _incident(notification, config, mention)
+    if not notification.root or notification.status == "resolved":
+        return whole
+    # Who suffers from another's incident gets a line: all the rest stands in the message of its owner.
+    return msgspec.structs.replace(
+        whole, facts=(), cause="", impact=(), affected=(), unaffected=(), errors=(), runs=(), others=(), timeline=(),
+        chart=None, incidents=(),
+    )  # fmt: skip
+
+
+def _incident(notification: Notification, config: Config, mention: bool) -> Message:
     lead = notification.alerts[0]
     finding = _harmless(lead.finding, config)
-    owner = config.owners.get(notification.owner)
+    # An escalation rings the owner that it goes to, not the one who did not hear.
+    owner = config.owners.get(notification.receiver) or config.owners.get(notification.owner)
     external = config.runtime.external_url
     firing = notification.status == "firing"
     return Message(
@@ -137,7 +151,7 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
         errors=finding.error_types[:ERRORS],
         runs=tuple(_run(run, config.runtime.run_url) for run in notification.runs[:EXAMPLE_RUNS]),
         others=_others(notification, config),
-        timeline=tuple(Fact("", redact(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
+        timeline=tuple(Fact("", happened(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
         footer=_footer(notification, finding, config),
         link=None if external is None else f"{external.rstrip('/')}/#incident-{notification.incident}",
     )
@@ -213,6 +227,11 @@ def _harmless(finding: Finding, config: Config) -> Finding:
         detail=redact(finding.detail),
         corroborated=tuple(name(signal, 60) for signal in finding.corroborated),
     )
+
+
+def happened(text: str, limit: int) -> str:
+    """An entry of a timeline, redacted, with people by their names alone."""
+    return redact(_SLACK_ID.sub("", text[: 4 * limit]), limit)
 
 
 def person(by: str) -> str:

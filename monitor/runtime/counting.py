@@ -48,7 +48,9 @@ NAMES = {
     "silence forgotten": "evicted:silences",
     # monitor.notify.outbox
     "sent": "deliveries",
+    "sent lines": "deliveries",
     "given up": "deliveries_given_up",
+    "lines given up": "deliveries_given_up",
     "dropped": "evicted:deliveries",
     # batches of the intake
     "rejected_spans": "spans_rejected",

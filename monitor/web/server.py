@@ -55,6 +55,7 @@ def build_app(
     keys: Sequence[Key] = (),
     hosts: Collection[str] = (),
     signed_routes: Iterable[web.RouteDef] = (),
+    counts: Counter[str] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> web.Application:
     """The application.
@@ -63,10 +64,11 @@ def build_app(
     are needed (`ValueError`). Where there are any, every request but the probes must carry one with the right role.
     `hosts`: names beside localhost under which the page may be asked for on loopback (a proxy in front).
     `signed_routes`: they check a signature of their own and need no key (Slack's buttons).
+    `counts`: what is counted beside the view and shown with its metrics.
     `clock`: epoch seconds, for "how long ago" on the page and `time` in the API.
     """
     intake, signed = list(intake_routes), list(signed_routes)
-    counts: Counter[str] = Counter()
+    counts = Counter() if counts is None else counts
     guard = Guard(
         host_is_loopback=host_is_loopback,
         keys=tuple(keys),
@@ -86,6 +88,7 @@ def build_app(
             budgets=view.budgets(),
             health=view.health(),
             counts=view.counts(),
+            silences=view.router.silences() if view.router is not None else (),
         )
 
     live = Live(snapshot, counts, digest)

@@ -64,6 +64,10 @@ def story() -> dict[str, Notification]:
     acts["impact"] = [_impact(acts["updated"][0])]
     acts["acknowledged"] = [_acknowledged(acts["impact"][0])]
     acts["posted"] = [_posted()]
+    escalated = {"reason": NotificationReason.ESCALATED, "receiver": "platform", "escalated_to": "platform"}
+    acts["escalated"] = [msgspec.structs.replace(acts["firing"][0], **escalated)]
+    affected = {"reason": NotificationReason.AFFECTED, "root": "4f1a09c2d7e8", "severity": "notice", "mention": False}
+    acts["affected"] = [msgspec.structs.replace(acts["firing"][0], **affected)]
     acts["hostile"] = Router(CONFIG).step([hostile()], START)
     return {name: told[0] for name, told in acts.items()}
 
@@ -112,7 +116,7 @@ def _acknowledged(told: Notification) -> Notification:
         escalated_to="platform",
         silenced_until=START + 3_730.0,
         no_data_since=START + 140.0,
-        timeline=(*told.timeline, TimelineEntry(START + 130.0, "acknowledged by alice (slack)")),
+        timeline=(*told.timeline, TimelineEntry(START + 130.0, "acknowledged by slack:U0123ABC alice")),
     )
 
 

@@ -165,7 +165,7 @@ async def test_what_cannot_be_recorded_is_said_to_the_person(slack: SlackDouble,
     monitor.fails = OSError("disk full")
     await slack.deliver("interactive", slack.press("payments", "forewarn:ack"))
     assert "could not be recorded" in slack.workspace.whispers[0]["text"]
-    assert monitor.doors.counts == {"slack_refused:not_recorded": 1}
+    assert monitor.doors.counts == {"slack_presses_refused:not_recorded": 1}
 
 
 async def test_slack_gets_its_answer_in_time_and_the_deed_goes_on(
@@ -221,14 +221,14 @@ async def test_what_no_button_of_ours_sends_does_nothing(
     press = {**slack.press("payments", "forewarn:ack"), **change} if change else {}
     await slack.deliver("interactive", press)
     assert monitor.taken == [], why
-    assert monitor.doors.counts == {"slack_refused:not_understood": 1}
+    assert monitor.doors.counts == {"slack_presses_refused:not_understood": 1}
 
 
 async def test_an_owner_that_is_gone_gets_nothing(slack: SlackDouble, monitor: Monitor) -> None:
     press = slack.press("payments", "forewarn:not_mine", "platform")
     monitor.config = Config.model_validate({"owners": {"payments": {}}})
     await slack.deliver("interactive", press)
-    assert monitor.taken == [] and monitor.doors.counts == {"slack_refused:no_owner": 1}
+    assert monitor.taken == [] and monitor.doors.counts == {"slack_presses_refused:no_owner": 1}
 
 
 @pytest_asyncio.fixture
@@ -285,7 +285,7 @@ def _unsigned(body: bytes, now: float) -> dict[str, dict[str, str]]:
 async def test_what_slack_did_not_sign_is_refused(slack: SlackDouble, monitor: Monitor, door: str, why: str) -> None:
     body = urlencode({"payload": json.dumps(slack.press("payments", "forewarn:ack"))}).encode()
     assert await _post(door, body, _unsigned(body, monitor.clock())[why]) == 401
-    assert monitor.taken == [] and monitor.doors.counts == {"slack_refused:signature": 1}
+    assert monitor.taken == [] and monitor.doors.counts == {"slack_presses_refused:signature": 1}
 
 
 async def test_signed_nonsense_is_answered_and_does_nothing(monitor: Monitor, door: str) -> None:

@@ -377,7 +377,7 @@ async def test_a_workspace_that_draws_no_charts_gets_a_picture_and_is_remembered
 ) -> None:
     slack.workspace.draws_charts = False
     await desk.tell(notification(series=RISING))
-    assert "image" in _kinds(slack) and "charts take a simpler form" in caplog.text
+    assert "image" in _kinds(slack) and "a simpler form goes out" in caplog.text
     refused = len(slack.calls)
     await desk.tell(notification(2, series=RISING))
     assert [method for method, _ in slack.calls[refused:]] == ["chat.update"], "the same picture is uploaded once"
@@ -397,6 +397,15 @@ async def test_without_the_scope_for_files_it_is_a_line_of_bars(slack: SlackDoub
 async def test_a_native_chart_where_slack_draws_it(slack: SlackDouble, desk: Desk) -> None:
     await desk.tell(notification(series=RISING))
     assert "data_visualization" in _kinds(slack) and slack.workspace.files == {}
+
+
+async def test_a_picture_that_is_still_worked_on_is_left_out_once(slack: SlackDouble, desk: Desk) -> None:
+    slack.workspace.draws_charts = False
+    slack.fail("chat.postMessage", "invalid_blocks", "invalid_blocks")
+    await desk.tell(notification(series=RISING))
+    assert not _kinds(slack) & {"image", "data_visualization"}
+    await desk.tell(notification(2, series=RISING))
+    assert "image" in _kinds(slack)
 
 
 async def test_an_upload_that_fails_holds_no_message_up(slack: SlackDouble, desk: Desk) -> None:

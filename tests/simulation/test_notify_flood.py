@@ -1,6 +1,6 @@
-"""5,000 incidents of 50 owners in one minute, with Slack's limits: everybody is told, nothing is refused, pages first.
+"""5,000 alerts for 50 owners in one minute, with Slack's limits: everybody is told, nothing is refused, pages first.
 
-Real outbox, dispatcher and notifiers; Slack without its sockets (`Wire`), on a clock that jumps to what is due.
+Real router, outbox, dispatcher and notifiers; Slack without its sockets (`Wire`), on a clock that jumps to what is due.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import random
 
 import msgspec
 
+from monitor.alerting.router import Router
 from monitor.alerting.routing.receivers import plan
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import ENTRIES, Outbox
@@ -16,14 +17,20 @@ from monitor.notify.slack.notifier import SlackNotifier
 from schemas.alert import Notification, NotificationReason, TimelineEntry
 from schemas.config import Config
 from tests.doubles.clock import START, Clock
+from tests.doubles.findings import finding
 from tests.doubles.notifications import notification
 from tests.doubles.slack_workspace import SlackWorkspace
 from tests.property.test_notify_crashes import Wire
 
 OWNERS = 50
-INCIDENTS = 5_000
+ALERTS = 5_000
 CONFIG = Config.model_validate(
-    {"owners": {f"team-{n}": {"slack": f"#team-{n}", "mention": f"U0000{n:04d}"} for n in range(OWNERS)}}
+    {
+        "owners": {
+            f"team-{n}": {"slack": f"#team-{n}", "mention": f"U0000{n:04d}", "notices": "10 per second"}
+            for n in range(OWNERS)
+        }
+    }
 )
 TEMPLATE = notification()
 
@@ -55,37 +62,53 @@ class Load:
             self.slack.add_channel(f"team-{n}")
             notifiers[f"team-{n}/slack/#team-{n}"] = SlackNotifier(wire, f"#team-{n}", CONFIG)
         self.stored: dict[str, bytes] = {}
+        self.put: dict[str, tuple[str, float]] = {}
         self.dispatcher = Dispatcher(self.outbox, notifiers, self._commit, self.clock)
 
     async def _commit(self) -> None:
         self.stored.update((key, raw) for key, raw in self.outbox.changes() if raw is not None)
 
+    async def tell(self, notifications: list[Notification]) -> None:
+        """Put, and send what may be sent now."""
+        self.put.update((each.incident, (each.severity, each.time)) for each in notifications)
+        await self.dispatcher.put(notifications)
+        await self.dispatcher.flush()
+
     def told(self, n: int) -> list[tuple[str, float, float]]:
         """Severity, when it was put and when it was posted, of one owner's messages in their order."""
         found = []
         for post in self.slack.posts(f"team-{n}"):
-            _, second, severity = (post.metadata or {})["event_payload"]["incident"].split("-")
-            found.append((severity, START + float(second), float(post.ts.split(".")[0])))
+            severity, put = self.put[(post.metadata or {})["event_payload"]["incident"]]
+            found.append((severity, put, float(post.ts.split(".")[0])))
         return found
 
 
 async def test_everybody_is_told_within_slacks_limits_and_the_most_severe_first() -> None:
-    draw, load = random.Random(7), Load()
+    draw, load, router = random.Random(7), Load(), Router(CONFIG)
     for second in range(60):
         load.clock.time = START + second
-        numbers = range(second * INCIDENTS // 60, (second + 1) * INCIDENTS // 60)
-        await load.dispatcher.put(told(number, second, draw.random() < 0.05) for number in numbers)
-        await load.dispatcher.flush()
+        batch = [
+            finding(
+                float(second),
+                key=f"a{number}",
+                owner=f"team-{number % OWNERS}",
+                mode="page" if draw.random() < 0.05 else "notice",
+                node={"agent": f"agent-{number}"},
+                signal="run.failed",
+            )
+            for number in range(second * ALERTS // 60, (second + 1) * ALERTS // 60)
+        ]
+        await load.tell(router.step(batch, load.clock()))
     assert load.outbox.pending() <= ENTRIES
-    assert sum(map(len, load.stored.values())) < INCIDENTS * 4_096, "what is kept of one is small"
+    assert sum(map(len, load.stored.values())) < ALERTS * 4_096, "what is kept of one is small"
     assert all(load.told(n) for n in range(OWNERS)), "everybody heard within the minute"
     while (wake := load.outbox.next_wake()) is not None:
         load.clock.time = max(load.clock.time + 0.05, wake)
         await load.dispatcher.flush()
     assert load.outbox.pending() == 0 == load.outbox.counts["dropped"]
     assert load.slack.limited == 0, "nothing beyond the limits"
-    assert load.clock.time - START < INCIDENTS * 0.26, "and as fast as they allow"
-    assert sum(len(load.told(n)) for n in range(OWNERS)) == INCIDENTS
+    assert load.clock.time - START < ALERTS * 0.26, "and as fast as they allow"
+    assert sum(len(load.told(n)) for n in range(OWNERS)) == ALERTS
     for n in range(OWNERS):
         messages = load.told(n)
         for severity, put, posted in messages:

@@ -94,7 +94,7 @@ def test_what_is_accepted_and_not_effective_is_said_once_each() -> None:
     problems = check_text(EVERYTHING, "f.yaml")
     said = [problem.path for problem in problems if "not yet effective" in problem.message]
     assert len(said) == len(WITHOUT_EFFECT), render(problems)
-    assert {problem.severity for problem in problems} == {"warning"}, render(problems)
+    assert {problem.severity for problem in problems} <= {"warning"}, render(problems)
 
 
 def test_empty_parts_are_not_spoken_of() -> None:

@@ -7,6 +7,8 @@ from monitor.web.metrics import DERIVED, METRICS, split_key
 
 WEB = {
     "requests_refused",
+    "slack_presses",
+    "slack_presses_refused",
     "live_clients",
     "live_refused",
     "reloads_failed",

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from monitor.notify.chart.series import Chart
-from monitor.notify.message import Fact, Message, utc
+from monitor.notify.lines import Line
+from monitor.notify.message import Fact, Message, happened, utc
 from monitor.notify.slack import controls
 from monitor.notify.slack.markup import code, escape, link, moment, prose, shown, whole
 
@@ -24,6 +25,9 @@ FIELD = 2000
 FIELDS = 10
 TEXT = 3000
 """Slack cuts the fallback at 40,000 and advises 4,000."""
+
+LINE = 240
+"""Characters of an entry in a thread."""
 
 TOTAL = 10_000
 """JSON characters over all blocks. Slack refuses at about 13,200 (`msg_blocks_too_long`)."""
@@ -71,6 +75,15 @@ def fallback(message: Message) -> str:
     beside = f"{facts}, owner" if facts else "owner"
     text = f"{_SIGNS[message.word]} {message.word}: {message.title} ({beside} {message.owner})"
     return whole(escape(text), TEXT)
+
+
+def thread_text(line: Line) -> str:
+    """A line of the thread, as text without markup."""
+    parts = [f"{utc(time)[11:]} {happened(text, LINE)}" for time, text in line.parts]
+    if len(parts) + line.more > 1:
+        head = f"{len(parts) + line.more} changes while Slack could not be reached"
+        parts = [f"{head}; the latest:" if line.more else f"{head}:", *parts]
+    return whole(escape("\n".join(parts)), TEXT)
 
 
 def _header(message: Message) -> Block:

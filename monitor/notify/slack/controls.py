@@ -7,6 +7,7 @@ however often Slack tells of it, so a repeated one changes nothing.
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +27,9 @@ OPTION_VALUE = 150
 
 SILENCES = (("1 hour", 3_600), ("4 hours", 14_400), ("24 hours", 86_400), ("3 days", 259_200), ("1 week", 604_800))
 """For how long an incident can be silenced, seconds."""
+
+MENU = 3_500
+"""JSON characters of the menu of owners, of some 13,000 that a message may have. Owners beyond are left out."""
 
 SILENCED_ALERTS = 20
 """Silences that one press makes: one for each set of labels that fires. Beyond, the rest is left out."""
@@ -156,7 +160,13 @@ def _button(act: str, text: str) -> dict[str, Any]:
 
 
 def _menu(act: str, text: str, options: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    shown = [{"text": _plain(label), "value": value} for label, value in options]
+    shown: list[dict[str, Any]] = []
+    left = MENU
+    for label, value in options:
+        option = {"text": _plain(label), "value": value}
+        left -= len(json.dumps(option, ensure_ascii=False))
+        if left >= 0:
+            shown.append(option)
     return {"type": "static_select", "action_id": PREFIX + act, "placeholder": _plain(text), "options": shown}
 
 

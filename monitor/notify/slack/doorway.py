@@ -75,12 +75,12 @@ class Doorway:
         async def interactions(request: web.Request) -> web.Response:
             body = await _body(request)
             if body is None:
-                self.counts["slack_refused:too_long"] += 1
+                self.counts["slack_presses_refused:too_long"] += 1
                 return web.Response(status=413)
             headers = request.headers
             timestamp, signature = headers.get("X-Slack-Request-Timestamp"), headers.get("X-Slack-Signature")
             if not signatures.valid(body, timestamp, signature):
-                self.counts["slack_refused:signature"] += 1
+                self.counts["slack_presses_refused:signature"] += 1
                 return web.Response(status=401)
             if not self._desk.active():
                 return web.Response(status=503)  # Slack tells the person that it did not work
@@ -100,11 +100,11 @@ class Doorway:
         try:
             press = read(payload)
         except NotUnderstood as error:
-            self.counts["slack_refused:not_understood"] += 1
+            self.counts["slack_presses_refused:not_understood"] += 1
             log.warning("a press in Slack was not understood: %s", error)
             return
         if len(self._under_way) >= UNDER_WAY:
-            self.counts["slack_refused:busy"] += 1
+            self.counts["slack_presses_refused:busy"] += 1
             return
         task = asyncio.create_task(self._take(press))
         self._under_way.add(task)
@@ -119,23 +119,23 @@ class Doorway:
     async def _take(self, press: Press) -> None:
         by = self._by(press)
         if by is None:
-            self.counts["slack_refused:no_member"] += 1
+            self.counts["slack_presses_refused:no_member"] += 1
             await self._whisper(press, "You are not listed under `slack: members:`, so this monitor does not take it.")
             return
         if press.act == "not_mine" and press.value != NEXT and press.value not in self._config().owners:
-            self.counts["slack_refused:no_owner"] += 1
+            self.counts["slack_presses_refused:no_owner"] += 1
             await self._whisper(press, "This owner is not in the configuration any more.")
             return
         known = {incident.id: incident for incident in self._desk.incidents()}
         made = actions(press, by, self._clock(), known.get)
         if not made:
-            self.counts["slack_refused:nothing_to_do"] += 1
+            self.counts["slack_presses_refused:nothing_to_do"] += 1
             await self._whisper(press, "There is nothing to do any more: the incident is over or forgotten.")
             return
         try:
             await self._desk.act(*made)
         except Exception as error:  # whatever it is, the person must know that nothing was recorded
-            self.counts["slack_refused:not_recorded"] += 1
+            self.counts["slack_presses_refused:not_recorded"] += 1
             log.warning("a press in Slack was not recorded: %s", type(error).__name__)
             await self._whisper(press, "This could not be recorded. Please try again.")
             return

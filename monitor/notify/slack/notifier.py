@@ -17,11 +17,9 @@ from typing import Any
 
 from monitor.notify.chart.picture import draw
 from monitor.notify.delivery import Delivery, DeliveryError, FailureReason
-from monitor.notify.message import Message, compose, utc
-from monitor.notify.redact import redact
-from monitor.notify.slack.blocks import Block, render
+from monitor.notify.message import Message, compose
+from monitor.notify.slack.blocks import Block, render, thread_text
 from monitor.notify.slack.client import SlackClient
-from monitor.notify.slack.markup import escape
 from schemas.config import Config
 
 log = logging.getLogger(__name__)
@@ -41,6 +39,9 @@ HISTORY_MARGIN_SECONDS = 600.0
 PICTURES = 1_000
 """Messages whose uploaded picture is remembered. Beyond, the oldest gets a new one."""
 
+PICTURES_REFUSED = 5
+"""Pictures that Slack refused in messages. Beyond, no more are uploaded until a restart."""
+
 _IDS = uuid.UUID("5a5b7a53-3c43-5d0e-9a57-6c5c3f0f4a11")
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 
@@ -51,6 +52,7 @@ class Charts:
     def __init__(self) -> None:
         self.native = True
         self.pictures = True
+        self.refused = 0
         self.uploaded: dict[str, tuple[object, str]] = {}
 
 
@@ -66,6 +68,7 @@ class SlackNotifier:
         self._config = config
         self._charts = charts or Charts()
         self._buttons = buttons
+        self._turn = 0.0
 
     def __repr__(self) -> str:
         return f"SlackNotifier({self._channel!r})"
@@ -75,10 +78,13 @@ class SlackNotifier:
         methods = []
         if delivery.reference is None or delivery.line is not None:
             methods.append("chat.postMessage")
+        if delivery.uncertain and delivery.reference is None and self._channel_id is None:
+            methods.append("conversations.list")
         if delivery.uncertain:
             methods.append("conversations.history" if delivery.line is None else "conversations.replies")
         if delivery.reference is not None and delivery.line is None:
             methods.append("chat.update")
+        self._turn = now
         return self._client.pace.turn(methods, self._channel, now)
 
     async def send(self, delivery: Delivery) -> str:
@@ -90,6 +96,8 @@ class SlackNotifier:
             reference = await self._find(delivery)
         if reference is None:
             return await self._post(delivery)
+        if delivery.reference is None:
+            self._owe("chat.update")
         channel, _, ts = reference.partition("/")
         await self._write("chat.update", {"channel": channel, "ts": ts}, delivery, edits=True)
         return reference
@@ -115,9 +123,10 @@ class SlackNotifier:
     ) -> Mapping[str, Any]:
         """The message, with the best chart that the workspace takes."""
         message = compose(delivery.notification, self._config, mention=delivery.mention)
+        pictured = True
         while True:
             with_chart = self._charts.native and message.chart is not None
-            file = None if with_chart else await self._picture(delivery, message)
+            file = await self._picture(delivery, message) if pictured and not with_chart else None
             blocks, text = render(message, native=with_chart, file=file, buttons=self._buttons)
             try:
                 return await self._client.call(
@@ -126,12 +135,16 @@ class SlackNotifier:
             except DeliveryError as error:
                 if error.detail != "invalid_blocks" or not (with_chart or file):
                     raise
-                # Charts came to workspaces one after the other; a picture may also be refused while it is processed.
-                log.warning("Slack does not take %s here; charts take a simpler form", "charts" if with_chart else file)
-                if with_chart:
+                self._owe(method)
+                if with_chart:  # they came to workspaces one after the other
                     self._charts.native = False
-                else:
-                    self._charts.pictures = False
+                else:  # a picture is also refused while Slack still works on it: the next message may have one
+                    pictured = False
+                    self._charts.refused += 1
+                    self._charts.pictures = self._charts.refused < PICTURES_REFUSED
+                log.warning(
+                    "Slack does not take this %s; a simpler form goes out", "chart" if with_chart else "picture"
+                )
 
     async def _picture(self, delivery: Delivery, message: Message) -> str | None:
         """The id of an uploaded picture of the chart; None where there is none or it may not be uploaded."""
@@ -141,6 +154,7 @@ class SlackNotifier:
         known = self._charts.uploaded.get(key)
         if known is not None and known[0] == message.chart:
             return known[1]
+        self._owe("files.getUploadURLExternal")
         try:
             file = await self._client.upload("chart.png", draw(message.chart), message.chart.words)
         except DeliveryError as error:
@@ -180,14 +194,10 @@ class SlackNotifier:
             params = {"channel": channel, "ts": ts}
             if await self._look("conversations.replies", params, LINE_TYPE, mark) is not None:
                 return reference
-        parts = [f"{utc(time)[11:]} {redact(text, 300)}" for time, text in line.parts]
-        if len(parts) + line.more > 1:
-            head = f"{len(parts) + line.more} changes while Slack could not be reached"
-            parts = [f"{head}; the latest:" if line.more else f"{head}:", *parts]
         body = {
             "channel": channel,
             "thread_ts": ts,
-            "text": escape("\n".join(parts)),
+            "text": thread_text(line),
             "mrkdwn": False,
             "parse": "none",
             "link_names": False,
@@ -227,6 +237,7 @@ class SlackNotifier:
                 params["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor")
                 if not params["cursor"]:
                     return None
+                self._owe(method)
         except DeliveryError as error:
             if error.detail in ("thread_not_found", "message_not_found"):
                 raise DeliveryError(FailureReason.CLIENT_ERROR, error.detail, retryable=True, gone=True) from None
@@ -249,8 +260,13 @@ class SlackNotifier:
             params["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor")
             if not params["cursor"]:
                 break
+            self._owe("conversations.list")
         self._say_blind("no channel of this name is visible")
         return None
+
+    def _owe(self, method: str) -> None:
+        """A call beyond those of this turn is made up for by later ones."""
+        self._client.pace.owe(method, self._channel, self._turn)
 
     def _say_blind(self, why: str) -> None:
         log.warning("cannot look for an uncertain post in %s (%s): posting at least once", self._channel, why)

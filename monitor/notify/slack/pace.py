@@ -27,6 +27,7 @@ RATES = {
     "chat.update": Rate(1.5, 10),
     "conversations.history": Rate(1.5, 10),
     "conversations.replies": Rate(1.5, 10),
+    "conversations.list": Rate(3.6, 3),
     "files.getUploadURLExternal": Rate(1.5, 10),
 }
 """Calls of one workspace. In the worst minute: burst + 60 / seconds."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 from aiohttp import web
@@ -65,9 +66,9 @@ class Doors:
         self.routes: list[web.RouteDef] = doorway.routes(signatures) if signatures is not None else []
 
     @property
-    def counts(self) -> dict[str, int]:
-        """Presses by act, and what was refused by reason."""
-        return dict(self._doorway.counts)
+    def counts(self) -> Counter[str]:
+        """Presses by act, and what was refused by reason; the counter itself."""
+        return self._doorway.counts
 
     async def run(self) -> None:
         """Listen until cancelled, while this process has the router; then presses that are under way may end."""
