@@ -43,6 +43,9 @@ from schemas.config import Config
 from schemas.finding import Finding
 from schemas.records import Ack
 
+AWAY_SECONDS = 60.0
+"""What is due for longer is not late: the monitor was away. Nothing is due at once then, see `_back`."""
+
 
 class _Clock(Struct):
     """How far time has come, and when the next things on a grid are due; epoch seconds."""
@@ -76,7 +79,7 @@ class Router:
         now = max(now, self._now)
         if now > 0.0 and self._clock.get("") is None:  # before the first tick there is no time
             self._clock.put("", _Clock(now, now + held_alerts.COLLECT_SECONDS, now + told_log.COLLECT_SECONDS))
-        self._dispatcher.back(now)
+        self._back(now)
         told: list[Notification] = []
         for action in actions:
             at = min(max(action.time, self._now), now)
@@ -120,7 +123,7 @@ class Router:
             self._now = clock.now
         self._desk.loaded()
         self._inhibition.loaded(self._book)
-        self._expiry.load(self._book)
+        self._await_ends()
         for record in self._desk.incidents.open():
             self._sleep(record)
 
@@ -132,6 +135,7 @@ class Router:
         self._digest.reload(config.owners)
         self._inhibition.reload(config, self._book)
         self._dispatcher.reload(self._routing, self._world, self._now)
+        self._await_ends()
         self._wakes.clear()
         for record in self._desk.incidents.open():
             self._sleep(record)
@@ -197,12 +201,27 @@ class Router:
             incident=self._desk.incidents.find,
         )
 
+    def _await_ends(self) -> None:
+        """Where groups do not look at posted alerts, know whose end is to come."""
+        own_way = self._routing.root is None
+        self._expiry.load(held for held in self._book if own_way and held.alert.posted and self._desk.fires(held.alert))
+
     def _parts(self) -> tuple[views.Part, ...]:
         # In this order they become durable: what was told before the group that then waits, time last.
         return (
             self._silences, self._book, self._inhibition, self._desk.graph, self._desk.incidents, self._digest,
             self._told, self._dispatcher.groups, self._decisions, self._clock,
         )  # fmt: skip
+
+    def _back(self, now: float) -> None:
+        """Before anything else at `now`: was the monitor away? Then sources and people get time to speak first."""
+        times = (self._dispatcher.groups.next_due(), self._desk.next_escalation(), self._expiry.next_due())
+        if all(at is None or at >= now - AWAY_SECONDS for at in times):
+            return
+        self._counts["away"] += 1
+        self._dispatcher.put_off(now)
+        self._desk.put_off(now + AWAY_SECONDS)
+        self._expiry.put_off(now + AWAY_SECONDS)
 
     def _act(self, action: Action, now: float) -> list[Notification]:
         """One action at `now`, before which everything due was done."""
@@ -255,14 +274,9 @@ class Router:
     def _due(self, now: float) -> list[Notification]:
         """What is due at `now`, the moment that `_next` named."""
         told: list[Notification] = []
-        # Before what is over is cleared away: an end may fall on that very moment.
-        for name in self._expiry.due(now):
-            held = self._book.get(name)
-            if held is not None and held.over(now) and self._routing.root is None:
-                told += self._posted(held, now)
         clock = self._clock.get("")
         if clock is not None and clock.alerts <= now:
-            self._book.collect(now, self._dispatcher.groups.members())
+            self._book.collect(now, self._dispatcher.groups.members() | self._expiry.awaited())
             self._silences.expire(now)
             clock.alerts = _on_grid(clock.alerts, held_alerts.COLLECT_SECONDS, now)
             self._clock.put("", clock)
@@ -270,6 +284,12 @@ class Router:
             self._told.collect(now)
             clock.told = _on_grid(clock.told, told_log.COLLECT_SECONDS, now)
             self._clock.put("", clock)
+        for name in self._expiry.due(now):
+            held = self._book.get(name)
+            if self._routing.root is None and held is None:
+                told += self._changed(self._desk.gone(name, now), now)
+            elif self._routing.root is None and held is not None and held.over(now):
+                told += self._posted(held, now)
         told += self._changed(self._desk.escalations(now), now)
         if self._silences.next_change(math.nextafter(now, -math.inf)) == now:
             told += self._tell_all(now)

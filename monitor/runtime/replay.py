@@ -71,16 +71,16 @@ class Replay:
     def feed(self, history: Sequence[Fed], stepped: Callable[[int], None] = lambda _: None) -> Iterator[Said]:
         """Take records in the order of time. What belongs to the last moment may wait for `advance`."""
         for number, record in enumerate(history):
-            if isinstance(record, ACTIONS):
-                if self._waiting and record.time > self._waiting[0].time:
-                    yield from self._act()
-                    stepped(number)
-                if not self._waiting:
-                    yield from self._to(record.time)
-                self._waiting.append(record)
+            if type(record) is Event:  # nearly all are
+                at = record.at
+            elif isinstance(record, ACTIONS):
+                yield from self._wait(record)
+                stepped(number)
                 continue
-            yield from self._act()
-            at = record.at if isinstance(record, Event) else self._ticked or 0.0
+            else:
+                at = self._ticked or 0.0
+            if self._waiting:
+                yield from self._act()
             if self._ticked is None or at >= self._ticked + 1.0:
                 stepped(number)
                 second = float(math.floor(at))
@@ -90,7 +90,8 @@ class Replay:
 
     def advance(self, until: float) -> Iterator[Said]:
         """Let time pass to `until` (epoch seconds), which is included."""
-        yield from self._act()
+        if self._waiting:
+            yield from self._act()
         yield from self._to(until)
         if self._ticked is not None and math.floor(until) > self._ticked:
             yield from self._step([self._tick(math.floor(until))])
@@ -184,10 +185,16 @@ class Replay:
             self._batch.append(record)
         yield from self._flush()
 
+    def _wait(self, action: Action) -> Iterator[Said]:
+        """Keep an action until its moment is over: what comes at the same time is taken with it."""
+        if self._waiting and action.time > self._waiting[0].time:
+            yield from self._act()
+        if not self._waiting:
+            yield from self._to(action.time)
+        self._waiting.append(action)
+
     def _act(self) -> Iterator[Said]:
         """Take the actions of one moment together; what a person said of detection goes on to the engine."""
-        if not self._waiting:
-            return
         actions, self._waiting = self._waiting, []
         self._now = max(self._now or 0.0, actions[0].time)
         self._actions += len(actions)

@@ -88,6 +88,7 @@ def build_app(
             budgets=view.budgets(),
             health=view.health(),
             counts=view.counts(),
+            silences=view.router.silences() if view.router is not None else (),
         )
 
     live = Live(snapshot, counts, digest)

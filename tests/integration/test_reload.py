@@ -1,4 +1,4 @@
-"""A configuration that changes under a running monitor: taken, refused with a reason, and never at the cost of state."""
+"""A configuration that changes under a running monitor: taken, or refused with a reason; never at the cost of state."""
 
 from __future__ import annotations
 

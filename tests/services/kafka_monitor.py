@@ -74,6 +74,11 @@ class Recorder:
         self.shown[delivery.incident] = delivery
         return delivery.incident
 
+    def turn(self, delivery: Delivery, now: float) -> float:
+        """At once."""
+        del delivery
+        return now
+
 
 def monitor_of(config: Config, notifiers: Mapping[str, Notifier] | None = None, *, slack: bool = False) -> KafkaMonitor:
     """A monitor that is not started; without notifiers each target is a recorder of its own."""

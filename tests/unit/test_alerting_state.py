@@ -68,7 +68,21 @@ def test_after_an_absence_groups_wait_so_that_sources_can_send_again() -> None:
     assert told.router.tick(back) == []
     assert told.router.step((), back + 5, [alert(3605, "A inst=1", ends=4000)]) == []
     assert told.router.tick(back + 10) == []
-    assert told.router.counts["groups put off"] == 1
+    assert told.router.counts["away"] == 1
+
+
+def test_after_an_absence_people_and_sources_of_owners_speak_first_too() -> None:
+    owners = {"payments": {"escalate": {"after": "5m", "to": "platform"}}, "platform": {}}
+    told = Told(Config.model_validate({"owners": owners}))
+    told.take(alert(0, "A inst=1"), alert(1, "B inst=1"), alert(2, "C inst=1", **FAR))
+    told.router.tick(START + 3600)
+    told.router.step((), START + 3610, [alert(3610, "A inst=1")])
+    told.until(3661)
+    assert told.lines[3:] == [
+        "3660 payments all alerts resolved: -B1",
+        "3660 payments escalated: A1", "3660 platform escalated: A1",
+        "3660 payments escalated: C1", "3660 platform escalated: C1",
+    ]  # fmt: skip
 
 
 def test_of_many_groups_that_are_due_pages_come_first() -> None:
@@ -150,6 +164,14 @@ def test_bounds_are_held_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (len(router.silences()), router.counts["silence refused"]) == (3, 2)
     router.tick(START + 31)
     assert len(router.decisions({})) <= 3
+
+
+def test_an_alert_that_gave_way_in_the_book_still_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book, "ALERTS", 1)
+    told = Told(Config.model_validate({"owners": {"payments": {}}}))
+    told.take(alert(0, "A inst=1 severity=info", ends=100), alert(1, "B inst=1", ends=200))
+    told.until(300)
+    assert told.lines[2:] == ["100 payments all alerts resolved: -A1", "200 payments all alerts resolved: -B1"]
 
 
 def test_what_an_outsider_posts_is_bounded_or_refused() -> None:

@@ -45,7 +45,7 @@ ROWS = [
     ("runtime: {token: x, tokens: [{name: a, token: x, roles: [read]}]}", 1, 37, "has the same secret", None),
     ('runtime: {tokens: [{name: a, token: "", roles: [read]}]}', 1, 37, "an empty token opens nothing", None),
     ("runtime: {tokens: [{name: a, token: x, roles: [raed]}]}", 1, 48, "`raed` is not among the allowed words", "read"),
-    ("runtime: {tokens: [{name: a, token: x, roles: []}]}", 1, 47, "at least 1", None),
+    ("runtime: {tokens: [{name: a, token: x, roles: []}]}", 1, 40, "at least 1", None),
     # owners
     ("owners: {a: {budget: 0 per week}}", 1, 22, "with a budget of 0 nothing may ever page", None),
     ("owners: {a: {slack: general}}", 1, 21, "no Slack channel", "#general"),

@@ -85,7 +85,8 @@ async def test_an_alert_that_was_posted_is_shown_as_alertmanager_shows_it(start:
     assert await post(client, "/api/v2/alerts", [alert("Slow", host="a", empty="", team="db")]) == (200, None)
     (found,) = await get(client, "/api/v2/alerts")
     assert set(found) == {
-        "annotations", "endsAt", "fingerprint", "receivers", "startsAt", "status", "updatedAt", "generatorURL", "labels",
+        "annotations", "endsAt", "fingerprint", "receivers", "startsAt", "status", "updatedAt", "generatorURL",
+        "labels",
     }  # fmt: skip
     assert found["labels"] == {"alertname": "Slow", "host": "a", "team": "db"}, "an empty label is none"
     assert found["status"] == {"inhibitedBy": [], "mutedBy": [], "silencedBy": [], "state": "unprocessed"}
@@ -346,7 +347,8 @@ def test_the_configuration_is_shown_as_alertmanager_would_write_it_and_holds_no_
         "global:\n  resolve_timeout: 5m\n  slack_api_url: <secret>\n"
         'route:\n  receiver: all\n  group_wait: 30s\n  routes:\n  - matchers:\n    - owner="pay"\n    continue: true\n'
         "time_intervals:\n- name: n\n  time_intervals:\n  - weekdays:\n    - monday\n    days_of_month:\n    - '1'\n"
-        "receivers:\n- name: all\n  webhook_configs:\n  - url: http://secret.invalid/\n    send_resolved: true\n    max_alerts: 0\n"
+        "receivers:\n- name: all\n  webhook_configs:\n  - url: http://secret.invalid/\n"
+        "    send_resolved: true\n    max_alerts: 0\n"
         "- name: chat\n  slack_configs:\n  - channel: '#x'\n    send_resolved: true\n- name: pay\n"
     )
 

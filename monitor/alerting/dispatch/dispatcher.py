@@ -23,8 +23,6 @@ from schemas.limits import EXAMPLE_RUNS
 
 LISTED = 1_000
 """Alerts that one notification lists, what fires first. Beyond: counted in `alerts_dropped`."""
-AWAY_SECONDS = 60.0
-"""A group that is due for longer was not late, the monitor was away: all wait until sources had time to send again."""
 
 
 class Dispatcher:
@@ -47,14 +45,11 @@ class Dispatcher:
         """An alert was put into the book at `now`."""
         self.groups.place(held, self._routing, now)
 
-    def back(self, now: float) -> None:
-        """Before anything else at `now`: was the monitor away?"""
-        due = self.groups.next_due()
-        if due is not None and due < now - AWAY_SECONDS:
-            root = self._routing.root
-            self.groups.put_off(now + (root.wait_seconds if root is not None else 0.0))
-            self._world.told.keep_until(now + COLLECT_SECONDS)
-            self.counts["groups put off"] += 1
+    def put_off(self, now: float) -> None:
+        """The monitor was away: groups wait once for `group_wait`, and what was told is not forgotten before."""
+        root = self._routing.root
+        self.groups.put_off(now + (root.wait_seconds if root is not None else 0.0))
+        self._world.told.keep_until(now + COLLECT_SECONDS)
 
     def run(self, until: float, *, included: bool) -> list[Notification]:
         """What is due before `until` (epoch seconds), or then as well, in the order of its time."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Iterable
 
-from monitor.alerting.dispatch.book import Book, Held
+from monitor.alerting.dispatch.book import Held
 
 
 class Expiry:
@@ -29,13 +30,20 @@ class Expiry:
             found[heapq.heappop(self._ends)[1]] = None
         return list(found)
 
+    def awaited(self) -> set[str]:
+        """Fingerprints whose end lies ahead, or was put off."""
+        return {name for _, name in self._ends}
+
+    def put_off(self, until: float) -> None:
+        """Nothing is over before `until`: the monitor was away, and sources first send again what they have."""
+        self._ends = [(max(at, until), name) for at, name in self._ends]
+        heapq.heapify(self._ends)
+
     def next_due(self) -> float | None:
         """When the next end comes, epoch seconds."""
         return self._ends[0][0] if self._ends else None
 
-    def load(self, book: Book) -> None:
-        """Begin anew with what the book holds."""
-        self._ends = [
-            (held.ends, held.alert.fingerprint) for held in book if held.alert.posted and held.ends < math.inf
-        ]
+    def load(self, waiting: Iterable[Held]) -> None:
+        """Begin anew with alerts whose end was not told."""
+        self._ends = [(held.ends, held.alert.fingerprint) for held in waiting if held.ends < math.inf]
         heapq.heapify(self._ends)

@@ -82,6 +82,20 @@ class Desk:
         given = msgspec.structs.replace(held.alert, finding=finding, ends_at=None)
         return self.take(finding, given)
 
+    def fires(self, alert: Alert) -> bool:
+        """Whether an incident holds the episode of an alert as firing."""
+        found = (record.alert(alert.key) for record in self.incidents.holding(alert.key))
+        return any(each is not None and each.status == "firing" for each in found)
+
+    def gone(self, fingerprint: str, now: float) -> list[Record]:
+        """The end of a posted alert has come that gave way to others in the book."""
+        key = f"posted/{fingerprint}"
+        alerts = [alert for record in self.incidents.holding(key) if (alert := record.alert(key)) is not None]
+        if not alerts or alerts[-1].status == "resolved":
+            return []
+        end = msgspec.structs.replace(alerts[-1].finding, id=f"{key}/gone/{now!r}", status="resolved", time=now)
+        return self.take(end, alerts[-1])
+
     def act(self, deed: Deed, now: float) -> list[Record]:
         """A person did something; the incidents that changed. A deed on what is over or unknown is counted."""
         record = self.incidents.find(deed.incident)
@@ -110,6 +124,13 @@ class Desk:
             self.counts["escalated"] += 1
             self.incidents.touch(record)
         return due
+
+    def put_off(self, until: float) -> None:
+        """Nothing is escalated before `until`: the monitor was away, and nobody could acknowledge."""
+        for record in self.incidents.open():
+            if record.escalate_at is not None and record.escalate_at < until:
+                record.escalate_at = until
+                self.incidents.touch(record)
 
     def next_escalation(self) -> float | None:
         """When the next incident is escalated, epoch seconds."""
