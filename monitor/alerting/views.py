@@ -70,13 +70,13 @@ def groups(routing: Routing, world: World, kept: Groups, records: Sequence[Recor
     return sorted(found, key=lambda each: (sorted(each.labels.items()), each.receiver))
 
 
-def note_silence(record: Record, silences: Silences, now: float) -> None:
-    """Write into an incident until when all of it that fires is silenced, and make it news where that changed."""
+def note_silence(record: Record, silences: Silences, now: float) -> bool:
+    """Write into an incident until when all of it that fires is silenced, as news; whether that changed."""
     firing = [alert for alert in record.incident.alerts if alert.status == "firing"]
     found = [silences.muting(alert.labels, now) for alert in firing]
     until = min((silences.until(ids) or now for ids in found), default=None) if firing and all(found) else None
     if not firing or until == record.incident.silenced_until:
-        return
+        return False
     began = record.incident.silenced_until is None
     record.change(silenced_until=until)
     if until is None:
@@ -85,6 +85,7 @@ def note_silence(record: Record, silences: Silences, now: float) -> None:
         record.news(NotificationReason.SILENCED, now, "silenced")
     else:
         record.revision += 1
+    return True
 
 
 def _view(

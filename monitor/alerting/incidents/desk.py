@@ -199,11 +199,9 @@ class Desk:
 
     def _flapped(self, finding: Finding) -> Record | None:
         """The incident of the same slice that was over a short time ago, the latest first."""
-        for record in reversed(self.incidents.closed()):
+        for record in self.incidents.closed(finding):
             incident = record.incident
             over_for = finding.time - (incident.resolved_at or 0.0)
-            if over_for > DAY:
-                return None
             lasted = (incident.resolved_at or 0.0) - incident.opened_at
             soon = over_for <= max(FLAP_SECONDS, min(lasted, DAY))
             same = incident.owner == finding.owner and any(same_slice(alert, finding) for alert in incident.alerts)

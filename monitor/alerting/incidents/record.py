@@ -225,13 +225,16 @@ def incident_id(key: str, occurrence: int) -> str:
     return hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
+def slice_of(finding: Finding) -> str:
+    """What a finding speaks of, whatever the episode: its signal and its slice; of a posted alert the alert itself."""
+    if finding.words:
+        return finding.incident_key
+    return "\xff".join((finding.signal, *(finding.node.get(name, "") for name in LABELS)))
+
+
 def same_slice(alert: Alert, finding: Finding) -> bool:
     """Whether an alert and a finding speak of the same signal in the same slice."""
-    if alert.finding.signal != finding.signal:
-        return False
-    if finding.words or alert.finding.words:
-        return alert.key == finding.incident_key
-    return all(alert.finding.node.get(name) == finding.node.get(name) for name in LABELS)
+    return slice_of(alert.finding) == slice_of(finding)
 
 
 def leading(alerts: tuple[Alert, ...]) -> tuple[Alert, ...]:

@@ -18,7 +18,7 @@ from msgspec import Struct
 from monitor.alerting.entries import Entries
 from monitor.alerting.routing.matchers import Matcher, Op, matcher_of, matches_all
 from schemas.actions import Matcher as PostedMatcher
-from schemas.actions import SilenceEnded, SilenceSet
+from schemas.actions import SilenceEnded, SilenceSet, encode_action
 from schemas.alert import SilenceView
 
 SILENCES = 2_000
@@ -39,8 +39,8 @@ class Silence(Struct, frozen=True, kw_only=True):
     updated_at: float
     created_by: str
     comment: str
-    posted_at: float = 0.0
-    """When the action came that it was made of: the same one again changes nothing."""
+    action: str = ""
+    """A digest of the action that it was made of: the same one again changes nothing."""
 
     def status(self, now: float) -> Literal["pending", "active", "expired"]:
         """The start belongs to the active time, the end does not."""
@@ -58,9 +58,9 @@ class Silences:
     def id_of(self, action: SilenceSet, now: float) -> str:
         """Under which id the silence will stand."""
         known = self._kept.get(action.id)
-        if known is None or known.posted_at == action.time or _editable(known, action, now):
+        if known is None or known.action == _digest(action) or _editable(known, action, now):
             return action.id
-        return _next_id(action.id, action.time)
+        return _next_id(action)
 
     def set(self, action: SilenceSet, now: float) -> str | None:
         """Make or edit; the id under which it stands. None: refused (and counted), because it says nothing sensible."""
@@ -73,7 +73,7 @@ class Silences:
             self.counts["silence refused"] += 1
             return None
         known = self._kept.get(action.id)
-        if known is not None and known.posted_at == action.time:
+        if known is not None and known.action == _digest(action):
             return known.id
         name = self.id_of(action, now)
         if name in self._kept and name != action.id:
@@ -95,7 +95,7 @@ class Silences:
                 updated_at=now,
                 created_by=action.created_by,
                 comment=action.comment,
-                posted_at=action.time,
+                action=_digest(action),
             ),
         )
         self._compiled[name] = compiled
@@ -185,6 +185,10 @@ def _editable(known: Silence, action: SilenceSet, now: float) -> bool:
     return status == "pending" and action.starts_at >= now
 
 
-def _next_id(name: str, now: float) -> str:
-    raw = hashlib.blake2b(f"{name}/{now!r}".encode(), digest_size=16).hexdigest()
+def _digest(action: SilenceSet) -> str:
+    return hashlib.blake2b(encode_action(action), digest_size=16).hexdigest()
+
+
+def _next_id(action: SilenceSet) -> str:
+    raw = _digest(action)
     return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-8{raw[17:20]}-{raw[20:]}"
