@@ -47,6 +47,7 @@ class SlackDouble:
         self.acks: dict[str, Any] = {}
         self.base_url = ""
         self.ack_seconds = ACK_SECONDS
+        self.takes_links = True
         self._faults: dict[str, deque[Fault | str]] = defaultdict(deque)
         self._numbers = itertools.count(1)
         self._sockets: list[web.WebSocketResponse] = []
@@ -201,6 +202,8 @@ class SlackDouble:
         return web.Response(text="OK")
 
     async def _link(self, request: web.Request) -> web.WebSocketResponse:
+        if not self.takes_links:
+            raise web.HTTPServiceUnavailable
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self._sockets.append(socket)

@@ -323,6 +323,24 @@ async def test_slack_that_refuses_the_link_is_asked_again(
     assert "invalid_auth" in caplog.text and APP_TOKEN not in caplog.text
 
 
+async def test_a_link_that_does_not_come_about_is_said_and_tried_anew(
+    slack: SlackDouble, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("monitor.notify.slack.client.CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("monitor.notify.slack.workspace.LOOK_SECONDS", 0.02)
+    slack.takes_links = False
+    running = asyncio.create_task(Monitor(slack, clock).doors.run())
+    async with asyncio.timeout(10):
+        while "Socket Mode ended: TimeoutError" not in caplog.text:
+            await asyncio.sleep(0.005)
+        slack.takes_links = True
+        while not slack.linked:
+            await asyncio.sleep(0.005)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
 async def test_without_tokens_that_listen_there_are_no_buttons(slack: SlackDouble) -> None:
     assert not Workspace(BOT_TOKEN, base_url=slack.base_url).listens
     assert Workspace(BOT_TOKEN, signing_secret=SECRET).listens and Workspace(BOT_TOKEN, app_token=APP_TOKEN).listens

@@ -1,7 +1,6 @@
 """The real client against a Slack that fails as Slack does: whatever happens, one visible message.
 
-Real HTTP on loopback; time is the test's. A `Desk` is router's output, outbox, dispatcher and notifier put together as
-the monitor does it, with a store that survives when everything else is dropped.
+Real HTTP on loopback; time is the test's.
 """
 
 from __future__ import annotations
@@ -16,49 +15,12 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from monitor.alerting.router import Router
-from monitor.alerting.routing.receivers import plan
-from monitor.notify.dispatch import Dispatcher
-from monitor.notify.outbox import Outbox
-from monitor.notify.slack.client import SlackClient
-from monitor.notify.slack.notifier import SlackNotifier
-from schemas.alert import Notification, NotificationReason
-from schemas.config import Config
+from schemas.alert import NotificationReason
 from tests.doubles.clock import START, Clock
+from tests.doubles.desk import CONFIG, TARGET, Desk
 from tests.doubles.findings import finding
 from tests.doubles.notifications import notification
-from tests.doubles.slack import APP_TOKEN, BOT_TOKEN, Fault, SlackDouble
-
-CONFIG = Config.model_validate({"owners": {"payments": {"slack": "#payments", "mention": "U024BE7LH"}}})
-TARGET = "payments/slack/#payments"
-
-
-class Desk:
-    """One life of the monitor's delivery side."""
-
-    def __init__(self, slack: SlackDouble, clock: Clock, stored: dict[str, bytes], token: str = BOT_TOKEN) -> None:
-        self.clock = clock
-        self.stored = stored
-        self.outbox = Outbox(plan(CONFIG, slack=True))
-        self.outbox.load(stored.items())
-        notifier = SlackNotifier(SlackClient(token, base_url=slack.base_url, timeout_seconds=1), "#payments", CONFIG)
-        self.dispatcher = Dispatcher(self.outbox, {TARGET: notifier}, self.commit, clock)
-
-    async def commit(self) -> None:
-        for key, raw in self.outbox.changes():
-            if raw is None:
-                self.stored.pop(key, None)
-            else:
-                self.stored[key] = raw
-
-    async def tell(self, *notifications: Notification, patience: int = 12) -> None:
-        """Put and send until nothing waits, moving the clock from one attempt to the next."""
-        await self.dispatcher.put(notifications)
-        for _ in range(patience):
-            await self.dispatcher.flush()
-            wake = self.outbox.next_wake()
-            if wake is None:
-                return
-            self.clock.time = max(self.clock.time + 1.0, wake)
+from tests.doubles.slack import APP_TOKEN, Fault, SlackDouble
 
 
 @pytest.fixture
@@ -363,58 +325,6 @@ async def test_socket_mode_delivers_an_envelope_and_wants_an_ack(slack: SlackDou
             await slack.deliver("interactive", {"ack": False})
     finally:
         await client.close()
-
-
-RISING = tuple((START + 60.0 * n, 0.16 + 0.02 * n) for n in range(3))
-
-
-def _kinds(slack: SlackDouble) -> set[str]:
-    return {block["type"] for block in slack.post("payments").blocks}
-
-
-async def test_a_workspace_that_draws_no_charts_gets_a_picture_and_is_remembered(
-    slack: SlackDouble, desk: Desk, caplog: pytest.LogCaptureFixture
-) -> None:
-    slack.workspace.draws_charts = False
-    await desk.tell(notification(series=RISING))
-    assert "image" in _kinds(slack) and "a simpler form goes out" in caplog.text
-    refused = len(slack.calls)
-    await desk.tell(notification(2, series=RISING))
-    assert [method for method, _ in slack.calls[refused:]] == ["chat.update"], "the same picture is uploaded once"
-    (content,) = slack.workspace.files.values()
-    assert content is not None and content.startswith(b"\x89PNG")
-
-
-async def test_without_the_scope_for_files_it_is_a_line_of_bars(slack: SlackDouble, desk: Desk) -> None:
-    slack.workspace.draws_charts = False
-    slack.scopes.discard("files:write")
-    await desk.tell(notification(series=RISING))
-    await desk.tell(notification(2, series=RISING))
-    assert not _kinds(slack) & {"image", "data_visualization"} and "█" in slack.visible("payments")[0].text
-    assert [method for method, _ in slack.calls].count("files.getUploadURLExternal") == 1, "it is asked once"
-
-
-async def test_a_native_chart_where_slack_draws_it(slack: SlackDouble, desk: Desk) -> None:
-    await desk.tell(notification(series=RISING))
-    assert "data_visualization" in _kinds(slack) and slack.workspace.files == {}
-
-
-async def test_a_picture_that_is_still_worked_on_is_left_out_once(slack: SlackDouble, desk: Desk) -> None:
-    slack.workspace.draws_charts = False
-    slack.fail("chat.postMessage", "invalid_blocks", "invalid_blocks")
-    await desk.tell(notification(series=RISING))
-    assert not _kinds(slack) & {"image", "data_visualization"}
-    await desk.tell(notification(2, series=RISING))
-    assert "image" in _kinds(slack)
-
-
-async def test_an_upload_that_fails_holds_no_message_up(slack: SlackDouble, desk: Desk) -> None:
-    slack.workspace.draws_charts = False
-    slack.fail("files.completeUploadExternal", Fault.SERVER_ERROR)
-    await desk.tell(notification(series=RISING))
-    assert len(slack.visible("payments")) == 1 and "image" not in _kinds(slack)
-    await desk.tell(notification(2, series=RISING))
-    assert "image" in _kinds(slack)
 
 
 async def _until(true: Callable[[], bool]) -> None:

@@ -38,6 +38,9 @@ TIMEOUT_SECONDS = 10
 VALIDATED = 20
 """Problems of one message that are told. Beyond, they are left out."""
 
+CONNECT_SECONDS = 30.0
+"""For so long a connection of Socket Mode is tried; then it is said, and Slack is asked for another address."""
+
 LINK_FIRST_SECONDS = 1.0
 LINK_LONGEST_SECONDS = 300.0
 """Wait before Socket Mode is opened again where Slack refuses it; doubles from the first to the longest."""
@@ -137,7 +140,10 @@ class SocketLink:
         return "SocketLink()"
 
     async def run(self, listener: Listener) -> None:
-        """Listen until cancelled. An envelope that cannot be understood is acknowledged too: again it is no better."""
+        """Listen until cancelled. Raises `TimeoutError` where no connection comes about.
+
+        An envelope that cannot be understood is acknowledged too: again it is no better.
+        """
         client = SocketModeClient(
             app_token=self._token,
             logger=_quiet,
@@ -157,7 +163,8 @@ class SocketLink:
         client.socket_mode_request_listeners.append(take)
         try:
             client.wss_uri = await self._address()
-            await client.connect()  # type: ignore[no-untyped-call]
+            async with asyncio.timeout(CONNECT_SECONDS):  # by itself it would try for ever, without a word
+                await client.connect()  # type: ignore[no-untyped-call]
             log.info("Socket Mode: connected; buttons act")
             await asyncio.Event().wait()
         finally:
