@@ -274,6 +274,13 @@ class Router:
     def _due(self, now: float) -> list[Notification]:
         """What is due at `now`, the moment that `_next` named."""
         told: list[Notification] = []
+        # Before what is over is cleared away: an end may fall on that very moment.
+        for name in self._expiry.due(now):
+            held = self._book.get(name)
+            if self._routing.root is None and held is None:
+                told += self._changed(self._desk.gone(name, now), now)
+            elif self._routing.root is None and held is not None and held.over(now):
+                told += self._posted(held, now)
         clock = self._clock.get("")
         if clock is not None and clock.alerts <= now:
             self._book.collect(now, self._dispatcher.groups.members() | self._expiry.awaited())
@@ -284,12 +291,6 @@ class Router:
             self._told.collect(now)
             clock.told = _on_grid(clock.told, told_log.COLLECT_SECONDS, now)
             self._clock.put("", clock)
-        for name in self._expiry.due(now):
-            held = self._book.get(name)
-            if self._routing.root is None and held is None:
-                told += self._changed(self._desk.gone(name, now), now)
-            elif self._routing.root is None and held is not None and held.over(now):
-                told += self._posted(held, now)
         told += self._changed(self._desk.escalations(now), now)
         if self._silences.next_change(math.nextafter(now, -math.inf)) == now:
             told += self._tell_all(now)
