@@ -74,4 +74,4 @@ $(READY): requirements-dev.lock pyproject.toml $(wildcard sdk/pyproject.toml)
 	@touch $(READY)
 
 clean: ## remove what the targets above made
-	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf .venv tests/slack_types/node_modules .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -11,7 +11,7 @@ import ipaddress
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -24,20 +24,25 @@ from pydantic import SecretStr
 from monitor.alerting.routing.receivers import Target, plan
 from monitor.intake import bodies, dead_letters, http, otlp, spans
 from monitor.intake.assembler import Assembler
-from monitor.intake.sink import Batch, Sink, Unavailable
+from monitor.intake.sink import Batch, Unavailable
 from monitor.notify.console import ConsoleNotifier
 from monitor.notify.delivery import Notifier
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
-from monitor.notify.slack import SlackNotifier
+from monitor.notify.slack.workspace import Doors, Workspace
 from monitor.notify.webhook import WebhookNotifier
 from monitor.reading import Reader
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.embedded import Embedded
 from monitor.runtime.parts import Busy
+from monitor.runtime.reload import merged
 from monitor.runtime.store import Store
+from monitor.web.guard import ROLES, Caller, Key
 from monitor.web.server import build_app
-from monitor.web.view import View
+from monitor.web.v2.original import original
+from monitor.web.view import Control, NotNow, NotReloaded, View
+from schemas.actions import Action
+from schemas.alert import Incident
 from schemas.config import Config
 
 log = logging.getLogger(__name__)
@@ -51,22 +56,37 @@ class CannotServe(Exception):
 
 @dataclass(frozen=True)
 class Serving:
-    """A monitor that listens. `url` is where people and agents reach it; `view` is what it knows."""
+    """A monitor that listens.
+
+    `url` is where people and agents reach it; `view` is what it knows; `reload` takes the configuration anew and
+    returns what takes a restart, raises `NotReloaded`, `NotNow`.
+    """
 
     url: str
     view: View
+    reload: Callable[[], Awaitable[Sequence[str]]]
 
 
-class _Accepting(Protocol):
-    """A runtime that takes batches, or is `Busy`."""
+Read = Callable[[], Config]
+"""Reads the configuration again. Raises `NotReloaded`."""
+
+
+class _Runtime(View, Protocol):
+    """A runtime that takes batches and actions, or is `Busy`."""
 
     async def accept(self, batch: Batch) -> None: ...
+
+    async def act(self, *actions: Action) -> None: ...
+
+    async def reload(
+        self, config: Config, planned: Mapping[str, tuple[Target, ...]], notifiers: Mapping[str, Notifier]
+    ) -> None: ...
 
 
 class _IntakeSink:
     """The runtime as the intake sees it."""
 
-    def __init__(self, runtime: _Accepting) -> None:
+    def __init__(self, runtime: _Runtime) -> None:
         self._runtime = runtime
 
     async def accept(self, batch: Batch) -> None:
@@ -74,6 +94,85 @@ class _IntakeSink:
             await self._runtime.accept(batch)
         except Busy as error:
             raise Unavailable(error.retry_after) from None
+
+
+class _Actions:
+    """The runtime as those see it who act on it."""
+
+    def __init__(self, runtime: _Runtime) -> None:
+        self._runtime = runtime
+
+    async def act(self, *actions: Action) -> None:
+        try:
+            await self._runtime.act(*actions)
+        except Busy as error:
+            raise NotNow(error.retry_after) from None
+
+
+class _Buttons(_Actions):
+    """The runtime as buttons in Slack see it."""
+
+    def active(self) -> bool:
+        return self._runtime.router is not None
+
+    def incidents(self) -> Sequence[Incident]:
+        return self._runtime.incidents()
+
+
+class _Setup:
+    """The configuration in force, and what is built of it anew whenever it changes."""
+
+    def __init__(self, config: Config, stream: TextIO) -> None:
+        self.config = config
+        self._stream = stream
+        self._workspace = _workspace(config)
+        self._reloading = asyncio.Lock()
+
+    @property
+    def planned(self) -> Mapping[str, tuple[Target, ...]]:
+        """Receiver → targets."""
+        return plan(self.config, slack=self.config.slack.bot_token is not None)
+
+    def notifiers(self) -> dict[str, Notifier]:
+        """One per target."""
+        return _notifiers(self.config, self.planned, self._stream, self._workspace)
+
+    def doors(self, runtime: _Runtime, clock: Callable[[], float]) -> Doors | None:
+        """Where buttons in Slack come in, if they do."""
+        if self._workspace is None or not self._workspace.listens:
+            return None
+        return self._workspace.doors(_Buttons(runtime), lambda: self.config, clock)
+
+    def control(self, runtime: _Runtime, read: Read) -> Control:
+        """What may be done from outside."""
+
+        async def reload() -> Sequence[str]:
+            async with self._reloading:
+                try:
+                    wanted = await asyncio.to_thread(read)
+                except NotReloaded as error:
+                    log.error("the configuration was not reloaded, the old one stands: %s", error)
+                    raise
+                before = self.config
+                self.config, restarts = merged(before, wanted)
+                try:
+                    await runtime.reload(self.config, self.planned, self.notifiers())
+                except Busy as error:
+                    self.config = before
+                    raise NotNow(error.retry_after) from None
+                log.info("the configuration was reloaded%s", "".join(f"; {each}" for each in restarts))
+                return restarts
+
+        return Control(
+            _Actions(runtime),
+            reload,
+            lambda: original(self.config, runtime.router.receivers() if runtime.router is not None else ()),
+            lambda: self.config.global_.resolve_timeout,
+        )
+
+
+def _no_file() -> Config:
+    raise NotReloaded("the monitor was started without a file")
 
 
 def collect_rarely() -> None:
@@ -89,48 +188,51 @@ async def serve(
     stop: asyncio.Event,
     started: Callable[[Serving], None] = lambda _: None,
     stream: TextIO = sys.stdout,
+    read: Read = _no_file,
 ) -> None:
-    """Run the monitor that the configuration describes until `stop` is set. Raises `CannotServe`, `StoreError`."""
+    """Run the monitor that the configuration describes until `stop` is set. Raises `CannotServe`, `StoreError`.
+
+    `read` reads the configuration again, for a reload.
+    """
     collect_rarely()
+    setup = _Setup(config, stream)
     if config.runtime.kind == "kafka":
-        await _serve_kafka(config, stop, started, stream)
+        await _serve_kafka(setup, stop, started, read)
     else:
-        await _serve_embedded(config, stop, started, stream)
+        await _serve_embedded(setup, stop, started, read)
 
 
-async def _serve_embedded(
-    config: Config, stop: asyncio.Event, started: Callable[[Serving], None], stream: TextIO
-) -> None:
-    clock = SteadyClock()
-    targets = _targets(config)
-    outbox = Outbox(targets)
+async def _serve_embedded(setup: _Setup, stop: asyncio.Event, started: Callable[[Serving], None], read: Read) -> None:
+    clock, config = SteadyClock(), setup.config
+    outbox = Outbox(setup.planned)
     store = Store(Path(config.runtime.directory))
     try:
         assembler = Assembler(trace_timeout=config.runtime.trace_timeout, reader=Reader(config))
         runtime = Embedded(config, store, assembler, outbox, dead_letters.encode, clock, version())
-        dispatcher = Dispatcher(outbox, _notifiers(config, targets, stream), runtime.commit_outbox, clock)
-        web_runner = await _listen(config, runtime, _IntakeSink(runtime), clock)
+        dispatcher = Dispatcher(outbox, setup.notifiers(), runtime.commit_outbox, clock)
+        control = setup.control(runtime, read)
+        doors = setup.doors(runtime, clock)
+        web_runner = await _listen(config, runtime, control, clock, doors)
     except BaseException:
         store.close()
         raise
     try:
         runtime.start(dispatcher)
-        started(Serving(_url(web_runner), runtime))
-        await _until(stop, runtime.wait())
+        started(Serving(_url(web_runner), runtime, control.reload))
+        await _until(stop, runtime.wait(), doors)
     finally:
         await web_runner.cleanup()
         await runtime.stop()
 
 
-async def _serve_kafka(config: Config, stop: asyncio.Event, started: Callable[[Serving], None], stream: TextIO) -> None:
+async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Serving], None], read: Read) -> None:
     from monitor.runtime.kafka.live import KafkaMonitor, Parts  # Faust takes a second to import; embedded needs none
     from monitor.runtime.kafka.partition import LetterParts
     from monitor.runtime.kafka.spans import SpanParts
     from monitor.runtime.kafka.topics import TopicError
     from monitor.runtime.kafka.worker import WorkerFailed
 
-    clock = SteadyClock()
-    targets = _targets(config)
+    clock, config = SteadyClock(), setup.config
     span_parts = SpanParts(
         otlp.decode_traces, otlp.decode_logs, spans.encode, spans.decode, spans.key,
         lambda: Assembler(trace_timeout=config.runtime.trace_timeout, keep_text=True, reader=Reader(config)),
@@ -139,19 +241,21 @@ async def _serve_kafka(config: Config, stop: asyncio.Event, started: Callable[[S
         bodies.read_events,
         span_parts,
         LetterParts(dead_letters.dead_letter, dead_letters.encode),
-        lambda: Outbox(targets),
-        lambda outbox, commit: Dispatcher(cast(Outbox, outbox), _notifiers(config, targets, stream), commit, clock),
+        lambda: Outbox(setup.planned),
+        lambda outbox, commit: Dispatcher(cast(Outbox, outbox), setup.notifiers(), commit, clock),
     )
     runtime = KafkaMonitor(config, parts, clock, version())
-    web_runner = await _listen(config, runtime, _IntakeSink(runtime), clock)  # alive, not ready, while it recovers
+    control = setup.control(runtime, read)
+    doors = setup.doors(runtime, clock)
+    web_runner = await _listen(config, runtime, control, clock, doors)  # alive, not ready, while it recovers
 
     async def work() -> None:
         await runtime.start()
-        started(Serving(_url(web_runner), runtime))
+        started(Serving(_url(web_runner), runtime, control.reload))
         await runtime.wait()
 
     try:
-        await _until(stop, work())
+        await _until(stop, work(), doors)
     except (TopicError, WorkerFailed) as error:
         raise CannotServe(str(error)) from error
     finally:
@@ -159,30 +263,39 @@ async def _serve_kafka(config: Config, stop: asyncio.Event, started: Callable[[S
         await runtime.stop()
 
 
-async def _until(stop: asyncio.Event, work: object) -> None:
-    """Return when `stop` is set; raise what ended the work before that."""
+async def _until(stop: asyncio.Event, work: object, doors: Doors | None) -> None:
+    """Return when `stop` is set; raise what ended the work before that. `doors` are open meanwhile."""
     stopping = asyncio.ensure_future(stop.wait())
     working = asyncio.ensure_future(work)  # type: ignore[call-overload]
-    done, _ = await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
+    opened = asyncio.create_task(doors.run()) if doors is not None else None
+    try:
+        done, _ = await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if opened is not None:
+            opened.cancel()
+            await asyncio.wait((opened,))
     if working in done:
         stopping.cancel()
         working.result()
     working.cancel()
 
 
-async def _listen(config: Config, view: View, sink: Sink, clock: Callable[[], float]) -> web.AppRunner:
+async def _listen(
+    config: Config, running: _Runtime, control: Control, clock: Callable[[], float], doors: Doors | None
+) -> web.AppRunner:
     runtime = config.runtime
     loopback = _is_loopback(runtime.host)
-    token = _secret(runtime.token)
-    if not loopback and token is None:
+    keys = _keys(config)
+    if not loopback and not keys:
         raise CannotServe(
-            f"runtime.host {runtime.host} is reachable from elsewhere: set runtime.token (or runtime.token_file), "
+            f"runtime.host {runtime.host} is reachable from elsewhere: set runtime.token or runtime.tokens, "
             "or bind to 127.0.0.1 and put a proxy in front"
         )
     outside = urlsplit(runtime.external_url).hostname if runtime.external_url else None
     app = build_app(
-        view, http.routes(sink, clock), host_is_loopback=loopback, token=token,
-        hosts=(outside,) if outside else (), clock=clock,
+        running, control, http.routes(_IntakeSink(running), clock), host_is_loopback=loopback, keys=keys,
+        hosts=(outside,) if outside else (), signed_routes=doors.routes if doors is not None else (),
+        counts=doors.counts if doors is not None else None, clock=clock,
     )  # fmt: skip
     # The intake unpacks gzip itself: within its limit, and it notices a body that was cut off.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, auto_decompress=False)
@@ -198,24 +311,46 @@ async def _listen(config: Config, view: View, sink: Sink, clock: Callable[[], fl
     return runner
 
 
-def _targets(config: Config) -> Mapping[str, tuple[Target, ...]]:
-    return plan(config, slack=config.slack.bot_token is not None)
+def _keys(config: Config) -> list[Key]:
+    """What opens the door: `runtime.token` all of it, the others what their roles say."""
+    found = []
+    if (token := _secret(config.runtime.token)) is not None:
+        found.append(Key(token, Caller("token", frozenset(ROLES))))
+    for each in config.runtime.tokens:
+        secret = _secret(each.token)
+        assert secret is not None, "the configuration was loaded with its secrets"
+        found.append(Key(secret, Caller(each.name, frozenset(each.roles))))
+    return found
 
 
-def _notifiers(config: Config, planned: Mapping[str, tuple[Target, ...]], stream: TextIO) -> dict[str, Notifier]:
+def _workspace(config: Config) -> Workspace | None:
+    """The Slack that there is a token for; another one takes a restart."""
+    slack = config.slack
+    if (token := _secret(slack.bot_token)) is None:
+        return None
+    return Workspace(
+        token,
+        app_token=_secret(slack.app_token),
+        signing_secret=_secret(slack.signing_secret),
+        base_url=slack.base_url,
+    )
+
+
+def _notifiers(
+    config: Config, planned: Mapping[str, tuple[Target, ...]], stream: TextIO, workspace: Workspace | None
+) -> dict[str, Notifier]:
     """One notifier per target that the configuration names."""
     found: dict[str, Notifier] = {}
     for receiver, targets in planned.items():
         for target in targets:
-            found[target.name] = _notifier(config, receiver, target, stream)
+            found[target.name] = _notifier(config, receiver, target, stream, workspace)
     return found
 
 
-def _notifier(config: Config, receiver: str, target: Target, stream: TextIO) -> Notifier:
+def _notifier(config: Config, receiver: str, target: Target, stream: TextIO, workspace: Workspace | None) -> Notifier:
     if target.kind == "slack":
-        token = _secret(config.slack.bot_token)
-        assert token is not None, "plan() names Slack only where there is a token"
-        return SlackNotifier(token, target.channel, config, base_url=config.slack.base_url)
+        assert workspace is not None, "plan() names Slack only where there is a token"
+        return workspace.notifier(target.channel, config)
     if target.kind == "webhook":
         declared = next(each for each in config.receivers if each.name == receiver).webhook_configs[target.index]
         url = _secret(declared.url)

@@ -1,4 +1,5 @@
 """Recorded events: JSON lines of ours or OTLP bodies in files, plain or gzip, the log of an embedded monitor, a topic.
+And lines of alerts and silences (`monitor.intake.encodings.timeline`).
 
 The bytes say which. All of it is read, put in the order of time, and given to `monitor.runtime.replay`; the log of a
 monitor stays in its own order, with its own ticks. Nothing is stored. What cannot be read is counted as a dead letter
@@ -20,10 +21,12 @@ import msgspec
 
 from monitor.intake import otlp
 from monitor.intake.assembler import Assembler
+from monitor.intake.encodings.timeline import is_timeline, read_action
 from monitor.intake.spans import Record as SpanRecord
 from monitor.reading import Reader
 from monitor.runtime.store import StoreError, read_log
 from monitor.runtime.topic_log import SCHEME, TopicLogError, read_topic
+from schemas.actions import ACTION_PREFIX, Action, Deed, PostedAlert, SilenceEnded, SilenceSet, encode_action
 from schemas.event import BadEvent, Event, Reason, decode
 from schemas.records import CONTROL_PREFIX, Ack, Ruling, Tick, decode_control, is_control
 
@@ -32,10 +35,12 @@ SQLITE = b"SQLite format 3\0"
 BAD_SHOWN = 20
 """Dead letters that are named; the others are counted."""
 
-Recorded = Event | Tick | Ack
+Recorded = Event | Tick | Ack | Action
 """What is replayed. Recorded grants are left out: the replay has a ledger of its own."""
 
 _RANKS = {"run_started": 1, "run_finished": 3}
+_ACTIONS = (SilenceSet, SilenceEnded, PostedAlert, Deed)
+"""In their order at the same time: what is silenced at once was never loud."""
 
 
 class CannotRead(Exception):
@@ -90,7 +95,7 @@ def read(
 
 
 def in_order(records: list[Recorded]) -> None:
-    """Sort by time, in place. At the same time: ticks, starts, the rest, ends; each by attempt and id."""
+    """Sort by time, in place. At the same time: ticks, actions, starts, the rest, ends; each by attempt and id."""
     records.sort(key=attrgetter("time"))
     start = 0
     for at in range(1, len(records) + 1):
@@ -151,6 +156,8 @@ def _at(event: Event, later: float) -> Event:
 def _rank(record: Recorded) -> tuple[int, int, str]:
     if isinstance(record, Event):
         return _RANKS.get(record.kind, 2), record.attempt or 0, record.id
+    if isinstance(record, _ACTIONS):
+        return 0, 1 + _ACTIONS.index(type(record)), encode_action(record).decode()
     return 0, 0, ""
 
 
@@ -209,16 +216,28 @@ def _read_lines(content: bytes, path: str, history: History, spans: list[SpanRec
 
 
 def _take(raw: bytes, place: str, history: History) -> None:
-    """One object: an event, or a record that a monitor wrote into its log."""
+    """One object: an event, an alert or silence of a timeline, or a record that a monitor wrote into its log."""
     try:
         if not raw.startswith(CONTROL_PREFIX):
-            history.records.append(decode(raw))
+            history.records.append(_event_or_action(raw))
         elif not isinstance(record := decode_control(raw), Ruling):
             history.records.append(record)
     except BadEvent as error:
         history.reject(place, error)
     except msgspec.DecodeError as error:
         history.reject(place, BadEvent(Reason.WRONG_TYPE, str(error)))
+
+
+def _event_or_action(raw: bytes) -> Event | Action:
+    """Nearly all are events, so that is tried first. Raises `BadEvent`."""
+    if raw.startswith(ACTION_PREFIX):
+        return read_action(raw)
+    try:
+        return decode(raw)
+    except BadEvent as error:
+        if not is_timeline(raw):
+            raise error from None
+        return read_action(raw)
 
 
 def _read_otlp(content: bytes, place: str, history: History, spans: list[SpanRecord]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from schemas.actions import Matcher
 from schemas.finding import Finding
 
 Severity = Literal["page", "notice"]
@@ -31,6 +32,19 @@ class NotificationReason(enum.StrEnum):
     REPEAT = "repeat interval elapsed"
     EVIDENCE = "evidence updated"
     DIGEST = "daily digest"
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "acknowledgement taken back"
+    ESCALATED = "escalated"
+    HANDED_OVER = "handed over"
+    IMPACT = "impact changed"
+    AFFECTED = "affected by another incident"
+    SILENCED = "silenced"
+    UNSILENCED = "silence ended"
+    FLAPPING = "flapping"
+    FALSE_ALARM = "false alarm"
+    NEW_NORMAL = "new normal"
+    NO_DATA = "no data"
+    BLIND = "monitor blind"
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -48,6 +62,10 @@ class Alert(Struct, frozen=True, kw_only=True):
     fingerprint: str
     finding: Finding
     recovery: Finding | None = None
+    generator_url: str = ""
+    """Where a posted alert came from."""
+    posted: bool = False
+    """Sent by another system; `finding` then holds its words and no numbers."""
 
     @property
     def key(self) -> str:
@@ -72,6 +90,21 @@ class TimelineEntry(Struct, frozen=True):
     text: str
 
 
+class Impact(Struct, frozen=True, kw_only=True):
+    """A component that suffers from an incident because it depends on its root.
+
+    `component`: as `depends_on` writes it, e.g. `agent:refund-agent`. `since`: when it fired or was first seen to
+    suffer; epoch seconds. `declared`: the YAML says that it depends on the root; else it was seen in runs. `incident`:
+    its own one, where it has one.
+    """
+
+    owner: str
+    component: str
+    since: float
+    declared: bool
+    incident: str = ""
+
+
 class Incident(Struct, frozen=True, kw_only=True):
     """Alerts of one owner that belong together. `alerts` in the order in which they joined."""
 
@@ -90,6 +123,24 @@ class Incident(Struct, frozen=True, kw_only=True):
     """Alerts that joined beyond the bound and are not listed."""
     timeline_dropped: int = 0
     """Entries of the timeline that gave way to later ones."""
+    acked_by: str = ""
+    acked_at: float | None = None
+    escalated_to: str = ""
+    """The owner who was told because nobody acknowledged."""
+    handed_from: str = ""
+    """The owner who said that it is not theirs."""
+    impact: tuple[Impact, ...] = ()
+    root: str = ""
+    """The incident whose impact this one is; it then has no page of its own."""
+    cause: str = ""
+    """The likely cause in words; empty if none is known."""
+    silenced_until: float | None = None
+    no_data_since: float | None = None
+    """Nothing was heard of what it is about since then; it does not end by that."""
+    reopened: int = 0
+    """How often it fired again soon after its end."""
+    verdict: str = ""
+    """`false_alarm` or `new_normal` where a person ended it."""
 
     @property
     def onset(self) -> float:
@@ -122,6 +173,84 @@ class Notification(Struct, frozen=True, kw_only=True):
     runs: tuple[str, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     alerts_dropped: int = 0
+    incidents: tuple[str, ...] = ()
+    """Ids of the incidents that a group of a written `route:` holds; where routing is by owner: the one."""
+    acked_by: str = ""
+    acked_at: float | None = None
+    escalated_to: str = ""
+    impact: tuple[Impact, ...] = ()
+    root: str = ""
+    """For `affected by another incident`: the incident that this owner suffers from."""
+    cause: str = ""
+    silenced_until: float | None = None
+    no_data_since: float | None = None
+    series: tuple[tuple[float, float], ...] = ()
+    """Time and level of the leading alert as it was reported, oldest first: for a chart."""
+
+
+class AlertView(Struct, frozen=True, kw_only=True):
+    """An alert as Alertmanager's API shows it.
+
+    `state`: `unprocessed` before its group was looked at, `suppressed` while silences, other alerts or time intervals
+    mute it. `silenced_by`: ids of silences; `inhibited_by`: fingerprints; `muted_by`: names of time intervals.
+    `ends_at`: None where neither evidence nor a time-out has set one.
+    """
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    starts_at: float
+    ends_at: float | None
+    updated_at: float
+    fingerprint: str
+    generator_url: str
+    state: Literal["active", "suppressed", "unprocessed"]
+    silenced_by: tuple[str, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
+    muted_by: tuple[str, ...] = ()
+    receivers: tuple[str, ...] = ()
+
+
+class GroupView(Struct, frozen=True, kw_only=True):
+    """Alerts that one receiver is told of together.
+
+    `next_at`: when it is looked at next, epoch seconds; None where an incident is the group, which does not wait.
+    `looked`: whether it ever was, or still waits for its `group_wait`.
+    """
+
+    labels: dict[str, str]
+    receiver: str
+    alerts: tuple[AlertView, ...]
+    key: str = ""
+    next_at: float | None = None
+    looked: bool = True
+
+
+class SilenceView(Struct, frozen=True, kw_only=True):
+    """A silence and whether it holds now."""
+
+    id: str
+    status: Literal["pending", "active", "expired"]
+    matchers: tuple[Matcher, ...]
+    starts_at: float
+    ends_at: float
+    updated_at: float
+    created_by: str
+    comment: str
+
+
+class Decision(Struct, frozen=True):
+    """One thing that the router decided: for `forewarn explain`.
+
+    `what`: `told`, `quiet`, `muted`, `joined`, `ended` …; `about`: the incident's id or the group's key; `reason`: one
+    that has a name.
+    """
+
+    time: float
+    what: str
+    about: str
+    receiver: str
+    reason: str
+    labels: dict[str, str] = {}
 
 
 def notification_line(notification: Notification) -> dict[str, Any]:

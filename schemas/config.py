@@ -7,86 +7,65 @@ seconds, shares of one.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
-_PERIODS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2592000.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdwy]))+")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])")
-_RATE = re.compile(r"(\d+(?:\.\d+)?) per (second|minute|hour|day|week|month)")
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+from schemas.settings.quantities import (
+    DAY,
+    WEEK,
+    Duration,
+    Rate,
+    Reference,
+    Share,
+    Strict,
+    parse_duration,
+    parse_rate,
+    parse_share,
+)
+from schemas.settings.routing import (
+    ConsoleReceiver,
+    Escalation,
+    Global,
+    InhibitRule,
+    NamedInterval,
+    Receiver,
+    Route,
+    SlackReceiver,
+    TimeRange,
+    TimeSpec,
+    WebhookReceiver,
+)
+from schemas.settings.scenarios import Scenario
 
+__all__ = [
+    "DAY",
+    "WEEK",
+    "ConsoleReceiver",
+    "Duration",
+    "Escalation",
+    "Global",
+    "InhibitRule",
+    "NamedInterval",
+    "Rate",
+    "Receiver",
+    "Reference",
+    "Route",
+    "Share",
+    "SlackReceiver",
+    "Strict",
+    "TimeRange",
+    "TimeSpec",
+    "WebhookReceiver",
+    "parse_duration",
+    "parse_rate",
+    "parse_share",
+]  # fmt: skip
+"""What stands in `schemas.settings`: the whole file can be read from here."""
 
-def parse_duration(value: object) -> float:
-    """`1h30m`, `90s`, `500ms` → seconds. A bare number is refused: its unit would be a guess."""
-    if isinstance(value, str) and _DURATION.fullmatch(value):
-        return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(value))
-    raise ValueError(f"{value!r} is no duration; write a number with a unit, as in `90s`, `15m`, `1h30m`, `30d`")
-
-
-def parse_rate(value: object) -> float:
-    """`1 per week` → events per second."""
-    if isinstance(value, str) and (match := _RATE.fullmatch(value.strip())):
-        return float(match[1]) / _PERIODS[match[2]]
-    raise ValueError(f"{value!r} is no rate; write `1 per week`, `0.5 per day`, `60 per hour`")
-
-
-def parse_share(value: object) -> float:
-    """`97%` or `0.97` → 0.97, in [0, 1]."""
-    share: float | None = None
-    if isinstance(value, str) and (match := _PERCENT.fullmatch(value.strip())):
-        share = float(match[1]) / 100.0
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        share = float(value)
-    if share is None or not 0.0 <= share <= 1.0:
-        raise ValueError(f"{value!r} is no share; write `97%` or `0.97`")
-    return share
-
-
-def _parse_reference(value: object) -> float:
-    """`2%` (a share) or `60 per hour` (a rate, for `agent.traffic`)."""
-    if isinstance(value, str) and " per " in value:
-        return parse_rate(value)
-    return parse_share(value)
-
-
-def _schema(pattern_hint: str, examples: list[str]) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "description": pattern_hint, "examples": examples})
-
-
-Duration = Annotated[float, BeforeValidator(parse_duration), _schema("a number with a unit", ["90s", "15m", "30d"])]
-Rate = Annotated[float, BeforeValidator(parse_rate), _schema("a count per period", ["1 per week", "60 per hour"])]
-Share = Annotated[
-    float,
-    BeforeValidator(parse_share),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}], "examples": ["97%", 0.97]}),
-]
-Reference = Annotated[
-    float,
-    BeforeValidator(_parse_reference),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}], "examples": ["2%", "60 per hour"]}),
-]
+Role = Literal["emit", "read", "act"]
 
 Phrase = Annotated[str, Field(min_length=3, max_length=200)]
-
-WEEK = 604800.0
-DAY = 86400.0
-
-
-class Strict(BaseModel):
-    """What every section of the file has in common: no unknown keys, no changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Escalation(Strict):
-    """Whom to tell when nobody acknowledged."""
-
-    after: Duration
-    to: str
 
 
 class Owner(Strict):
@@ -224,59 +203,19 @@ class Slices(Strict):
     """Labels of runs that tell slices apart, as `[region]`."""
 
 
-class Route(Strict):
-    """A node of the routing tree, in Alertmanager's grammar."""
-
-    receiver: str | None = None
-    matchers: list[str] = Field(default_factory=list)
-    group_by: list[str] | None = None
-    group_wait: Duration | None = None
-    group_interval: Duration | None = None
-    repeat_interval: Duration | None = None
-    continue_: bool = Field(default=False, alias="continue")
-    mute_time_intervals: list[str] = Field(default_factory=list)
-    active_time_intervals: list[str] = Field(default_factory=list)
-    routes: list[Route] = Field(default_factory=list)
-
-
-class SlackReceiver(Strict):
-    """A Slack channel, written to with the bot token of `slack:`."""
-
-    channel: str
-    send_resolved: bool = True
-
-
-class WebhookReceiver(Strict):
-    """An HTTP endpoint that takes Alertmanager's webhook payload, version 4."""
-
-    url: SecretStr | None = None
-    url_file: str | None = None
-    send_resolved: bool = True
-    max_alerts: int = Field(default=0, ge=0)
-
-
-class ConsoleReceiver(Strict):
-    """Standard output of the monitor."""
-
-    send_resolved: bool = True
-
-
-class Receiver(Strict):
-    """Where notifications go."""
-
-    name: str
-    slack_configs: list[SlackReceiver] = Field(default_factory=list)
-    webhook_configs: list[WebhookReceiver] = Field(default_factory=list)
-    console_configs: list[ConsoleReceiver] = Field(default_factory=list)
-
-
 class Slack(Strict):
     """How to reach Slack. Without a token every message goes to the console as text."""
 
     bot_token: SecretStr | None = None
     bot_token_file: str | None = None
     app_token: SecretStr | None = None
+    """Token of Socket Mode (`xapp-…`): with it messages have buttons."""
     app_token_file: str | None = None
+    signing_secret: SecretStr | None = None
+    """Signs what Slack sends to `/slack/interactions`: buttons without Socket Mode."""
+    signing_secret_file: str | None = None
+    members: dict[str, Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,20}$")]] = Field(default_factory=dict)
+    """Name of a person → Slack user id (`U…`). With it only these may press buttons, and deeds carry their names."""
     base_url: str = "https://slack.com/api/"
 
 
@@ -320,6 +259,17 @@ class Privacy(Strict):
     excerpt_length: int = Field(default=200, ge=0, le=200)
 
 
+class Token(Strict):
+    """A secret that a sender or reader shows, and what it opens."""
+
+    name: str = Field(min_length=1, max_length=100)
+    """Recorded as who did it: `token:<name>`."""
+    token: SecretStr | None = None
+    token_file: str | None = None
+    roles: list[Role] = Field(min_length=1)
+    """`emit`: send events, spans and alerts; `read`: page, API, metrics; `act`: silences, acknowledgements, reload."""
+
+
 class Runtime(Strict):
     """Where the monitor runs and keeps its state."""
 
@@ -328,8 +278,10 @@ class Runtime(Strict):
     host: str = "127.0.0.1"
     port: int = Field(default=4319, ge=0, le=65535)
     token: SecretStr | None = None
-    """What senders and readers show as `Authorization: Bearer …`. Needed where `host` is not loopback."""
+    """What senders and readers show as `Authorization: Bearer …`. Where `host` is not loopback, this or `tokens`."""
     token_file: str | None = None
+    tokens: list[Token] = Field(default_factory=list, max_length=100)
+    """Further tokens, each with the roles that it opens; `token` opens all of them."""
     kafka: Kafka = Kafka()
     retention: Retention = Retention()
     privacy: Privacy = Privacy()
@@ -379,14 +331,17 @@ class Config(Strict):
     defaults: Defaults = Defaults()
     detectors: dict[str, DetectorSettings] = Field(default_factory=dict)
     slices: Slices = Slices()
+    global_: Global = Field(default=Global(), alias="global")
     route: Route | None = None
-    inhibit_rules: list[dict[str, Any]] = Field(default_factory=list)
-    time_intervals: list[dict[str, Any]] = Field(default_factory=list)
+    inhibit_rules: list[InhibitRule] = Field(default_factory=list)
+    time_intervals: list[NamedInterval] = Field(default_factory=list)
+    mute_time_intervals: list[NamedInterval] = Field(default_factory=list)
+    """The older name of `time_intervals`; both may stand."""
     receivers: list[Receiver] = Field(default_factory=list)
     slack: Slack = Slack()
     runtime: Runtime = Runtime()
     text: Text = Text()
-    tests: list[dict[str, Any]] = Field(default_factory=list)
+    tests: list[Scenario] = Field(default_factory=list)
 
     @property
     def default_owner(self) -> str:

@@ -61,6 +61,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     detail: str = ""
     corroborated: tuple[str, ...] = ()
     unit: Unit = ""
+    words: str = ""
+    """What another system says in its own words; there are no numbers then."""
 
 
 _decoder = msgspec.json.Decoder(Finding)

@@ -7,6 +7,7 @@ nothing of incidents, routes or messages.
 from __future__ import annotations
 
 from collections.abc import Set
+from typing import Protocol
 
 from monitor.alerting.incidents.record import Sent
 from schemas.alert import NotificationReason
@@ -15,8 +16,19 @@ EVIDENCE_SECONDS = 30.0
 """Numbers that moved are shown at most so often per incident and receiver."""
 
 
+class Last(Protocol):
+    """What was told last: when (epoch seconds), what fired then and what had resolved."""
+
+    @property
+    def time(self) -> float: ...
+    @property
+    def firing(self) -> Set[str]: ...
+    @property
+    def resolved(self) -> Set[str]: ...
+
+
 def needs_update(
-    last: Sent | None, firing: Set[str], resolved: Set[str], repeat: float, now: float
+    last: Last | None, firing: Set[str], resolved: Set[str], repeat: float, now: float
 ) -> NotificationReason | None:
     """Alertmanager's decision, in its order. `firing`, `resolved`: alerts now; `last`: what was told; seconds."""
     if last is None:

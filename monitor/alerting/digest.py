@@ -42,6 +42,10 @@ class Digest:
         self._books: dict[str, Book] = {}
         self._changed: dict[str, None] = {}
 
+    def reload(self, owners: Mapping[str, Owner]) -> None:
+        """Go on with other owners; what waits still waits."""
+        self._owners = owners
+
     def admits(self, owner: str, now: float) -> bool:
         """Whether a notice that begins at `now` is told at once; if so, it is spent.
 

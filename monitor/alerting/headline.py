@@ -105,12 +105,17 @@ def level_text(value: float, unit: Unit, digits: int = _FIRST_DIGITS) -> str:
 
 def level_texts(finding: Finding) -> tuple[str, str]:
     """`before` and `after` as text, with as many digits as it takes to tell them apart."""
-    unit = finding.unit or ("rate" if finding.signal in _RATES else "share" if _is_share(finding) else "")
+    unit = unit_of(finding)
     for digits in range(_FIRST_DIGITS, 6):
         before, after = level_text(finding.before, unit, digits), level_text(finding.after, unit, digits)
         if before != after:
             break
     return before, after
+
+
+def unit_of(finding: Finding) -> Unit:
+    """The unit of its levels: its own, or the one that its signal has."""
+    return finding.unit or ("rate" if finding.signal in _RATES else "share" if _is_share(finding) else "")
 
 
 def subject(node: dict[str, str]) -> str:
@@ -130,7 +135,9 @@ def subject(node: dict[str, str]) -> str:
 
 
 def headline(finding: Finding) -> str:
-    """Who does what, how much, and how much before."""
+    """Who does what, how much, and how much before; the words of another system where they are."""
+    if finding.words:
+        return finding.words
     before, after = level_texts(finding)
     who = subject(finding.node)
     tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
@@ -159,6 +166,8 @@ def recovered(finding: Finding, recovery: Finding) -> bool:
 
 def closing_line(finding: Finding, recovery: Finding | None) -> str:
     """Who is back to normal, from what: `refund-agent v13: tool issue_refund is back to normal, 3.8 % after 21 %`."""
+    if finding.words:
+        return f"over: {finding.words}"
     who = subject(finding.node)
     tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
     reached = level_texts(finding)[1]

@@ -1,14 +1,15 @@
 """The stages between an incident and a notification, in their order.
 
-A stage is a pure function: it lets a candidate pass (None), or says with a `Verdict` how it ends. What mutes
-(inhibition, time intervals, silences) stands before the decision whether anything is new.
+For routing by owner, where the incident is the group; a written `route:` has `dispatch.stages`. A stage is a pure
+function: it lets a candidate pass (None), or says with a `Verdict` how it ends. What is inhibited or silenced is not
+told; of what was told before, the end still is.
 """
 
 from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -25,13 +26,23 @@ class Quiet(enum.StrEnum):
     NOTHING_NEW = "nothing new"
     NEVER_FIRED = "nothing fires and nothing was told"
     IN_DIGEST = "told in the daily digest"
+    ROOTED = "another incident causes it"
+    ONLOOKER = "told once, then the end"
+    INHIBITED = "inhibited"
+    SILENCED = "silenced"
 
 
 Verdict = NotificationReason | Quiet
+Mutes = Callable[[Alert], Quiet | None]
+"""What mutes an alert now."""
 
 
 class Candidate(Struct, frozen=True):
-    """What one receiver could be told of one incident. `alerts`: those that its route takes, the leading one first."""
+    """What one receiver could be told of one incident. `alerts`: those that its route takes, the leading one first.
+
+    `firing` and `resolved`: keys of the alerts as the receiver may know them; what is muted counts as it was told last.
+    `muted`: why, where all that fires is. `onlooker`: the reason of the one word that is told before the end.
+    """
 
     record: Record
     destination: Destination
@@ -40,15 +51,19 @@ class Candidate(Struct, frozen=True):
     resolved: frozenset[str]
     shown: tuple[str, ...]
     last: Sent | None
+    first: NotificationReason = NotificationReason.FIRST
+    muted: Quiet | None = None
+    onlooker: NotificationReason | None = None
+
+    @property
+    def rings(self) -> bool:
+        """Whether there is a page that has not rung at this receiver."""
+        page = any(alert.severity == "page" and alert.key in self.firing for alert in self.alerts)
+        quiet = self.onlooker is not None or bool(self.record.incident.root) or self.muted is not None
+        return page and not quiet and (self.last is None or self.last.rang is False)
 
 
 Stage = Callable[[Candidate, float], Verdict | None]
-
-
-def never_fired(candidate: Candidate, now: float) -> Verdict | None:
-    """Nobody hears of what was over before they were told."""
-    del now
-    return Quiet.NEVER_FIRED if candidate.last is None and not candidate.firing else None
 
 
 def in_digest(candidate: Candidate, now: float) -> Verdict | None:
@@ -57,18 +72,69 @@ def in_digest(candidate: Candidate, now: float) -> Verdict | None:
     return Quiet.IN_DIGEST if candidate.record.in_digest else None
 
 
+def never_fired(candidate: Candidate, now: float) -> Verdict | None:
+    """Nobody hears of what was over, or muted, before they were told."""
+    del now
+    if candidate.last is None and not candidate.firing:
+        return candidate.muted or Quiet.NEVER_FIRED
+    return None
+
+
+def looking_on(candidate: Candidate, now: float) -> Verdict | None:
+    """Who only looks on is told one word, and the end."""
+    del now
+    word, last = candidate.onlooker, candidate.last
+    if word is None:
+        return None
+    if candidate.firing:
+        return word if last is None or not last.parted else Quiet.ONLOOKER
+    return NotificationReason.ALL_RESOLVED if last is not None and last.firing else Quiet.ONLOOKER
+
+
+def rooted(candidate: Candidate, now: float) -> Verdict | None:
+    """What another incident causes is one line, no page: to whom was told of it, that it is so; to others nothing."""
+    del now
+    if not candidate.record.incident.root or not candidate.firing:
+        return None
+    last = candidate.last
+    if last is None:
+        return NotificationReason.AFFECTED
+    return NotificationReason.AFFECTED if not last.parted else Quiet.ROOTED
+
+
+def news(candidate: Candidate, now: float) -> Verdict | None:
+    """Our reasons: a person did something, or it has another standing now."""
+    del now
+    record, last = candidate.record, candidate.last
+    return record.why if last is not None and last.revision < record.revision else None
+
+
 def dedup(candidate: Candidate, now: float) -> Verdict | None:
-    """Alertmanager's reasons to notify."""
-    repeat = candidate.destination.repeat_seconds
-    return needs_update(candidate.last, candidate.firing, candidate.resolved, repeat, now)
+    """Alertmanager's reasons to notify. What was acknowledged, or is muted, is not repeated."""
+    quiet = candidate.muted is not None or candidate.record.incident.acked_at is not None
+    repeat = math.inf if quiet else candidate.destination.repeat_seconds
+    reason = needs_update(candidate.last, candidate.firing, candidate.resolved, repeat, now)
+    if reason is NotificationReason.FIRST:
+        if candidate.last is not None:
+            return NotificationReason.FLAPPING
+        return candidate.first
+    if reason is NotificationReason.ALL_RESOLVED and candidate.record.incident.verdict:
+        return candidate.record.why
+    return reason
+
+
+def ringing(candidate: Candidate, now: float) -> Verdict | None:
+    """What grew from a notice to a page rings."""
+    del now
+    return NotificationReason.NEW_ALERTS if candidate.rings else None
 
 
 def evidence(candidate: Candidate, now: float) -> Verdict | None:
     """Our reason: the numbers moved."""
-    return evidence_moved(candidate.last, candidate.shown, now)
+    return None if candidate.muted is not None else evidence_moved(candidate.last, candidate.shown, now)
 
 
-STAGES: tuple[Stage, ...] = (in_digest, never_fired, dedup, evidence)
+STAGES: tuple[Stage, ...] = (in_digest, never_fired, looking_on, rooted, dedup, ringing, news, evidence)
 
 
 def judge(candidate: Candidate, now: float) -> Verdict:
@@ -76,35 +142,52 @@ def judge(candidate: Candidate, now: float) -> Verdict:
     for stage in STAGES:
         if (verdict := stage(candidate, now)) is not None:
             return verdict
-    return Quiet.NOTHING_NEW
+    return candidate.muted or Quiet.NOTHING_NEW
 
 
-def candidates(record: Record, routing: Routing) -> list[Candidate]:
-    """One candidate for each receiver that a route of the incident's alerts names."""
+def candidates(record: Record, routing: Routing, mutes: Mutes) -> list[Candidate]:
+    """One candidate for each receiver that a route of the incident's alerts names, and for each owner beside them."""
     taken: dict[str, tuple[Destination, list[Alert]]] = {}
-    for alert in leading(record.incident.alerts):
+    alerts = leading(record.incident.alerts)
+    for alert in alerts:
         for destination in routing.destinations(alert.labels):
             taken.setdefault(destination.receiver, (destination, []))[1].append(alert)
-    return [
-        Candidate(
-            record=record,
-            destination=destination,
-            alerts=tuple(alerts),
-            firing=frozenset(alert.key for alert in alerts if alert.status == "firing"),
-            resolved=frozenset(alert.key for alert in alerts if alert.status == "resolved"),
-            shown=tuple(visible(alert.finding) for alert in alerts if alert.status == "firing"),
-            last=record.sent.get(destination.receiver),
-        )
-        for destination, alerts in taken.values()
-    ]
+    for receiver in (*record.also, *record.onlookers):
+        taken.setdefault(receiver, (Destination(receiver, "{}", math.inf), list(alerts)))
+    muted = {alert.key: why for alert in alerts if alert.status == "firing" and (why := mutes(alert)) is not None}
+    return [_candidate(record, destination, tuple(found), muted) for destination, found in taken.values()]
+
+
+def _candidate(
+    record: Record, destination: Destination, alerts: tuple[Alert, ...], muted: Mapping[str, Quiet]
+) -> Candidate:
+    receiver, last = destination.receiver, record.sent.get(destination.receiver)
+    fires = [alert.key for alert in alerts if alert.status == "firing"]
+    heard = [key for key in fires if key not in muted]
+    known = frozenset[str]() if last is None else last.firing
+    return Candidate(
+        record=record,
+        destination=destination,
+        alerts=alerts,
+        firing=frozenset((*heard, *(key for key in fires if key in known))),
+        resolved=frozenset(alert.key for alert in alerts if alert.status == "resolved"),
+        shown=tuple(visible(alert.finding) for alert in alerts if alert.status == "firing"),
+        last=last,
+        first=record.also.get(receiver) or record.firsts.get(receiver) or NotificationReason.FIRST,
+        muted=muted[fires[0]] if fires and not heard else None,
+        onlooker=record.onlookers.get(receiver),
+    )
 
 
 def wake(candidate: Candidate) -> float:
     """When the verdict on an unchanged candidate may change, epoch seconds; infinity for never."""
-    if candidate.last is None or not candidate.firing or candidate.record.in_digest:
+    quiet = candidate.record.in_digest or candidate.onlooker is not None or bool(candidate.record.incident.root)
+    if candidate.last is None or not candidate.firing or quiet or candidate.muted is not None:
         return math.inf
     # The repeat is due when the last word is older than the interval, so a moment after it.
     repeat = math.nextafter(candidate.last.time + candidate.destination.repeat_seconds, math.inf)
+    if candidate.record.incident.acked_at is not None:
+        repeat = math.inf
     if candidate.shown != candidate.last.shown:
         return min(repeat, candidate.last.time + EVIDENCE_SECONDS)
     return repeat
@@ -114,10 +197,21 @@ def notification(candidate: Candidate, reason: NotificationReason, now: float) -
     """The notification, and the note of it in the incident's record."""
     incident, destination, last = candidate.record.incident, candidate.destination, candidate.last
     sequence = 1 if last is None else last.sequence + 1
-    candidate.record.sent[destination.receiver] = Sent(
-        time=now, sequence=sequence, firing=candidate.firing, resolved=candidate.resolved, shown=candidate.shown
+    mention = candidate.rings
+    record = candidate.record
+    record.sent[destination.receiver] = Sent(
+        time=now,
+        sequence=sequence,
+        firing=candidate.firing,
+        resolved=candidate.resolved,
+        shown=candidate.shown,
+        revision=record.revision,
+        rang=mention or (last is not None and last.rang is not False),
+        parted=candidate.onlooker is not None or bool(incident.root),
     )
-    severity: Severity = "page" if any(alert.severity == "page" for alert in candidate.alerts) else "notice"
+    page = any(alert.severity == "page" for alert in candidate.alerts)
+    looks_on = candidate.onlooker is not None or bool(incident.root)
+    severity: Severity = "page" if page and not looks_on else "notice"
     return Notification(
         time=now,
         receiver=destination.receiver,
@@ -132,10 +226,20 @@ def notification(candidate: Candidate, reason: NotificationReason, now: float) -
         alerts=candidate.alerts,
         opened_at=incident.opened_at,
         resolved_at=None if candidate.firing else max(alert.ends_at or now for alert in candidate.alerts),
-        mention=severity == "page" and reason is NotificationReason.FIRST,
+        mention=mention,
         runs=incident.runs,
         timeline=incident.timeline,
         alerts_dropped=incident.alerts_dropped,
+        incidents=(incident.id,),
+        acked_by=incident.acked_by,
+        acked_at=incident.acked_at,
+        escalated_to=incident.escalated_to,
+        impact=incident.impact,
+        root=incident.root or (incident.id if candidate.onlooker is NotificationReason.AFFECTED else ""),
+        cause=incident.cause,
+        silenced_until=incident.silenced_until,
+        no_data_since=incident.no_data_since,
+        series=tuple(record.series),
     )
 
 

@@ -1,50 +1,96 @@
-"""The router: findings and time in, notifications with a named reason out.
+"""The router: findings, actions and time in, notifications with a named reason out.
 
-Pure: `now` is a parameter, nothing is sent here. A finding is taken into an alert and its incident (`incidents`), an
-incident goes to its receivers (`routing`), and the stages of `pipeline` say who is told. An incident ends by evidence,
-never by time. Invariants: a finding that was seen changes nothing; what is loaded from `changes()` and stepped on gives
-the same notifications; a notification is returned once and the outbox answers for its delivery.
+Pure: `now` is a parameter, nothing is sent here. A finding is taken into an alert and its incident (`incidents.desk`);
+alerts of other systems stand beside them in the `dispatch.book`. Without a `route:` an incident goes to its owner at
+once and the stages of `pipeline` say who is told; with one, the `dispatch.dispatcher` groups all alerts as Alertmanager
+does. Invariants: a finding that was seen changes nothing; what is loaded from `changes()` and stepped on gives the same
+notifications, however records are cut into steps; a notification is returned once and the outbox answers for its
+delivery.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+from msgspec import Struct
+
+from monitor.alerting import views
+from monitor.alerting.decisions import Decisions
 from monitor.alerting.digest import Digest
-from monitor.alerting.incidents.alerts import Step, step_of
-from monitor.alerting.incidents.grouping import home
-from monitor.alerting.incidents.record import Record, new_record
-from monitor.alerting.incidents.store import OPEN_PER_OWNER, Incidents
+from monitor.alerting.dispatch import book as held_alerts
+from monitor.alerting.dispatch import told as told_log
+from monitor.alerting.dispatch.book import Book, Held
+from monitor.alerting.dispatch.dispatcher import Dispatcher
+from monitor.alerting.dispatch.expiry import Expiry
+from monitor.alerting.dispatch.stages import World
+from monitor.alerting.dispatch.told import ToldLog
+from monitor.alerting.entries import Entries
+from monitor.alerting.incidents import deeds
+from monitor.alerting.incidents.desk import Desk
+from monitor.alerting.incidents.record import Record
+from monitor.alerting.muting.inhibition import Inhibition
+from monitor.alerting.muting.silences import Silences
+from monitor.alerting.muting.times import Times
 from monitor.alerting.pipeline import Quiet, candidates, digests, judge, notification, wake
+from monitor.alerting.routing.receivers import plan
 from monitor.alerting.routing.tree import Routing
-from schemas.alert import Incident, Notification
+from schemas.actions import Action, Deed, PostedAlert, SilenceEnded, SilenceSet
+from schemas.alert import Alert, AlertView, Decision, GroupView, Incident, Notification, NotificationReason, SilenceView
 from schemas.config import Config
 from schemas.finding import Finding
+from schemas.records import Ack
+
+AWAY_SECONDS = 60.0
+"""What is due for longer is not late: the monitor was away. Nothing is due at once then, see `_back`."""
+
+
+class _Clock(Struct):
+    """How far time has come, and when the next things on a grid are due; epoch seconds."""
+
+    now: float
+    alerts: float
+    told: float
 
 
 class Router:
     """The state of all incidents, stepped by findings and ticks. One active router sees all findings, in log order."""
 
     def __init__(self, config: Config) -> None:
-        self._routing = Routing(config)
-        self._incidents = Incidents(config.runtime.retention.incidents)
-        self._uses = {c.agent: frozenset(c.depends_on) for c in config.components if c.agent is not None}
         self._digest = Digest(config.owners)
+        self._desk = Desk(config, self._digest)
+        self._book, self._silences, self._told = Book(), Silences(), ToldLog()
+        self._inhibition, self._decisions = Inhibition(config), Decisions()
+        self._expiry = Expiry()
+        self._clock = Entries("router/clock", _Clock)
         self._wakes: dict[str, float] = {}
         self._counts: Counter[str] = Counter()
+        self._now = -math.inf
+        self._configure(config)
+        self._dispatcher = Dispatcher(self._routing, self._world, self._decisions)
 
-    def step(self, findings: Sequence[Finding], now: float) -> list[Notification]:
-        """Take findings in log order; what is due at `now` (epoch seconds) comes back. Leaves no finding unanswered."""
-        touched: dict[str, None] = {}
+    def step(self, findings: Sequence[Finding], now: float, actions: Sequence[Action] = ()) -> list[Notification]:
+        """Take actions, then findings, in log order; what is due at `now` (epoch seconds) comes back.
+
+        Leaves no finding unanswered. Actions are of `now` at the latest.
+        """
+        now = max(now, self._now)
+        if now > 0.0 and self._clock.get("") is None:  # before the first tick there is no time
+            self._clock.put("", _Clock(now, now + held_alerts.COLLECT_SECONDS, now + told_log.COLLECT_SECONDS))
+        self._back(now)
+        told: list[Notification] = []
+        for action in actions:
+            at = min(max(action.time, self._now), now)
+            told += self._advance(at, included=False)
+            told += self._act(action, at)
+        touched: dict[str, Record] = {}
         for finding in findings:
-            step, records = self._take(finding)
-            self._counts[f"finding {step}"] += 1
-            touched.update((record.incident.id, None) for record in records)
-        due = sorted(name for name, at in self._wakes.items() if at <= now and name not in touched)
-        self._incidents.expire(now)
-        told = [each for name in (*touched, *due) for each in self._tell(self._incidents.get(name), now)]
+            touched.update((record.incident.id, record) for record in self._desk.take(finding))
+        told += self._changed(touched.values(), now)
+        told += self._advance(now, included=True)
+        self._desk.incidents.expire(now)
         return told + self._daily(now)
 
     def tick(self, now: float) -> list[Notification]:
@@ -53,102 +99,262 @@ class Router:
 
     def next_wake(self) -> float | None:
         """When a tick would do something, epoch seconds; None while nothing waits."""
-        times = list(self._wakes.values())
-        times += [at for at in (self._incidents.next_expiry(), self._digest.next_due()) if at is not None]
-        soonest = min(times, default=math.inf)
+        found = [*self._wakes.values(), *self._times(), self._desk.incidents.next_expiry(), self._digest.next_due()]
+        soonest = min((at for at in found if at is not None), default=math.inf)
         return None if soonest == math.inf else soonest
 
     def changes(self) -> list[tuple[str, bytes | None]]:
-        """Entries `incident/<id>` and `digest/<owner>` that changed since the last call; None deletes."""
-        return [*self._incidents.changes(), *self._digest.changes()]
+        """Entries that changed since the last call; None deletes."""
+        found = [entry for part in self._parts() for entry in part.changes()]
+        clock = self._clock.get("")
+        if found and clock is not None and clock.now != self._now:
+            # What was written holds at this time: what was due before it has been done.
+            clock.now = self._now
+            self._clock.put("", clock)
+            found = [*found, *self._clock.changes()]
+        return found
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take up what `changes` gave, before the first step. Entries of others are ignored."""
         entries = list(entries)
-        self._incidents.load(entries)
-        self._digest.load(entries)
-        for record in self._incidents.open():
+        for part in self._parts():
+            part.load(entries)
+        if (clock := self._clock.get("")) is not None:
+            self._now = clock.now
+        self._desk.loaded()
+        self._inhibition.loaded(self._book)
+        self._await_ends()
+        for record in self._desk.incidents.open():
             self._sleep(record)
+
+    def reload(self, config: Config, now: float) -> None:
+        """Go on under another configuration: alerts, incidents, groups and what was sent stay."""
+        self._now = max(now, self._now)
+        self._configure(config)
+        self._desk.reload(config)
+        self._digest.reload(config.owners)
+        self._inhibition.reload(config, self._book)
+        self._dispatcher.reload(self._routing, self._world, self._now)
+        self._await_ends()
+        self._wakes.clear()
+        for record in self._desk.incidents.open():
+            self._sleep(record)
+
+    def acks(self, deed: Deed) -> list[Ack]:
+        """What a false alarm or a new normal tells the engine, for the log of events: one per alert that fires.
+
+        Asked before the deed is stepped.
+        """
+        record = self._desk.incidents.find(deed.incident)
+        return [] if record is None else deeds.acks(record, deed)
+
+    def silence_id(self, action: SilenceSet) -> str:
+        """The id under which a silence will stand once it was stepped."""
+        return self._silences.id_of(action, max(action.time, self._now))
 
     def incidents(self) -> list[Incident]:
         """Open incidents, oldest first, then the closed ones that are kept."""
-        return [record.incident for record in self._incidents]
+        return [record.incident for record in self._desk.incidents]
+
+    def alerts(self) -> list[AlertView]:
+        """Every alert that fires or whose end was not told yet, ours and posted ones."""
+        return views.alerts(self._routing, self._world, self._dispatcher.groups, self._now)
+
+    def groups(self) -> list[GroupView]:
+        """What each receiver is told together."""
+        records = list(self._desk.incidents.open())
+        return views.groups(self._routing, self._world, self._dispatcher.groups, records, self._now)
+
+    def silences(self) -> list[SilenceView]:
+        """Silences that are kept, the latest change first."""
+        return self._silences.views(self._now)
+
+    def receivers(self) -> list[str]:
+        """Names of all receivers: the declared ones and the owners."""
+        return list(self._receivers)
+
+    def decisions(self, about: str | Mapping[str, str]) -> list[Decision]:
+        """What was decided of an incident (its id), a group (its key) or alerts with these labels, oldest first."""
+        return self._decisions.about(about)
 
     @property
     def counts(self) -> Counter[str]:
         """What was decided, by name: `finding <step>`, `notification <reason>`, `quiet <reason>`, and bounds met."""
-        return self._counts + self._incidents.counts
+        parts = (
+            self._desk.counts, self._desk.incidents.counts, self._book.counts, self._silences.counts,
+            self._dispatcher.counts, self._dispatcher.groups.counts,
+        )  # fmt: skip
+        return sum(parts, start=self._counts)
 
-    def _take(self, finding: Finding) -> tuple[Step, list[Record]]:
-        """Apply one finding; the open incidents that it changed."""
-        if finding.mode == "off":
-            return Step.OFF, []
-        known = self._incidents.holding(finding.incident_key)
-        if any(finding.id in record.seen for record in known):
-            return Step.SEEN, []
-        if finding.status == "firing":
-            return self._fire(finding, known)
-        steps = [(step_of(record.alert(finding.incident_key), finding), record) for record in known]
-        live = [(step, record) for step, record in steps if step in (Step.REFRESH, Step.END)]
-        for step, record in live:
-            record.take(step, finding)
-            self._incidents.touch(record)
-        if live:
-            return live[0][0], [record for _, record in live]
-        return (steps[0][0] if steps else Step.UNKNOWN), []
+    def _configure(self, config: Config) -> None:
+        self._routing = Routing(config)
+        planned = plan(config, slack=True)
+        self._receivers = tuple(planned)
+        self._resolve_timeout = config.global_.resolve_timeout
+        self._world = World(
+            book=self._book,
+            inhibition=self._inhibition,
+            times=Times(config),
+            silences=self._silences,
+            told=self._told,
+            send_resolved={name: any(each.send_resolved for each in targets) for name, targets in planned.items()},
+            incident=self._desk.incidents.find,
+        )
 
-    def _fire(self, finding: Finding, known: list[Record]) -> tuple[Step, list[Record]]:
-        """A firing finding lands in the incident that holds its episode, in a related one, or opens its own."""
-        for record in known:
-            step = step_of(record.alert(finding.incident_key), finding)
-            if step is Step.LATE:
-                return step, []
-            if self._incidents.is_open(record.incident.id) and self._rings(finding, record):
-                record.take(step, finding)
-                self._incidents.touch(record)
-                return step, [record]
-        joined = self._home(finding)
-        if joined is not None:
-            joined.take(Step.OPEN, finding)
-            self._incidents.touch(joined)
-            return Step.OPEN, [joined]
-        fresh = new_record(self._incidents.free_id(finding), finding)
-        if finding.mode == "digest" or (
-            finding.mode == "notice" and not self._digest.admits(finding.owner, finding.time)
-        ):
-            fresh.in_digest = True
-            self._digest.put(finding.owner, fresh.incident.id, finding.time)
-        self._incidents.add(fresh)
-        return Step.OPEN, [fresh]
+    def _await_ends(self) -> None:
+        """Where groups do not look at posted alerts, know whose end is to come."""
+        own_way = self._routing.root is None
+        self._expiry.load(held for held in self._book if own_way and held.alert.posted and self._desk.fires(held.alert))
 
-    @staticmethod
-    def _rings(finding: Finding, record: Record) -> bool:
-        """Whether the finding may stay in an incident: a page needs one that has paged."""
-        return finding.mode != "page" or record.incident.severity == "page"
+    def _parts(self) -> tuple[views.Part, ...]:
+        # In this order they become durable: what was told before the group that then waits, time last.
+        return (
+            self._silences, self._book, self._inhibition, self._desk.graph, self._desk.incidents, self._digest,
+            self._told, self._dispatcher.groups, self._decisions, self._clock,
+        )  # fmt: skip
 
-    def _home(self, finding: Finding) -> Record | None:
-        mine = self._incidents.of_owner(finding.owner)
-        found = home(finding, mine, self._uses)
-        if found is None and len(mine) >= OPEN_PER_OWNER:
-            self._counts["overflow"] += 1
-            found = mine[-1]
-        return None if found is None else self._incidents.get(found.id)
+    def _back(self, now: float) -> None:
+        """Before anything else at `now`: was the monitor away? Then sources and people get time to speak first."""
+        times = (self._dispatcher.groups.next_due(), self._desk.next_escalation(), self._expiry.next_due())
+        if all(at is None or at >= now - AWAY_SECONDS for at in times):
+            return
+        self._counts["away"] += 1
+        self._dispatcher.put_off(now)
+        self._desk.put_off(now + AWAY_SECONDS)
+        self._expiry.put_off(now + AWAY_SECONDS)
+
+    def _act(self, action: Action, now: float) -> list[Notification]:
+        """One action at `now`, before which everything due was done."""
+        self._now = now
+        if isinstance(action, PostedAlert):
+            held = self._book.post(action, now, self._resolve_timeout)
+            return [] if held is None else self._posted(held, now)
+        if isinstance(action, Deed):
+            return self._changed(self._desk.act(action, now), now)
+        if isinstance(action, SilenceEnded):
+            self._silences.end(action, now)
+        elif self._silences.set(action, now) is not None:
+            self._counts["silence set"] += 1
+        return self._tell_all(now)
+
+    def _posted(self, held: Held, now: float) -> list[Notification]:
+        self._inhibition.seen(held, self._book)
+        if self._routing.root is not None:
+            self._dispatcher.take(held, now)
+            return []
+        self._expiry.watch(held, now)
+        owner = self._routing.owner(held.alert.labels)
+        return self._changed(self._desk.take_posted(held, owner, now), now)
+
+    def _advance(self, until: float, *, included: bool) -> list[Notification]:
+        """Everything that is due before `until`, or then as well, in the order of its time."""
+        told: list[Notification] = []
+        while (at := self._next()) is not None and (at < until or (included and at == until)):
+            self._now = max(at, self._now)
+            told += self._due(self._now)
+        self._now = max(until, self._now)
+        if included:
+            for name in sorted(name for name, at in self._wakes.items() if at <= until):
+                told += self._tell(self._desk.incidents.get(name), until)
+        return told
+
+    def _next(self) -> float | None:
+        """When something on the router's own clock is due."""
+        clock = self._clock.get("")
+        grid = () if clock is None or not (len(self._book) or len(self._told)) else (clock.alerts, clock.told)
+        return min((at for at in (*grid, *self._times()) if at is not None), default=None)
+
+    def _times(self) -> tuple[float | None, ...]:
+        """When something is due of which somebody may be told."""
+        return (
+            self._dispatcher.groups.next_due(), self._desk.next_escalation(), self._expiry.next_due(),
+            self._silences.next_change(self._now),
+        )  # fmt: skip
+
+    def _due(self, now: float) -> list[Notification]:
+        """What is due at `now`, the moment that `_next` named."""
+        told: list[Notification] = []
+        # Before what is over is cleared away: an end may fall on that very moment.
+        for name in self._expiry.due(now):
+            held = self._book.get(name)
+            if self._routing.root is None and held is None:
+                told += self._changed(self._desk.gone(name, now), now)
+            elif self._routing.root is None and held is not None and held.over(now):
+                told += self._posted(held, now)
+        clock = self._clock.get("")
+        if clock is not None and clock.alerts <= now:
+            self._book.collect(now, self._dispatcher.groups.members() | self._expiry.awaited())
+            self._silences.expire(now)
+            clock.alerts = _on_grid(clock.alerts, held_alerts.COLLECT_SECONDS, now)
+            self._clock.put("", clock)
+        if clock is not None and clock.told <= now:
+            self._told.collect(now)
+            clock.told = _on_grid(clock.told, told_log.COLLECT_SECONDS, now)
+            self._clock.put("", clock)
+        told += self._changed(self._desk.escalations(now), now)
+        if self._silences.next_change(math.nextafter(now, -math.inf)) == now:
+            told += self._tell_all(now)
+        return told + self._dispatcher.run(now, included=True)
+
+    def _changed(self, records: Iterable[Record], now: float) -> list[Notification]:
+        """Incidents changed: their alerts are put into the book, and whoever is to know is told."""
+        found = list(records)
+        for record in found:
+            self._put(record, now)
+        return [each for record in found for each in self._tell(record, now)]
+
+    def _put(self, record: Record, now: float) -> None:
+        """The alerts of an incident, as they are now, into the book; of posted ones the book knows already."""
+        incident = record.incident
+        names = {alert.fingerprint for alert in incident.alerts}
+        gone = [h for h in self._book.of_incident(incident.id) if h.alert.fingerprint not in names and not h.over(now)]
+        alerts = [alert for alert in incident.alerts if not alert.posted]
+        for alert in (*alerts, *(msgspec.structs.replace(held.alert, ends_at=now) for held in gone)):
+            known = self._book.get(alert.fingerprint)
+            if known is not None and known.alert == alert:
+                continue
+            if alert.ends_at is not None and (known is None or known.incident != incident.id):
+                continue  # over before it was put, or another episode of the same labels goes on
+            held = self._book.take(alert, incident.id, now)
+            if held is not None:
+                self._inhibition.seen(held, self._book)
+                if self._routing.root is not None and not record.in_digest:
+                    self._dispatcher.take(held, now)
+
+    def _mutes(self, alert: Alert) -> Quiet | None:
+        if self._inhibition.muting(alert.labels, self._now, self._book) is not None:
+            return Quiet.INHIBITED
+        return Quiet.SILENCED if self._silences.muting(alert.labels, self._now) else None
+
+    def _tell_all(self, now: float) -> list[Notification]:
+        """A silence began or ended: incidents may be told of, or not any more."""
+        if self._routing.root is not None:
+            return []
+        return [each for record in list(self._desk.incidents.open()) for each in self._tell(record, now)]
 
     def _tell(self, record: Record, now: float) -> list[Notification]:
         """What the receivers of one incident are told now; a resolved incident is closed behind it."""
+        self._now = max(now, self._now)
+        changed = views.note_silence(record, self._silences, now)
         told: list[Notification] = []
-        for candidate in candidates(record, self._routing):
-            verdict = judge(candidate, now)
-            if isinstance(verdict, Quiet):
-                self._counts[f"quiet {verdict}"] += 1
-                continue
-            self._counts[f"notification {verdict}"] += 1
-            told.append(notification(candidate, verdict, now))
-        if told:
-            self._incidents.touch(record)
+        if self._routing.root is None:
+            for candidate in candidates(record, self._routing, self._mutes):
+                verdict = judge(candidate, now)
+                what = "quiet" if isinstance(verdict, Quiet) else "told"
+                self._counts[f"{'quiet' if what == 'quiet' else 'notification'} {verdict}"] += 1
+                lead = candidate.alerts[0].labels
+                self._decisions.note(now, what, record.incident.id, candidate.destination.receiver, verdict, lead)
+                if isinstance(verdict, NotificationReason):
+                    told.append(notification(candidate, verdict, now))
+        elif record.revision > record.said:
+            told += self._dispatcher.word(record.incident.id, record.why, now)
+        record.said = record.revision
+        if told or changed:
+            self._desk.incidents.touch(record)
         if record.incident.status == "resolved":
             self._wakes.pop(record.incident.id, None)
-            self._incidents.close(record)
+            if self._desk.incidents.is_open(record.incident.id):
+                self._desk.incidents.close(record)
         else:
             self._sleep(record)
         return told
@@ -157,11 +363,17 @@ class Router:
         """The digests that are due: of each owner one message per receiver, whatever became of its incidents."""
         told: list[Notification] = []
         for owner, due, names, beyond in self._digest.due(now):
-            records = [record for name in names if (record := self._incidents.find(name)) is not None]
+            records = [record for name in names if (record := self._desk.incidents.find(name)) is not None]
             told += digests(owner, due, records, beyond + len(names) - len(records), self._routing, now)
         self._counts["notification daily digest"] += len(told)
         return told
 
     def _sleep(self, record: Record) -> None:
-        times = [wake(candidate) for candidate in candidates(record, self._routing)]
-        self._wakes[record.incident.id] = min(times, default=math.inf)
+        if self._routing.root is None:
+            times = [wake(candidate) for candidate in candidates(record, self._routing, self._mutes)]
+            self._wakes[record.incident.id] = min(times, default=math.inf)
+
+
+def _on_grid(at: float, seconds: float, now: float) -> float:
+    """The next point of a grid that is after `now`."""
+    return at + seconds * (math.floor((now - at) / seconds) + 1.0)

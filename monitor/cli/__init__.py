@@ -20,12 +20,22 @@ COMMANDS = {
     "demo": "See a small fleet break silently, and what Slack would show.",
     "run": "Run the monitor.",
     "check": "Validate a configuration, offline.",
-    "replay": "Push recorded events through the monitor on a virtual clock.",
+    "test": "Run the scenarios of a configuration on a virtual clock.",
+    "replay": "Push recorded events and alerts through the monitor on a virtual clock.",
+    "alerts": "What fires, and what mutes it.",
+    "incidents": "What is open, whose it is, and who has it in hand.",
+    "silence": "Mute alerts for a time: add, list, expire.",
+    "ack": "Say of an incident that you have it, that it is not yours, or that it is none.",
     "explain": "Why is there, or is there not, an alert?",
     "emit": "Send one event, a change or a complaint.",
     "schema": "Print the JSON Schema of events or of the configuration.",
 }
 """Name → one line of help. The command itself is `monitor.cli.<name>:command`."""
+
+FOLDERS = {
+    "test": "scenarios", "alerts": "acting", "incidents": "acting", "silence": "acting", "ack": "acting",
+}  # fmt: skip
+"""Name → the folder of `monitor.cli` that its module lies in, where it lies in one."""
 
 
 class _Commands(click.Group):
@@ -37,7 +47,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"monitor.cli.{cmd_name}").command
+        place = f"{FOLDERS[cmd_name]}.{cmd_name}" if cmd_name in FOLDERS else cmd_name
+        command = importlib.import_module(f"monitor.cli.{place}").command
         assert isinstance(command, click.Command)
         return command
 

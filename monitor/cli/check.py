@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 
 from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
 from monitor.cli.environment import environment
-from monitor.config import ConfigError, Problem, check_text, read_text, render
+from monitor.config import ConfigError, Problem, check_text, load, read_text, render
 
 
 @click.command(
@@ -20,12 +21,14 @@ from monitor.config import ConfigError, Problem, check_text, read_text, render
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all problems.")
-def command(file: Path, as_json: bool) -> None:
+@click.option("--check-slack", is_flag=True, help="Also ask Slack: are the tokens good, does it take our messages?")
+def command(file: Path, as_json: bool, check_slack: bool) -> None:
     """Validate the configuration in FILE, offline.
 
     Prints every problem at once, each with its line, a caret and the nearest spelling. Variables and secret files
     that are missing here are warnings, as is what is accepted but not yet effective. Exit code 0 without problems
-    (warnings are none), 1 with problems, 2 if FILE cannot be read.
+    (warnings are none), 1 with problems, 2 if FILE cannot be read. With --check-slack Slack is asked too, with the
+    tokens of FILE; nothing is posted.
     """
     try:
         problems = check_text(read_text(file), str(file), environment())
@@ -34,14 +37,32 @@ def command(file: Path, as_json: bool) -> None:
     except ConfigError as error:
         problems = list(error.problems)
     errors = [problem for problem in problems if problem.severity == "error"]
+    slack = _ask_slack(file) if check_slack and not errors else []
     if as_json:
-        click.echo(json.dumps({"file": str(file), "ok": not errors, "problems": [_plain(p) for p in problems]}))
+        found = {"file": str(file), "ok": not errors and not slack, "problems": [_plain(p) for p in problems]}
+        click.echo(json.dumps({**found, "slack": slack} if check_slack else found))
     else:
         if problems:
             click.echo(render(problems))
-        click.echo(_closing(file, len(errors), len(problems) - len(errors)))
-    if errors:
+        for line in slack:
+            click.echo(f"slack: {line}")
+        click.echo(_closing(file, len(errors) + len(slack), len(problems) - len(errors)))
+    if errors or slack:
         raise click.exceptions.Exit(PROBLEMS_FOUND)
+
+
+def _ask_slack(file: Path) -> list[str]:
+    """What Slack itself has to say of the tokens and of our messages."""
+    from monitor.notify.slack.checking import problems as asked  # the client takes a moment to import
+    from monitor.notify.slack.client import SlackClient
+
+    slack = (config := load(file, environment())).slack
+    if slack.bot_token is None:
+        return ["there is no slack.bot_token to ask with"]
+    client = SlackClient(slack.bot_token.get_secret_value(), base_url=slack.base_url)
+    token = slack.app_token
+    app = SlackClient(token.get_secret_value(), base_url=slack.base_url) if token is not None else None
+    return asyncio.run(asked(config, client, app))
 
 
 def _cannot_read(file: Path, error: OSError) -> int:

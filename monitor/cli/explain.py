@@ -6,43 +6,49 @@ Asks a running monitor, or replays recorded events up to a moment. It reads view
 from __future__ import annotations
 
 import difflib
-import sys
-import time
-import urllib.error
-import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
 
 import click
 import msgspec
 
 from monitor import app
 from monitor.alerting.headline import headline, rate_text, seconds_text, share_text
-from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
+from monitor.cli import PROBLEMS_FOUND
+from monitor.cli.acting.asking import Monitor, fail, with_endpoint
+from monitor.cli.acting.source import alerts_of, incidents_of, silences_of
 from monitor.cli.moment import MOMENT
 from monitor.cli.replay import read_history
+from monitor.cli.telling import reasons
+from monitor.cli.telling.words import when
+from monitor.notify.redact import name as harmless
 from monitor.runtime.replay import Replay
 from monitor.signals import DRIFT_SIGNALS
-from schemas.alert import Incident
+from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
 from schemas.signals import SIGNALS
 from schemas.view import AgentView, BudgetView, SignalView
 
-TIMEOUT_SECONDS = 10.0
-ANSWER_BYTES = 64 * 1024 * 1024
 NODES_SHOWN = 12
 """Nodes that are shown without `--all`: those that fire, then those with most evidence."""
 INCIDENTS_SHOWN = 5
+LIMIT = 10_000
+"""Agents and budgets that one question asks for."""
+LEAST_LETTERS = 4
+"""Of an incident's id, so that a short name is not taken for one."""
 _NARROWING = ("signal", "version", "tool", "model", "provider", "tenant")
 
 
-class Known(msgspec.Struct):
+@dataclass
+class Known:
     """What can be explained. `now`: epoch seconds."""
 
     now: float
     agents: list[AgentView]
-    incidents: list[Incident]
+    incidents: Sequence[Incident]
     budgets: list[BudgetView]
+    router: reasons.Asked
 
 
 class _Agents(msgspec.Struct):
@@ -50,12 +56,16 @@ class _Agents(msgspec.Struct):
     agents: list[AgentView]
 
 
-class _Incidents(msgspec.Struct):
-    incidents: list[Incident]
-
-
 class _Budgets(msgspec.Struct):
     budgets: list[BudgetView]
+
+
+class _Groups(msgspec.Struct):
+    groups: list[GroupView]
+
+
+class _Decisions(msgspec.Struct):
+    decisions: list[Decision]
 
 
 @click.command(
@@ -69,37 +79,41 @@ class _Budgets(msgspec.Struct):
     "--from", "inputs", multiple=True, metavar="FILE", help="Recorded events, as for replay; may be repeated."
 )
 @click.option("-c", "--config", "file", type=click.Path(path_type=Path), help="The configuration to replay with.")
-@click.option(
-    "--endpoint", envvar="FOREWARN_ENDPOINT", default="http://127.0.0.1:4319", show_default=True,
-    help="The running monitor's address; also FOREWARN_ENDPOINT.",
-)  # fmt: skip
-@click.option("--token", envvar="FOREWARN_TOKEN", help="Bearer token; better in FOREWARN_TOKEN than here.")
+@with_endpoint
 @click.option("--all", "everything", is_flag=True, help="Show every node.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     key: str, rest: tuple[str, ...], inputs: tuple[str, ...], file: Path | None, endpoint: str,
     token: str | None, everything: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Say of the agent KEY what each of its nodes has seen, and what stands between it and an alert.
+    """Say why there is, or is not, an alert, and who was told of it.
 
-    Narrow it with LABEL=VALUE: signal, version, tool, model, provider, tenant. Asks a running monitor about now. For an
-    earlier TIME it replays up to then: what --from names, or the log of the embedded monitor that --config describes.
-    Exit code 0, 1 if the agent is not known, 2 if nothing could be asked.
+    KEY is an agent: what each of its nodes has seen, and what stands between it and an alert. Or an incident (the first
+    letters of its id are enough), or the alertname of an alert: what mutes it, what it waits for, what was decided and
+    why. Narrow it with LABEL=VALUE; of an agent's nodes by signal, version, tool, model, provider, tenant. Asks a
+    running monitor about now. For an earlier TIME it replays up to then: what --from names, or the log of the embedded
+    monitor that --config describes. Exit code 0, 1 if KEY is not known, 2 if nothing could be asked.
     """
     at, wanted = _narrowed(rest)
-    known = _replayed(inputs, file, at) if inputs or at is not None else _asked(endpoint, token)
+    known = _replayed(inputs, file, at) if inputs or at is not None else _asked(Monitor(endpoint, token))
     agent = next((view for view in known.agents if view.agent == key), None)
+    if agent is None and _of_the_router(known, key, wanted, as_json=as_json):
+        return
+    _check_narrowing(wanted)
     if agent is None:
         near = difflib.get_close_matches(key, [view.agent for view in known.agents], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known: {len(known.agents)} agents"
-        click.echo(f"forewarn: no event of an agent {key!r} was seen{hint}", err=True)
-        raise click.exceptions.Exit(PROBLEMS_FOUND)
+        fail(
+            f"no event of an agent {key!r} was seen, and there is no incident or alert of that name{hint}",
+            PROBLEMS_FOUND,
+        )
     nodes = [node for node in agent.signals if _fits(node, wanted)]
     incidents = [each for each in known.incidents if _speaks_of(each, key)]
     budget = next((each for each in known.budgets if each.owner == agent.owner), None)
     if as_json:
+        decided = [decision for each in incidents for decision in known.router.decisions(each.id)]
         told = {"time": known.now, "agent": agent.agent, "owner": agent.owner, "state": agent.state,
-                "signals": nodes, "incidents": incidents, "budget": budget}  # fmt: skip
+                "signals": nodes, "incidents": incidents, "budget": budget, "decisions": decided}  # fmt: skip
         click.echo(msgspec.json.encode(told).decode())
         return
     nodes.sort(key=lambda node: (node.state != "firing", -node.evidence))
@@ -109,7 +123,7 @@ def command(
         lines.append(f"… and {len(nodes) - len(shown)} more nodes (--all)")
     if not nodes:
         lines.append(_nothing_fits(key, wanted, agent))
-    click.echo("\n".join([*lines, *_of_incidents(incidents)]))
+    click.echo("\n".join([*lines, *_of_incidents(incidents, known.router)]))
 
 
 def of_node(node: SignalView) -> list[str]:
@@ -168,7 +182,7 @@ def _nothing_fits(key: str, wanted: dict[str, str], agent: AgentView) -> str:
 def _of_agent(agent: AgentView, budget: BudgetView | None, now: float) -> list[str]:
     since = max(now - agent.last_seen, 0.0)
     lines = [
-        f"{agent.agent} (owner {agent.owner}) at {_when(now)}: {agent.state}",
+        f"{agent.agent} (owner {agent.owner}) at {when(now)}: {agent.state}",
         f"  runs      {agent.runs:,}: {agent.failed:,} failed, {agent.silent:,} silent, {agent.hung:,} hung;"
         f" {agent.open_runs:,} open, last event {seconds_text(since)} ago",
     ]
@@ -180,14 +194,40 @@ def _of_agent(agent: AgentView, budget: BudgetView | None, now: float) -> list[s
     return lines
 
 
-def _of_incidents(incidents: list[Incident]) -> list[str]:
+def _of_the_router(known: Known, key: str, wanted: Mapping[str, str], *, as_json: bool) -> bool:
+    """Explain the incident or the alerts that are called so; whether there are any."""
+    incidents = [each for each in known.incidents if len(key) >= LEAST_LETTERS and each.id.startswith(key)]
+    labels = {"alertname": key, **wanted}
+    alerts = [view for view in known.router.alerts() if labels.items() <= view.labels.items()]
+    if not incidents and not alerts:
+        return False
+    if as_json:
+        about: list[str | Mapping[str, str]] = [*(each.id for each in incidents), *(view.labels for view in alerts)]
+        decided = [decision for each in about for decision in known.router.decisions(each)]
+        told = {"time": known.now, "incidents": incidents, "alerts": alerts, "decisions": decided}
+        click.echo(msgspec.json.encode(told).decode())
+        return True
+    lines = _incident_lines(incidents, known.router) if incidents else []
+    for view in alerts[:INCIDENTS_SHOWN]:
+        lines += reasons.of_alert(view, known.router)
+    click.echo("\n".join(lines))
+    return True
+
+
+def _of_incidents(incidents: list[Incident], router: reasons.Asked) -> list[str]:
     if not incidents:
         return ["", "no incident names this agent"]
-    lines = ["", "incidents"]
-    for incident in sorted(incidents, key=lambda each: -each.opened_at)[:INCIDENTS_SHOWN]:
-        until = f" to {_when(incident.resolved_at)}" if incident.resolved_at is not None else ""
-        lines.append(f"  {incident.id} {incident.severity}, {incident.status}, {_when(incident.opened_at)}{until}")
-        lines += [f"    {headline(alert.finding)}" for alert in incident.alerts[:INCIDENTS_SHOWN]]
+    newest = sorted(incidents, key=lambda each: -each.opened_at)[:INCIDENTS_SHOWN]
+    return ["", "incidents", *(f"  {line}" for line in _incident_lines(newest, router))]
+
+
+def _incident_lines(incidents: Sequence[Incident], router: reasons.Asked) -> list[str]:
+    lines = []
+    for incident in incidents:
+        until = f" to {when(incident.resolved_at)}" if incident.resolved_at is not None else ""
+        lines.append(f"{incident.id} {incident.severity}, {incident.status}, {when(incident.opened_at)}{until}")
+        lines += [f"  {harmless(headline(alert.finding))}" for alert in incident.alerts[:INCIDENTS_SHOWN]]
+        lines += [f"  {line}" for line in reasons.of_incident(incident, router)]
     return lines
 
 
@@ -198,10 +238,6 @@ def _level(signal: str, value: float) -> str:
     return share_text(value) if public is None or public.form in ("share", "category") else f"{value:.3g}"
 
 
-def _when(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
-
-
 def _narrowed(rest: tuple[str, ...]) -> tuple[float | None, dict[str, str]]:
     """The moment, if one is given, and label → value."""
     at: float | None = None
@@ -210,13 +246,18 @@ def _narrowed(rest: tuple[str, ...]) -> tuple[float | None, dict[str, str]]:
         label, equals, value = text.partition("=")
         if not equals:
             at = MOMENT.convert(text, None, None)
-        elif label in _NARROWING:
-            wanted[label] = value
         else:
+            wanted[label] = value
+    return at, wanted
+
+
+def _check_narrowing(wanted: Mapping[str, str]) -> None:
+    """The nodes of an agent have few labels; a slip would find nothing."""
+    for label in wanted:
+        if label not in _NARROWING:
             near = difflib.get_close_matches(label, _NARROWING, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; labels: {', '.join(_NARROWING)}"
-            _fail(f"{text!r} narrows nothing{hint}")
-    return at, wanted
+            fail(f"{label!r} narrows no node{hint}")
 
 
 def _fits(node: SignalView, wanted: dict[str, str]) -> bool:
@@ -234,39 +275,43 @@ def _speaks_of(incident: Incident, agent: str) -> bool:
 
 def _replayed(inputs: tuple[str, ...], file: Path | None, at: float | None) -> Known:
     if file is None:
-        _fail("a replay needs the configuration: -c forewarn.yaml")
+        fail("a replay needs the configuration: -c forewarn.yaml")
     config, recorded = read_history(file, inputs)
     app.collect_rarely()
     records = [one for one in recorded.records if at is None or one.time <= at]  # type: ignore[operator]
     replay = Replay(config)
     for _ in replay.said(records, at):
         pass
-    return Known(replay.now, replay.agents(), replay.incidents(), replay.budgets())
+    return Known(replay.now, replay.agents(), replay.incidents(), replay.budgets(), replay)
 
 
-def _asked(endpoint: str, token: str | None) -> Known:
-    agents = _get(endpoint, "agents", token, _Agents)
-    incidents = _get(endpoint, "incidents", token, _Incidents)
-    budgets = _get(endpoint, "budgets", token, _Budgets)
-    return Known(agents.time, agents.agents, incidents.incidents, budgets.budgets)
+def _asked(monitor: Monitor) -> Known:
+    agents = monitor.get(f"/api/v1/agents?limit={LIMIT}", _Agents)
+    budgets = monitor.get(f"/api/v1/budgets?limit={LIMIT}", _Budgets)
+    return Known(agents.time, agents.agents, incidents_of(monitor).incidents, budgets.budgets, _Running(monitor))
 
 
-def _get(endpoint: str, what: str, token: str | None, into: type[Any]) -> Any:
-    if urlsplit(endpoint).scheme not in ("http", "https"):
-        _fail(f"--endpoint {endpoint!r} is no http address; as in http://127.0.0.1:4319")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    request = urllib.request.Request(f"{endpoint.rstrip('/')}/api/v1/{what}?limit=10000", headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
-            return msgspec.json.decode(response.read(ANSWER_BYTES), type=into)
-    except urllib.error.HTTPError as error:
-        remedy = "; set FOREWARN_TOKEN" if error.code in (401, 403) else ""
-        _fail(f"{endpoint} answered {error.code}{remedy}")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        _fail(f"no monitor answers at {endpoint} ({reason}); start one with `forewarn run`, or use --from")
+class _Running:
+    """The router of a running monitor; asked once for each thing."""
 
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+        self._alerts: Sequence[AlertView] | None = None
+        self._groups: Sequence[GroupView] | None = None
 
-def _fail(message: str) -> NoReturn:
-    click.echo(f"forewarn: {message}", err=True)
-    sys.exit(COULD_NOT_RUN)
+    def alerts(self) -> Sequence[AlertView]:
+        if self._alerts is None:
+            self._alerts = alerts_of(self._monitor).alerts
+        return self._alerts
+
+    def groups(self) -> Sequence[GroupView]:
+        if self._groups is None:
+            self._groups = self._monitor.get("/api/v1/groups", _Groups).groups
+        return self._groups
+
+    def silences(self) -> Sequence[SilenceView]:
+        return silences_of(self._monitor).silences
+
+    def decisions(self, about: str | Mapping[str, str]) -> Sequence[Decision]:
+        asked = [("about", about)] if isinstance(about, str) else [("label", "=".join(pair)) for pair in about.items()]
+        return self._monitor.get(f"/api/v1/decisions?{urlencode(asked)}", _Decisions).decisions

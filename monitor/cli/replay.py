@@ -12,10 +12,11 @@ from typing import Any
 import click
 
 from monitor import app, history
-from monitor.cli import COULD_NOT_RUN
-from monitor.cli.environment import environment
+from monitor.cli import COULD_NOT_RUN, GOOD, PROBLEMS_FOUND
 from monitor.cli.moment import MOMENT
-from monitor.config import ConfigError, load, render
+from monitor.cli.telling import difference
+from monitor.cli.telling.words import differences
+from monitor.config import ConfigError, load_with_places, render
 from monitor.notify.console import plain
 from monitor.notify.console import render as render_message
 from monitor.notify.message import compose
@@ -41,16 +42,30 @@ PROGRESS_SECONDS = 0.2
 @click.option(
     "--shuffle", type=int, metavar="SEED", help="Replay the runs in a random order as well: what fires then is false."
 )
-def command(file: Path, inputs: tuple[str, ...], as_json: bool, until: float | None, shuffle: int | None) -> None:
-    """Push recorded events through engine and router, as the configuration FILE says, on a virtual clock.
+@click.option(
+    "--against", type=click.Path(path_type=Path), metavar="OTHER",
+    help="Replay with the configuration OTHER as well and print what differs.",
+)  # fmt: skip
+def command(
+    file: Path, inputs: tuple[str, ...], as_json: bool, until: float | None, shuffle: int | None, against: Path | None
+) -> None:
+    """Push recorded events and alerts through engine and router, as the configuration FILE says, on a virtual clock.
 
-    INPUTS are JSON lines of events or OTLP bodies (protobuf or JSON), plain or gzip; they are sorted by time. Or one
-    forewarn.db of an embedded monitor: its log, in its own order and with its own ticks. Or kafka://TOPIC, read from
-    the broker of the configuration. Nothing is sent. The last line is a summary. With --shuffle the runs of each agent
-    exchange their places first, and what fires in that order is printed; the summary counts both orders (the audit of
-    the budget). Exit code 0, or 2 if something cannot be read.
+    INPUTS are JSON lines of events, alerts and silences or OTLP bodies (protobuf or JSON), plain or gzip; they are
+    sorted by time. Or one forewarn.db of an embedded monitor: its log, in its own order and with its own ticks. Or
+    kafka://TOPIC, read from the broker of the configuration. Nothing is sent. The last line is a summary. With
+    --shuffle the runs of each agent exchange their places first, and what fires in that order is printed; the summary
+    counts both orders (the audit of the budget). With --against only incidents and notifications that are not the same
+    under both configurations are printed. Exit code 0, 1 if --against found a difference, or 2 if something cannot be
+    read.
     """
     app.collect_rarely()
+    if against is not None:
+        if shuffle is not None:
+            click.echo("forewarn: --against compares the true order; leave out --shuffle", err=True)
+            raise click.exceptions.Exit(COULD_NOT_RUN)
+        differ = compare(file, against, inputs, until, as_json=as_json)
+        raise click.exceptions.Exit(PROBLEMS_FOUND if differ else GOOD)
     began = time.perf_counter()
     config, recorded = read_history(file, inputs)
     records: Sequence[history.Recorded] = recorded.records
@@ -77,13 +92,14 @@ def command(file: Path, inputs: tuple[str, ...], as_json: bool, until: float | N
     click.echo(json.dumps(summary) if as_json else _for_people(summary))
 
 
-def read_history(file: Path, inputs: tuple[str, ...]) -> tuple[Config, history.History]:
+def read_history(file: Path, inputs: tuple[str, ...], *, quiet: bool = False) -> tuple[Config, history.History]:
     """The configuration and what was recorded; without inputs, the log of the embedded monitor that FILE describes.
 
-    Says what cannot be read: the command ends with 2, but for single lines, which are named.
+    Says what cannot be read: the command ends with 2, but for single lines, which are named unless `quiet`. Nothing is
+    sent, so no secret is read.
     """
     try:
-        config = load(file, environment())
+        config, _ = load_with_places(file)
         given = inputs or (str(Path(config.runtime.directory) / LOG),)
         recorded = history.read(
             given, config.runtime.trace_timeout, config.runtime.kafka.bootstrap_servers, Reader(config)
@@ -97,11 +113,35 @@ def read_history(file: Path, inputs: tuple[str, ...]) -> tuple[Config, history.H
     except history.CannotRead as error:
         click.echo(f"forewarn: {error}", err=True)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None
+    if quiet:
+        return config, recorded
     for bad in recorded.bad:
         click.echo(f"forewarn: {bad}", err=True)
     if recorded.dead_letters > len(recorded.bad):
         click.echo(f"forewarn: … and {recorded.dead_letters - len(recorded.bad)} more", err=True)
     return config, recorded
+
+
+def compare(file: Path, other: Path, inputs: tuple[str, ...], until: float | None, *, as_json: bool) -> bool:
+    """Print what is not the same under the two configurations; whether anything is."""
+    sides = []
+    for path in (file, other):  # read twice: what is read of agent text hangs on the configuration
+        config, recorded = read_history(path, inputs, quiet=path is not file)
+        replay = Replay(config)
+        told = [said for said in replay.said(recorded.records, until) if isinstance(said, Notification)]
+        sides.append((replay.incidents(), told))
+    (here, told_here), (there, told_there) = sides
+    opened = difference.incidents(here, there)
+    said = difference.notifications(told_here, told_there)
+    if as_json:
+        for what, found in (("incident", opened), ("notification", said)):
+            for each in found:
+                click.echo(json.dumps(difference.line(what, each)))
+        same = not opened and not said
+        click.echo(json.dumps({"type": "summary", "same": same, "incidents": len(opened), "notifications": len(said)}))
+    else:
+        click.echo("\n".join(differences(opened, said, file.name, other.name)))
+    return bool(opened or said)
 
 
 def audit(shuffled: dict[str, Any], in_order: dict[str, Any]) -> dict[str, Any]:

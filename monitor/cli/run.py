@@ -7,7 +7,9 @@ import contextlib
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +18,7 @@ from monitor.cli import COULD_NOT_RUN
 from monitor.cli.environment import environment
 from monitor.config import ConfigError, load, render
 from monitor.runtime.store import StoreError
+from monitor.web.view import NotNow, NotReloaded
 from schemas.config import Config
 
 
@@ -60,18 +63,39 @@ def command(
     except ConfigError as error:
         click.echo(render(error.problems), err=True)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None
-    changes = {"kind": runtime, "port": port, "host": host, "directory": str(directory) if directory else None}
-    given = {key: value for key, value in changes.items() if value is not None}
-    config = config.model_copy(update={"runtime": config.runtime.model_copy(update=given)})
+    given = _given(runtime, port, host, directory)
     try:
-        asyncio.run(_serve(config))
+        asyncio.run(_serve(_with(config, given), lambda: _with(_again(file), given)))
     except (app.CannotServe, StoreError) as error:
         _fail(str(error))
 
 
-async def _serve(config: Config) -> None:
+def _given(runtime: str | None, port: int | None, host: str | None, directory: Path | None) -> dict[str, Any]:
+    """What the command line says in place of the file."""
+    changes = {"kind": runtime, "port": port, "host": host, "directory": str(directory) if directory else None}
+    return {key: value for key, value in changes.items() if value is not None}
+
+
+def _with(config: Config, given: dict[str, Any]) -> Config:
+    return config.model_copy(update={"runtime": config.runtime.model_copy(update=given)})
+
+
+def _again(file: Path | None) -> Config:
+    """The configuration, read again. Raises `NotReloaded` with every problem of the file."""
+    if file is None:
+        raise NotReloaded("the monitor was started without a file")
+    try:
+        return load(file, environment())
+    except OSError as error:
+        raise NotReloaded(f"cannot read {file}: {error.strerror}") from None
+    except ConfigError as error:
+        raise NotReloaded(f"{file} has problems\n{render(error.problems)}") from None
+
+
+async def _serve(config: Config, read: Callable[[], Config]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    reloading: set[asyncio.Task[None]] = set()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # not every loop can
             loop.add_signal_handler(number, stop.set)
@@ -83,7 +107,21 @@ async def _serve(config: Config) -> None:
         click.echo(f"  OTLP     OTEL_EXPORTER_OTLP_ENDPOINT={serving.url}", err=True)
         sys.stderr.flush()
 
-    await app.serve(config, stop, started)
+        def reload() -> None:
+            task = asyncio.ensure_future(_reload(serving))
+            reloading.add(task)
+            task.add_done_callback(reloading.discard)
+
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(signal.SIGHUP, reload)
+
+    await app.serve(config, stop, started, read=read)
+
+
+async def _reload(serving: app.Serving) -> None:
+    """As `POST /-/reload`; how it went is in the log."""
+    with contextlib.suppress(NotReloaded, NotNow):
+        await serving.reload()
 
 
 def _fail(message: str) -> None:

@@ -7,19 +7,7 @@ from __future__ import annotations
 
 from monitor.config.document import Document, Mapping, Sequence
 
-WITHOUT_EFFECT = {
-    "owners.*.escalate": "nobody is told when a page is not acknowledged",
-    "route.**.group_by": "an incident is the group",
-    "route.**.group_wait": "an incident is told at once",
-    "route.**.group_interval": "what is new is told at once",
-    "route.**.mute_time_intervals": "no time mutes an alert",
-    "route.**.active_time_intervals": "no time mutes an alert",
-    "inhibit_rules": "no alert mutes another",
-    "time_intervals": "no time mutes an alert",
-    "slack.app_token": "messages have no buttons",
-    "slack.app_token_file": "messages have no buttons",
-    "tests": "`forewarn test` does not exist",
-}
+WITHOUT_EFFECT: dict[str, str] = {}
 """Key path (`*`: any name or item, `**`: any route of the tree) → what does not happen yet."""
 
 

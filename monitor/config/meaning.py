@@ -44,7 +44,9 @@ class Names:
         """The names of a file as written."""
         owners = root.get("owners")
         known = None if owners is not None and not isinstance(owners, Mapping) else tuple(owners or ())
-        return cls(known, _named(root.get("receivers")), _named(root.get("time_intervals")))
+        intervals = [_named(root.get(key)) for key in ("time_intervals", "mute_time_intervals")]
+        named = None if None in intervals else tuple(name for names in intervals for name in names or ())
+        return cls(known, _named(root.get("receivers")), named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,8 +301,8 @@ def check_slack(checked: Checked) -> None:
 def check_runtime(checked: Checked) -> None:
     """The runtime: links that are links, topics that Kafka takes, times above zero."""
     runtime, place = checked.config.runtime, checked.section("runtime")
-    if not _is_loopback(runtime.host) and not {"token", "token_file"} & place.keys_at.keys():
-        checked.at(place, "host", "who listens beyond this machine needs a `token` (or `token_file`) that senders show")
+    if not _is_loopback(runtime.host) and not {"token", "token_file", "tokens"} & place.keys_at.keys():
+        checked.at(place, "host", "who listens beyond this machine needs a `token` (or `tokens`) that senders show")
     for key in ("external_url", "run_url"):
         value = getattr(runtime, key)
         if value is not None and not _is_url(value):
@@ -322,6 +324,29 @@ def check_runtime(checked: Checked) -> None:
             checked.at(topics, key if key in topics else other, f"`{key}` and `{other}` are the same topic", found=name)
 
 
+def check_tokens(checked: Checked) -> None:
+    """Tokens: each is one, and says under a name of its own who shows it."""
+    known = {"token"}  # what `runtime.token` is called where it is recorded who did what
+    secrets: set[str] = set()
+    main = checked.config.runtime.token
+    if main is not None:
+        secrets.add(main.get_secret_value())
+    places = checked.section("runtime").get("tokens", ())
+    for place, token in zip(places, checked.config.runtime.tokens, strict=True):
+        if not {"token", "token_file"} & place.keys_at.keys():
+            checked.at(place, "name", "this needs a `token` (or `token_file`)", found=clip(token.name))
+        if token.name in known or not token.name.isprintable() or " " in token.name:
+            checked.at(place, "name", "a token has a name of its own, without spaces", found=clip(token.name))
+        known.add(token.name)
+        secret = token.token.get_secret_value() if token.token is not None else None
+        if secret == "":
+            checked.at(place, "token", "an empty token opens nothing")
+        elif secret in secrets:
+            checked.at(place, "name", "another token has the same secret: nobody could tell who it was")
+        if secret is not None:
+            secrets.add(secret)
+
+
 CHECKS: tuple[Callable[[Checked], None], ...] = (
     check_owners,
     check_components,
@@ -330,6 +355,7 @@ CHECKS: tuple[Callable[[Checked], None], ...] = (
     check_detectors,
     check_slack,
     check_runtime,
+    check_tokens,
 )
 
 

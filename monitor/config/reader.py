@@ -14,7 +14,8 @@ from monitor.config.effect import say_without_effect
 from monitor.config.meaning import CHECKS, Checked, Names
 from monitor.config.methods import check_methods
 from monitor.config.problem import ConfigError, Problem
-from monitor.config.routing import check_receivers, check_routes
+from monitor.config.routing import check_global, check_inhibition, check_intervals, check_receivers, check_routes
+from monitor.config.scenarios.checks import check_scenarios
 from monitor.config.secret import resolve_secrets
 from monitor.config.shape import read_config
 from schemas.config import Config
@@ -26,6 +27,14 @@ def load(path: Path | str, environ: Environment[str, str]) -> Config:
     if any(problem.severity == "error" for problem in document.problems):
         raise ConfigError(document.problems)
     return config
+
+
+def load_with_places(path: Path | str) -> tuple[Config, Document]:
+    """The configuration and where everything in it stands; no secret is read. Raises as `load` does."""
+    document, config = _read(read_text(path), str(path), None, as_warnings=True)
+    if any(problem.severity == "error" for problem in document.problems):
+        raise ConfigError(document.problems)
+    return config, document
 
 
 def check_text(text: str, file: str, environ: Environment[str, str] | None = None) -> list[Problem]:
@@ -56,7 +65,16 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
     resolve_secrets(document, environ, as_warnings=as_warnings)
     config = read_config(document)
     checked = Checked(document, config, names)
-    for check in (*CHECKS, check_methods, check_receivers, check_routes):
+    for check in (
+        *CHECKS,
+        check_methods,
+        check_receivers,
+        check_routes,
+        check_global,
+        check_inhibition,
+        check_intervals,
+        check_scenarios,
+    ):
         check(checked)
     say_without_effect(document)
     return document, config

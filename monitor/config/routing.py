@@ -1,15 +1,18 @@
-"""The grammar of routing: receivers, the tree of routes, matchers, time intervals.
+"""The grammar of routing: receivers, the tree of routes, matchers, inhibition rules, time intervals.
 
-Says whether it can be read, not what it does: `monitor.alerting.routing` gives it its meaning. Rules of Prometheus
+Says whether it can be read, not what it does: `monitor.alerting` gives it its meaning. Rules of Prometheus
 Alertmanager 0.34, whose configuration this is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from monitor.alerting.muting import times
 from monitor.alerting.routing.matchers import parse_matchers
 from monitor.config.document import Mapping, Sequence, clip
 from monitor.config.meaning import Checked
-from schemas.config import Route
+from schemas.config import NamedInterval, Route, TimeSpec
 
 
 def check_receivers(checked: Checked) -> None:
@@ -32,6 +35,23 @@ def check_receivers(checked: Checked) -> None:
                 checked.at(holder, given[0], "no address: write `https://…`")
 
 
+SECTIONS = ("time_intervals", "mute_time_intervals")
+
+_FIELDS: dict[str, Callable[[str | int], object]] = {
+    "weekdays": times.weekday_range,
+    "days_of_month": times.day_range,
+    "months": times.month_range,
+    "years": times.year_range,
+}
+
+
+def check_global(checked: Checked) -> None:
+    """What holds for all alerts: times above zero."""
+    place = checked.section("global")
+    if "resolve_timeout" in place and checked.config.global_.resolve_timeout <= 0.0:
+        checked.at(place, "resolve_timeout", "this must be longer than nothing")
+
+
 def check_routes(checked: Checked) -> None:
     """Routes: receivers and intervals that exist, matchers that can be read, waits above zero."""
     route, place = checked.config.route, checked.document.root.get("route")
@@ -45,8 +65,38 @@ def check_routes(checked: Checked) -> None:
     _check_route(checked, place, route)
 
 
+def check_inhibition(checked: Checked) -> None:
+    """Inhibition rules: both sides named, matchers that can be read, labels once."""
+    for place, rule in zip(checked.document.root.get("inhibit_rules", ()), checked.config.inhibit_rules, strict=True):
+        for key in ("source_matchers", "target_matchers"):
+            if not getattr(rule, key):
+                span = place.keys_at.get(key, place.span)
+                checked.document.report(span, place.path, f"no `{key}`: this side takes every alert", warning=True)
+            check_matchers(checked, place.get(key))
+        for label in sorted({label for label in rule.equal if rule.equal.count(label) > 1}):
+            checked.at(place, "equal", f"`{clip(label)}` stands here twice")
+
+
+def check_intervals(checked: Checked) -> None:
+    """Time intervals: one of each name, fields that are times, ranges that are not empty."""
+    first: dict[str, int] = {}
+    for section in SECTIONS:
+        for place, named in zip(checked.document.root.get(section, ()), getattr(checked.config, section), strict=True):
+            line = place.values_at["name"].line
+            if named.name in first:
+                checked.at(
+                    place, "name", f"a second time interval `{clip(named.name)}`, first on line {first[named.name]}"
+                )
+            if not named.name:
+                checked.at(place, "name", "a time interval needs a name")
+            first.setdefault(named.name, line)
+            _check_named(checked, place, named)
+
+
 def _check_route(checked: Checked, place: Mapping, route: Route) -> None:
     known = checked.names.receivers
+    if known is not None:  # an owner is a receiver as well
+        known = None if checked.names.owners is None else (*known, *checked.names.owners)
     if route.receiver is not None and known is not None and route.receiver not in known:
         checked.document.unknown(
             place.values_at["receiver"], (*place.path, "receiver"), "there is no receiver", route.receiver, known
@@ -60,14 +110,14 @@ def _check_route(checked: Checked, place: Mapping, route: Route) -> None:
         checked.at(place, "group_by", "`...` means every label and stands alone")
     for label in sorted({label for label in labels if labels.count(label) > 1}):
         checked.at(place, "group_by", f"`{clip(label)}` stands here twice")
-    _check_matchers(checked, place.get("matchers"))
+    check_matchers(checked, place.get("matchers"))
     for key in ("mute_time_intervals", "active_time_intervals"):
-        _check_intervals(checked, place.get(key))
+        _check_names(checked, place.get(key))
     for inner_place, inner in zip(place.get("routes", ()), route.routes, strict=True):
         _check_route(checked, inner_place, inner)
 
 
-def _check_intervals(checked: Checked, names: object) -> None:
+def _check_names(checked: Checked, names: object) -> None:
     known = checked.names.intervals
     if not isinstance(names, Sequence) or known is None:
         return
@@ -77,7 +127,8 @@ def _check_intervals(checked: Checked, names: object) -> None:
             checked.document.unknown(names.items_at[index], path, "there is no time interval", str(name), known)
 
 
-def _check_matchers(checked: Checked, matchers: object) -> None:
+def check_matchers(checked: Checked, matchers: object) -> None:
+    """Matchers of a list: each can be read."""
     if not isinstance(matchers, Sequence):
         return
     for index, text in enumerate(matchers):
@@ -86,3 +137,34 @@ def _check_matchers(checked: Checked, matchers: object) -> None:
         except ValueError as error:
             span, path = matchers.items_at[index], (*matchers.path, matchers.indexes[index])
             checked.document.report(span, path, f"no matcher: {error}", found=clip(str(text)))
+
+
+def _check_named(checked: Checked, place: Mapping, named: NamedInterval) -> None:
+    for holder, spec in zip(place.get("time_intervals", ()), named.time_intervals, strict=True):
+        for key, read in _FIELDS.items():
+            _check_each(checked, holder.get(key), read)
+        _check_times(checked, holder, spec)
+        if spec.location is not None:
+            try:
+                times.zone(spec.location)
+            except ValueError as error:
+                checked.at(holder, "location", str(error), found=clip(spec.location))
+
+
+def _check_each(checked: Checked, values: object, read: Callable[[str | int], object]) -> None:
+    if not isinstance(values, Sequence):
+        return
+    for index, value in enumerate(values):
+        try:
+            read(value)
+        except ValueError as error:
+            path = (*values.path, values.indexes[index])
+            checked.document.report(values.items_at[index], path, str(error), found=clip(str(value)))
+
+
+def _check_times(checked: Checked, holder: Mapping, spec: TimeSpec) -> None:
+    for place, each in zip(holder.get("times", ()), spec.times or (), strict=True):
+        try:
+            times.time_range(each)
+        except ValueError as error:
+            checked.document.report(place.span, place.path, str(error))

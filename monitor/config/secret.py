@@ -18,7 +18,14 @@ from schemas.config import Config
 SECRET_FILE_BYTES = 65_536
 """Bytes of a secret's file. More: a problem."""
 
-SECRET_PATHS = ("slack.bot_token", "slack.app_token", "runtime.token", "receivers[].webhook_configs[].url")
+SECRET_PATHS = (
+    "slack.bot_token",
+    "slack.app_token",
+    "slack.signing_secret",
+    "runtime.token",
+    "runtime.tokens[].token",
+    "receivers[].webhook_configs[].url",
+)
 """Where secrets stand, for people; a test holds it equal to the types."""
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")

@@ -14,6 +14,7 @@ import msgspec
 from monitor.intake import cloudevents
 from monitor.intake.dead_letters import DeadLetter, dead_letter
 from schemas import limits
+from schemas.actions import is_action
 from schemas.event import BadEvent, Event, Reason, decode, encode
 from schemas.records import is_control
 
@@ -85,7 +86,8 @@ def read_events(body: bytes, headers: Headers = (), received: float = 0.0, sourc
             continue
         settle_time(event, received, counts)
         events.append(event)
-        raws.append(encode(event) if is_control(raw) else raw)  # nobody else's bytes may look like the monitor's
+        # Nobody else's bytes may look like the monitor's.
+        raws.append(encode(event) if is_control(raw) or is_action(raw) else raw)
     return Intake(events, rejected, skipped, counts, raws)
 
 

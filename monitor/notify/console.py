@@ -10,8 +10,7 @@ import textwrap
 from typing import TextIO
 
 from monitor.notify.delivery import Delivery
-from monitor.notify.message import Fact, Message, compose
-from monitor.notify.slack_blocks import utc
+from monitor.notify.message import Fact, Message, compose, utc
 from schemas.alert import NotificationReason
 from schemas.config import Config
 
@@ -40,6 +39,11 @@ class ConsoleNotifier:
         self._stream.flush()
         return "console"
 
+    def turn(self, delivery: Delivery, now: float) -> float:
+        """A terminal takes everything at once."""
+        del delivery
+        return now
+
 
 def render(message: Message, *, edits: bool = False, channel: str = "") -> list[str]:
     """Lines with colours. `edits`: Slack would edit the message that is there; `channel`: where."""
@@ -48,7 +52,7 @@ def render(message: Message, *, edits: bool = False, channel: str = "") -> list[
     short = edits and message.reason in _SHORT and message.status == "firing"
     body = [f"{_BOLD}{line}{_OFF}" for line in textwrap.wrap(message.title, WIDTH - 2)]
     facts = message.facts[:2] if short else message.facts
-    body += [_fact(fact) for fact in facts]
+    body += [_fact(fact) for fact in (*message.states, *facts)]
     if not short:
         body += _details(message)
     body += [f"{_DIM}{line}{_OFF}" for line in textwrap.wrap(" · ".join(message.footer), WIDTH - 2)]
@@ -79,6 +83,15 @@ def _fact(fact: Fact) -> str:
 
 def _details(message: Message) -> list[str]:
     lines = []
+    if message.chart is not None:
+        lines.append(_fact(Fact("Chart", f"{message.chart.sparkline}  {message.chart.words}")))
+    if message.cause:
+        lines.append(_fact(Fact("Likely cause", message.cause)))
+    suffers = tuple(
+        fact.name + (f" since {utc(fact.time)}" if fact.time is not None else "") + fact.value
+        for fact in message.impact
+    )
+    lines += _block("Impact", suffers)
     if message.affected:
         lines.append(_fact(Fact("Affected", ", ".join(message.affected))))
     if message.unaffected:

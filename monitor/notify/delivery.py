@@ -10,6 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from monitor.notify.lines import Line
 from schemas.alert import Notification
 
 
@@ -53,12 +54,12 @@ class DeliveryError(Exception):
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """One attempt to bring a target to the present state of an incident.
+    """One attempt to bring a target to the present state of an incident, or to say one line in its thread.
 
     `revision`: the notification's sequence. `reference`: what the notifier returned before, None for a first send.
     `generation` counts from 1 the messages that this incident had at this target. `uncertain`: an earlier send may have
     arrived; look before sending again. `mention`: ring the owner with this first send. `since`: when the target was
-    first to be told, epoch seconds.
+    first to be told, epoch seconds. `line`: what is to be said under the message that `reference` names.
     """
 
     target: str
@@ -70,11 +71,13 @@ class Delivery(Struct, frozen=True, kw_only=True):
     uncertain: bool
     mention: bool
     since: float
+    line: Line | None = None
 
     @property
     def key(self) -> str:
         """The same for every attempt to say the same thing to the same target."""
-        return f"{self.target}/{self.incident}/{self.revision}"
+        what = self.revision if self.line is None else f"line/{self.line.id}"
+        return f"{self.target}/{self.incident}/{what}"
 
 
 class Notifier(Protocol):
@@ -82,6 +85,10 @@ class Notifier(Protocol):
 
     async def send(self, delivery: Delivery) -> str:
         """Bring the place to the delivery's state; a reference to what was written. Raises `DeliveryError`."""
+        ...
+
+    def turn(self, delivery: Delivery, now: float) -> float:
+        """When the place wants the next send, epoch seconds; at `now` or before, it is this delivery's turn."""
         ...
 
 

@@ -60,6 +60,10 @@ class Dispatcher:
         self._outbox.release()
         self._wake.set()
 
+    def replace(self, notifiers: Mapping[str, Notifier]) -> None:
+        """From now on these write to the targets; sends under way end as they began."""
+        self._notifiers = dict(notifiers)
+
     async def run(self) -> None:
         """Send until `stop`. Raises what `commit` raised: without a durable note nothing may be sent."""
         while not self._stopping:
@@ -97,11 +101,17 @@ class Dispatcher:
     def _start(self) -> None:
         if self._stopping:
             return
-        for delivery in self._outbox.due(self._clock()):
-            if delivery.target not in self._under_way:
-                task = asyncio.create_task(self._send(delivery), name=f"deliver {delivery.target}")
-                self._under_way[delivery.target] = task
-                task.add_done_callback(partial(self._done, delivery.target))
+        now = self._clock()
+        for delivery in self._outbox.due(now, self._under_way):
+            notifier = self._notifiers.get(delivery.target)
+            turn = notifier.turn(delivery, now) if notifier is not None else now
+            if turn > now:
+                self._outbox.pace(delivery, turn)
+                continue
+            self._outbox.begin(delivery)
+            task = asyncio.create_task(self._send(delivery), name=f"deliver {delivery.target}")
+            self._under_way[delivery.target] = task
+            task.add_done_callback(partial(self._done, delivery.target))
 
     def _done(self, target: str, task: asyncio.Task[None]) -> None:
         self._under_way.pop(target, None)

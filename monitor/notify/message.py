@@ -1,18 +1,21 @@
 """A notification as a message for a person, in no medium yet: title, facts, examples, timeline.
 
 Pure. It answers in this order what someone asks at three in the morning: what broke, how badly, since when, whose is
-it, what is not affected, where do I look. All text in it is harmless and redacted (`redact`), none of it is escaped:
-that is the renderer's part.
+it, who is on it, what suffers from it, what is not affected, where do I look. All text in it is harmless and redacted
+(`redact`), none of it is escaped: that is the renderer's part.
 """
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
 from monitor.alerting.headline import closing_line, headline, level_texts, recovered
+from monitor.notify.chart.series import Chart, chart_of
 from monitor.notify.redact import name, redact
 from schemas.alert import LABELS, Alert, AlertStatus, Notification, NotificationReason, Severity
 from schemas.config import DAY, WEEK, Config
@@ -32,10 +35,20 @@ TIMELINE = 6
 SIDES = 6
 """Affected and unaffected slices that are shown, of each. Beyond: a count."""
 
+IMPACT = 6
+"""Components that suffer which are listed. Beyond: a count."""
+
+POSTED_FACTS = 18
+"""Labels and times of an alert of another system that are shown. Beyond, they are left out."""
+
+OWNERS = 99
+"""Owners that an incident can be handed to from its message: as many as a Slack menu takes beside one of ours."""
+
 ERRORS = 3
 URL_LENGTH = 500
 """Characters of a link to a run. A longer one is left out."""
 
+_SLACK_ID = re.compile(r"\bslack:[UW][A-Z0-9]{1,20} (?=\S)")
 _NAME_LENGTHS = {"agent": 40, "version": 24, "tool": 40, "model": 40, "provider": 30, "tenant": 30, "owner": 40}
 
 
@@ -66,7 +79,11 @@ class Message(Struct, frozen=True, kw_only=True):
     incident: str
     mention: str | None
     """A Slack user or group id to ring."""
+    states: tuple[Fact, ...] = ()
+    """Who is on it and what holds it back: acknowledged, silenced, escalated, no data."""
     facts: tuple[Fact, ...]
+    cause: str = ""
+    impact: tuple[Fact, ...] = ()
     affected: tuple[str, ...]
     unaffected: tuple[str, ...]
     errors: tuple[str, ...]
@@ -75,6 +92,12 @@ class Message(Struct, frozen=True, kw_only=True):
     timeline: tuple[Fact, ...]
     footer: tuple[str, ...]
     link: str | None
+    chart: Chart | None = None
+    incidents: tuple[str, ...] = ()
+    """What buttons act on; empty where there is nothing to do any more."""
+    owners: tuple[str, ...] = ()
+    """To whom it can be handed."""
+    acked: bool = False
 
     @property
     def word(self) -> str:
@@ -90,9 +113,21 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
     """The message of a notification; `mention`: ring the owner with it."""
     if notification.reason is NotificationReason.DIGEST:
         return _digest(notification, config)
+    whole = _incident(notification, config, mention)
+    if not notification.root or notification.status == "resolved":
+        return whole
+    # Who suffers from another's incident gets a line: all the rest stands in the message of its owner.
+    return msgspec.structs.replace(
+        whole, facts=(), cause="", impact=(), affected=(), unaffected=(), errors=(), runs=(), others=(), timeline=(),
+        chart=None, incidents=(),
+    )  # fmt: skip
+
+
+def _incident(notification: Notification, config: Config, mention: bool) -> Message:
     lead = notification.alerts[0]
     finding = _harmless(lead.finding, config)
-    owner = config.owners.get(notification.owner)
+    # An escalation rings the owner that it goes to, not the one who did not hear.
+    owner = config.owners.get(notification.receiver) or config.owners.get(notification.owner)
     external = config.runtime.external_url
     firing = notification.status == "firing"
     return Message(
@@ -103,13 +138,20 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
         owner=name(notification.owner, 60),
         incident=notification.incident,
         mention=owner.mention if owner is not None and mention and firing else None,
+        states=_states(notification),
+        cause=redact(notification.cause),
+        impact=_impact(notification),
+        chart=chart_of(notification.series, finding),
+        incidents=(notification.incidents or (notification.incident,)) if firing else (),
+        owners=tuple(each for each in config.owners if each != notification.owner)[:OWNERS],
+        acked=notification.acked_at is not None,
         facts=_facts(notification, lead, finding),
         affected=_sides(finding.affected),
         unaffected=_sides(finding.unaffected),
         errors=finding.error_types[:ERRORS],
         runs=tuple(_run(run, config.runtime.run_url) for run in notification.runs[:EXAMPLE_RUNS]),
         others=_others(notification, config),
-        timeline=tuple(Fact("", redact(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
+        timeline=tuple(Fact("", happened(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
         footer=_footer(notification, finding, config),
         link=None if external is None else f"{external.rstrip('/')}/#incident-{notification.incident}",
     )
@@ -181,12 +223,68 @@ def _harmless(finding: Finding, config: Config) -> Finding:
         unaffected=tuple(name(side, 80) for side in finding.unaffected),
         error_types=tuple(redact(text, privacy.excerpt_length) for text in excerpts if privacy.excerpt_length),
         reason=redact(finding.reason),
+        words=redact(finding.words),
         detail=redact(finding.detail),
         corroborated=tuple(name(signal, 60) for signal in finding.corroborated),
     )
 
 
+def happened(text: str, limit: int) -> str:
+    """An entry of a timeline, redacted, with people by their names alone."""
+    return redact(_SLACK_ID.sub("", text[: 4 * limit]), limit)
+
+
+def person(by: str) -> str:
+    """Who did something, without the ids of machines: `slack:U123 alice` → `alice (slack)`."""
+    where, _, who = by.partition(":")
+    who = who.partition(" ")[2] or who if where == "slack" else who
+    return name(f"{who} ({where})" if who else by, 80)
+
+
+def _states(notification: Notification) -> tuple[Fact, ...]:
+    found = []
+    if notification.acked_at is not None:
+        found.append(Fact("Acknowledged by", f"{person(notification.acked_by)}, {_short(notification.acked_at)}"))
+    if notification.silenced_until is not None and notification.status == "firing":
+        found.append(Fact("Silenced until", "", notification.silenced_until))
+    if notification.escalated_to:
+        found.append(Fact("Escalated to", name(notification.escalated_to, 60)))
+    if notification.no_data_since is not None:
+        found.append(Fact("No data since", "", notification.no_data_since))
+    if notification.root:
+        found.append(Fact("Suffers from", f"incident {name(notification.root, 40)}"))
+    return tuple(found)
+
+
+def _short(time: float) -> str:
+    return utc(time)[:16] + " UTC"
+
+
+def utc(time: float) -> str:
+    """A time in UTC, to the second."""
+    try:
+        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        return "an unknown time"
+
+
+def _impact(notification: Notification) -> tuple[Fact, ...]:
+    """Who suffers, since when, and whether the dependency was declared or only seen."""
+    shown = [
+        Fact(
+            name(each.component, 80),
+            f" for {name(each.owner, 40)}{'' if each.declared else '; seen in runs, not declared'}",
+            each.since,
+        )
+        for each in notification.impact[:IMPACT]
+    ]
+    more = len(notification.impact) - len(shown)
+    return (*shown, Fact(f"and {more} more", "")) if more else tuple(shown)
+
+
 def _facts(notification: Notification, lead: Alert, finding: Finding) -> tuple[Fact, ...]:
+    if finding.words:
+        return _posted(notification, lead)
     before, after = level_texts(finding)
     since = min(alert.finding.onset for alert in notification.alerts)
     word = "Now" if notification.status == "firing" else "Reached"
@@ -207,6 +305,15 @@ def _facts(notification: Notification, lead: Alert, finding: Finding) -> tuple[F
     facts.append(Fact("Signal", finding.signal))
     facts += [Fact(label.capitalize(), name(lead.labels[label])) for label in LABELS if label in lead.labels]
     return (*facts, Fact("Owner", name(notification.owner, 60)))
+
+
+def _posted(notification: Notification, lead: Alert) -> tuple[Fact, ...]:
+    """What another system said: its labels, no numbers of ours."""
+    facts = [Fact("Since", "", lead.starts_at)]
+    if notification.status == "resolved" and notification.resolved_at is not None:
+        facts.append(Fact("Resolved", "", notification.resolved_at))
+    facts += [Fact(name(label, 40), name(value, 80) or "-") for label, value in lead.labels.items()]
+    return (*facts[:POSTED_FACTS], Fact("Owner", name(notification.owner, 60)))
 
 
 def _recovery(lead: Alert) -> list[Fact]:
@@ -251,7 +358,9 @@ def _run(run: str, template: str | None) -> RunLink:
 
 
 def _footer(notification: Notification, finding: Finding, config: Config) -> tuple[str, ...]:
-    if finding.reference == "declared":
+    if finding.words:
+        normal = "told by another system"
+    elif finding.reference == "declared":
         normal = "normal level declared in the configuration"
     else:
         normal = f"normal level learned from {_count(finding.before_n)} observations"

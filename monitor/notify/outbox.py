@@ -1,9 +1,10 @@
 """What every target is to show, and what it shows: one entry per target and incident.
 
 Pure: the dispatcher sends. The outbox keeps the latest state only, so a target that was away for an hour is told the
-present, not the past. Invariants: a notification of a sequence that was put before changes nothing; nothing is due
-before what was put is durable (`release`); an entry that was loaded without a reference is uncertain, for nobody knows
-what was sent before the crash.
+present, not the past; under a message that is there, what changed is told line by line (`lines`). What rings goes
+first, then pages, then the rest; among equals the target that was served least. Invariants: a notification of a
+sequence that was put before changes nothing; nothing is due before what was put is durable (`release`); an entry that
+was loaded without a reference is uncertain, for nobody knows what was sent before the crash.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from msgspec import Struct
 
 from monitor.alerting.routing.receivers import Target, targets_of
 from monitor.notify.delivery import Delivery, DeliveryError, FailureReason
+from monitor.notify.lines import Thread
 from schemas.alert import Notification, NotificationReason
 
 PREFIX = "delivery/"
@@ -41,7 +43,11 @@ ENTRIES = 10_000
 
 
 class Entry(Struct, kw_only=True):
-    """One target's view of one incident. `delivered`: sequence of what it shows, 0 for nothing."""
+    """One target's view of one incident.
+
+    `delivered`: sequence of what it shows, 0 for nothing. `tried`: sequence of the first send that may have arrived, 0
+    for none. `thread`: None where the target has none.
+    """
 
     target: str
     incident: str
@@ -55,16 +61,35 @@ class Entry(Struct, kw_only=True):
     attempts: int = 0
     error: str = ""
     given_up: bool = False
+    tried: int = 0
+    thread: Thread | None = None
+
+    @property
+    def stale(self) -> bool:
+        """Whether the message does not show the present state and will be tried again."""
+        return self.delivered < self.desired.sequence and not self.given_up
 
     @property
     def waiting(self) -> bool:
-        """Whether the target does not show the present state and will be tried again."""
-        return self.delivered < self.desired.sequence and not self.given_up
+        """Whether the message or its thread does not say all and will be tried again."""
+        return self.stale or (self.reference is not None and self.thread is not None and bool(self.thread.waiting))
 
     @property
     def finished(self) -> bool:
         """Whether the incident is over and nothing is to be sent any more."""
         return self.desired.status == "resolved" and not self.waiting
+
+    @property
+    def rank(self) -> tuple[int, float, str]:
+        """What is sent first, within one target."""
+        if not self.stale:
+            return 5, self.since, self.incident
+        first, page = self.reference is None, self.desired.severity == "page"
+        if self.desired.status == "resolved":
+            order = 4
+        else:
+            order = (0 if self.mention else 1 if page else 3) if first else (2 if page else 4)
+        return order, self.since, self.incident
 
 
 class Trouble(Struct, frozen=True):
@@ -79,8 +104,14 @@ class Trouble(Struct, frozen=True):
 
 
 class _Lane(Struct):
+    """One target: what waits for it, and when it is written to again. `head`: the next, None where it is not known."""
+
+    waiting: dict[str, None]
+    head: str | None = None
     failures: int = 0
     until: float = 0.0
+    paced: float = 0.0
+    served: int = 0
 
 
 class Outbox:
@@ -100,39 +131,69 @@ class Outbox:
         for target in targets_of(notification.receiver, self._planned):
             self._put(target, notification)
 
+    def replan(self, planned: Mapping[str, tuple[Target, ...]]) -> None:
+        """From now on these are the targets of each receiver; what a target was told stays known."""
+        self._planned = dict(planned)
+
     def release(self) -> None:
         """What was put so far is durable."""
-        self._fresh.clear()
+        durable, self._fresh = self._fresh, set()
+        for key in sorted(durable):
+            self._line_up(key)
 
-    def due(self, now: float) -> list[Delivery]:
-        """What can be sent at `now`, epoch seconds: what rings first, then the oldest. Sending is the caller's part."""
-        found = [
-            entry
-            for key, entry in self._entries.items()
-            if entry.waiting and key not in self._fresh and self._lane(entry.target).until <= now
+    def due(self, now: float, busy: Container[str] = ()) -> list[Delivery]:
+        """The next of each target that is not `busy` and may be written to at `now`, epoch seconds."""
+        heads = [
+            (entry.rank[0], lane.served, entry.since, target, entry)
+            for target, lane in self._lanes.items()
+            if target not in busy and max(lane.until, lane.paced) <= now and (entry := self._head(lane)) is not None
         ]
-        found.sort(key=lambda entry: (not entry.mention, entry.since, entry.target, entry.incident))
-        return [_delivery(entry) for entry in found]
+        heads.sort(key=lambda head: head[:4])
+        return [_delivery(entry) for *_, entry in heads]
 
     def next_wake(self, busy: Container[str] = ()) -> float | None:
         """When the next delivery to a target that is not `busy` becomes due, epoch seconds; None while nothing does."""
         times = (
-            self._lane(entry.target).until
-            for key, entry in self._entries.items()
-            if entry.waiting and key not in self._fresh and entry.target not in busy
+            max(lane.until, lane.paced)
+            for target, lane in self._lanes.items()
+            if target not in busy and self._head(lane) is not None
         )
         return min(times, default=None)
 
-    def sent(self, delivery: Delivery, reference: str, now: float) -> None:
-        """The target shows the delivery's state; `reference` finds it again."""
-        self._lanes.pop(delivery.target, None)
+    def pace(self, delivery: Delivery, until: float) -> None:
+        """The target wants this delivery later, epoch seconds. A more urgent one that comes meanwhile may ask anew."""
+        self._lane(delivery.target).paced = until
+
+    def begin(self, delivery: Delivery) -> None:
+        """The delivery is being sent: from now on it may have arrived."""
         entry = self._entry_of(delivery)
         if entry is None:
             return
-        entry.reference, entry.uncertain = reference, False
+        if delivery.line is not None and entry.thread is not None:
+            entry.thread.under_way = True
+        elif entry.reference is None:
+            entry.tried = entry.tried or delivery.revision
+
+    def sent(self, delivery: Delivery, reference: str, now: float) -> None:
+        """The target shows the delivery's state; `reference` finds it again."""
+        lane = self._lane(delivery.target)
+        lane.failures, lane.until, lane.served = 0, 0.0, lane.served + 1
+        entry = self._entry_of(delivery)
+        if entry is None:
+            return
+        entry.attempts, entry.error = 0, ""
+        if delivery.line is not None:
+            if entry.thread is not None:
+                entry.thread.said(delivery.line.id)
+            self.counts["sent lines"] += 1
+            self._touch(entry)
+            return
+        if entry.thread is not None and entry.reference is None:
+            entry.thread.opened(entry.tried or delivery.revision)
+        entry.reference, entry.uncertain, entry.tried = reference, False, 0
         entry.mention = False
         entry.delivered = max(entry.delivered, delivery.revision)
-        entry.attempts, entry.error, entry.given_up = 0, "", False
+        entry.given_up = False
         self.counts["sent"] += 1
         self.counts["sent late"] += now - delivery.since > BACKOFF_LIMIT_SECONDS and delivery.reference is None
         self._touch(entry)
@@ -147,9 +208,21 @@ class Outbox:
             return
         entry.attempts += 1
         entry.error = f"{error.reason}: {error.detail}"
+        if delivery.line is not None and entry.thread is not None and not error.gone:
+            entry.thread.under_way = False
+            entry.thread.uncertain = entry.thread.uncertain or error.uncertain
+            if not error.retryable:
+                entry.thread.said(delivery.line.id)  # the message itself shows the state; its thread is a comfort
+                self.counts["lines given up"] += 1
+            self._touch(entry)
+            return
         entry.uncertain = entry.uncertain or (error.uncertain and entry.reference is None)
+        entry.tried = entry.tried if entry.uncertain else 0
         if error.gone and (entry.generation < GENERATIONS or entry.desired.status == "resolved"):
             entry.generation, entry.reference, entry.uncertain = entry.generation + 1, None, False
+            entry.delivered = min(entry.delivered, entry.desired.sequence - 1)
+            if entry.thread is not None:
+                entry.thread.uncertain = entry.thread.under_way = False
         elif error.gone or not error.retryable:
             # A newer state that came meanwhile is worth its own attempt.
             entry.given_up = entry.desired.sequence == delivery.revision
@@ -196,6 +269,10 @@ class Outbox:
                 continue
             entry.given_up = False
             entry.uncertain = entry.reference is None
+            entry.tried = entry.tried or (entry.desired.sequence if entry.uncertain else 0)
+            if entry.thread is not None:
+                entry.thread.uncertain, entry.thread.under_way = bool(entry.thread.waiting), False
+            self._line_up(key)
 
     def _put(self, target: Target, notification: Notification) -> None:
         if notification.reason is NotificationReason.SOME_RESOLVED and not target.send_resolved:
@@ -207,53 +284,93 @@ class Outbox:
             return
         if entry is None:
             entry = Entry(
-                target=target.name, incident=notification.incident, desired=notification, since=notification.time
+                target=target.name,
+                incident=notification.incident,
+                desired=notification,
+                since=notification.time,
+                thread=Thread() if target.kind == "slack" else None,
             )
             self._make_room()
             self._entries[key] = entry
+        elif entry.thread is None and target.kind == "slack":  # written by a version that told no lines
+            entry.thread = Thread()
+            entry.thread.note(entry.desired.timeline, entry.desired.sequence, 0.0, fails=False, wanted=False)
         entry.desired = notification
         entry.given_up = False
         entry.mention = (entry.mention or notification.mention) and notification.status == "firing"
-        if notification.status == "resolved" and not target.send_resolved:
+        wanted = notification.status != "resolved" or target.send_resolved
+        if not wanted:
             entry.delivered = notification.sequence
+        if entry.thread is not None:
+            fails = self._lane(target.name).failures > 0
+            entry.thread.note(
+                notification.timeline, notification.sequence, notification.time, fails=fails, wanted=wanted
+            )
         self._fresh.add(key)
         self._touch(entry)
 
     def _touch(self, entry: Entry) -> None:
         key = f"{PREFIX}{entry.target}/{entry.incident}"
         self._changed[key] = None
+        self._line_up(key)
         if not entry.finished:
             self._finished.pop(key, None)
             return
         if not entry.given_up:
-            entry.desired = msgspec.structs.replace(entry.desired, alerts=(), timeline=(), runs=())
+            entry.desired = msgspec.structs.replace(
+                entry.desired, alerts=(), timeline=(), runs=(), impact=(), series=(), incidents=()
+            )
         self._finished[key] = None
         while len(self._finished) > FINISHED:
-            oldest = next(iter(self._finished))
-            del self._finished[oldest], self._entries[oldest]
-            self._changed[oldest] = None
+            self._remove(next(iter(self._finished)))
             self.counts["forgotten"] += 1
 
     def _make_room(self) -> None:
         if len(self._entries) < ENTRIES:
             return
-        oldest = min(
-            self._entries, key=lambda key: (self._entries[key].desired.status != "resolved", key in self._fresh)
+        self._remove(
+            min(self._entries, key=lambda key: (self._entries[key].desired.status != "resolved", key in self._fresh))
         )
-        del self._entries[oldest]
-        self._finished.pop(oldest, None)
-        self._changed[oldest] = None
         self.counts["dropped"] += 1
+
+    def _remove(self, key: str) -> None:
+        entry = self._entries.pop(key)
+        lane = self._lane(entry.target)
+        lane.waiting.pop(key, None)
+        lane.head = None
+        self._finished.pop(key, None)
+        self._changed[key] = None
+
+    def _line_up(self, key: str) -> None:
+        """Let an entry wait at its target, or not, as it now is."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        lane = self._lane(entry.target)
+        if entry.waiting and (key not in self._fresh or key in lane.waiting):
+            lane.waiting[key] = None
+        else:
+            lane.waiting.pop(key, None)
+        lane.head, lane.paced = None, 0.0
+
+    def _head(self, lane: _Lane) -> Entry | None:
+        if lane.head is None:
+            open_keys = (key for key in lane.waiting if key not in self._fresh)
+            lane.head = min(open_keys, key=lambda key: self._entries[key].rank, default=None)
+        return None if lane.head is None else self._entries[lane.head]
 
     def _entry_of(self, delivery: Delivery) -> Entry | None:
         return self._entries.get(f"{PREFIX}{delivery.target}/{delivery.incident}")
 
     def _lane(self, target: str) -> _Lane:
-        return self._lanes.get(target, _Lane())
+        lane = self._lanes.get(target)
+        if lane is None:
+            lane = self._lanes[target] = _Lane({})
+        return lane
 
     def _hold(self, target: str, error: DeliveryError, now: float) -> None:
         """A target that failed is left alone for a while, with all that waits for it."""
-        lane = self._lanes.setdefault(target, _Lane())
+        lane = self._lane(target)
         lane.failures += 1
         wait = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2.0 ** min(lane.failures - 1, 20))
         if error.uncertain:
@@ -264,6 +381,7 @@ class Outbox:
 
 
 def _delivery(entry: Entry) -> Delivery:
+    line = None if entry.stale or entry.thread is None else entry.thread.waiting[0]
     return Delivery(
         target=entry.target,
         incident=entry.incident,
@@ -271,7 +389,8 @@ def _delivery(entry: Entry) -> Delivery:
         generation=entry.generation,
         notification=entry.desired,
         reference=entry.reference,
-        uncertain=entry.uncertain,
+        uncertain=entry.uncertain if line is None or entry.thread is None else entry.thread.uncertain,
         mention=entry.mention and entry.reference is None,
         since=entry.since,
+        line=line,
     )

@@ -39,9 +39,19 @@ NAMES = {
     "traces_timed_out": "traces_timed_out",
     # monitor.alerting.router
     "overflow": "evicted:incidents_of_an_owner",
+    "escalated": "escalations",
+    "reopened": "incidents_reopened",
+    "alert refused": "actions_refused:alert",
+    "silence refused": "actions_refused:silence",
+    "deed without effect": "actions_refused:deed",
+    "alert dropped": "evicted:alerts",
+    "alert without group": "evicted:groups",
+    "silence forgotten": "evicted:silences",
     # monitor.notify.outbox
     "sent": "deliveries",
+    "sent lines": "deliveries",
     "given up": "deliveries_given_up",
+    "lines given up": "deliveries_given_up",
     "dropped": "evicted:deliveries",
     # batches of the intake
     "rejected_spans": "spans_rejected",
@@ -52,6 +62,7 @@ NAMES = {
 
 PREFIXES = {
     "notification ": "notifications:",
+    "quiet ": "notifications_withheld:",
     "failed ": "deliveries_failed:",
     "events_skewed_by:": "events_skewed:",
     "spans_ignored:": "spans_ignored:",

@@ -22,17 +22,17 @@ import msgspec
 
 from monitor import views
 from monitor.alerting.router import Router
-from monitor.blocks import WrongVersion
-from monitor.engine import RECENT_RUNS, Engine, Record, Step
+from monitor.engine import Record
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.counting import published
-from monitor.runtime.parts import Assembler, Batch, Busy, Dispatcher, Entry, Outbox
+from monitor.runtime.parts import Assembler, Batch, Busy, Dispatcher, Outbox
+from monitor.runtime.steps import TICK_SECONDS, Steps, Written
 from monitor.runtime.store import Store, StoreError
-from schemas import derive
+from schemas.actions import Action
 from schemas.alert import Incident
 from schemas.config import Config
-from schemas.event import Event, encode
-from schemas.records import Tick, encode_control
+from schemas.event import Event
+from schemas.records import Tick
 from schemas.view import AgentView, BudgetView, Check, Health, RunView
 
 log = logging.getLogger(__name__)
@@ -41,9 +41,12 @@ QUEUE_EVENTS = 200_000
 """Events and spans that wait for the writer. More: `Busy`, and the sender is told when to come back."""
 STEP_EVENTS = 2_000
 """Events that one transaction takes; a body with more is written in several."""
-TICK_SECONDS = 1.0
 BLIND_SECONDS = 10.0
 """Without a tick for so long the monitor says that it is blind, and the time does not count as watched."""
+QUEUE_ACTIONS = 20_000
+"""Actions that wait for the writer. More: `Busy`."""
+STEP_ACTIONS = 2_000
+"""Actions that one transaction takes; what one call brings is never cut."""
 COUNT_NAMES = 1_000
 """Names under which what the intake says is counted. More are summed under `_other` in place of what they count by."""
 
@@ -51,6 +54,12 @@ COUNT_NAMES = 1_000
 @dataclass(slots=True)
 class _Waiting:
     batch: Batch
+    done: asyncio.Future[None]
+
+
+@dataclass(slots=True)
+class _Asked:
+    actions: Sequence[Action]
     done: asyncio.Future[None]
 
 
@@ -70,35 +79,22 @@ class Embedded:
         self.version = version
         self._config = config
         self._store = store
-        self._engine = Engine(config)
-        self._router = Router(config)
-        self._assembler = assembler
-        self._outbox = outbox
+        self._steps = Steps(config, store, assembler, outbox)
         self._encode_letter = encode_letter
         self._clock = clock
         self._dispatcher: Dispatcher | None = None
-        self._offset = store.next_offset()
         self._queue: deque[_Waiting] = deque()
         self._queued = 0
+        self._asked: deque[_Asked] = deque()
         self._arrived = asyncio.Event()
         self._door = asyncio.Lock()
-        self._counts: Counter[str] = Counter()
         self._said: Counter[str] = Counter()
-        self._closed: deque[RunView] = deque(maxlen=RECENT_RUNS)
         self._last_tick: float | None = None
         self._ticked = asyncio.Event()
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self._failure: BaseException | None = None
-        try:
-            entries = store.entries()
-            for part in (self._engine, self._router, assembler, outbox):
-                part.load(entries)
-        except (WrongVersion, ValueError, KeyError, msgspec.MsgspecError) as error:
-            raise StoreError(
-                f"the state in {store.directory} cannot be read: {error}; set runtime.directory"
-            ) from error
-        ahead = clock.go_on_from(self._engine.partition.now)
+        ahead = clock.go_on_from(self._steps.now)
         if ahead > BLIND_SECONDS:
             log.warning("the clock is %.0f s behind the last tick in the log; time goes on from there", ahead)
         self._jumps = clock.jumps
@@ -149,46 +145,71 @@ class Embedded:
         self._arrived.set()
         await waiting.done
 
+    async def act(self, *actions: Action) -> None:
+        """Returns when the actions are on disk and the router has taken them. Raises `Busy` when too much waits."""
+        waiting = sum(len(each.actions) for each in self._asked)
+        if self._failure is not None or self._stopping or (waiting and waiting + len(actions) > QUEUE_ACTIONS):
+            raise Busy(1.0)
+        asked = _Asked(actions, asyncio.get_running_loop().create_future())
+        self._asked.append(asked)
+        self._arrived.set()
+        await asked.done
+
+    async def reload(self, config: Config, planned: Mapping[str, Any], notifiers: Mapping[str, Any]) -> None:
+        """Let the router go on under another configuration, and write to its receivers. Raises `Busy` while ending."""
+        async with self._door:
+            if self._failure is not None or self._stopping:
+                raise Busy(1.0)
+            self._steps.outbox.replan(planned)
+            if self._dispatcher is not None:
+                self._dispatcher.replace(notifiers)
+            await self._write_down(lambda: self._steps.reload(config))
+
     async def commit_outbox(self) -> None:
         """Make what the outbox changed durable; for the dispatcher."""
         async with self._door:
-            await asyncio.to_thread(self._store.commit, (), self._outbox.changes())
+            await asyncio.to_thread(self._store.commit, (), self._steps.outbox.changes())
 
     # -- what people see
 
+    @property
+    def router(self) -> Router:
+        """The router of this monitor: to look at."""
+        return self._steps.router
+
     def agents(self) -> list[AgentView]:
         """Every agent."""
-        found = views.agents(self._engine.partition)
+        found = views.agents(self._steps.engine.partition)
         return [_blind(view) for view in found] if self._is_blind() else found
 
     def incidents(self) -> list[Incident]:
         """Open incidents, then closed ones."""
-        return self._router.incidents()
+        return self.router.incidents()
 
     def runs(self, limit: int) -> list[RunView]:
         """Runs that closed last, newest first."""
-        return list(self._closed)[::-1][:limit]
+        return list(self._steps.closed)[::-1][:limit]
 
     def budgets(self) -> list[BudgetView]:
         """One account per owner."""
-        return self._engine.aggregator.budgets()
+        return self._steps.engine.aggregator.budgets()
 
     def counts(self) -> dict[str, int]:
         """Counters by metric name."""
-        partition, aggregator = self._engine.partition.counts, self._engine.aggregator.counts
-        parts = (partition, aggregator, self._assembler.counts, self._router.counts, self._outbox.counts, self._said)
-        return dict(published(*parts) + self._counts)
+        steps, engine = self._steps, self._steps.engine
+        parts = (engine.partition.counts, engine.aggregator.counts, steps.assembler.counts, steps.router.counts)
+        return dict(published(*parts, steps.outbox.counts, self._said) + steps.counts)
 
     def gauges(self) -> dict[str, float]:
         """Levels by metric name."""
         age = self._clock() - self._last_tick if self._last_tick is not None else 0.0
-        nodes = sum(len(agent.slices.nodes) for agent in self._engine.partition.agents.values())
+        nodes = sum(len(agent.slices.nodes) for agent in self._steps.engine.partition.agents.values())
         return {
             "nodes": float(nodes),
             "tick_age_seconds": max(age, 0.0),
             "lag_records:log": float(self._queued),
-            "traces_open": float(self._assembler.open_traces),
-            "outbox_pending": float(self._outbox.pending()),
+            "traces_open": float(self._steps.assembler.open_traces),
+            "outbox_pending": float(self._steps.outbox.pending()),
         }
 
     def health(self) -> Health:
@@ -210,13 +231,31 @@ class Embedded:
 
     async def _write(self) -> None:
         await self._ticked.wait()  # a blind gap before the start must be known before the first event
-        while self._queue or not self._stopping:
+        while self._queue or self._asked or not self._stopping:
             await self._arrived.wait()
             self._arrived.clear()
-            while self._queue:
-                await self._write_once()
+            while self._queue or self._asked:
+                if self._asked:
+                    await self._act_once()
+                if self._queue:
+                    await self._write_once()
             if self._stopping:
                 return
+
+    async def _act_once(self) -> None:
+        """Take the actions that wait, up to a transaction's worth, write them, and answer who asked."""
+        taken: list[_Asked] = []
+        actions: list[Action] = []
+        while self._asked and (not taken or len(actions) + len(self._asked[0].actions) <= STEP_ACTIONS):
+            taken.append(self._asked.popleft())
+            actions += taken[-1].actions
+        try:
+            async with self._door:
+                await self._step((), actions=actions)
+        except BaseException:
+            _refuse(taken)
+            raise
+        _answer(taken)
 
     async def _write_once(self) -> None:
         """Take what waits, up to a transaction's worth, write it, and answer who sent it."""
@@ -233,21 +272,19 @@ class Embedded:
             spans += batch.spans
             letters += [self._encode_letter(letter) for letter in batch.dead_letters]
             for letter in batch.dead_letters:
-                self._counts[f"dead_letters:{letter.reason}"] += 1
+                self._steps.counts[f"dead_letters:{letter.reason}"] += 1
             self._count_said(batch.counts)
         try:
             for start in range(0, max(len(events), 1), STEP_EVENTS):
                 async with self._door:  # ticks go in between
                     if spans:
-                        self._assembler.add(spans, self._clock())
+                        self._steps.assembler.add(spans, self._clock())
                     await self._step(events[start : start + STEP_EVENTS], letters)
                 spans, letters = [], []
         except BaseException:
             _refuse(taken)
             raise
-        for waiting in taken:
-            if not waiting.done.done():
-                waiting.done.set_result(None)
+        _answer(taken)
 
     async def _tick(self) -> None:
         """Time moves once a second, on whole seconds."""
@@ -257,7 +294,7 @@ class Embedded:
                 async with self._door:
                     since = self._last_tick if self._has_watched(now) else None
                     self._jumps = self._clock.jumps
-                    assembled = self._assembler.tick(now)
+                    assembled = self._steps.assembler.tick(now)
                     await self._step([*assembled, Tick(now, since)])
                     self._last_tick = now
                     self._ticked.set()
@@ -270,27 +307,18 @@ class Embedded:
             return False
         return now - self._last_tick <= BLIND_SECONDS
 
-    async def _step(self, records: Sequence[Record], letters: Sequence[bytes] = ()) -> None:
-        """Engine, router and outbox by one batch, then one transaction. Called behind the door."""
+    async def _step(
+        self, records: Sequence[Record], letters: Sequence[bytes] = (), actions: Sequence[Action] = ()
+    ) -> None:
+        """One step, then one transaction. Called behind the door."""
+        await self._write_down(lambda: self._steps.step(records, letters, actions))
+
+    async def _write_down(self, work: Callable[[], Written]) -> None:
+        """Do it and make all that came of it durable. Called behind the door."""
         if self._failure is not None:
             raise self._failure
         try:
-            rows: list[tuple[int, float, bytes]] = []
-            batch: list[tuple[int, Record]] = []
-            for record in records:
-                if isinstance(record, Event):
-                    self._engine.partition.reader.read(record)
-                    derive.keep_no_text(record)
-                    rows.append((self._offset, record.at, encode(record)))
-                elif isinstance(record, Tick):
-                    rows.append((self._offset, record.time, encode_control(record)))
-                batch.append((self._offset, record))
-                self._offset += 1
-            step = self._engine.step(batch)
-            changes = self._route(step)
-            changes += self._engine.changes()
-            changes += self._assembler.changes()
-            await asyncio.to_thread(self._store.commit, rows, changes, letters, self._offset)
+            await asyncio.to_thread(self._store.commit, *work())
         except BaseException as error:
             self._failure = self._failure or error  # before the door opens: nobody may write on top of this
             raise
@@ -306,16 +334,6 @@ class Embedded:
                 name = f"{name.partition(':')[0]}:_other"
             self._said[name] += count
 
-    def _route(self, step: Step) -> list[Entry]:
-        now = self._engine.partition.now
-        self._closed.extend(step.closed)
-        for finding in step.findings:
-            if finding.status == "firing":
-                self._counts[f"findings:{finding.signal}"] += 1
-        for notification in self._router.step(step.findings, now):
-            self._outbox.put(notification)
-        return [*self._router.changes(), *self._outbox.changes()]
-
     def _is_blind(self) -> bool:
         return self._last_tick is not None and self._clock() - self._last_tick > BLIND_SECONDS
 
@@ -329,10 +347,18 @@ class Embedded:
         for other in self._tasks:
             other.cancel()
         _refuse(self._queue)
+        _refuse(self._asked)
         self._queue.clear()
+        self._asked.clear()
 
 
-def _refuse(waiting: Iterable[_Waiting]) -> None:
+def _answer(waiting: Iterable[_Waiting | _Asked]) -> None:
+    for each in waiting:
+        if not each.done.done():
+            each.done.set_result(None)
+
+
+def _refuse(waiting: Iterable[_Waiting | _Asked]) -> None:
     for each in waiting:
         if not each.done.done():
             each.done.set_exception(Busy(1.0))

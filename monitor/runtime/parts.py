@@ -99,6 +99,10 @@ class Outbox(Protocol):
         """Note a notification."""
         ...
 
+    def replan(self, planned: Mapping[str, Any]) -> None:
+        """From now on these are the targets of each receiver."""
+        ...
+
     def changes(self) -> list[Entry]:
         """Entries that changed."""
         ...
@@ -113,6 +117,10 @@ class Dispatcher(Protocol):
 
     def committed(self) -> None:
         """What was put is durable now."""
+        ...
+
+    def replace(self, notifiers: Mapping[str, Any]) -> None:
+        """From now on these write to the targets."""
         ...
 
     async def run(self) -> None:

@@ -1,44 +1,60 @@
 """History through engine and router on a virtual clock.
 
-Reads nothing: events come in, what would have been said comes out.
+Reads nothing: events and actions come in, what would have been said comes out.
 
-Time comes from the events: a tick before the first event of each new second, and one at each moment at which engine or
-router want to be woken. Recorded ticks, if the input has any, are taken instead. The clock stops one second after the
-last event (with recorded ticks, at the last of them), or at `until`.
+Time comes from what is fed. The engine has ticks on whole seconds: one before the first event of each new second, and
+where it wants to be woken. The router is stepped at the very moments at which it wants to be woken, and at the times
+of actions, in fractions of a second where they have them. Recorded ticks, if the input has any, are taken instead. The
+clock stops at the last action or one second after the last event (with recorded ticks, at the last of them), or at
+`until`. Invariant: the router's time never goes back, and nothing due before a record is told after it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from monitor import views
 from monitor.alerting.router import Router
 from monitor.engine import Engine, Record, Step
-from schemas.alert import Incident, Notification, notification_line
+from schemas.actions import Action, Deed, PostedAlert, SilenceEnded, SilenceSet
+from schemas.alert import AlertView, Decision, GroupView, Incident, Notification, SilenceView, notification_line
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
-from schemas.records import Control, Tick
+from schemas.records import Ack, Control, Tick
 from schemas.view import AgentView, BudgetView
 
 Said = Finding | Notification
+Fed = Event | Control | Action
+
+LEAST_WAIT_SECONDS = 1.0
+"""A router that asks for a moment that has passed is asked again so much later: no clock may stand still."""
+
+ACTIONS = (PostedAlert, SilenceSet, SilenceEnded, Deed)
 
 
 class Replay:
-    """One run through history. `said` gives findings and notifications, as they come."""
+    """One run through history. `said` gives findings and notifications, as they come.
+
+    Or step by step: `feed` takes records in the order of time, `advance` lets time pass.
+    """
 
     def __init__(self, config: Config) -> None:
         self._engine = Engine(config)
         self._router = Router(config)
         self._offset = 0
+        self._ticked: float | None = None
         self._now: float | None = None
+        self._batch: list[Record] = []
+        self._waiting: list[Action] = []
         self._has_clock = False
+        self._actions = 0
 
     def said(
         self,
-        history: Sequence[Event | Control],
+        history: Sequence[Fed],
         until: float | None = None,
         stepped: Callable[[int], None] = lambda _: None,
     ) -> Iterator[Said]:
@@ -46,39 +62,43 @@ class Replay:
         if any(isinstance(record, Tick) for record in history):
             yield from self._recorded(history, stepped)
         else:
-            yield from self._on_a_grid(history, stepped)
+            yield from self.feed(history, stepped)
         if self._now is None or (until is None and self._has_clock):
             return
-        end = max(self._now + 1.0, math.floor(until) if until is not None else 0.0)
-        yield from self._idle(end)
-        yield from self._step([self._tick(end)])
+        end = self._now if self._ticked is None else max(self._now, self._ticked + 1.0)
+        yield from self.advance(max(end, until or 0.0))
 
-    def _on_a_grid(self, history: Sequence[Event | Control], stepped: Callable[[int], None]) -> Iterator[Said]:
-        """A tick before the first event of each new second, and where something is due."""
-        batch: list[Record] = []
+    def feed(self, history: Sequence[Fed], stepped: Callable[[int], None] = lambda _: None) -> Iterator[Said]:
+        """Take records in the order of time. What belongs to the last moment may wait for `advance`."""
         for number, record in enumerate(history):
-            at = record.at if isinstance(record, Event) else self._now or 0.0
-            if self._now is None or at >= self._now + 1.0:
-                yield from self._step(batch)
+            if type(record) is Event:  # nearly all are
+                at = record.at
+            elif isinstance(record, ACTIONS):
+                yield from self._wait(record)
+                stepped(number)
+                continue
+            else:
+                at = self._ticked or 0.0
+            if self._waiting:
+                yield from self._act()
+            if self._ticked is None or at >= self._ticked + 1.0:
                 stepped(number)
                 second = float(math.floor(at))
-                yield from self._idle(second)
-                batch = [self._tick(second)]
-            batch.append(record)
-        yield from self._step(batch)
+                yield from self._to(second)
+                self._batch.append(self._tick(second))
+            self._batch.append(record)
 
-    def _recorded(self, history: Sequence[Event | Control], stepped: Callable[[int], None]) -> Iterator[Said]:
-        """The ticks that were written then."""
-        self._has_clock = True
-        batch: list[Record] = []
-        for number, record in enumerate(history):
-            if isinstance(record, Tick):
-                yield from self._step(batch)
-                stepped(number)
-                batch = []
-                self._now = record.time
-            batch.append(record)
-        yield from self._step(batch)
+    def advance(self, until: float) -> Iterator[Said]:
+        """Let time pass to `until` (epoch seconds), which is included."""
+        if self._waiting:
+            yield from self._act()
+        yield from self._to(until)
+        if self._ticked is not None and math.floor(until) > self._ticked:
+            yield from self._step([self._tick(math.floor(until))])
+        due = self._router.next_wake()
+        if due is not None and due <= until:
+            yield from self._router.tick(until)
+        self._now = max(self._now or 0.0, until)
 
     def summary(self, dead_letters: int, skipped: int, seconds: float) -> dict[str, Any]:
         """The last line: counts per agent and budgets per owner."""
@@ -86,6 +106,7 @@ class Replay:
         return {
             "type": "summary",
             "events": counts.get("events", 0) - counts.get("duplicates", 0),
+            "actions": self._actions,
             "duplicates": counts.get("duplicates", 0),
             "late": counts.get("late", 0),
             "unattributed": counts.get("unassigned", 0),
@@ -130,21 +151,92 @@ class Replay:
         """One account per owner."""
         return self._engine.aggregator.budgets()
 
-    def _idle(self, until: float) -> Iterator[Said]:
-        """Ticks at the moments before `until` at which something is due."""
+    def alerts(self) -> list[AlertView]:
+        """Every alert that the router knows now."""
+        return self._router.alerts()
+
+    def groups(self) -> list[GroupView]:
+        """What each receiver is told together."""
+        return self._router.groups()
+
+    def silences(self) -> list[SilenceView]:
+        """Every silence that is kept."""
+        return self._router.silences()
+
+    def decisions(self, about: str | Mapping[str, str]) -> list[Decision]:
+        """See `Router.decisions`."""
+        return self._router.decisions(about)
+
+    def _recorded(self, history: Sequence[Fed], stepped: Callable[[int], None]) -> Iterator[Said]:
+        """The ticks that were written then; what people did is taken at its own time."""
+        self._has_clock = True
+        for number, record in enumerate(history):
+            if isinstance(record, ACTIONS):
+                yield from self._flush()
+                self._now = max(self._now or 0.0, record.time)
+                self._actions += 1
+                yield from self._router.step((), self._now, [record])
+                continue
+            if isinstance(record, Tick):
+                yield from self._flush()
+                stepped(number)
+                self._ticked = record.time
+                self._now = max(self._now or 0.0, record.time)
+            self._batch.append(record)
+        yield from self._flush()
+
+    def _wait(self, action: Action) -> Iterator[Said]:
+        """Keep an action until its moment is over: what comes at the same time is taken with it."""
+        if self._waiting and action.time > self._waiting[0].time:
+            yield from self._act()
+        if not self._waiting:
+            yield from self._to(action.time)
+        self._waiting.append(action)
+
+    def _act(self) -> Iterator[Said]:
+        """Take the actions of one moment together; what a person said of detection goes on to the engine."""
+        actions, self._waiting = self._waiting, []
+        self._now = max(self._now or 0.0, actions[0].time)
+        self._actions += len(actions)
+        told: list[Ack] = [ack for action in actions if isinstance(action, Deed) for ack in self._router.acks(action)]
+        yield from self._router.step((), self._now, actions)
+        self._batch += told
+
+    def _to(self, until: float) -> Iterator[Said]:
+        """What is due before `until`: ticks of the engine on whole seconds, the router's wakes as they are."""
+        yield from self._flush()
         if self._now is None:
+            self._now = until
             return
         while True:
-            wakes = [wake for wake in (self._engine.next_wake(), self._router.next_wake()) if wake is not None]
-            wake = max(math.ceil(min(wakes, default=math.inf)) if wakes else math.inf, self._now + 1.0)
-            if wake >= until:
-                return
-            yield from self._step([self._tick(wake)])
+            ticks, wakes = self._next_tick(), self._next_wake()
+            if min(ticks, wakes) >= until:
+                break
+            if ticks <= wakes:
+                yield from self._step([self._tick(ticks)])
+            else:
+                self._now = wakes
+                yield from self._router.tick(wakes)
+
+    def _next_tick(self) -> float:
+        wake = None if self._ticked is None else self._engine.next_wake()
+        return math.inf if wake is None or self._ticked is None else max(float(math.ceil(wake)), self._ticked + 1.0)
+
+    def _next_wake(self) -> float:
+        wake, now = self._router.next_wake(), self._now or 0.0
+        if wake is None:
+            return math.inf
+        return wake if wake > now else now + LEAST_WAIT_SECONDS
 
     def _tick(self, at: float) -> Tick:
-        tick = Tick(float(at), self._now)
-        self._now = float(at)
+        tick = Tick(float(at), self._ticked)
+        self._ticked = float(at)
+        self._now = max(self._now or 0.0, float(at))
         return tick
+
+    def _flush(self) -> Iterator[Said]:
+        batch, self._batch = self._batch, []
+        yield from self._step(batch)
 
     def _step(self, records: Sequence[Record]) -> Iterator[Said]:
         if not records:
@@ -152,7 +244,7 @@ class Replay:
         step: Step = self._engine.step(enumerate(records, start=self._offset))
         self._offset += len(records)
         yield from step.findings
-        yield from self._router.step(step.findings, self._engine.partition.now)
+        yield from self._router.step(step.findings, max(self._now or 0.0, self._engine.partition.now))
 
 
 def line(said: Said) -> dict[str, Any] | None:

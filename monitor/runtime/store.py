@@ -175,13 +175,26 @@ class Store:
 
 def read_log(path: Path) -> Iterator[bytes]:
     """The records of a stored log, in order, while a monitor may write on. Raises `StoreError`."""
+    with _reading(path) as db:
+        yield from (row[0] for row in db.execute("SELECT record FROM log ORDER BY offset"))
+
+
+def read_entries(path: Path) -> list[tuple[str, bytes]]:
+    """The state as of the last commit, while a monitor may write on. Raises `StoreError`."""
+    with _reading(path) as db:
+        return list(db.execute("SELECT key, value FROM state ORDER BY key"))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """The file, to be read only."""
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
         try:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version != SCHEMA_VERSION:
                 raise StoreError(f"{path} is of schema {version}; this monitor reads {SCHEMA_VERSION}")
-            yield from (row[0] for row in db.execute("SELECT record FROM log ORDER BY offset"))
+            yield db
         finally:
             db.close()
     except sqlite3.Error as error:

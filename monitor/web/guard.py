@@ -1,11 +1,12 @@
-"""Who may ask: token, Host and Origin. Not what they get.
+"""Who may ask, and for what: token, role, Host and Origin. Not what they get.
 
 The decision is a pure function with a named reason; the middleware only turns the reason into a response and counts it.
-Invariant: nothing but the health probes is answered before `Guard.refuse` said yes.
+Invariant: nothing but the health probes is answered before `Guard.judge` let it pass; a handler finds the `Caller` in
+`request[CALLER]`.
 
 On loopback a page of a foreign site could reach us through the user's browser, by DNS rebinding or by a cross-site
 POST. Rebinding shows in `Host`, a cross-site request in `Origin`. Agents send neither a foreign `Origin` nor, for the
-page and the API, a foreign `Host`; the intake takes any `Host`, since agents in containers know us by other names.
+page and the API, a foreign `Host`; what emits is taken by any `Host`, since containers know us by other names.
 """
 
 from __future__ import annotations
@@ -22,11 +23,18 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-PROBES = frozenset(("/livez", "/readyz", "/healthz"))
+from schemas.config import Role
+
+PROBES = frozenset(("/livez", "/readyz", "/healthz", "/-/healthy", "/-/ready"))
 """Answered to everybody: a kubelet has no token."""
 
 LOCAL_HOSTS = frozenset(("localhost", "host.docker.internal", "host.containers.internal"))
 """Names that no public DNS server can point at us."""
+
+ROLES: tuple[Role, ...] = ("emit", "read", "act")
+
+POSTED_ALERTS = ("POST", "/api/v2/alerts")
+"""Sends, as an intake does, and shares its path with what reads."""
 
 
 class Refusal(enum.StrEnum):
@@ -34,48 +42,88 @@ class Refusal(enum.StrEnum):
 
     NO_TOKEN = "no_token"
     WRONG_TOKEN = "wrong_token"
+    MISSING_ROLE = "missing_role"
     FOREIGN_HOST = "foreign_host"
     FOREIGN_ORIGIN = "foreign_origin"
 
 
 _SENTENCES = {
     Refusal.NO_TOKEN: "This monitor wants a token: send `Authorization: Bearer <token>`.",
-    Refusal.WRONG_TOKEN: "The token is not the one that this monitor was started with.",
+    Refusal.WRONG_TOKEN: "The token is not one that this monitor was started with.",
+    Refusal.MISSING_ROLE: "The token is known and has not the role for this; see `runtime.tokens`.",
     Refusal.FOREIGN_HOST: "This monitor answers to localhost only; the Host header names something else.",
     Refusal.FOREIGN_ORIGIN: "This monitor takes no requests from pages of other sites.",
 }
 
 
 @dataclass(frozen=True)
+class Caller:
+    """Who asked. `name` of the token, or "" where none is wanted; `roles`: what it opens."""
+
+    name: str = ""
+    roles: frozenset[Role] = frozenset(ROLES)
+
+
+CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+
+
+@dataclass(frozen=True, repr=False)
+class Key:
+    """A secret, by whose name it is recorded who did what, and what it opens."""
+
+    secret: str
+    caller: Caller
+
+
+@dataclass(frozen=True)
 class Guard:
-    """The rules. `token` is wanted wherever it is set; `hosts` are further names that loopback answers to."""
+    """The rules. A key is wanted where there are any; `hosts` are further names that loopback answers to."""
 
     host_is_loopback: bool
-    token: str | None
+    keys: tuple[Key, ...] = ()
     open_paths: frozenset[str] = frozenset()
+    signed_paths: frozenset[str] = frozenset()
+    """What others sign: their handlers check the signature, which no page and no foreign host can make."""
     hosts: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if not self.host_is_loopback and not self.token:
+        if not self.host_is_loopback and not self.keys:
             raise ValueError("a monitor that listens beyond this machine needs a token")
+        if not all(key.secret for key in self.keys):
+            raise ValueError("an empty token opens nothing")
 
     def __repr__(self) -> str:
-        return f"Guard(host_is_loopback={self.host_is_loopback}, token={'set' if self.token else 'none'})"
+        return f"Guard(host_is_loopback={self.host_is_loopback}, tokens={[key.caller.name for key in self.keys]})"
 
-    def refuse(self, path: str, *, host: str, origin: str | None, authorization: str | None) -> Refusal | None:
-        """The reason to refuse, or None. `path` as registered, `host` with its port, as sent."""
-        if path in PROBES:
-            return None
+    def judge(
+        self, method: str, path: str, *, host: str, origin: str | None, authorization: str | None
+    ) -> Refusal | Caller:
+        """The reason to refuse, or who asked. `path` as registered, `host` with its port, as sent."""
+        if path in PROBES and method in ("GET", "HEAD"):
+            return Caller(roles=frozenset())
+        if path in self.signed_paths and method == "POST":
+            return Caller(roles=frozenset())
         if origin is not None and not self._is_own_origin(origin, host):
             return Refusal.FOREIGN_ORIGIN
-        if self.host_is_loopback and path not in self.open_paths and not self._is_local(host):
+        role = self.role_for(method, path)
+        if self.host_is_loopback and role != "emit" and not self._is_local(host):
             return Refusal.FOREIGN_HOST
-        if self.token is None:
-            return None
+        if not self.keys:
+            return Caller()
         given = _credential(authorization)
         if given is None:
             return Refusal.NO_TOKEN
-        return None if hmac.compare_digest(given, self.token.encode()) else Refusal.WRONG_TOKEN
+        # Each secret is compared, so that the time says nothing about which one came near.
+        found = [key for key in self.keys if hmac.compare_digest(given, key.secret.encode())]
+        if not found:
+            return Refusal.WRONG_TOKEN
+        return found[0].caller if role in found[0].caller.roles else Refusal.MISSING_ROLE
+
+    def role_for(self, method: str, path: str) -> Role:
+        """What a request needs: intake and posted alerts emit; what only looks reads; all else acts."""
+        if path in self.open_paths or (method, path) == POSTED_ALERTS:
+            return "emit"
+        return "read" if method in ("GET", "HEAD", "OPTIONS") else "act"
 
     def _is_own_origin(self, origin: str, host: str) -> bool:
         try:
@@ -104,23 +152,25 @@ def guard_middleware(guard: Guard, counts: Counter[str]) -> Middleware:
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        refusal = guard.refuse(
+        verdict = guard.judge(
+            request.method,
             request.path,
             host=request.headers.get("Host", ""),
             origin=request.headers.get("Origin"),
             authorization=request.headers.get("Authorization"),
         )
-        if refusal is None:
+        if isinstance(verdict, Caller):
+            request[CALLER] = verdict
             return await handler(request)
-        counts[f"requests_refused:{refusal}"] += 1
-        return _refused(request.path, refusal)
+        counts[f"requests_refused:{verdict}"] += 1
+        return _refused(request.path, verdict)
 
     return check
 
 
 def _refused(path: str, refusal: Refusal) -> web.Response:
     sentence = _SENTENCES[refusal]
-    if refusal in (Refusal.FOREIGN_HOST, Refusal.FOREIGN_ORIGIN):
+    if refusal not in (Refusal.NO_TOKEN, Refusal.WRONG_TOKEN):
         return web.json_response({"error": sentence, "reason": refusal}, status=403)
     challenge = 'Bearer realm="forewarn"'
     if path == "/":  # a browser cannot send Bearer by itself; it asks for a password, which is the token

@@ -89,9 +89,24 @@ METRICS: tuple[Metric, ...] = (
     # what went out
     _gauge("incidents_open", "Incidents that are open."),
     _counter("notifications", "Notifications that the router decided on, by reason.", "reason"),
+    _counter(
+        "notifications_withheld", "Times that the router looked and told a receiver nothing, by reason.", "reason"
+    ),
+    _counter(
+        "actions", "Alerts posted, silences set and deeds of people that the router took, by what it was.", "kind"
+    ),
+    _counter(
+        "actions_refused", "Actions that the router did not take: senseless, beyond a bound, or too late.", "kind"
+    ),
+    _counter("escalations", "Incidents that went to the next owner because nobody acknowledged."),
+    _counter("incidents_reopened", "Incidents that fired again soon after their end."),
+    _counter("actions_repeated", "Actions that came twice after a crash and were taken once."),
+    _counter("reloads_failed", "Reloads that left the old configuration in force."),
     _counter("deliveries", "Deliveries that a receiver took."),
     _counter("deliveries_failed", "Attempts to deliver that failed, by reason; most are made again.", "reason"),
     _counter("deliveries_given_up", "Deliveries that will not be tried again until there is news or a restart."),
+    _counter("slack_presses", "Buttons in Slack that were pressed and recorded, by what they do.", "kind"),
+    _counter("slack_presses_refused", "Presses in Slack that were not taken, by reason.", "reason"),
     _gauge("outbox_pending", "Deliveries that wait to be sent."),
     # agents and owners, read from the view
     _counter("agent_runs", "Runs of an agent that closed.", "agent"),

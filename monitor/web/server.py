@@ -1,7 +1,7 @@
 """Builds the one HTTP application: intake routes, API, page, metrics, probes. Read this module first.
 
-Not a server: `monitor.app` binds it to an address. Not the intake: its routes come in from outside. Nothing here
-changes the state of the monitor.
+Not a server: `monitor.app` binds it to an address. Not the intake: its routes come in from outside. What changes the
+state of the monitor goes through `monitor.web.view:Control`.
 
 Order of a request: `errors` → `guard` → handler; every response, errors and streams too, leaves with `HEADERS`.
 """
@@ -12,18 +12,19 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib import resources
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from monitor.web import api
-from monitor.web.guard import Guard, guard_middleware
+from monitor.web import acting, api
+from monitor.web.guard import Guard, Key, guard_middleware
 from monitor.web.live import Live
 from monitor.web.metrics import Exposition
 from monitor.web.page.document import Address, Snapshot, document
-from monitor.web.view import View
+from monitor.web.v2 import routes as alertmanager
+from monitor.web.view import Control, View
 from schemas import limits
 
 HEADERS = {
@@ -47,26 +48,32 @@ log = logging.getLogger(__name__)
 
 def build_app(
     view: View,
+    control: Control,
     intake_routes: Iterable[web.RouteDef],
     *,
     host_is_loopback: bool,
-    token: str | None,
+    keys: Sequence[Key] = (),
     hosts: Collection[str] = (),
+    signed_routes: Iterable[web.RouteDef] = (),
+    counts: Counter[str] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> web.Application:
     """The application.
 
-    `host_is_loopback`: whether the address that it will be bound to is reached from this machine only. If not, `token`
-    is needed (`ValueError`). Where a token is given, every request but the probes must carry it.
+    `host_is_loopback`: whether the address that it will be bound to is reached from this machine only. If not, `keys`
+    are needed (`ValueError`). Where there are any, every request but the probes must carry one with the right role.
     `hosts`: names beside localhost under which the page may be asked for on loopback (a proxy in front).
+    `signed_routes`: they check a signature of their own and need no key (Slack's buttons).
+    `counts`: what is counted beside the view and shown with its metrics.
     `clock`: epoch seconds, for "how long ago" on the page and `time` in the API.
     """
-    intake = list(intake_routes)
-    counts: Counter[str] = Counter()
+    intake, signed = list(intake_routes), list(signed_routes)
+    counts = Counter() if counts is None else counts
     guard = Guard(
         host_is_loopback=host_is_loopback,
-        token=token,
+        keys=tuple(keys),
         open_paths=frozenset(route.path for route in intake),
+        signed_paths=frozenset(route.path for route in signed),
         hosts=frozenset(host.lower() for host in hosts),
     )
     files = {name: _asset(name) for name in ASSETS}
@@ -81,6 +88,7 @@ def build_app(
             budgets=view.budgets(),
             health=view.health(),
             counts=view.counts(),
+            silences=view.router.silences() if view.router is not None else (),
         )
 
     live = Live(snapshot, counts, digest)
@@ -88,7 +96,7 @@ def build_app(
 
     async def page(request: web.Request) -> web.Response:
         base_url = f"{request.scheme}://{request.host}"
-        text = document(snapshot(), Address(base_url, token_needed=token is not None, assets=digest))
+        text = document(snapshot(), Address(base_url, token_needed=bool(keys), assets=digest))
         return web.Response(text=text, content_type="text/html")
 
     async def metrics(request: web.Request) -> web.Response:
@@ -112,8 +120,10 @@ def build_app(
         middlewares=[_errors, guard_middleware(guard, counts)],
         client_max_size=limits.BODY_BYTES,
     )
-    app.add_routes(intake)
+    app.add_routes([*intake, *signed])
     app.add_routes(api.routes(view, counts, clock))
+    app.add_routes(acting.routes(view, control, counts, clock))
+    app.add_routes(alertmanager.routes(view, control, clock))
     app.add_routes([web.get("/api/v1/live", live.handle, allow_head=False), web.get("/metrics", metrics)])
     app.add_routes([web.get("/", page), web.get("/static/{name}", asset)])
     app.on_response_prepare.append(_add_headers)

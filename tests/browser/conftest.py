@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Playwright, async_playwright
 
 from monitor.web.server import build_app
 from monitor.web.view import View
-from tests.services.web_fleet import NOW
+from tests.services.web_fleet import NOW, control_of
 
 FLAGS = (
     "--no-sandbox",
@@ -63,7 +63,7 @@ async def serve() -> AsyncIterator[Serve]:
     runners: list[web.AppRunner] = []
 
     async def start(view: View) -> str:
-        app = build_app(view, [], host_is_loopback=True, token=None, clock=lambda: NOW)
+        app = build_app(view, control_of(view), [], host_is_loopback=True, clock=lambda: NOW)
         runner = web.AppRunner(app)
         await runner.setup()
         runners.append(runner)

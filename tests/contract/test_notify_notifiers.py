@@ -15,7 +15,8 @@ from aiohttp import web
 
 from monitor.notify.console import ConsoleNotifier
 from monitor.notify.delivery import Delivery, DeliveryError, Notifier
-from monitor.notify.slack import SlackNotifier
+from monitor.notify.slack.client import SlackClient
+from monitor.notify.slack.notifier import SlackNotifier
 from monitor.notify.webhook import WebhookNotifier, payload
 from schemas.alert import NotificationReason
 from schemas.config import Config
@@ -79,7 +80,8 @@ def delivery(sequence: int = 1, reference: str | None = None, **changes: Any) ->
 
 
 def slack(url: str) -> SlackNotifier:
-    return SlackNotifier(f"xoxb-{SECRET}", "#payments", CONFIG, base_url=f"{url}/api/", timeout_seconds=1)
+    client = SlackClient(f"xoxb-{SECRET}", base_url=f"{url}/api/", timeout_seconds=1)
+    return SlackNotifier(client, "#payments", CONFIG)
 
 
 def webhook(url: str) -> WebhookNotifier:

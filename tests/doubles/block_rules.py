@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 BLOCKS = 50
 TOTAL = 13_200
 ID = 255
+CHARTS = 2
 
 TEXT_KEYS = {"type", "text", "emoji", "verbatim"}
 KEYS = {
@@ -23,8 +25,14 @@ KEYS = {
     "divider": set(),
     "image": {"image_url", "slack_file", "alt_text", "title"},
     "markdown": {"text"},
+    "data_visualization": {"title", "chart"},
 }
-BUTTON_KEYS = {"type", "text", "action_id", "url", "value", "style", "confirm", "accessibility_label"}
+ELEMENT_KEYS = {
+    "button": {"type", "text", "action_id", "url", "value", "style", "confirm", "accessibility_label"},
+    "static_select": {
+        "type", "action_id", "placeholder", "options", "option_groups", "initial_option", "confirm", "focus_on_load",
+    },
+}  # fmt: skip
 
 
 def total(blocks: list[dict[str, Any]]) -> int:
@@ -37,6 +45,9 @@ def problems(blocks: Any) -> list[str]:
     if not isinstance(blocks, list):
         return ["/blocks: not an array"]
     found = [f"/blocks: {len(blocks)} blocks, at most {BLOCKS}"] if len(blocks) > BLOCKS else []
+    charts = sum(isinstance(block, dict) and block.get("type") == "data_visualization" for block in blocks)
+    if charts > CHARTS:
+        found.append(f"/blocks: {charts} charts, at most {CHARTS}")
     ids: dict[str, set[str]] = {"block_id": set(), "action_id": set()}
     for index, block in enumerate(blocks):
         found += _block(f"/blocks/{index}", block, ids)
@@ -78,6 +89,8 @@ def _block(at: str, block: Any, ids: dict[str, set[str]]) -> Iterator[str]:
             yield from _element(f"{at}/elements/{index}", element, ids)
     elif kind == "image":
         yield from _image(at, block)
+    elif kind == "data_visualization":
+        yield from _chart(at, block)
     elif kind == "markdown" and not 0 < len(block.get("text") or "") <= 12_000:
         yield f"{at}/text: 1 to 12000 characters"
 
@@ -103,18 +116,63 @@ def _text(at: str, text: Any, most: int, kinds: tuple[str, ...] = ("plain_text",
 
 
 def _element(at: str, element: Any, ids: dict[str, set[str]]) -> Iterator[str]:
-    if not isinstance(element, dict) or element.get("type") != "button":
-        yield f"{at}: unknown element {element.get('type') if isinstance(element, dict) else element!r}"
+    kind = element.get("type") if isinstance(element, dict) else None
+    if kind not in ELEMENT_KEYS:
+        yield f"{at}: unknown element {kind!r}"
         return
-    if extra := set(element) - BUTTON_KEYS:
+    if extra := set(element) - ELEMENT_KEYS[kind]:
         yield f"{at}: unknown keys {sorted(extra)}"
-    yield from _text(f"{at}/text", element.get("text"), 75, ("plain_text",))
     yield from _id(at, element, "action_id", ids)
+    if "confirm" in element:
+        confirm = element["confirm"]
+        for key, most in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
+            yield from _text(f"{at}/confirm/{key}", confirm.get(key), most)
+    if kind == "static_select":
+        yield from _menu(at, element)
+        return
+    yield from _text(f"{at}/text", element.get("text"), 75, ("plain_text",))
     for key, most in (("value", 2000), ("url", 3000)):
         if len(element.get(key) or "") > most:
             yield f"{at}/{key}: more than {most} characters"
     if element.get("style") not in (None, "primary", "danger"):
         yield f"{at}/style: primary or danger"
+
+
+def _menu(at: str, element: dict[str, Any]) -> Iterator[str]:
+    yield from _text(f"{at}/placeholder", element.get("placeholder"), 150, ("plain_text",))
+    yield from _count(f"{at}/options", element.get("options"), 100)
+    for index, option in enumerate(element.get("options") or []):
+        yield from _text(f"{at}/options/{index}/text", option.get("text"), 75, ("plain_text",))
+        if not 0 < len(option.get("value") or "") <= 150:
+            yield f"{at}/options/{index}/value: 1 to 150 characters"
+
+
+def _chart(at: str, block: dict[str, Any]) -> Iterator[str]:
+    if not 0 < len(block.get("title") or "") <= 50:
+        yield f"{at}/title: 1 to 50 characters"
+    chart = block.get("chart")
+    if not isinstance(chart, dict) or chart.get("type") not in ("line", "bar", "area"):
+        yield f"{at}/chart: a line, bar or area chart"
+        return
+    axis = chart.get("axis_config") or {}
+    categories = axis.get("categories") or []
+    yield from _count(f"{at}/chart/axis_config/categories", categories, 20)
+    yield from _count(f"{at}/chart/series", chart.get("series"), 6)
+    names = [series.get("name") for series in chart.get("series") or ()]
+    if len(set(names)) < len(names) or len(set(categories)) < len(categories):
+        yield f"{at}/chart: a name or a category twice"
+    for label in (*names, *categories):
+        if not 0 < len(label or "") <= 20:
+            yield f"{at}/chart: a label of {len(label or '')} characters, 1 to 20"
+    for key in ("x_label", "y_label"):
+        if len(axis.get(key) or "") > 50:
+            yield f"{at}/chart/axis_config/{key}: more than 50 characters"
+    for index, series in enumerate(chart.get("series") or ()):
+        data = series.get("data") or []
+        if [point.get("label") for point in data] != list(categories):
+            yield f"{at}/chart/series/{index}: labels differ from the categories"
+        if not all(isinstance(point.get("value"), int | float) and isfinite(point["value"]) for point in data):
+            yield f"{at}/chart/series/{index}: a value that is no number"
 
 
 def _image(at: str, image: dict[str, Any]) -> Iterator[str]:

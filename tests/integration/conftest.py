@@ -1,6 +1,6 @@
-"""What integration tests share: one real broker for the session, and topic names that no other test has.
+"""What integration tests share: one real broker for the session, topic names that no other test has, real tools.
 
-A missing broker is a skip on a laptop, with what to install, and a failure in CI.
+A missing service is a skip on a laptop, with what to install, and a failure in CI.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
-from tests.services import kafka_broker
+from tests.services import kafka_broker, prometheus_tools
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +32,33 @@ def own_broker() -> Iterator[kafka_broker.Broker]:
 
 
 @pytest.fixture
+def amtool() -> type[prometheus_tools.Amtool]:
+    """Alertmanager's command line, where it is installed."""
+    _installed("amtool")
+    return prometheus_tools.Amtool
+
+
+@pytest.fixture
+def prometheus() -> type[prometheus_tools.PrometheusServer]:
+    """A Prometheus server, where it is installed."""
+    _installed("prometheus")
+    return prometheus_tools.PrometheusServer
+
+
+def _installed(name: str) -> None:
+    try:
+        prometheus_tools.program(name)
+    except prometheus_tools.ToolMissingError as error:
+        _without(str(error))
+
+
+def _without(remedy: str) -> NoReturn:
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(remedy)
+    pytest.skip(remedy)
+
+
+@pytest.fixture
 def prefix() -> str:
     """A name that no other test and no earlier run has used, for topics and groups."""
     return f"t{uuid.uuid4().hex[:10]}"
@@ -40,9 +68,7 @@ def _running_broker() -> Iterator[kafka_broker.Broker]:
     try:
         running = kafka_broker.start()
     except kafka_broker.BrokerUnavailableError as error:
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        _without(str(error))
     try:
         yield running
     finally:

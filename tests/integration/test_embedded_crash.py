@@ -1,6 +1,7 @@
 """kill -9 of the embedded monitor in the middle of a stream: nothing lost, nothing twice, one message."""
 
 import asyncio
+import json
 import os
 import random
 import time
@@ -121,15 +122,22 @@ async def test_a_killed_monitor_counts_all_once_and_pages_once(monitor, slack) -
     (seen,) = slack.visible("payments")
     assert "agent-0" in seen.text and "issue_refund" in seen.text
 
-    # once more: what is open survives, and ends in place
-    await asyncio.to_thread(monitor.kill)
+    # once more: what is open survives with who acknowledged it and what is silenced, and ends in place
+    ack = json.dumps({"act": "ack", "incident": before["id"], "by": "alice"}).encode()
+    assert (await asyncio.to_thread(monitor.ask, "/api/v1/act", ack))[0] == 200
+    other = json.dumps([{"labels": {"alertname": "DiskFull", "owner": "payments"}}]).encode()
+    assert (await asyncio.to_thread(monitor.ask, "/api/v2/alerts", other))[0] == 200
+    await asyncio.to_thread(monitor.kill)  # nothing was waited for after the answers
     await asyncio.to_thread(monitor.start)
     fleet.time = time.time()
     await send(monitor.url, bodies_of(fleet.lines(2_400)))
-    (after,) = (await asyncio.to_thread(monitor.get, "/api/v1/incidents"))["incidents"]
-    assert (after["id"], after["status"]) == (before["id"], "resolved")
+    found = {each["id"]: each for each in (await asyncio.to_thread(monitor.get, "/api/v1/incidents"))["incidents"]}
+    after = found.pop(before["id"])
+    assert (after["status"], after["acked_by"]) == ("resolved", "alice")
+    assert [[alert["labels"]["alertname"] for alert in each["alerts"]] for each in found.values()] == [["DiskFull"]]
     await until(lambda: "all alerts resolved" in slack.visible("payments")[0].text, "the resolution")
-    assert len(slack.visible("payments")) == 1
-    assert [method for method, _ in slack.calls].count("chat.postMessage") == 1, "it looked before it posted again"
+    await until(lambda: len(slack.visible("payments")) == 2, "the message of the posted alert")
+    tops = [body for method, body in slack.calls if method == "chat.postMessage" and not body.get("thread_ts")]
+    assert len(tops) == 2, "it looked before it posted again"
     assert await asyncio.to_thread(monitor.stop) == 0
     assert "Traceback" not in monitor.said()

@@ -17,7 +17,7 @@ import aiokafka
 import pytest
 
 from monitor.intake.sink import Batch
-from monitor.notify.slack import SlackNotifier
+from monitor.notify.slack.notifier import SlackNotifier
 from monitor.runtime.kafka.live import KafkaMonitor
 from monitor.runtime.parts import Busy
 from schemas.config import Config

@@ -1,7 +1,6 @@
 """The real client against a Slack that fails as Slack does: whatever happens, one visible message.
 
-Real HTTP on loopback; time is the test's. A `Desk` is router's output, outbox, dispatcher and notifier put together as
-the monitor does it, with a store that survives when everything else is dropped.
+Real HTTP on loopback; time is the test's.
 """
 
 from __future__ import annotations
@@ -16,48 +15,12 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from monitor.alerting.router import Router
-from monitor.alerting.routing.receivers import plan
-from monitor.notify.dispatch import Dispatcher
-from monitor.notify.outbox import Outbox
-from monitor.notify.slack import SlackNotifier
-from schemas.alert import Notification, NotificationReason
-from schemas.config import Config
+from schemas.alert import NotificationReason
 from tests.doubles.clock import START, Clock
+from tests.doubles.desk import CONFIG, TARGET, Desk
 from tests.doubles.findings import finding
 from tests.doubles.notifications import notification
-from tests.doubles.slack import APP_TOKEN, BOT_TOKEN, Fault, SlackDouble
-
-CONFIG = Config.model_validate({"owners": {"payments": {"slack": "#payments", "mention": "U024BE7LH"}}})
-TARGET = "payments/slack/#payments"
-
-
-class Desk:
-    """One life of the monitor's delivery side."""
-
-    def __init__(self, slack: SlackDouble, clock: Clock, stored: dict[str, bytes], token: str = BOT_TOKEN) -> None:
-        self.clock = clock
-        self.stored = stored
-        self.outbox = Outbox(plan(CONFIG, slack=True))
-        self.outbox.load(stored.items())
-        notifier = SlackNotifier(token, "#payments", CONFIG, base_url=slack.base_url, timeout_seconds=1)
-        self.dispatcher = Dispatcher(self.outbox, {TARGET: notifier}, self.commit, clock)
-
-    async def commit(self) -> None:
-        for key, raw in self.outbox.changes():
-            if raw is None:
-                self.stored.pop(key, None)
-            else:
-                self.stored[key] = raw
-
-    async def tell(self, *notifications: Notification, patience: int = 12) -> None:
-        """Put and send until nothing waits, moving the clock from one attempt to the next."""
-        await self.dispatcher.put(notifications)
-        for _ in range(patience):
-            await self.dispatcher.flush()
-            wake = self.outbox.next_wake()
-            if wake is None:
-                return
-            self.clock.time = max(self.clock.time + 1.0, wake)
+from tests.doubles.slack import APP_TOKEN, Fault, SlackDouble
 
 
 @pytest.fixture
@@ -79,7 +42,10 @@ async def test_one_message_from_first_firing_to_resolution(slack: SlackDouble, d
     (seen,) = slack.visible("payments")
     assert seen.edits == 2 and seen.rings == ()
     assert "Resolved: refund-agent v13: tool issue_refund is back to normal, had 30 %" in seen.text
-    assert [method for method, _ in slack.calls] == ["chat.postMessage", "chat.update", "chat.update"]
+    calls = [method for method, _ in slack.calls]
+    assert calls == ["chat.postMessage", "chat.update", "chat.update", "chat.postMessage"]
+    (line,) = slack.thread("payments")
+    assert line.text == "09:03:20 UTC back to normal: tool.failed of refund-agent v13"
     assert desk.outbox.pending() == 0 and desk.outbox.troubles() == []
 
 
@@ -151,10 +117,13 @@ async def test_retry_after_is_waited_for(slack: SlackDouble, desk: Desk) -> None
     assert len(slack.visible("payments")) == 1
 
 
-async def test_the_double_itself_limits_a_channel_to_one_message_a_second(slack: SlackDouble, desk: Desk) -> None:
+async def test_a_channel_gets_one_message_a_second_so_that_slack_never_has_to_refuse(
+    slack: SlackDouble, desk: Desk
+) -> None:
     await desk.tell(*(notification(incident=f"i{index}") for index in range(5)))
     assert len(slack.visible("payments")) == 5
-    assert desk.outbox.counts["failed rateLimited"] > 0
+    assert desk.outbox.counts["failed rateLimited"] == 0 == slack.workspace.limited
+    assert desk.clock.time - START >= 4.0
 
 
 async def test_killed_between_send_and_record_one_message_is_visible(

@@ -19,7 +19,7 @@ from monitor.intake.assembler import Assembler
 from monitor.notify.delivery import Delivery, Notifier
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
-from monitor.notify.slack import SlackNotifier
+from monitor.notify.slack.notifier import SlackNotifier
 from monitor.reading import Reader
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.kafka.live import KafkaMonitor, Parts
@@ -73,6 +73,11 @@ class Recorder:
             self.posts.append(delivery.incident)
         self.shown[delivery.incident] = delivery
         return delivery.incident
+
+    def turn(self, delivery: Delivery, now: float) -> float:
+        """At once."""
+        del delivery
+        return now
 
 
 def monitor_of(config: Config, notifiers: Mapping[str, Notifier] | None = None, *, slack: bool = False) -> KafkaMonitor:

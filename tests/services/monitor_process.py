@@ -53,6 +53,14 @@ class MonitorProcess:
             self.url = found[1]
         return self
 
+    def write(self, config: str) -> None:
+        """Another configuration, in the file that it was started with."""
+        self._file.write_text(config)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._tell(number)
+
     def said(self) -> str:
         """Both of its streams, since the start."""
         return self._said.read_text("utf-8", "replace")

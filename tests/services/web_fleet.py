@@ -9,7 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitor.alerting.router import Router
+from monitor.web.view import Control, NotReloaded
+from schemas.actions import Action
 from schemas.alert import Alert, Incident, TimelineEntry
+from schemas.config import Config
 from schemas.finding import Finding
 from schemas.view import AgentView, BudgetView, Check, Health, RunView, SignalView
 
@@ -29,6 +33,7 @@ class MemoryView:
     health_now: Health = READY
     count_map: dict[str, int] = field(default_factory=dict)
     gauge_map: dict[str, float] = field(default_factory=dict)
+    router: Router | None = field(default_factory=lambda: Router(Config()))
 
     def agents(self) -> Sequence[AgentView]:
         return list(self.agent_list)
@@ -50,6 +55,33 @@ class MemoryView:
 
     def gauges(self) -> Mapping[str, float]:
         return dict(self.gauge_map)
+
+
+@dataclass
+class MemoryActions:
+    """Takes actions as a runtime does: the view's own router is stepped by them, and they are remembered."""
+
+    view: MemoryView
+    taken: list[Action] = field(default_factory=list)
+    refuse: Exception | None = None
+
+    async def act(self, *actions: Action) -> None:
+        if self.refuse is not None:
+            raise self.refuse
+        self.taken += actions
+        if self.view.router is not None:
+            self.view.router.step((), max((NOW, *(action.time for action in actions))), actions)
+
+
+def control_of(view: MemoryView, problem: str = "") -> Control:
+    """A control over a view in memory; a reload fails with `problem`, if there is one."""
+
+    async def reload() -> list[str]:
+        if problem:
+            raise NotReloaded(problem)
+        return ["runtime: takes a restart"]
+
+    return Control(MemoryActions(view), reload, lambda: "route: {receiver: x}\n", lambda: 300.0)
 
 
 def agent(name: str, state: str = "healthy", **changes: Any) -> AgentView:
@@ -316,5 +348,6 @@ if __name__ == "__main__":
 
     from monitor.web.server import build_app
 
-    served = build_app(FLEETS[sys.argv[1]](), [], host_is_loopback=True, token=None, clock=lambda: NOW)
+    shown = FLEETS[sys.argv[1]]()
+    served = build_app(shown, control_of(shown), [], host_is_loopback=True, clock=lambda: NOW)
     web.run_app(served, host="127.0.0.1", port=int(sys.argv[2]) if len(sys.argv) > 2 else 0)

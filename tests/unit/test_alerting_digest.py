@@ -9,7 +9,7 @@ from monitor.alerting.router import Router
 from monitor.notify.console import plain
 from monitor.notify.console import render as render_text
 from monitor.notify.message import compose
-from monitor.notify.slack_blocks import render
+from monitor.notify.slack.blocks import render
 from schemas.alert import Notification
 from schemas.config import DAY, Config
 from tests.doubles.block_rules import problems

@@ -140,7 +140,7 @@ def test_more_alerts_than_an_incident_lists_are_counted(monkeypatch: pytest.Monk
 
 
 def test_more_incidents_than_an_owner_may_have_join_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.alerting.router.OPEN_PER_OWNER", 3)
+    monkeypatch.setattr("monitor.alerting.incidents.desk.OPEN_PER_OWNER", 3)
     router = Router(MINIMAL)
     router.step([finding(n, key=f"k{n}", node={"agent": f"a{n}"}) for n in range(6)], START + 6)
     assert [len(incident.alerts) for incident in router.incidents()] == [1, 1, 4]
@@ -151,12 +151,13 @@ def test_closed_incidents_are_forgotten_by_number_and_by_age(monkeypatch: pytest
     monkeypatch.setattr(store, "CLOSED", 2)
     router = Router(MINIMAL)
     for n in range(4):
-        router.step([finding(n, key=f"k{n}"), finding(n + 0.5, key=f"k{n}", status="resolved")], START + n + 1)
+        one = {"key": f"k{n}", "node": {"agent": f"a{n}"}}
+        router.step([finding(n, **one), finding(n + 0.5, status="resolved", **one)], START + n + 1)
     assert len(router.incidents()) == 2 and router.counts["evicted"] == 2
     router.changes()
     router.tick(START + 91 * 86_400)
     assert router.incidents() == []
-    assert [raw for _, raw in router.changes()] == [None, None]
+    assert [raw for key, raw in router.changes() if key.startswith("incident/")] == [None, None]
 
 
 def test_the_timeline_keeps_its_first_entry_and_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +178,7 @@ def test_many_updates_do_not_grow_an_incident() -> None:
     assert max(sizes[-100:]) < 2 * max(sizes[300:400])
 
 
-def test_reasons_are_in_the_words_of_alertmanager() -> None:
+def test_reasons_are_in_the_words_of_alertmanager_first_then_ours() -> None:
     assert [str(reason) for reason in NotificationReason] == [
         "first notification",
         "new alerts added",
@@ -186,4 +187,17 @@ def test_reasons_are_in_the_words_of_alertmanager() -> None:
         "repeat interval elapsed",
         "evidence updated",
         "daily digest",
+        "acknowledged",
+        "acknowledgement taken back",
+        "escalated",
+        "handed over",
+        "impact changed",
+        "affected by another incident",
+        "silenced",
+        "silence ended",
+        "flapping",
+        "false alarm",
+        "new normal",
+        "no data",
+        "monitor blind",
     ]

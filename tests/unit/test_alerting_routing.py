@@ -28,6 +28,14 @@ MATCHERS = [
     ("a quoted name", '"owner"="payments"', True),
     ("names outside ASCII", 'größe=""', True),
     ("escapes in quotes", r'owner!="a\"b\\c"', True),
+    ("escapes of Go", r'owner!="\u00e9\x41\t"', True),
+    ("an escape that is none stands as it is written", r'owner=~"pay\w+"', True),
+    ("a quoted name with signs of the grammar", '"a,b=c"=""', True),
+    ("empty braces", "{}", True),
+    ("spaces anywhere", '{ owner = "payments" , }', True),
+    ("alternatives need no quotes", "owner=~payments|platform", True),
+    ("an empty expression matches a missing label", 'tenant=~""', True),
+    ("a dot does not match a new line", 'owner!~".*\\n.*"', True),
     ("no matchers match all", "", True),
 ]
 
@@ -46,6 +54,10 @@ UNREADABLE = [
     '="a"',
     'a="b",,c="d"',
     'a="x',
+    'a=~"(?=b)"',
+    'a=~"[z-a]"',
+    "{a=b}}",
+    'a=~"' + "x" * 1001 + '"',
 ]
 
 

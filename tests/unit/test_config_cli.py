@@ -26,7 +26,7 @@ def test_check_ends_with_0_and_says_good(folder: Path) -> None:
 
 
 def test_check_ends_with_0_on_warnings_alone(folder: Path) -> None:
-    (folder / "f.yaml").write_text("tests: [{}]\n", encoding="utf-8")
+    (folder / "f.yaml").write_text("owners: {a: {slack: '#a'}}\n", encoding="utf-8")
     result = CliRunner().invoke(cli, ["check", "f.yaml"])
     assert result.exit_code == 0
     assert result.output.endswith("f.yaml: good, 1 warning\n")

@@ -14,6 +14,7 @@ def _errors(text: str) -> list[Problem]:
 
 
 TWO = "owners: {a: {}, b: {}}\n"
+NIGHT = "time_intervals:\n- {name: n, time_intervals: [{"
 AGENT = "owners: {a: {}}\ncomponents:\n  - agent: x\n    "
 
 ROWS = [
@@ -37,6 +38,14 @@ ROWS = [
     ("receivers: [null]", 1, 13, "this item has no value", None),
     ("route: {receiver: a, continue: 3}\nreceivers: [{name: a}]", 1, 32, "this must be `true` or `false`", None),
     ("tests: 5", 1, 8, "this must be a list, not the number 5", None),
+    # tokens
+    ("runtime: {tokens: [{name: a, roles: [read]}]}", 1, 27, "this needs a `token` (or `token_file`)", None),
+    ("runtime: {tokens: [{name: a b, token: x, roles: [read]}]}", 1, 27, "a name of its own, without spaces", None),
+    ("runtime: {tokens: [{name: token, token: x, roles: [read]}]}", 1, 27, "a name of its own", None),
+    ("runtime: {token: x, tokens: [{name: a, token: x, roles: [read]}]}", 1, 37, "has the same secret", None),
+    ('runtime: {tokens: [{name: a, token: "", roles: [read]}]}', 1, 37, "an empty token opens nothing", None),
+    ("runtime: {tokens: [{name: a, token: x, roles: [raed]}]}", 1, 48, "`raed` is not among the allowed words", "read"),
+    ("runtime: {tokens: [{name: a, token: x, roles: []}]}", 1, 40, "at least 1", None),
     # owners
     ("owners: {a: {budget: 0 per week}}", 1, 22, "with a budget of 0 nothing may ever page", None),
     ("owners: {a: {slack: general}}", 1, 21, "no Slack channel", "#general"),
@@ -111,6 +120,29 @@ ROWS = [
     ("receivers: [{name: a}]\nroute: {receiver: a, group_by: [x, x]}", 2, 32, "`x` stands here twice", None),
     ("receivers: [{name: a}]\nroute: {receiver: a, routes: [{mute_time_intervals: [night]}]}", 2, 54,
      "there is no time interval `night`", None),
+    ("receivers: [{name: a}]\nroute: {receiver: a, repeat_interval: 0s}", 2, 39, "must be longer than nothing", None),
+    ("time_intervals: [{name: x}]\nroute: {mute_time_intervals: [x]}", 2, 9,
+     "no `mute_time_intervals` here", None),
+    ("owners: {payments: {}}\nroute: {receiver: payment}", 2, 19, "there is no receiver `payment`", "payments"),
+    ("global: {resolve_timeout: 0s}", 1, 27, "must be longer than nothing", None),
+    ("inhibit_rules: [{source_matchers: ['a'], target_matchers: [b=c]}]", 1, 36, "no matcher: ", None),
+    ("inhibit_rules: [{source_matchers: [a=b], target_matchers: ['b=~\"[\"']}]", 1, 60, "no matcher: ", None),
+    ("inhibit_rules: [{source_matchers: [a=b], target_matchers: [b=c], equal: [x, x]}]", 1, 73,
+     "`x` stands here twice", None),
+    ("time_intervals: [{name: a}, {name: a}]", 1, 36, "a second time interval `a`", None),
+    ("time_intervals: [{name: a}]\nmute_time_intervals: [{name: a}]", 2, 30, "a second time interval `a`", None),
+    (NIGHT + "times: [{start_time: '9:00', end_time: '10:00'}]}]}", 2, 39, "`9:00` is no time of day", None),
+    (NIGHT + "times: [{start_time: '10:00', end_time: '09:00'}]}]}", 2, 39, "is not before `09:00`", None),
+    (NIGHT + "times: [{start_time: '10:00', end_time: '24:01'}]}]}", 2, 39, "`24:01` is no time of day", None),
+    (NIGHT + "weekdays: [mon]}]}", 2, 42, "`mon` is no day of the week", None),
+    (NIGHT + "weekdays: ['friday:monday']}]}", 2, 42, "ends before it begins", None),
+    (NIGHT + "days_of_month: [0]}]}", 2, 47, "`0` is no day of the month", None),
+    (NIGHT + "days_of_month: ['-3:1']}]}", 2, 47, "cannot end with a day from its start", None),
+    (NIGHT + "days_of_month: ['30:-10']}]}", 2, 47, "always ends before it begins", None),
+    (NIGHT + "months: [13]}]}", 2, 40, "`13` is no month", None),
+    (NIGHT + "months: ['a:b:c']}]}", 2, 40, "is no range", None),
+    (NIGHT + "years: ['2027:2026']}]}", 2, 39, "ends before it begins", None),
+    (NIGHT + "location: Mars}]}", 2, 41, "`Mars` is no time zone", None),
     # Slack, runtime
     ("slack: {base_url: here}", 1, 19, "no address", None),
     ('runtime: {run_url: "https://x/runs"}', 1, 20, "no `{run}`", None),

@@ -5,11 +5,31 @@ from __future__ import annotations
 from monitor.runtime.counting import NAMES, PREFIXES, published
 from monitor.web.metrics import DERIVED, METRICS, split_key
 
-WEB = {"requests_refused", "live_clients", "live_refused", "build_info", "ready", "folded_samples", "unlisted_counts"}
+WEB = {
+    "requests_refused",
+    "slack_presses",
+    "slack_presses_refused",
+    "live_clients",
+    "live_refused",
+    "reloads_failed",
+    "build_info",
+    "ready",
+    "folded_samples",
+    "unlisted_counts",
+}
 """Counted by the web shell."""
-RUNTIME = {"dead_letters", "findings", "nodes", "tick_age_seconds", "lag_records", "traces_open", "outbox_pending"}
+RUNTIME = {
+    "dead_letters",
+    "findings",
+    "nodes",
+    "tick_age_seconds",
+    "lag_records",
+    "traces_open",
+    "outbox_pending",
+    "actions",
+}
 """Counted by the runtime itself."""
-KAFKA = {"events_copied", "events_forwarded"}
+KAFKA = {"events_copied", "events_forwarded", "actions_repeated"}
 """Counted where events travel over topics."""
 
 

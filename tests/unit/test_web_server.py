@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import msgspec
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from monitor.web import live
+from monitor.web.guard import Caller, Key
 from monitor.web.server import build_app
 from schemas import event
+from schemas.alert import Impact
 from tests.services import web_fleet
-from tests.services.web_fleet import NOW, MemoryView
+from tests.services.web_fleet import NOW, MemoryView, control_of
 
 Start = Callable[..., Awaitable[TestClient]]
 
@@ -24,7 +28,9 @@ async def start() -> AsyncIterator[Start]:
     clients: list[TestClient] = []
 
     async def run(view: MemoryView, routes: list[web.RouteDef] | None = None, token: str | None = None) -> TestClient:
-        app = build_app(view, routes or [], host_is_loopback=token is None, token=token, clock=lambda: NOW)
+        keys = [Key(token, Caller("token"))] if token else []
+        control = control_of(view)
+        app = build_app(view, control, routes or [], host_is_loopback=not keys, keys=keys, clock=lambda: NOW)
         client = TestClient(TestServer(app))
         clients.append(client)
         await client.start_server()
@@ -162,7 +168,15 @@ async def test_the_first_snapshot_is_the_page(start: Start) -> None:
     page = await (await client.get("/")).text()
     found = await _snapshot(client.session, str(client.make_url("/api/v1/live")))
     assert found["title"] == "(2) Forewarn"
-    assert set(found["sections"]) == {"overview", "announcement", "incidents", "agents", "budgets", "intake"}
+    assert set(found["sections"]) == {
+        "overview",
+        "announcement",
+        "incidents",
+        "silences",
+        "agents",
+        "budgets",
+        "intake",
+    }
     for html in found["sections"].values():
         assert html in page
 
@@ -180,7 +194,8 @@ async def test_the_readers_are_bounded_and_the_next_is_told(start: Start, monkey
 
 
 async def test_a_stop_does_not_wait_for_readers() -> None:
-    app = build_app(web_fleet.calm(), [], host_is_loopback=True, token=None, clock=lambda: NOW)
+    view = web_fleet.calm()
+    app = build_app(view, control_of(view), [], host_is_loopback=True, clock=lambda: NOW)
     async with TestClient(TestServer(app)) as client:
         reader = await client.get("/api/v1/live")
         await app.shutdown()
@@ -197,3 +212,39 @@ async def test_a_page_is_bounded_and_holds_no_raw_name(start: Start, fleet: str)
     for name in web_fleet.HOSTILE:
         if set(name) & set("<>\x00\u202e"):
             assert name not in page
+
+
+async def test_the_page_says_who_acknowledged_what_suffers_and_what_is_silenced(start: Start) -> None:
+    view = web_fleet.troubled()
+    place = next(at for at, each in enumerate(view.incident_list) if each.id == "i1")
+    view.incident_list[place] = msgspec.structs.replace(
+        view.incident_list[place],
+        acked_by="token:ops <b>alice</b>",
+        acked_at=NOW - 60.0,
+        escalated_to="platform",
+        silenced_until=NOW + 3_600.0,
+        no_data_since=NOW - 120.0,
+        cause="version v13",
+        impact=tuple(
+            Impact(owner="support", component=f"agent:helper-{place}", since=NOW - 30.0, declared=place > 0)
+            for place in range(7)
+        ),
+    )
+    assert view.router is not None
+    view.router.tick(NOW)
+    made = {
+        "matchers": [{"name": "alertname", "value": "run.failed", "isRegex": False}],
+        "startsAt": "2026-09-21T14:00:00Z", "endsAt": "2026-09-21T15:13:20Z",
+        "createdBy": "<i>bob</i>", "comment": "a deploy",
+    }  # fmt: skip
+    client = await start(view)
+    assert (await client.post("/api/v2/silences", json=made)).status == 200
+    page = await (await client.get("/")).text()
+    shown = re.sub(r"<[^>]*>", "", page)
+    for text in (
+        "Acknowledgedtoken:ops &lt;b&gt;alice&lt;/b&gt;, 60 s ago", "Escalated toplatform", "Likely causeversion v13",
+        "agent:helper-0 of support, 30 s ago, seen in runs, not declared", "agent:helper-4 of support, 30 s ago",
+        "and 2 more", "a deploy", "&lt;i&gt;bob&lt;/i&gt;",
+    ):  # fmt: skip
+        assert text in shown, text
+    assert "helper-5" not in page and "<b>alice" not in page and "<i>bob" not in page

@@ -13,7 +13,8 @@ changes nothing.
 from __future__ import annotations
 
 import enum
-import hashlib
+import math
+from collections.abc import Mapping
 
 import msgspec
 
@@ -46,8 +47,10 @@ def step_of(alert: Alert | None, finding: Finding) -> Step:
     """What `finding` does to `alert` (None: nobody knows its episode)."""
     if alert is None:
         return _LIFE["unknown"][finding.status]
-    # What refreshes or ends an alert comes after what fired it; otherwise it was in the log before, and is replayed.
-    if finding.time < last_heard(alert) or (finding.status != "firing" and finding.time <= alert.starts_at):
+    # What refreshes or ends an alert comes after what fired it; otherwise it was in the log before, and is replayed. Of
+    # a posted alert others say when it began, and it may be over in the same moment.
+    began = -math.inf if alert.posted else alert.starts_at
+    if finding.time < last_heard(alert) or (finding.status != "firing" and finding.time <= began):
         return Step.LATE
     return _LIFE[alert.status][finding.status]
 
@@ -70,14 +73,14 @@ def opened(finding: Finding) -> Alert:
     )
 
 
-def stepped(alert: Alert, step: Step, finding: Finding) -> Alert:
-    """The alert after `step`; the same where the step changes nothing."""
+def stepped(alert: Alert, step: Step, finding: Finding, fresh: Alert) -> Alert:
+    """The alert after `step`; the same where the step changes nothing. `fresh`: the alert that `finding` would open."""
     if step is Step.END:
         return msgspec.structs.replace(alert, ends_at=finding.time, recovery=finding)
     if step is Step.REFRESH:
-        return msgspec.structs.replace(opened(finding), starts_at=alert.starts_at)
+        return msgspec.structs.replace(fresh, starts_at=alert.starts_at)
     if step is Step.REFIRE:
-        return opened(finding)
+        return fresh
     return alert
 
 
@@ -89,9 +92,10 @@ def labels_of(finding: Finding) -> dict[str, str]:
     return labels
 
 
-def fingerprint(labels: dict[str, str]) -> str:
-    """16 hex digits that are equal for equal labels, in whatever order."""
-    digest = hashlib.blake2b(digest_size=8)
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """Alertmanager's name of a set of labels: FNV-1a, 64 bits, over sorted names and values, as 16 hex digits."""
+    total = 14695981039346656037
     for name in sorted(labels):
-        digest.update(name.encode("utf-8", "replace") + b"\xff" + labels[name].encode("utf-8", "replace") + b"\xff")
-    return digest.hexdigest()
+        for byte in (*name.encode("utf-8", "replace"), 255, *labels[name].encode("utf-8", "replace"), 255):
+            total = ((total ^ byte) * 1099511628211) & 0xFFFFFFFFFFFFFFFF
+    return f"{total:016x}"

@@ -44,6 +44,10 @@ def home(finding: Finding, incidents: Iterable[Incident], uses: Uses) -> Inciden
 def _related(finding: Finding, names: set[str], needs: set[str], other: Finding, uses: Uses) -> bool:
     """Whether two findings speak of the same thing, or one of what the other depends on or belongs to."""
     others = _names(other)
+    if finding.words or other.words:
+        # Posted alerts that name nothing of ours are one story only under one name.
+        same_name = bool(finding.words) and bool(other.words) and finding.signal == other.signal
+        return same_name or not names.isdisjoint(others)
     if not names or not others:
         return True  # the whole fleet, or all that an owner has
     if not names.isdisjoint(others):

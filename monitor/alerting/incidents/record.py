@@ -6,13 +6,14 @@ It holds no rule about who is told. Invariant: `incident` is `firing` exactly wh
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from monitor.alerting.headline import headline, subject
-from monitor.alerting.incidents.alerts import Step, opened, stepped
-from schemas.alert import Alert, Incident, TimelineEntry
+from monitor.alerting.incidents.alerts import Step, fingerprint, last_heard, opened, stepped
+from schemas.alert import LABELS, Alert, Incident, NotificationReason, TimelineEntry
 from schemas.finding import Finding
 from schemas.limits import EXAMPLE_RUNS
 
@@ -28,6 +29,12 @@ SEEN = 256
 SEEN_CLOSED = 16
 """The same for a closed incident."""
 
+PAST = 64
+"""Episodes that gave way and are still known. Beyond, the oldest is forgotten."""
+
+SERIES = 120
+"""Points of a chart. Beyond, every second one gives way."""
+
 VERSION = b"\x01"
 
 
@@ -39,6 +46,12 @@ class Sent(Struct, kw_only=True):
     firing: frozenset[str]
     resolved: frozenset[str]
     shown: tuple[str, ...]
+    revision: int = 0
+    """Of the record, as it was told."""
+    rang: bool | None = None
+    """Whether a page of it has rung. None: written before that was noted."""
+    parted: bool = False
+    """Whether it was told its only word before the end."""
 
 
 class Record(Struct, kw_only=True):
@@ -53,24 +66,85 @@ class Record(Struct, kw_only=True):
     sent: dict[str, Sent] = msgspec.field(default_factory=dict)
     in_digest: bool = False
     """Told in the owner's next digest, not by a message of its own."""
+    revision: int = 0
+    """Counts what changed beside the alerts."""
+    why: NotificationReason = NotificationReason.EVIDENCE
+    """The reason of the latest revision."""
+    firsts: dict[str, NotificationReason] = msgspec.field(default_factory=dict)
+    """Receiver → reason of the first word to it, where that is not `first notification`."""
+    also: dict[str, NotificationReason] = msgspec.field(default_factory=dict)
+    """Owners beside its own who are told like it, and why at first."""
+    onlookers: dict[str, NotificationReason] = msgspec.field(default_factory=dict)
+    """Owners who are told one word, and the end."""
+    escalate_at: float | None = None
+    chain: list[str] = msgspec.field(default_factory=list)
+    """Owners to whom it was escalated, in order."""
+    series: list[tuple[float, float]] = msgspec.field(default_factory=list)
+    """Time and level of the alert `series_key`, as they were reported."""
+    series_key: str = ""
+    past: list[str] = msgspec.field(default_factory=list)
+    """Episodes whose alert gave way to a later one of the same slice."""
+    said: int = 0
+    """The revision that groups of a written `route:` were told of."""
+
+    def change(self, **fields: Any) -> None:
+        """Replace fields of the incident."""
+        self.incident = msgspec.structs.replace(self.incident, **fields)
+
+    def news(self, reason: NotificationReason, now: float, text: str) -> None:
+        """Something happened to it that whoever was told of it is shown."""
+        self.revision += 1
+        self.why = reason
+        timeline, gone = _appended(self.incident.timeline, TimelineEntry(now, text))
+        self.change(timeline=timeline, timeline_dropped=self.incident.timeline_dropped + gone)
+
+    def own(self, owner: str) -> None:
+        """Give all alerts to an owner."""
+        self.change(
+            alerts=tuple(
+                msgspec.structs.replace(alert, labels=labels, fingerprint=fingerprint(labels), finding=finding)
+                for alert in self.incident.alerts
+                for finding in (msgspec.structs.replace(alert.finding, owner=owner),)
+                for labels in ({**alert.labels, "owner": owner},)
+            )
+        )
+
+    def reopen(self) -> None:
+        """It fires again soon after its end: the same incident goes on, unacknowledged."""
+        self.change(
+            status="firing", resolved_at=None, reopened=self.incident.reopened + 1, acked_by="", acked_at=None,
+            escalated_to="", root="", impact=(),
+        )  # fmt: skip
+        self.chain, self.escalate_at = [], None
+        self.revision += 1
+        self.why = NotificationReason.FLAPPING
 
     def alert(self, key: str) -> Alert | None:
         """The alert of an episode."""
         return next((alert for alert in self.incident.alerts if alert.key == key), None)
 
-    def take(self, step: Step, finding: Finding) -> None:
-        """Apply a finding that this incident holds or that joins it. Who owns it stays so until it ends."""
+    def take(self, step: Step, finding: Finding, given: Alert | None = None) -> None:
+        """Apply a finding that this incident holds or that joins it; `given`: the alert, where another system wrote it.
+
+        Who owns it stays so until it ends.
+        """
         self.remember(finding.id)
         if finding.owner != self.incident.owner:
             finding = msgspec.structs.replace(finding, owner=self.incident.owner)
+        fresh = opened(finding) if given is None else _owned(given, finding, self.incident.handed_from)
         alerts, timeline = self.incident.alerts, self.incident.timeline
         dropped, gone = self.incident.alerts_dropped, self.incident.timeline_dropped
-        current = self.alert(finding.incident_key)
+        current = self.alert(finding.incident_key) or self._flapping(step, finding)
+        self._level(finding)
+        if finding.mode == "page" and step is not Step.END:
+            self.in_digest = False  # what grows to a page has a message of its own
         if current is not None:
-            after = stepped(current, step, finding)
-            alerts = tuple(after if alert.key == after.key else alert for alert in alerts)
+            after = stepped(current, step, finding, fresh)
+            alerts = tuple(after if alert.key == current.key else alert for alert in alerts)
+            if after.key != current.key:
+                self.past = [*(key for key in self.past if key != after.key), current.key][-PAST:]
         elif len(alerts) < ALERTS:
-            alerts = (*alerts, opened(finding))
+            alerts = (*alerts, fresh)
         else:
             dropped += 1
         if (text := _entry(step, finding)) is not None:
@@ -89,6 +163,31 @@ class Record(Struct, kw_only=True):
             alerts_dropped=dropped,
         )
 
+    def _flapping(self, step: Step, finding: Finding) -> Alert | None:
+        """The alert that is over and whose slice a new episode speaks of: the new one stands in its place."""
+        if step is not Step.REFIRE:
+            return None
+        return next((a for a in self.incident.alerts if a.status == "resolved" and same_slice(a, finding)), None)
+
+    def _level(self, finding: Finding) -> None:
+        if finding.words:
+            return
+        if self.series_key != finding.incident_key:
+            if self.series_key and finding.status != "firing":
+                return
+            lead = self.alert(self.series_key)
+            if lead is not None and lead.status == "firing":
+                return
+            self.series_key = finding.incident_key
+        self.series.append((finding.time, finding.after))
+        if len(self.series) > SERIES:
+            del self.series[1::2]  # half as many points over the whole time
+
+    def is_late(self, finding: Finding) -> bool:
+        """Whether an episode that gave way to a later one speaks of the time before."""
+        found = [alert for alert in self.incident.alerts if same_slice(alert, finding)]
+        return finding.incident_key in self.past and any(finding.time < last_heard(alert) for alert in found)
+
     def remember(self, finding_id: str) -> None:
         """Know a finding again, at most `SEEN` of them."""
         self.seen.append(finding_id)
@@ -99,7 +198,7 @@ class Record(Struct, kw_only=True):
         del self.seen[:-SEEN_CLOSED]
 
 
-def new_record(incident_id: str, finding: Finding) -> Record:
+def new_record(incident_id: str, finding: Finding, given: Alert | None = None) -> Record:
     """The incident that a firing finding opens."""
     incident = Incident(
         id=incident_id,
@@ -110,14 +209,32 @@ def new_record(incident_id: str, finding: Finding) -> Record:
         alerts=(),
     )
     record = Record(incident=incident)
-    record.take(Step.OPEN, finding)
+    record.take(Step.OPEN, finding, given)
     return record
+
+
+def _owned(given: Alert, finding: Finding, handed_from: str) -> Alert:
+    """A posted alert in an incident; where that was handed over, the new owner stands in its labels."""
+    labels = {**given.labels, "owner": finding.owner} if handed_from else given.labels
+    return msgspec.structs.replace(given, labels=labels, finding=finding)
 
 
 def incident_id(key: str, occurrence: int) -> str:
     """12 hex digits from the first finding's episode; `occurrence` counts the incidents of one episode from 1."""
     name = key if occurrence == 1 else f"{key}#{occurrence}"
     return hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+def slice_of(finding: Finding) -> str:
+    """What a finding speaks of, whatever the episode: its signal and its slice; of a posted alert the alert itself."""
+    if finding.words:
+        return finding.incident_key
+    return "\xff".join((finding.signal, *(finding.node.get(name, "") for name in LABELS)))
+
+
+def same_slice(alert: Alert, finding: Finding) -> bool:
+    """Whether an alert and a finding speak of the same signal in the same slice."""
+    return slice_of(alert.finding) == slice_of(finding)
 
 
 def leading(alerts: tuple[Alert, ...]) -> tuple[Alert, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from monitor.alerting.incidents.record import Record, decode, encode, incident_id
+from monitor.alerting.incidents.record import Record, decode, encode, incident_id, slice_of
 from schemas.alert import Incident
 from schemas.finding import Finding
 
@@ -30,6 +30,7 @@ class Incidents:
         self._open: dict[str, Record] = {}
         self._closed: dict[str, Record] = {}
         self._by_key: dict[str, set[str]] = {}
+        self._by_slice: dict[str, set[str]] = {}
         self._changed: dict[str, None] = {}
         self._order = 0
         self.counts: Counter[str] = Counter()
@@ -42,6 +43,23 @@ class Incidents:
     def open(self) -> Iterable[Record]:
         """Open incidents, oldest first."""
         return self._open.values()
+
+    def closed(self, finding: Finding) -> list[Record]:
+        """Closed incidents of a finding's slice, the latest first."""
+        known = self._by_slice.get(slice_of(finding), ())
+        found = [record for name in known if (record := self._closed.get(name)) is not None]
+        return sorted(found, key=_order, reverse=True)
+
+    def keep_for(self, retention: float) -> None:
+        """Keep closed ones for so many seconds from now on."""
+        self._retention = retention
+
+    def reopen(self, record: Record) -> None:
+        """Move a closed incident back to the open ones."""
+        del self._closed[record.incident.id]
+        self._number(record)
+        self._open[record.incident.id] = record
+        self._changed[record.incident.id] = None
 
     def get(self, incident: str) -> Record:
         """An open incident; raises `KeyError` where there is none."""
@@ -131,19 +149,31 @@ class Incidents:
         record.order = self._order
 
     def _index(self, record: Record) -> None:
+        for key in _keys(record):
+            self._by_key.setdefault(key, set()).add(record.incident.id)
         for alert in record.incident.alerts:
-            self._by_key.setdefault(alert.key, set()).add(record.incident.id)
+            self._by_slice.setdefault(slice_of(alert.finding), set()).add(record.incident.id)
 
     def _forget(self, name: str) -> None:
         record = self._closed.pop(name)
+        for key in _keys(record):
+            _drop(self._by_key, key, name)
         for alert in record.incident.alerts:
-            known = self._by_key.get(alert.key, set())
-            known.discard(name)
-            if not known:
-                self._by_key.pop(alert.key, None)
+            _drop(self._by_slice, slice_of(alert.finding), name)
         self._changed[name] = None
         self.counts["evicted"] += 1
 
 
 def _order(record: Record) -> int:
     return record.order
+
+
+def _keys(record: Record) -> list[str]:
+    return [*record.past, *(alert.key for alert in record.incident.alerts)]
+
+
+def _drop(index: dict[str, set[str]], key: str, name: str) -> None:
+    known = index.get(key, set())
+    known.discard(name)
+    if not known:
+        index.pop(key, None)

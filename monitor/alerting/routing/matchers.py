@@ -1,15 +1,23 @@
 """Matchers of Alertmanager's grammar: `owner="payments"`, `{severity=~"page|notice", tenant!=""}`.
 
 One parser and one match, no tree. Invariant: a label that is missing equals an empty one, and regular expressions are
-anchored at both ends.
+RE2's, anchored at both ends.
 """
 
 from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import re2
+
+from schemas.actions import Matcher as PostedMatcher
+
+PATTERN_BYTES = 1_000
+"""The longest regular expression of a matcher; RE2 bounds its memory, this the message. Longer: an error."""
 
 
 class Op(enum.StrEnum):
@@ -28,7 +36,7 @@ class Matcher:
     name: str
     op: Op
     value: str
-    _regex: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
+    _regex: Any = field(default=None, compare=False, repr=False)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether the labels pass."""
@@ -38,16 +46,52 @@ class Matcher:
         return (found == self.value) == (self.op is Op.EQUAL)
 
     def __str__(self) -> str:
-        value = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'{self.name}{self.op}"{value}"'
+        name = f'"{_escaped(self.name)}"' if _RESERVED.search(self.name) else self.name
+        return f'{name}{self.op}"{_escaped(self.value)}"'
 
 
 _SPACE = re.compile(r"\s*")
-_QUOTED = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
-_NAME = re.compile(r"[^\s{}!=~,\\\"'`]+")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_RESERVED = re.compile(r"[\s{}!=~,\\\"'`]")
+_BARE = re.compile(r"[^\s{}!=~,\\\"'`]+")
 _OP = re.compile(r"=~|!~|!=|=")
-_VALUE = re.compile(r"[^\s{},\\\"'`]+")
-_ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
+_OLD_VALUE = re.compile(r"[^\s{},\\\"'`]+")
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[0-7]{3}|.)", re.DOTALL)
+_SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", '"': '"', "\\": "\\"}
+_OLD = {"n": "\n", '"': '"', "\\": "\\"}
+_ORDER = {Op.EQUAL: 0, Op.NOT_EQUAL: 1, Op.REGEX: 2, Op.NOT_REGEX: 3}
+
+
+def matcher(name: str, op: Op, value: str) -> Matcher:
+    """A matcher, its expression compiled. Raises `ValueError`."""
+    return Matcher(name, op, value, _compiled(value) if op in (Op.REGEX, Op.NOT_REGEX) else None)
+
+
+def matcher_of(posted: PostedMatcher) -> Matcher:
+    """The matcher that a silence of the API names. Raises `ValueError`."""
+    if posted.is_regex:
+        return matcher(posted.name, Op.REGEX if posted.is_equal else Op.NOT_REGEX, posted.value)
+    return matcher(posted.name, Op.EQUAL if posted.is_equal else Op.NOT_EQUAL, posted.value)
+
+
+def posted_of(found: Matcher) -> PostedMatcher:
+    """The same for the API."""
+    return PostedMatcher(
+        name=found.name,
+        value=found.value,
+        is_regex=found.op in (Op.REGEX, Op.NOT_REGEX),
+        is_equal=found.op in (Op.EQUAL, Op.REGEX),
+    )
+
+
+def in_order(matchers: Iterable[Matcher]) -> tuple[Matcher, ...]:
+    """By name, value and kind, as they stand in a route's key."""
+    return tuple(sorted(matchers, key=lambda each: (each.name, each.value, _ORDER[each.op])))
+
+
+def text_of(matchers: Iterable[Matcher]) -> str:
+    """`{a="1",b!~"x"}`."""
+    return "{" + ",".join(str(each) for each in matchers) + "}"
 
 
 def parse_matchers(text: str) -> tuple[Matcher, ...]:
@@ -60,8 +104,8 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
         position, end = position + 1, end - 1
     found: list[Matcher] = []
     while (position := _skip(text, position)) < end:
-        matcher, position = _matcher(text, position, end)
-        found.append(matcher)
+        one, position = _matcher(text, position, end)
+        found.append(one)
         position = _skip(text, position)
         if position < end:
             if text[position] != ",":
@@ -70,13 +114,13 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
     return tuple(found)
 
 
-def matches_all(matchers: tuple[Matcher, ...], labels: Mapping[str, str]) -> bool:
+def matches_all(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
     """Whether the labels pass every matcher."""
-    return all(matcher.matches(labels) for matcher in matchers)
+    return all(each.matches(labels) for each in matchers)
 
 
 def _matcher(text: str, position: int, end: int) -> tuple[Matcher, int]:
-    name, position = _token(text, position, end, _NAME, "a label name")
+    name, position = _token(text, position, end, _BARE, "a label name")
     position = _skip(text, position)
     operator = _OP.match(text, position, end)
     if operator is None:
@@ -84,23 +128,51 @@ def _matcher(text: str, position: int, end: int) -> tuple[Matcher, int]:
     position = _skip(text, operator.end())
     value = ""
     if position < end and text[position] != ",":
-        value, position = _token(text, position, end, _VALUE, "a value")
-    op = Op(operator[0])
+        # The older grammar allows `=`, `!` and `~` in a value without quotes.
+        value, position = _token(text, position, end, _OLD_VALUE, "a value")
+    return matcher(name, Op(operator[0]), value), position
+
+
+def _compiled(value: str) -> Any:
+    if len(value.encode("utf-8", "replace")) > PATTERN_BYTES:
+        raise ValueError(f"a regular expression of more than {PATTERN_BYTES} bytes")
+    options = re2.Options()
+    options.log_errors = False
     try:
-        regex = re.compile(value) if op in (Op.REGEX, Op.NOT_REGEX) else None
-    except re.error as error:
-        raise ValueError(f"{value!r} is no regular expression: {error}") from None
-    return Matcher(name, op, value, regex), position
+        return re2.compile(value, options)
+    except re2.error as error:
+        detail = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+        raise ValueError(f"{value!r} is no regular expression: {detail}") from None
 
 
 def _token(text: str, position: int, end: int, plain: re.Pattern[str], what: str) -> tuple[str, int]:
     quoted = _QUOTED.match(text, position, end)
     if quoted is not None:
-        return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), quoted[1]), quoted.end()
+        return _unquoted(quoted[1]), quoted.end()
     bare = plain.match(text, position, end)
     if bare is None:
         raise ValueError(f"{text!r}: expected {what} at character {position + 1}")
     return bare[0], bare.end()
+
+
+def _unquoted(inner: str) -> str:
+    """Escapes of Go; where one of them is none, as in `\\d`, the older grammar's three, and the rest stands."""
+    escapes = _ESCAPE.findall(inner)
+    if "\n" not in inner and all(len(each) > 1 or each in _SIMPLE for each in escapes):
+        return _ESCAPE.sub(_decoded, inner)
+    return re.sub(r"\\(.)", lambda match: _OLD.get(match[1], match[0]), inner, flags=re.DOTALL)
+
+
+def _decoded(match: re.Match[str]) -> str:
+    escape = match[1]
+    if len(escape) == 1:
+        return _SIMPLE[escape]
+    code = int(escape[1:], 16) if escape[0] in "uUx" else int(escape, 8)
+    return chr(code) if code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else "\ufffd"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
 def _skip(text: str, position: int) -> int:

@@ -2,7 +2,6 @@
 
 Pure. The tree is walked depth first as Alertmanager does: the first child that matches wins unless it says `continue`;
 where none does, the node itself handles. Invariant: routing is total; every alert has at least one destination.
-Grouping by labels and waits belong to the stage behind; here an incident is the group.
 """
 
 from __future__ import annotations
@@ -11,12 +10,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitor.alerting.routing.matchers import Matcher, matches_all, parse_matchers
+from monitor.alerting.routing.matchers import Matcher, in_order, matches_all, parse_matchers, text_of
 from schemas.config import Config, Route
 
+GROUP_WAIT_SECONDS = 30.0
+GROUP_INTERVAL_SECONDS = 300.0
 REPEAT_SECONDS = 14_400.0
 """An incident that goes on is repeated so often, where the YAML does not say otherwise. Without a `route:`, only a page
 is."""
+ALL_LABELS = "..."
 
 
 @dataclass(frozen=True)
@@ -29,64 +31,132 @@ class Destination:
 
 
 @dataclass(frozen=True)
-class _Node:
+class Node:
+    """A route with all that it inherits.
+
+    `key` is Alertmanager's name of it, which two siblings may share; `id` is this route's alone. `receiver`: None tells
+    the alert's owner. `group_by`: None for all labels.
+    """
+
+    id: str
     key: str
     receiver: str | None
     matchers: tuple[Matcher, ...]
     goes_on: bool
+    group_by: frozenset[str] | None
+    wait_seconds: float
+    interval_seconds: float
     repeat_seconds: float
-    children: tuple[_Node, ...]
+    mute_times: tuple[str, ...]
+    active_times: tuple[str, ...]
+    children: tuple[Node, ...]
+
+    def group_labels(self, labels: Mapping[str, str]) -> dict[str, str]:
+        """The labels that name the group of an alert, in the order of their names."""
+        by = self.group_by
+        return {name: labels[name] for name in sorted(labels) if by is None or name in by}
 
 
 class Routing:
     """The way from labels to destinations. Raises `ValueError` for a matcher that cannot be read."""
 
     def __init__(self, config: Config) -> None:
-        self._root = None if config.route is None else _node(config.route, None)
+        self.root = None if config.route is None or config.route == Route() else _node(config.route, None, 0)
+        self._default_owner = config.default_owner
+
+    def owner(self, labels: Mapping[str, str]) -> str:
+        """Whose alert it is: what it says itself, else the default owner's."""
+        return labels.get("owner") or self._default_owner
 
     def destinations(self, labels: Mapping[str, str]) -> tuple[Destination, ...]:
         """Who is told of an alert with these labels; one entry for each receiver, the first route to it."""
-        owner = labels.get("owner", "")
-        if self._root is None:
+        owner = self.owner(labels)
+        if self.root is None:
             # A notice says its thing once: an agent that was retired would otherwise be told of for ever.
             repeat = REPEAT_SECONDS if labels.get("severity") == "page" else math.inf
             return (Destination(owner, "{}", repeat),)
         found: dict[str, Destination] = {}
-        for node in _walk(self._root, labels):
+        for node in self.handling(labels):
             receiver = node.receiver if node.receiver is not None else owner
             found.setdefault(receiver, Destination(receiver, node.key, node.repeat_seconds))
         return tuple(found.values())
 
+    def handling(self, labels: Mapping[str, str]) -> list[Node]:
+        """The routes that take an alert with these labels, depth first. Empty without a `route:`."""
+        return [] if self.root is None else _walk(self.root, labels)
 
-def _node(route: Route, parent: _Node | None) -> _Node:
-    matchers = tuple(matcher for text in route.matchers for matcher in parse_matchers(text))
-    own = "{" + ",".join(str(matcher) for matcher in matchers) + "}"
-    bare = _Node(
+    def nodes(self) -> list[Node]:
+        """Every route, depth first. Empty without a `route:`."""
+        return [] if self.root is None else _all(self.root)
+
+
+def labels_text(labels: Mapping[str, str]) -> str:
+    """`{a="1", b="2"}`: the second part of a group's key."""
+    return "{" + ", ".join(f"{name}={_quoted(labels[name])}" for name in sorted(labels)) + "}"
+
+
+def _quoted(value: str) -> str:
+    """As Go quotes: what cannot be printed is escaped."""
+    out = []
+    for char in value:
+        code = ord(char)
+        if char in '"\\':
+            out.append("\\" + char)
+        elif char in _GO_ESCAPES:
+            out.append(_GO_ESCAPES[char])
+        elif char.isprintable():
+            out.append(char)
+        elif code < 0x80:
+            out.append(f"\\x{code:02x}")
+        else:
+            out.append(f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+    return '"' + "".join(out) + '"'
+
+
+_GO_ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v"}
+
+
+def _node(route: Route, parent: Node | None, index: int) -> Node:
+    matchers = in_order(each for text in route.matchers for each in parse_matchers(text))
+    own = text_of(matchers)
+    if route.group_by is None:
+        by = frozenset[str]() if parent is None else parent.group_by
+    else:
+        by = None if ALL_LABELS in route.group_by else frozenset(route.group_by)
+    bare = Node(
+        id=own if parent is None else f"{parent.id}/{own}/{index}",
         key=own if parent is None else f"{parent.key}/{own}",
         receiver=route.receiver if route.receiver is not None or parent is None else parent.receiver,
         matchers=matchers,
         goes_on=route.continue_,
-        repeat_seconds=_inherited(route.repeat_interval, parent),
+        group_by=by,
+        wait_seconds=_first(route.group_wait, parent.wait_seconds if parent else GROUP_WAIT_SECONDS),
+        interval_seconds=_first(route.group_interval, parent.interval_seconds if parent else GROUP_INTERVAL_SECONDS),
+        repeat_seconds=_first(route.repeat_interval, parent.repeat_seconds if parent else REPEAT_SECONDS),
+        mute_times=tuple(route.mute_time_intervals),
+        active_times=tuple(route.active_time_intervals),
         children=(),
     )
-    children = tuple(_node(child, bare) for child in route.routes)
-    return _Node(bare.key, bare.receiver, bare.matchers, bare.goes_on, bare.repeat_seconds, children)
+    children = tuple(_node(child, bare, number) for number, child in enumerate(route.routes))
+    return Node(**{**bare.__dict__, "children": children})
 
 
-def _inherited(seconds: float | None, parent: _Node | None) -> float:
-    if seconds is not None:
-        return seconds
-    return REPEAT_SECONDS if parent is None else parent.repeat_seconds
+def _first(own: float | None, otherwise: float) -> float:
+    return otherwise if own is None else own
 
 
-def _walk(node: _Node, labels: Mapping[str, str]) -> list[_Node]:
+def _walk(node: Node, labels: Mapping[str, str]) -> list[Node]:
     """The nodes that handle the labels, depth first; empty where this branch does not match."""
     if not matches_all(node.matchers, labels):
         return []
-    handling: list[_Node] = []
+    handling: list[Node] = []
     for child in node.children:
         found = _walk(child, labels)
         handling += found
         if found and not child.goes_on:
             break
     return handling or [node]
+
+
+def _all(node: Node) -> list[Node]:
+    return [node, *(each for child in node.children for each in _all(child))]

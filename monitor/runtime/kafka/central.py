@@ -1,8 +1,10 @@
 """What sees everything: aggregator, router and control, each on a topic of one partition.
 
 One worker at a time owns these partitions and is the active one; the others stand by. Ticks come through the same
-topics, so that time is in the log here as well. Invariants: the aggregator's state is saved as it was after a tick,
-never between two; a notification is durable in the outbox before the incident that it tells of is.
+topics, so that time is in the log here as well. What people do comes on control and is copied beside the findings, so
+that one log says in which order the router saw both. Invariants: the aggregator's state is saved as it was after a
+tick, never between two; a notification is durable in the outbox before the incident that it tells of is; an action that
+is copied twice is taken once.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from monitor.runtime.kafka.events import FINDING, partition_of
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing, Watermark
 from monitor.runtime.parts import Entry, Outbox
+from monitor.runtime.steps import name_of, settled
+from schemas.actions import Action, Deed, decode_action, is_action
 from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import BadEvent, Reason
@@ -27,7 +31,12 @@ from schemas.records import Ack, Cover, EvidenceBatch, Grant, Pooled, Tick, deco
 BOOKED = 5_000
 """Firing findings whose cost is known to be booked. Only a crash repeats one, within seconds; older are forgotten."""
 
+ACTION = "action"
+"""Header of an action beside the findings: its offset on control."""
+
 _BOOKED_KEY = "booked"
+_ACTED_KEY = "acted"
+_INCIDENT = "incident/"
 _evidence = msgspec.json.Decoder(EvidenceBatch)
 _incident = msgspec.json.Encoder()
 
@@ -124,7 +133,7 @@ class AggregatorCore:
 
 
 class RouterCore:
-    """The findings topic: findings and ticks → incidents and what receivers are to be told."""
+    """The findings topic: findings, actions and ticks → incidents and what receivers are to be told."""
 
     def __init__(self, config: Config, outbox: Outbox, letters: LetterParts) -> None:
         self.router = Router(config)
@@ -133,31 +142,28 @@ class RouterCore:
         self._topics = config.runtime.kafka.topics
         self._letters = Letters(letters, self._topics.dead_letters, self._topics.findings, 0)
         self._mark = Watermark()
+        self._acted = -1
         self._entries: dict[str, bytes | None] = {}
+        self._waiting: list[Finding] = []
+        self._actions: list[Action] = []
 
     def step(self, records: Sequence[Record]) -> list[Outgoing]:
-        """Findings in their order; a tick says that time went on."""
+        """Findings and actions in their order; a tick says that time went on."""
         outgoing: list[Outgoing] = []
-        waiting: list[Finding] = []
         for record in records:
             if record.offset <= self._mark.offset:
                 continue
             self._mark.offset = record.offset
-            value = record.value or b""
             try:
-                if not is_control(value):
-                    waiting.append(decode_finding(value))
-                    continue
-                control = decode_control(value)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                self._take(record, outgoing)
+            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
                 outgoing.append(self._letters.of(record, _strange(error)))
-                continue
-            if isinstance(control, Tick) and control.time > self._mark.now:
-                self._mark.now = control.time
-                self._route(waiting)
-                waiting = []
-        self._route(waiting)
+        self._route()
         return outgoing + self._present()
+
+    def reload(self, config: Config) -> None:
+        """Go on under another configuration."""
+        self.router.reload(config, self._mark.now)
 
     def counted(self) -> Counter[str]:
         """What came of records, by metric name."""
@@ -169,32 +175,69 @@ class RouterCore:
 
     def changes(self) -> list[Entry]:
         """Deliveries first: an incident that says it was told must not outlive what is to be told."""
+        self._entries |= dict(self.router.changes())  # what a reload changed
         entries = list(self._entries.items())
         self._entries = {}
-        return [*self.outbox.changes(), *entries, self._mark.entry()]
+        acted = (_ACTED_KEY, msgspec.msgpack.encode(self._acted))
+        return [*self.outbox.changes(), *entries, acted, self._mark.entry()]
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Put back incidents and deliveries."""
         found = list(entries)
         self._mark.load(found)
+        for key, value in found:
+            if key == _ACTED_KEY:
+                self._acted = msgspec.msgpack.decode(value, type=int)
         self.router.load(found)
         self.outbox.load(found)
 
-    def _route(self, findings: list[Finding]) -> None:
+    def _take(self, record: Record, outgoing: list[Outgoing]) -> None:
+        value = record.value or b""
+        if is_action(value):
+            self._act(record, decode_action(value), outgoing)
+        elif not is_control(value):
+            finding = decode_finding(value)
+            if self._actions:
+                self._route()
+            self._waiting.append(finding)
+        elif isinstance(control := decode_control(value), Tick) and control.time > self._mark.now:
+            self._mark.now = control.time
+            self._route()
+
+    def _act(self, record: Record, action: Action, outgoing: list[Outgoing]) -> None:
+        """Take an action that was not taken yet, and tell the engines what it means to them."""
+        place = int(next((value for name, value in record.headers if name == ACTION), b"-1"))
+        if place <= self._acted:
+            self.counts["actions_repeated"] += 1
+            return
+        self._acted = place
+        if self._waiting:
+            self._route()
+        taken = settled(action, self._mark.now, max(place, 0))
+        self._actions.append(taken)
+        self.counts[f"actions:{name_of(taken)}"] += 1
+        if isinstance(taken, Deed):
+            acks = self.router.acks(taken)
+            outgoing += [Outgoing(self._topics.control, encode_control(ack), ack.agent.encode()) for ack in acks]
+
+    def _route(self) -> None:
+        findings, self._waiting = self._waiting, []
+        actions, self._actions = self._actions, []
         now = self._mark.now or max((finding.time for finding in findings), default=0.0)
-        for notification in self.router.step(findings, now):
+        now = max((now, *(action.time for action in actions)))
+        for notification in self.router.step(findings, now, actions):
             self.outbox.put(notification)
 
     def _present(self) -> list[Outgoing]:
         """Each incident that changed, as it is now, for the compacted topic."""
         changed = dict(self.router.changes())
-        if not changed:
-            return []
         self._entries |= changed
+        names = [key.removeprefix(_INCIDENT) for key in changed if key.startswith(_INCIDENT)]
+        if not names:
+            return []
         incidents: dict[str, Incident] = {incident.id: incident for incident in self.router.incidents()}
         out = []
-        for key in changed:
-            name = key.partition("/")[2]
+        for name in names:
             incident = incidents.get(name)
             value = _incident.encode(incident) if incident is not None else None
             out.append(Outgoing(self._topics.incidents, value, name.encode()))
@@ -202,7 +245,10 @@ class RouterCore:
 
 
 class ControlCore:
-    """The control topic: rulings and acks, copied to the partition of their agent; covers, which have none, to all."""
+    """The control topic: rulings and acks, copied to the partition of their agent; covers, which have none, to all.
+
+    Actions go to the router, beside the findings, each with its offset here: what a crash copies again is recognised.
+    """
 
     def __init__(self, config: Config, letters: LetterParts) -> None:
         self._topics = config.runtime.kafka.topics
@@ -215,8 +261,13 @@ class ControlCore:
         outgoing: list[Outgoing] = []
         for record in records:
             self._offset = record.offset
+            value = record.value or b""
+            if is_action(value):
+                place = ((ACTION, str(record.offset).encode()),)
+                outgoing.append(Outgoing(self._topics.findings, value, None, 0, place))
+                continue
             try:
-                control = decode_control(record.value or b"")
+                control = decode_control(value)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 outgoing.append(self._letters.of(record, _strange(error)))
                 continue

@@ -12,12 +12,13 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from aiokafka.errors import KafkaError
 from faust.exceptions import ProducerSendError
 
 from monitor import views
+from monitor.alerting.router import Router
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.counting import published
 from monitor.runtime.kafka import topics as layout
@@ -28,6 +29,7 @@ from monitor.runtime.kafka.partition import Core, LetterParts
 from monitor.runtime.kafka.spans import AssemblerCore, OtlpCore, SpanParts
 from monitor.runtime.kafka.worker import KafkaWorker, Role
 from monitor.runtime.parts import Batch, Busy, Dispatcher, Outbox
+from schemas.actions import Action, encode_action
 from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import encode
@@ -115,6 +117,31 @@ class KafkaMonitor:
         for letter in batch.dead_letters:
             self._counts[f"dead_letters:{letter.reason}"] += 1
 
+    async def act(self, *actions: Action) -> None:
+        """Returns when the broker has the actions; the active router takes them from there. Raises `Busy`."""
+        if not self._worker.ready or (self._accepting and self._accepting + len(actions) > ACCEPT_RECORDS):
+            raise Busy(1.0)
+        self._accepting += len(actions)
+        topic = self._topics.control
+        try:
+            async with asyncio.timeout(ACCEPT_SECONDS):
+                sent = [await self._worker.send(topic, encode_action(action), partition=0) for action in actions]
+                await asyncio.gather(*sent)
+        except (TimeoutError, KafkaError, ProducerSendError):
+            raise Busy(5.0) from None
+        finally:
+            self._accepting -= len(actions)
+
+    async def reload(self, config: Config, planned: Mapping[str, Any], notifiers: Mapping[str, Any]) -> None:
+        """Let the router go on under another configuration; a worker that stands by will begin with it."""
+        self._config = config
+        for core in self._cores(RouterCore):
+            core.outbox.replan(planned)
+            core.reload(config)
+        if self._active is not None:
+            self._active.dispatcher.replace(notifiers)
+            await self._worker.save(self._topics.findings)
+
     def _sends(self, batch: Batch) -> Iterator[Awaitable[Awaitable[object]]]:
         send = self._worker.send
         values = batch.raws or [encode(event) for event in batch.events]
@@ -131,6 +158,11 @@ class KafkaMonitor:
             yield send(self._topics.dead_letters, self._parts.letters.encode(letter))
 
     # -- what people see
+
+    @property
+    def router(self) -> Router | None:
+        """The router, to look at; None on a worker that stands by."""
+        return next((core.router for core in self._cores(RouterCore)), None)
 
     @property
     def ready(self) -> bool:
@@ -208,7 +240,7 @@ class KafkaMonitor:
     # -- inner
 
     def _roles(self) -> list[Role]:
-        config, parts, names = self._config, self._parts, self._topics
+        config, parts, names = self._config, self._parts, self._topics  # what a reload changes is read late
         many = self._kafka.partitions
         spans, letters = parts.spans, parts.letters
         roles = [
@@ -220,7 +252,7 @@ class KafkaMonitor:
             Role(names.control, lambda _: ControlCore(config, letters), save_seconds=0.2),
             Role(
                 names.findings,
-                lambda _: RouterCore(config, parts.outbox(), letters),
+                lambda _: RouterCore(self._config, parts.outbox(), letters),
                 "router",
                 save_seconds=0.0,  # nothing is sent before its note is durable
                 saved=self._router_saved,

@@ -15,7 +15,8 @@ from monitor.web.page import words
 from monitor.web.page.agents import agents, tally
 from monitor.web.page.incidents import announcement, incidents
 from monitor.web.page.markup import Markup, el, join, name, visible
-from schemas.alert import Incident
+from monitor.web.page.silences import silences
+from schemas.alert import Incident, SilenceView
 from schemas.view import AgentView, BudgetView, Check, Health
 
 OWNERS_SHOWN = 100
@@ -46,6 +47,7 @@ class Snapshot:
     budgets: Sequence[BudgetView]
     health: Health
     counts: Mapping[str, int]
+    silences: Sequence[SilenceView] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def sections(snapshot: Snapshot) -> dict[str, Markup]:
         "overview": _overview(snapshot),
         "announcement": join(announcement(snapshot.incidents)),
         "incidents": incidents(snapshot.incidents, snapshot.time),
+        "silences": silences(snapshot.silences, snapshot.time),
         "agents": agents(snapshot.agents, snapshot.time),
         "budgets": _budgets(snapshot.budgets),
         "intake": _intake(snapshot.counts),
@@ -84,6 +87,7 @@ def document(snapshot: Snapshot, address: Address) -> str:
         el("div", live["overview"], class_="overview", data_live="overview"),
         el("p", live["announcement"], role="status", class_="visually-hidden", data_live="announcement"),
         _section("incidents", "Incidents", live),
+        _section("silences", "Silences", live),
         _section("agents", "Agents", live),
         _how_to_send(address, is_empty=not snapshot.agents),
         _section("budgets", "Budgets", live),
@@ -240,7 +244,16 @@ def _event(kind: str) -> str:
 
 
 def _footer(version: str) -> Markup:
-    links = ("/api/v1/status", "/api/v1/agents", "/api/v1/incidents", "/api/v1/runs", "/metrics", "/readyz")
+    links = (
+        "/api/v1/status",
+        "/api/v1/agents",
+        "/api/v1/incidents",
+        "/api/v1/runs",
+        "/api/v2/alerts",
+        "/api/v2/silences",
+        "/metrics",
+        "/readyz",
+    )
     return el(
         "footer",
         el("nav", el("ul", [el("li", el("a", link, href=link)) for link in links]), aria_label="For machines"),

@@ -23,6 +23,9 @@ RESOLVED_SHOWN = 8
 ALERTS_SHOWN = 5
 """Further alerts of one incident."""
 
+IMPACT_SHOWN = 5
+"""Components that suffer from one incident."""
+
 TIMELINE_SHOWN = 8
 """Entries of the timeline, the latest ones."""
 
@@ -88,6 +91,7 @@ def _card(incident: Incident, now: float) -> Markup:
         _change(alert.finding),
         el("dl", _facts(incident, alert, now), class_="facts"),
         _others(others),
+        _impact(incident, now),
         _runs(incident),
         _timeline(incident, now),
         class_="incident",
@@ -143,6 +147,11 @@ def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
     ]
     if incident.complained_at is not None:
         facts.append(_fact("Lead", _lead(incident.complained_at - incident.opened_at)))
+    facts += _people(incident, now)
+    if incident.cause:
+        facts.append(_fact("Likely cause", name(incident.cause)))
+    if incident.no_data_since is not None:
+        facts.append(_fact("No data since", words.ago(incident.no_data_since, now)))
     if finding.error_types:
         facts.append(_fact("Errors", join([[name(error), " "] for error in finding.error_types[:3]])))
     if finding.unaffected:
@@ -152,6 +161,40 @@ def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
             )
         )
     return facts
+
+
+def _people(incident: Incident, now: float) -> list[Markup]:
+    """What people did with it, and what that changed."""
+    facts = []
+    if incident.acked_by:
+        when = f", {words.ago(incident.acked_at, now)}" if incident.acked_at is not None else ""
+        facts.append(_fact("Acknowledged", join(name(incident.acked_by), when)))
+    if incident.handed_from:
+        facts.append(_fact("Handed over by", name(incident.handed_from)))
+    if incident.escalated_to:
+        facts.append(_fact("Escalated to", name(incident.escalated_to)))
+    if incident.silenced_until is not None:
+        left = max(incident.silenced_until - now, 0.0)
+        facts.append(_fact("Silenced", f"for another {words.span(float(round(left)))}"))
+    if incident.reopened:
+        facts.append(_fact("Came back", words.plural(incident.reopened, "time")))
+    return facts
+
+
+def _impact(incident: Incident, now: float) -> Markup | None:
+    """Who suffers from it because they depend on it."""
+    if not incident.impact:
+        return None
+    items = [
+        el("li", name(each.component), " of ", name(each.owner), f", {words.ago(each.since, now)}",
+           None if each.declared else ", seen in runs, not declared")
+        for each in incident.impact[:IMPACT_SHOWN]
+    ]  # fmt: skip
+    hidden = len(incident.impact) - IMPACT_SHOWN
+    return join(
+        el("p", el("span", "Impact", class_="label"), class_="impact-label"),
+        el("ul", items, el("li", f"and {hidden} more") if hidden > 0 else None, class_="also", aria_label="Impact"),
+    )
 
 
 def _fact(term: str, value: str) -> Markup:

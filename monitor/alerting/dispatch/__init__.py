@@ -1,0 +1,1 @@
+"""A written `route:`: alerts are held, grouped and told as Alertmanager does."""

@@ -1,0 +1,180 @@
+"""The dispatcher: alerts and time in, notifications of groups out. It is there while the YAML has a `route:`.
+
+Pure. Time goes on in steps to named moments: what is due before an alert came is told before the alert is taken, so
+that it does not matter how records were cut into batches. Invariant: a look at a group ends in one notification or one
+named reason, and resolved alerts leave the group behind it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from monitor.alerting.decisions import Decisions
+from monitor.alerting.dispatch.book import Held
+from monitor.alerting.dispatch.groups import Group, Groups
+from monitor.alerting.dispatch.stages import Look, Quiet, World, judge
+from monitor.alerting.dispatch.told import COLLECT_SECONDS, Told
+from monitor.alerting.routing.tree import Node, Routing
+from schemas.alert import Alert, Notification, NotificationReason, Severity
+from schemas.limits import EXAMPLE_RUNS
+
+LISTED = 1_000
+"""Alerts that one notification lists, what fires first. Beyond: counted in `alerts_dropped`."""
+
+
+class Dispatcher:
+    """Groups, their times, and what is said of them. `world`: what the stages look at, shared with the router."""
+
+    def __init__(self, routing: Routing, world: World, decisions: Decisions) -> None:
+        self.groups = Groups()
+        self.counts: Counter[str] = Counter()
+        self._world = world
+        self._decisions = decisions
+        self._route(routing)
+
+    def reload(self, routing: Routing, world: World, now: float) -> None:
+        """Go on under another tree."""
+        self._world = world
+        self._route(routing)
+        self.groups.regroup(list(world.book), routing, now)
+
+    def take(self, held: Held, now: float) -> None:
+        """An alert was put into the book at `now`."""
+        self.groups.place(held, self._routing, now)
+
+    def put_off(self, now: float) -> None:
+        """The monitor was away: groups wait once for `group_wait`, and what was told is not forgotten before."""
+        root = self._routing.root
+        self.groups.put_off(now + (root.wait_seconds if root is not None else 0.0))
+        self._world.told.keep_until(now + COLLECT_SECONDS)
+
+    def run(self, until: float, *, included: bool) -> list[Notification]:
+        """What is due before `until` (epoch seconds), or then as well, in the order of its time."""
+        told: list[Notification] = []
+        while (group := self.groups.due(until, included=included)) is not None:
+            told += self._look(group, group.next_at)
+        return told
+
+    def word(self, incident: str, reason: NotificationReason, now: float) -> list[Notification]:
+        """A word of ours about an incident, on the messages of the groups that were told of its alerts."""
+        said: list[Notification] = []
+        for group in sorted(self.groups, key=lambda each: (each.key, each.receiver, each.name)):
+            last = self._world.told.last(group.key, group.receiver)
+            held = [each for name in group.members if (each := self._world.book.get(name)) is not None]
+            mine = {each.alert.fingerprint for each in held if each.incident == incident}
+            if last is None or not last.firing & mine:
+                continue
+            known = [each for each in held if each.alert.fingerprint in last.firing and not each.over(now)]
+            if known:
+                told = self._world.told.again(group.key, group.receiver, last)
+                self.counts[f"notification {reason}"] += 1
+                self._decisions.note(now, "told", group.key, group.receiver, reason, known[0].alert.labels)
+                said.append(self._notification(group, known, told, reason, now))
+        return said
+
+    def _route(self, routing: Routing) -> None:
+        self._routing = routing
+        self._nodes = {node.id: node for node in routing.nodes()}
+
+    def _look(self, group: Group, now: float) -> list[Notification]:
+        """One look at a group at `now`."""
+        node = self._nodes[group.node]
+        members = [held for name in group.members if (held := self._world.book.get(name)) is not None]
+        look = judge(Look(group=group, node=node, now=now, alerts=tuple(members), muted={}), self._world)
+        told = self._say(look, node)
+        gone = [name for name in group.members if (held := self._world.book.get(name)) is None or held.over(now)]
+        self.groups.looked_at(group, gone, now + node.interval_seconds)
+        collected = [name for name in gone if (held := self._world.book.get(name)) is not None and held.collected]
+        for name in set(collected) - self.groups.members() if collected else ():
+            self._world.book.forget(name)
+        return told
+
+    def _say(self, look: Look, node: Node) -> list[Notification]:
+        group, verdict = look.group, look.verdict
+        labels = look.alerts[0].alert.labels if look.alerts else group.labels
+        for name, why in look.muted.items():
+            if (held := self._world.book.get(name)) is not None:
+                self._decisions.note(look.now, "muted", f"{group.key}|{name}", group.receiver, why, held.alert.labels)
+        if not isinstance(verdict, NotificationReason):
+            self.counts[f"quiet {verdict}"] += 1
+            self._decisions.note(look.now, "quiet", group.key, group.receiver, str(verdict), labels)
+            return []
+        told, rings = self._world.told.record(
+            group.key, group.receiver, verdict, look.firing, look.resolved, node.repeat_seconds, look.now,
+            page=any(held.alert.severity == "page" for held in look.alerts if not held.over(look.now)),
+        )  # fmt: skip
+        if not look.firing and not self._world.send_resolved.get(group.receiver, True):
+            self.counts[f"quiet {Quiet.UNWANTED}"] += 1
+            self._decisions.note(look.now, "quiet", group.key, group.receiver, Quiet.UNWANTED, labels)
+            return []
+        self.counts[f"notification {verdict}"] += 1
+        self._decisions.note(look.now, "told", group.key, group.receiver, verdict, labels)
+        return [self._notification(group, look.alerts, told, verdict, look.now, rings=rings)]
+
+    def _notification(
+        self,
+        group: Group,
+        members: Sequence[Held],
+        told: Told,
+        reason: NotificationReason,
+        now: float,
+        *,
+        rings: bool = False,
+    ) -> Notification:
+        wanted = self._world.send_resolved.get(group.receiver, True)
+        alerts = in_order(shown(held, now) for held in members if wanted or not held.over(now))
+        firing = alerts[0].status == "firing"
+        severity: Severity = "page" if any(each.severity == "page" for each in alerts) else "notice"
+        names = tuple(dict.fromkeys(held.incident for held in members if held.incident))
+        found = [record for name in names[:LISTED] if (record := self._world.incident(name)) is not None]
+        runs = dict.fromkeys(run for each in alerts[:EXAMPLE_RUNS] for run in each.finding.runs)
+        made = Notification(
+            time=now,
+            receiver=group.receiver,
+            owner=self._routing.owner(alerts[0].labels),
+            reason=reason,
+            status="firing" if firing else "resolved",
+            severity=severity,
+            incident=told.message,
+            sequence=told.sequence,
+            group_key=group.key,
+            group_labels=group.labels,
+            alerts=alerts[:LISTED],
+            opened_at=told.opened_at,
+            resolved_at=None if firing else max(each.ends_at or now for each in alerts),
+            mention=rings,
+            runs=tuple(runs)[:EXAMPLE_RUNS],
+            alerts_dropped=max(0, len(alerts) - LISTED),
+            incidents=names,
+        )
+        if not found:
+            return made
+        lead = found[0].incident
+        return msgspec.structs.replace(
+            made,
+            timeline=lead.timeline,
+            acked_by=lead.acked_by,
+            acked_at=lead.acked_at,
+            escalated_to=lead.escalated_to,
+            impact=lead.impact,
+            root=lead.root,
+            cause=lead.cause,
+            silenced_until=lead.silenced_until,
+            no_data_since=lead.no_data_since,
+            series=tuple(found[0].series),
+        )
+
+
+def shown(held: Held, now: float) -> Alert:
+    """The alert as it is told at `now`: an end that lies ahead is not told."""
+    return held.alert if held.over(now) else msgspec.structs.replace(held.alert, ends_at=None)
+
+
+def in_order(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
+    """What fires first, then pages, then by labels."""
+    return tuple(
+        sorted(alerts, key=lambda each: (each.status != "firing", each.severity != "page", sorted(each.labels.items())))
+    )

@@ -1,0 +1,128 @@
+"""The stages between a group and a notification, in Alertmanager's order. Each is a pure function.
+
+A stage takes alerts out, or ends the look with a named reason. What mutes stands before the decision whether anything
+is new. Sending is the outbox's part: it tries again with backoff until the receiver has the present state.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from monitor.alerting.dedup import needs_update
+from monitor.alerting.dispatch.book import Book, Held
+from monitor.alerting.dispatch.groups import Group
+from monitor.alerting.dispatch.told import Told, ToldLog
+from monitor.alerting.incidents.record import Record
+from monitor.alerting.muting.inhibition import Inhibition
+from monitor.alerting.muting.silences import Silences
+from monitor.alerting.muting.times import Times
+from monitor.alerting.routing.tree import Node
+from schemas.alert import NotificationReason
+
+
+class Quiet(enum.StrEnum):
+    """Why a receiver is not told of a group now. Counted by name."""
+
+    INHIBITED = "inhibited"
+    NOT_ACTIVE = "outside active times"
+    MUTED = "within mute times"
+    SILENCED = "silenced"
+    NOTHING_NEW = "nothing new"
+    UNWANTED = "resolves are not sent"
+
+
+@dataclass(frozen=True)
+class World:
+    """What the stages look at."""
+
+    book: Book
+    inhibition: Inhibition
+    times: Times
+    silences: Silences
+    told: ToldLog
+    send_resolved: Mapping[str, bool]
+    """Receiver → whether any place of it wants to hear of resolved alerts; True where it is not named."""
+    incident: Callable[[str], Record | None]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a group: what is left of its alerts, what was muted and by what, and the verdict."""
+
+    group: Group
+    node: Node
+    now: float
+    alerts: tuple[Held, ...]
+    muted: Mapping[str, Quiet]
+    last: Told | None = None
+    verdict: NotificationReason | Quiet | None = None
+
+    @property
+    def firing(self) -> frozenset[str]:
+        """Fingerprints of those that fire and are not muted."""
+        return frozenset(held.alert.fingerprint for held in self.alerts if not held.over(self.now))
+
+    @property
+    def resolved(self) -> frozenset[str]:
+        """Fingerprints of those that are over and not muted."""
+        return frozenset(held.alert.fingerprint for held in self.alerts if held.over(self.now))
+
+
+Stage = Callable[[Look, World], Look]
+
+
+def inhibit(look: Look, world: World) -> Look:
+    """Targets of a source that fires are taken out."""
+    return _without(
+        look,
+        Quiet.INHIBITED,
+        lambda held: world.inhibition.muting(held.alert.labels, look.now, world.book) is not None,
+    )
+
+
+def active_times(look: Look, world: World) -> Look:
+    """Outside of a route's active times nothing passes."""
+    names = look.node.active_times
+    inactive = bool(names) and not world.times.within(names, look.now)
+    return _without(look, Quiet.NOT_ACTIVE, lambda _: inactive)
+
+
+def mute_times(look: Look, world: World) -> Look:
+    """Within a route's mute times nothing passes."""
+    names = look.node.mute_times
+    muted = bool(names) and bool(world.times.within(names, look.now))
+    return _without(look, Quiet.MUTED, lambda _: muted)
+
+
+def silence(look: Look, world: World) -> Look:
+    """Silenced alerts are taken out."""
+    return _without(look, Quiet.SILENCED, lambda held: bool(world.silences.muting(held.alert.labels, look.now)))
+
+
+def dedup(look: Look, world: World) -> Look:
+    """Is there anything that the receiver does not know?"""
+    last = world.told.last(look.group.key, look.group.receiver)
+    wanted = world.send_resolved.get(look.group.receiver, True)
+    resolved = look.resolved if wanted or last is None else look.resolved & last.resolved
+    reason = needs_update(last, look.firing, resolved, look.node.repeat_seconds, look.now)
+    return replace(look, last=last, verdict=reason or Quiet.NOTHING_NEW)
+
+
+STAGES: tuple[Stage, ...] = (inhibit, active_times, mute_times, silence, dedup)
+
+
+def judge(look: Look, world: World) -> Look:
+    """The look after the stages, with a verdict."""
+    for stage in STAGES:
+        look = stage(look, world)
+        if look.verdict is not None:
+            break
+    return look
+
+
+def _without(look: Look, why: Quiet, muted: Callable[[Held], bool]) -> Look:
+    out = {held.alert.fingerprint: why for held in look.alerts if muted(held)}
+    left = tuple(held for held in look.alerts if held.alert.fingerprint not in out)
+    return replace(look, alerts=left, muted={**look.muted, **out}, verdict=look.verdict if left else why)

@@ -1,0 +1,119 @@
+"""What people do with an incident, and what happens when nobody does: acknowledge, hand over, dismiss, escalate.
+
+Changes one record and says whether it changed; who is told then stands elsewhere. Invariant: an acknowledgement ends
+with the episode, and every deed is an entry of the timeline with the name of who did it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from monitor.alerting.incidents.record import Record
+from schemas.actions import Deed
+from schemas.alert import NotificationReason
+from schemas.config import Owner
+from schemas.records import Ack
+
+WORDS = {"false_alarm": NotificationReason.FALSE_ALARM, "new_normal": NotificationReason.NEW_NORMAL}
+BY_CHARACTERS = 80
+NOTE_CHARACTERS = 200
+
+
+def done(record: Record, deed: Deed, owners: Mapping[str, Owner], default: str, now: float) -> bool:
+    """Apply a deed to an open incident; False where it changes nothing."""
+    by, note = deed.by[:BY_CHARACTERS], f": {deed.note[:NOTE_CHARACTERS]}" if deed.note else ""
+    incident = record.incident
+    name = f"deed/{deed.time!r}/{deed.act}/{by}"
+    if incident.status != "firing" or name in record.seen:
+        return False
+    record.remember(name)
+    if deed.act == "ack":
+        if incident.acked_at is not None:
+            return False
+        record.change(acked_by=by, acked_at=now)
+        record.escalate_at = None
+        record.news(NotificationReason.ACKNOWLEDGED, now, f"acknowledged by {by}{note}")
+    elif deed.act == "unack":
+        if incident.acked_at is None:
+            return False
+        record.change(acked_by="", acked_at=None)
+        arm(record, owners, now)
+        record.news(NotificationReason.UNACKNOWLEDGED, now, f"acknowledgement taken back by {by}{note}")
+    elif deed.act == "not_mine":
+        return _hand_over(record, deed.to or _next_owner(record, owners, default), by, note, owners, now)
+    else:
+        _dismiss(record, deed, f"{WORDS[deed.act]}, says {by}{note}", now)
+    return True
+
+
+def acks(record: Record, deed: Deed) -> list[Ack]:
+    """What the engine is told: one for each alert of ours that fires."""
+    if deed.act not in WORDS:
+        return []
+    return [
+        Ack(deed.time, alert.finding.node.get("agent", ""), alert.key, deed.act)
+        for alert in record.incident.alerts
+        if alert.status == "firing" and not alert.posted
+    ]
+
+
+def arm(record: Record, owners: Mapping[str, Owner], now: float) -> None:
+    """Set when a page that nobody acknowledges goes to the next owner."""
+    incident = record.incident
+    last = record.chain[-1] if record.chain else incident.owner
+    rule = owners[last].escalate if last in owners else None
+    waits = incident.severity == "page" and incident.acked_at is None and not incident.root and not record.in_digest
+    if rule is None or not waits or rule.to in (incident.owner, *record.chain):
+        record.escalate_at = None
+    elif record.escalate_at is None:
+        record.escalate_at = now + rule.after
+
+
+def escalated(record: Record, owners: Mapping[str, Owner], now: float) -> None:
+    """Nobody acknowledged: the next owner is paged as well, and the owner after that is armed."""
+    last = record.chain[-1] if record.chain else record.incident.owner
+    rule = owners[last].escalate if last in owners else None
+    record.escalate_at = None
+    if rule is None:
+        return
+    record.chain.append(rule.to)
+    record.also[rule.to] = NotificationReason.ESCALATED
+    record.onlookers.pop(rule.to, None)
+    record.change(escalated_to=rule.to)
+    record.news(NotificationReason.ESCALATED, now, f"nobody acknowledged: escalated to {rule.to}")
+    arm(record, owners, now)
+
+
+def _next_owner(record: Record, owners: Mapping[str, Owner], default: str) -> str:
+    owner = record.incident.owner
+    rule = owners[owner].escalate if owner in owners else None
+    return rule.to if rule is not None else default
+
+
+def _hand_over(record: Record, to: str, by: str, note: str, owners: Mapping[str, Owner], now: float) -> bool:
+    """Another owner has it from now on; the one before is told so, and of the end."""
+    old = record.incident.owner
+    if to == old or (owners and to not in owners):
+        return False
+    record.onlookers[old] = NotificationReason.HANDED_OVER
+    record.onlookers.pop(to, None)
+    record.also.pop(to, None)
+    record.firsts[to] = NotificationReason.HANDED_OVER
+    record.chain, record.escalate_at = [], None
+    record.change(owner=to, handed_from=old, acked_by="", acked_at=None, escalated_to="")
+    record.own(to)
+    record.news(NotificationReason.HANDED_OVER, now, f"{by} says it is not {old}'s{note}: handed over to {to}")
+    arm(record, owners, now)
+    return True
+
+
+def _dismiss(record: Record, deed: Deed, text: str, now: float) -> None:
+    alerts = tuple(
+        msgspec.structs.replace(alert, ends_at=now) if alert.status == "firing" else alert
+        for alert in record.incident.alerts
+    )
+    record.change(alerts=alerts, status="resolved", resolved_at=now, verdict=deed.act)
+    record.escalate_at = None
+    record.news(WORDS[deed.act], now, text)

@@ -1,0 +1,1 @@
+"""Look and act from the terminal: alerts, incidents, silences, acknowledgements."""

@@ -1,0 +1,113 @@
+"""Requests to a running monitor, with its token, and the errors in words. Sends nothing unasked.
+
+Ends the process with 2 where nothing could be asked, and with 1 where the monitor said no.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
+from monitor.notify.redact import name as harmless
+
+TIMEOUT_SECONDS = 10.0
+ANSWER_BYTES = 64 * 1024 * 1024
+"""Of an answer, no more is read."""
+SAID_CHARACTERS = 500
+"""Of what the monitor says when it refuses."""
+
+T = TypeVar("T")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """Where a running monitor is, and the token that it wants."""
+
+    endpoint: str
+    token: str | None
+
+    def get(self, path: str, into: type[T]) -> T:
+        """Ask for `path` (from `/`, with its query)."""
+        return _decoded(self._answer("GET", path, None), into)
+
+    def post(self, path: str, body: Any, into: type[T]) -> T:
+        """Send a JSON body."""
+        return _decoded(self._answer("POST", path, body), into)
+
+    def delete(self, path: str) -> None:
+        """End what stands at `path`."""
+        self._answer("DELETE", path, None)
+
+    def _answer(self, method: str, path: str, body: Any) -> bytes:
+        if urlsplit(self.endpoint).scheme not in ("http", "https"):
+            fail(f"--endpoint {self.endpoint!r} is no http address; as in http://127.0.0.1:4319")
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.endpoint.rstrip('/')}{path}", data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+                return bytes(response.read(ANSWER_BYTES))
+        except urllib.error.HTTPError as error:
+            self._refused(error, path)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            fail(f"no monitor answers at {self.endpoint} ({reason}); start one with `forewarn run`")
+
+    def _refused(self, error: urllib.error.HTTPError, path: str) -> NoReturn:
+        said = _sentence(error.read(SAID_CHARACTERS * 4))
+        if error.code in (401, 403):
+            fail(f"{self.endpoint} wants a token with more rights ({error.code}); set FOREWARN_TOKEN")
+        if error.code == 404 and not said:
+            fail(f"{self.endpoint} does not know {urlsplit(path).path}", PROBLEMS_FOUND)
+        code = PROBLEMS_FOUND if 400 <= error.code < 500 and error.code != 429 else COULD_NOT_RUN
+        fail(f"{self.endpoint} answered {error.code}: {said}", code)
+
+
+def fail(message: str, code: int = COULD_NOT_RUN) -> NoReturn:
+    """Say it on standard error and end with `code`."""
+    click.echo(f"forewarn: {harmless(message, SAID_CHARACTERS)}", err=True)
+    sys.exit(code)
+
+
+def with_endpoint(function: Function) -> Function:
+    """The two options of every command that asks a running monitor: `endpoint`, `token`."""
+    for option in (
+        click.option("--token", envvar="FOREWARN_TOKEN", help="Bearer token; better in FOREWARN_TOKEN than here."),
+        click.option(
+            "--endpoint", "--url", "endpoint", envvar="FOREWARN_ENDPOINT", default="http://127.0.0.1:4319",
+            show_default=True, help="The running monitor's address; also FOREWARN_ENDPOINT.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def _decoded(answer: bytes, into: type[T]) -> T:
+    try:
+        return msgspec.json.decode(answer, type=into, strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        fail(f"the answer is none of a monitor of this version: {error}")
+
+
+def _sentence(body: bytes) -> str:
+    """What an error's body says: our `error`, Alertmanager's string or `message`, or nothing that a person can read."""
+    try:
+        said = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = body.decode("utf-8", "replace")
+    if isinstance(said, dict):
+        said = said.get("error") or said.get("message") or ""
+    return str(said).strip()[:SAID_CHARACTERS]

@@ -1,0 +1,1 @@
+"""What the router did, in words and tables for a terminal."""

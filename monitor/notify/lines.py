@@ -1,0 +1,93 @@
+"""The thread under a message: each entry of a timeline that came after the message was posted is one line there.
+
+Pure. Lines have ids made of what they say, so the same entry is the same line however often it is told. They are sent
+in order, one at a time. Lines that a long outage kept back are gathered into one: the present is told, not its history
+message by message. Invariant: the first line that waits is never changed once it may have been sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from schemas.alert import TimelineEntry
+
+KNOWN = 500
+"""Entries of one timeline that are remembered as told; more than a timeline holds. Beyond, the oldest is forgotten."""
+
+WAITING = 20
+"""Lines that wait. Beyond, they are gathered."""
+
+LATE_SECONDS = 300.0
+"""Lines of a place that fails are gathered once the oldest waits for so long."""
+
+PARTS = 10
+"""Entries that a gathered line shows, the latest. Beyond: a count."""
+
+TEXT = 400
+"""Characters of an entry that are kept."""
+
+
+class Line(Struct, frozen=True):
+    """One message in a thread. `revision`: sequence of the notification that brought it; `parts`: time and text."""
+
+    id: str
+    revision: int
+    parts: tuple[tuple[float, str], ...]
+    more: int = 0
+    """Earlier entries that are counted only."""
+
+
+class Thread(Struct):
+    """What one message's thread was told, and what waits. `uncertain`: the first that waits may have been sent."""
+
+    known: list[str] = []
+    waiting: list[Line] = []
+    uncertain: bool = False
+    under_way: bool = False
+
+    def note(self, timeline: Iterable[TimelineEntry], revision: int, now: float, *, fails: bool, wanted: bool) -> None:
+        """Take up the entries that are new. `fails`: the place does not answer; `wanted`: they are to be sent."""
+        known = set(self.known)
+        for entry in timeline:
+            name = line_id(entry)
+            if name not in known:
+                known.add(name)
+                self.known.append(name)
+                if wanted:
+                    self.waiting.append(Line(name, revision, ((entry.time, entry.text[:TEXT]),)))
+        del self.known[:-KNOWN]
+        late = fails and bool(self.waiting) and now - self.waiting[0].parts[0][0] > LATE_SECONDS
+        if late or len(self.waiting) > WAITING:
+            self._gather()
+
+    def opened(self, revision: int) -> None:
+        """The message was posted and shows what it was told up to `revision`: those entries need no line."""
+        self.waiting = [line for line in self.waiting if line.revision > revision]
+        self.uncertain = False
+
+    def said(self, name: str) -> None:
+        """A line stands in the thread."""
+        self.waiting = [line for line in self.waiting if line.id != name]
+        self.uncertain = self.under_way = False
+
+    def _gather(self) -> None:
+        keep = 1 if self.uncertain or self.under_way else 0
+        rest = self.waiting[keep:]
+        if len(rest) < 2:
+            return
+        parts = tuple(part for line in rest for part in line.parts)
+        more = sum(line.more for line in rest) + max(0, len(parts) - PARTS)
+        name = _digest("+".join(line.id for line in rest))
+        self.waiting[keep:] = [Line(name, rest[-1].revision, parts[-PARTS:], more)]
+
+
+def line_id(entry: TimelineEntry) -> str:
+    """16 hex digits of what an entry says and when."""
+    return _digest(f"{entry.time!r}|{entry.text}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()

@@ -1,0 +1,206 @@
+"""A message as Slack blocks and fallback text, inside all of Slack's limits whatever came in.
+
+Pure, no connection. Foreign text stands in `plain_text` or in a code span (`markup`), so it can neither ring anybody
+nor format anything. Invariant: at most 50 blocks, each text within its limit, and `TOTAL` characters over all; where it
+does not fit, the least important block goes first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from monitor.notify.chart.series import Chart
+from monitor.notify.lines import Line
+from monitor.notify.message import Fact, Message, happened, utc
+from monitor.notify.slack import controls
+from monitor.notify.slack.markup import code, escape, link, moment, prose, shown, whole
+
+Block = dict[str, Any]
+
+HEADER = 150
+SECTION = 3000
+FIELD = 2000
+FIELDS = 10
+TEXT = 3000
+"""Slack cuts the fallback at 40,000 and advises 4,000."""
+
+LINE = 240
+"""Characters of an entry in a thread."""
+
+TOTAL = 10_000
+"""JSON characters over all blocks. Slack refuses at about 13,200 (`msg_blocks_too_long`)."""
+
+ALSO = "Also in this incident"
+
+_SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅", "Digest": "📋"}
+
+
+def render(
+    message: Message, *, native: bool = True, file: str | None = None, buttons: bool = False
+) -> tuple[list[Block], str]:
+    """Blocks and the fallback text of a message.
+
+    `native`: the workspace draws charts itself; else `file`, an uploaded picture's id; else a line of bars. `buttons`:
+    somebody listens to them.
+    """
+    digest = message.word == "Digest"
+    ranked = [
+        (0, _header(message)),
+        (0, _mention(message)),
+        (0, _line(message.states)),
+        (0, _fields(fact for fact in message.facts if fact.ours or fact.time is not None)),
+        (1, _line(fact for fact in message.facts if not fact.ours and fact.time is None)),
+        (1, _section([f"*Likely cause:* {code(message.cause)}"] if message.cause else [])),
+        (1, _section(_impact(message))),
+        (1, controls.row(message) if buttons else None),
+        (2, _section(_sides(message))),
+        (3, _chart(message.chart, native, file)),
+        (3, _section(_listed("Errors", message.errors))),
+        (1, _section(_runs(message))),
+        (0, _section(_listed("Listed", message.others))) if digest else (4, _section(_listed(ALSO, message.others))),
+        (5, _section(_timeline(message))),
+        (1, _context(message)),
+    ]
+    kept = [(rank, block) for rank, block in ranked if block is not None]
+    while _size(block for _, block in kept) > TOTAL:
+        kept.remove(max(kept, key=lambda each: each[0]))
+    return [block for _, block in kept], fallback(message)
+
+
+def fallback(message: Message) -> str:
+    """The message in one paragraph: what a phone shows before it is opened."""
+    facts = ", ".join(f"{fact.name.lower()} {_plain(fact)}" for fact in message.facts[:3])
+    beside = f"{facts}, owner" if facts else "owner"
+    text = f"{_SIGNS[message.word]} {message.word}: {message.title} ({beside} {message.owner})"
+    return whole(escape(text), TEXT)
+
+
+def thread_text(line: Line) -> str:
+    """A line of the thread, as text without markup."""
+    parts = [f"{utc(time)[11:]} {happened(text, LINE)}" for time, text in line.parts]
+    if len(parts) + line.more > 1:
+        head = f"{len(parts) + line.more} changes while Slack could not be reached"
+        parts = [f"{head}; the latest:" if line.more else f"{head}:", *parts]
+    return whole(escape("\n".join(parts)), TEXT)
+
+
+def _header(message: Message) -> Block:
+    word = f"{message.word}: " if message.word in ("Resolved", "Digest") else ""
+    text = f"{_SIGNS[message.word]} {word}{message.title}"
+    return {"type": "header", "text": {"type": "plain_text", "text": text[:HEADER], "emoji": True}}
+
+
+def _mention(message: Message) -> Block | None:
+    if message.mention is None:
+        return None
+    ring = f"<!subteam^{message.mention}>" if message.mention.startswith("S") else f"<@{message.mention}>"
+    return _section([f"{ring} this is a page for {code(message.owner)}."])
+
+
+def _fields(facts: Iterable[Fact]) -> Block | None:
+    fields = [_mrkdwn(whole(f"*{prose(fact.name)}*\n{shown(fact)}", FIELD)) for fact in facts]
+    return {"type": "section", "fields": fields[:FIELDS]} if fields else None
+
+
+def _line(facts: Iterable[Fact]) -> Block | None:
+    """Names and values in running text: on a phone a field each would push the rest away."""
+    kept: list[str] = []
+    for fact in facts:
+        text = f"*{prose(fact.name)}* {shown(fact)}"
+        if len(" · ".join((*kept, text))) <= SECTION:
+            kept.append(text)
+    return _section([" · ".join(kept)]) if kept else None
+
+
+def _plain(fact: Fact) -> str:
+    return fact.value if fact.time is None else utc(fact.time) + fact.value
+
+
+def _sides(message: Message) -> list[str]:
+    lines = []
+    if message.affected:
+        lines.append("*Affected:* " + ", ".join(map(code, message.affected)))
+    if message.unaffected:
+        lines.append("*Not affected:* " + ", ".join(map(code, message.unaffected)))
+    return lines
+
+
+def _impact(message: Message) -> list[str]:
+    if not message.impact:
+        return []
+    lines = [
+        f"• {code(fact.name)} since {moment(fact.time)}{prose(fact.value)}"
+        if fact.time is not None
+        else f"• {fact.name}"
+        for fact in message.impact
+    ]
+    return ["*Impact: these suffer from it*", *lines]
+
+
+def _chart(chart: Chart | None, native: bool, file: str | None) -> Block | None:
+    if chart is None:
+        return None
+    if file is not None:
+        return {"type": "image", "slack_file": {"id": file}, "alt_text": chart.words}
+    if not native:
+        return _section([f"*{prose(chart.title)}:* `{chart.sparkline}` {prose(chart.words)}"])
+    levels = (("level", chart.values), ("normal", (chart.normal,) * len(chart.values)))
+    return {
+        "type": "data_visualization",
+        "title": chart.title,
+        "chart": {
+            "type": "line",
+            "series": [
+                {
+                    "name": name,
+                    "data": [{"label": at, "value": value} for at, value in zip(chart.labels, values, strict=True)],
+                }
+                for name, values in levels
+            ],
+            "axis_config": {"categories": list(chart.labels), "x_label": "UTC", "y_label": chart.axis},
+        },
+    }
+
+
+def _listed(title: str, lines: tuple[str, ...]) -> list[str]:
+    return [f"*{title}*", *(f"• {code(line)}" for line in lines)] if lines else []
+
+
+def _runs(message: Message) -> list[str]:
+    if not message.runs:
+        return []
+    runs = [code(run.run) + (f" {link(run.url, 'open')}" if run.url is not None else "") for run in message.runs]
+    return ["*Example runs*", *(f"• {run}" for run in runs)]
+
+
+def _timeline(message: Message) -> list[str]:
+    if len(message.timeline) < 2:
+        return []
+    return ["*Timeline*", *(f"• {moment(entry.time or 0.0)} {code(entry.value)}" for entry in message.timeline)]
+
+
+def _context(message: Message) -> Block:
+    words = [prose(word) for word in message.footer]
+    if message.link is not None:
+        words.append(link(message.link, "open in Forewarn"))
+    return {"type": "context", "elements": [_mrkdwn(whole(" · ".join(words), SECTION))]}
+
+
+def _section(lines: list[str]) -> Block | None:
+    """Whole lines as long as they fit: a line cut in the middle could open what it does not close."""
+    kept: list[str] = []
+    for line in lines:
+        if len("\n".join((*kept, line))) > SECTION:
+            break
+        kept.append(line)
+    return {"type": "section", "text": _mrkdwn("\n".join(kept))} if kept else None
+
+
+def _mrkdwn(text: str) -> Block:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _size(blocks: Iterable[Block]) -> int:
+    return sum(len(json.dumps(block, ensure_ascii=False)) for block in blocks)

@@ -1,0 +1,171 @@
+"""Where people's deeds in Slack come in: Socket Mode, or signed HTTP at `/slack/interactions`.
+
+Only what Slack itself vouches for is looked at: what came over the connection that we opened with the app's token, or
+with a signature over the raw body that is at most five minutes old. The press becomes an action (`controls`); `Desk`
+makes it durable. Slack waits three seconds for an answer; what takes longer goes on, and the person hears of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from aiohttp import web
+
+from monitor.notify.delivery import DeliveryError
+from monitor.notify.slack.client import Signatures, SlackClient
+from monitor.notify.slack.controls import NEXT, NotUnderstood, Press, actions, read
+from schemas.actions import Action
+from schemas.alert import Incident
+from schemas.config import Config
+
+log = logging.getLogger(__name__)
+
+PATH = "/slack/interactions"
+BODY_BYTES = 1_048_576
+"""A request that is longer is refused. Slack sends the message along, which has 13,000 characters at most."""
+
+ANSWER_SECONDS = 2.0
+"""Slack gives up after three."""
+
+UNDER_WAY = 100
+"""Presses that are worked on. Beyond, people are told to try again."""
+
+
+class Desk(Protocol):
+    """The monitor as buttons see it."""
+
+    def incidents(self) -> Sequence[Incident]:
+        """Open incidents, then closed ones."""
+        ...
+
+    def active(self) -> bool:
+        """Whether this process has the router; another has it otherwise."""
+        ...
+
+    async def act(self, *actions: Action) -> None:
+        """Returns when all of them are durable; raises where they will not be."""
+        ...
+
+
+class Doorway:
+    """Takes presses for one monitor.
+
+    `config`: the one in force. `client` tells people in Slack what went wrong; `clock` gives epoch seconds.
+    """
+
+    def __init__(
+        self, desk: Desk, config: Callable[[], Config], client: SlackClient, clock: Callable[[], float]
+    ) -> None:
+        self._desk = desk
+        self._config = config
+        self._client = client
+        self._clock = clock
+        self._under_way: set[asyncio.Task[None]] = set()
+        self.counts: Counter[str] = Counter()
+
+    def routes(self, signatures: Signatures) -> list[web.RouteDef]:
+        """The route of signed HTTP. It needs no token of ours: the signature is one."""
+
+        async def interactions(request: web.Request) -> web.Response:
+            body = await _body(request)
+            if body is None:
+                self.counts["slack_presses_refused:too_long"] += 1
+                return web.Response(status=413)
+            headers = request.headers
+            timestamp, signature = headers.get("X-Slack-Request-Timestamp"), headers.get("X-Slack-Signature")
+            if not signatures.valid(body, timestamp, signature):
+                self.counts["slack_presses_refused:signature"] += 1
+                return web.Response(status=401)
+            if not self._desk.active():
+                return web.Response(status=503)  # Slack tells the person that it did not work
+            try:
+                payload = json.loads(parse_qs(body.decode())["payload"][0])
+            except (ValueError, KeyError, RecursionError):
+                payload = None
+            await self.listen("interactive", payload if isinstance(payload, dict) else {})
+            return web.Response()
+
+        return [web.post(PATH, interactions)]
+
+    async def listen(self, kind: str, payload: Mapping[str, Any]) -> None:
+        """One envelope. Returns when its deed is durable, or after `ANSWER_SECONDS`."""
+        if kind != "interactive":
+            return
+        try:
+            press = read(payload)
+        except NotUnderstood as error:
+            self.counts["slack_presses_refused:not_understood"] += 1
+            log.warning("a press in Slack was not understood: %s", error)
+            return
+        if len(self._under_way) >= UNDER_WAY:
+            self.counts["slack_presses_refused:busy"] += 1
+            return
+        task = asyncio.create_task(self._take(press))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.wait((task,), timeout=ANSWER_SECONDS)
+
+    async def stop(self) -> None:
+        """Let presses end that are under way."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=ANSWER_SECONDS)
+
+    async def _take(self, press: Press) -> None:
+        by = self._by(press)
+        if by is None:
+            self.counts["slack_presses_refused:no_member"] += 1
+            await self._whisper(press, "You are not listed under `slack: members:`, so this monitor does not take it.")
+            return
+        if press.act == "not_mine" and press.value != NEXT and press.value not in self._config().owners:
+            self.counts["slack_presses_refused:no_owner"] += 1
+            await self._whisper(press, "This owner is not in the configuration any more.")
+            return
+        known = {incident.id: incident for incident in self._desk.incidents()}
+        made = actions(press, by, self._clock(), known.get)
+        if not made:
+            self.counts["slack_presses_refused:nothing_to_do"] += 1
+            await self._whisper(press, "There is nothing to do any more: the incident is over or forgotten.")
+            return
+        try:
+            await self._desk.act(*made)
+        except Exception as error:  # whatever it is, the person must know that nothing was recorded
+            self.counts["slack_presses_refused:not_recorded"] += 1
+            log.warning("a press in Slack was not recorded: %s", type(error).__name__)
+            await self._whisper(press, "This could not be recorded. Please try again.")
+            return
+        self.counts[f"slack_presses:{press.act}"] += 1
+
+    def _by(self, press: Press) -> str | None:
+        """Who it was: a member by the configured name where members are listed, else as Slack calls them."""
+        members = {user: member for member, user in self._config().slack.members.items()}
+        if members:
+            member = members.get(press.user)
+            return f"slack:{press.user} {member}" if member is not None else None
+        return f"slack:{press.user} {press.user_name}".rstrip()
+
+    async def _whisper(self, press: Press, text: str) -> None:
+        """Only the person sees it."""
+        if not press.channel:
+            return
+        try:
+            await self._client.call(
+                "chat.postEphemeral", {"channel": press.channel, "user": press.user, "text": text, "mrkdwn": True}
+            )
+        except DeliveryError as error:
+            log.warning("a person in Slack could not be answered: %s", error)
+
+
+async def _body(request: web.Request) -> bytes | None:
+    """The raw body; None where it is too long."""
+    found = bytearray()
+    async for chunk in request.content.iter_chunked(65_536):
+        found += chunk
+        if len(found) > BODY_BYTES:
+            return None
+    return bytes(found)

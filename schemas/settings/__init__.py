@@ -1,0 +1,1 @@
+"""Parts of the YAML, one subject each; `schemas.config` puts them together."""

@@ -1,0 +1,84 @@
+"""The thread under a message: each change one line, whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from schemas.alert import Notification, TimelineEntry
+from tests.doubles.clock import START, Clock
+from tests.doubles.desk import Desk
+from tests.doubles.notifications import notification
+from tests.doubles.slack import Fault, SlackDouble
+
+
+@pytest.fixture
+def desk(slack: SlackDouble, clock: Clock) -> Desk:
+    slack.add_channel("payments")
+    return Desk(slack, clock, {})
+
+
+def told(sequence: int, *changes: str) -> Notification:
+    """The state after some changes; the first notification has one entry of its own."""
+    made = notification(sequence)
+    entries = tuple(TimelineEntry(START + 10.0 * n, text) for n, text in enumerate(changes, 1))
+    return msgspec.structs.replace(made, timeline=(*made.timeline[:1], *entries), time=START + 10.0 * sequence)
+
+
+def lines(slack: SlackDouble) -> list[str]:
+    return [line.text.partition(" UTC ")[2] for line in slack.thread("payments")]
+
+
+async def test_what_the_message_began_with_is_no_line_and_each_change_is_one(slack: SlackDouble, desk: Desk) -> None:
+    await desk.tell(told(1))
+    assert lines(slack) == []
+    await desk.tell(told(2, "acknowledged by slack:U0123ABC alice"))
+    await desk.tell(told(3, "acknowledged by slack:U0123ABC alice", "silenced"), told(3, "acknowledged"))
+    assert lines(slack) == ["acknowledged by alice", "silenced"]
+    assert len(slack.visible("payments")) == 1 and slack.visible("payments")[0].edits == 2
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+async def test_whatever_goes_wrong_with_a_line_it_stands_there_once(
+    slack: SlackDouble, desk: Desk, fault: Fault
+) -> None:
+    await desk.tell(told(1))
+    slack.fail("chat.postMessage", fault)
+    await desk.tell(told(2, "acknowledged"))
+    assert lines(slack) == ["acknowledged"] and desk.outbox.pending() == 0
+
+
+async def test_killed_after_the_line_was_said_it_is_found_and_not_said_again(
+    slack: SlackDouble, desk: Desk, clock: Clock
+) -> None:
+    await desk.tell(told(1))
+    await desk.dispatcher.put([told(2, "acknowledged")])
+    before = dict(desk.stored)
+    await desk.tell()
+    again = Desk(slack, clock, before)
+    await again.tell(told(3, "acknowledged", "silenced"))
+    assert lines(slack) == ["acknowledged", "silenced"]
+
+
+async def test_a_line_that_slack_refuses_holds_nothing_up(slack: SlackDouble, desk: Desk) -> None:
+    await desk.tell(told(1))
+    slack.fail("chat.postMessage", "restricted_action")
+    await desk.tell(told(2, "acknowledged"))
+    await desk.tell(told(3, "acknowledged", "silenced"))
+    assert lines(slack) == ["silenced"] and desk.outbox.counts["lines given up"] == 1
+
+
+async def test_a_message_that_is_gone_comes_back_with_the_line_that_found_it_so(slack: SlackDouble, desk: Desk) -> None:
+    await desk.tell(told(1))
+    slack.delete("payments")
+    slack.fail("chat.update", Fault.RATE_LIMITED)
+    await desk.tell(told(2, "acknowledged"))
+    assert len(slack.visible("payments")) == 1 and desk.outbox.pending() == 0
+
+
+async def test_hostile_text_rings_nobody_and_formats_nothing(slack: SlackDouble, desk: Desk) -> None:
+    await desk.tell(told(1))
+    await desk.tell(told(2, "<!channel> <@U1> `*bold*` \u202e" + "x" * 10_000))
+    (line,) = slack.thread("payments")
+    assert line.rings == () and len(line.text) < 300 and "\u202e" not in line.text
+    assert slack.calls[-1][1]["mrkdwn"] is False

@@ -1,0 +1,84 @@
+"""A configuration that changes under a running monitor: taken, or refused with a reason; never at the cost of state."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services.monitor_process import MonitorProcess
+
+BEFORE = """
+owners: {payments: {}, platform: {}}
+route: {receiver: payments, group_by: [alertname], group_wait: 1s, group_interval: 1s}
+"""
+AFTER = BEFORE.replace("receiver: payments", "receiver: platform") + "runtime: {run_timeout: 5m}\n"
+BROKEN = BEFORE.replace("receiver: payments", "receiver: paymnets")
+WAIT = 30.0
+
+
+@pytest.fixture
+def monitor(tmp_path: Path) -> Iterator[MonitorProcess]:
+    process = MonitorProcess(tmp_path, BEFORE).start()
+    yield process
+    process.close()
+
+
+def until(condition, what: str) -> None:  # type: ignore[no-untyped-def]
+    end = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < end, f"never came: {what}"
+        time.sleep(0.05)
+
+
+def post(monitor: MonitorProcess, name: str) -> None:
+    assert monitor.ask("/api/v2/alerts", json.dumps([{"labels": {"alertname": name}}]).encode())[0] == 200
+
+
+def receivers(monitor: MonitorProcess, name: str) -> list[str]:
+    (found,) = monitor.get(f"/api/v2/alerts?filter=alertname={name}")
+    return [each["name"] for each in found["receivers"]]
+
+
+def test_a_reload_moves_routes_and_keeps_alerts_silences_and_what_was_told(monitor: MonitorProcess) -> None:
+    post(monitor, "First")
+    until(lambda: "First" in monitor.said(), "the first notification")
+    monitor.write(AFTER)
+    status, text = monitor.ask("/-/reload", b"")
+    assert (status, text) == (200, b"runtime: takes a restart\n")
+    assert monitor.get("/api/v2/status")["config"]["original"].count("receiver: platform") == 1
+    assert receivers(monitor, "First") == ["platform"]
+    post(monitor, "Second")
+    until(lambda: "┃ Second" in monitor.said(), "the message of the other route")
+    # The first alert has come to a receiver who did not know of it; nobody is told twice.
+    assert monitor.said().count("new message") == 3 and monitor.said().count("┃ First") == 2, monitor.said()
+
+    # what was reloaded is what a restart finds
+    monitor.kill()
+    monitor.start()
+    assert {each["labels"]["alertname"] for each in monitor.get("/api/v2/alerts")} == {"First", "Second"}
+    post(monitor, "Third")
+    until(lambda: "┃ Third" in monitor.said(), "what is new after the restart")
+    assert monitor.said().count("new message") == 1, "nobody was told again"
+    assert monitor.stop() == 0
+
+
+def test_a_file_that_is_wrong_leaves_the_old_one_in_force_and_says_where(monitor: MonitorProcess) -> None:
+    monitor.write(BROKEN)
+    status, text = monitor.ask("/-/reload", b"")
+    assert status == 500 and b"failed to reload config" in text
+    assert b"forewarn.yaml:3:19" in text and b"paymnets" in text and b"payments" in text, text
+    monitor.send(signal.SIGHUP)
+    until(lambda: monitor.said().count("the configuration was not reloaded, the old one stands") == 2, "both refusals")
+    post(monitor, "First")
+    assert receivers(monitor, "First") == ["payments"]
+    assert monitor.metrics()["forewarn_reloads_failed_total"] >= 1
+    monitor.write(AFTER)
+    monitor.send(signal.SIGHUP)
+    until(lambda: "the configuration was reloaded; runtime: takes a restart" in monitor.said(), "the reload")
+    assert receivers(monitor, "First") == ["platform"]
+    assert monitor.stop() == 0

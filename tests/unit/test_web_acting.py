@@ -1,0 +1,149 @@
+"""Deeds on incidents, reload and decisions over HTTP: what is asked, what the router is told, who did it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from aiohttp.test_utils import TestClient, TestServer
+
+from monitor.alerting.muting.incident import silence_of
+from monitor.alerting.router import Router
+from monitor.alerting.routing.matchers import matcher_of, matches_all
+from monitor.web.guard import Caller, Key
+from monitor.web.server import build_app
+from schemas.actions import Deed, SilenceSet
+from schemas.config import Config
+from tests.services import web_fleet
+from tests.services.web_fleet import NOW, MemoryActions, MemoryView, control_of
+
+Start = Callable[..., Awaitable[Any]]
+
+
+@pytest_asyncio.fixture
+async def start() -> AsyncIterator[Start]:
+    clients: list[TestClient] = []
+
+    async def run(view: MemoryView | None = None, keys: tuple[Key, ...] = (), problem: str = "") -> Any:
+        control = control_of(view := view or web_fleet.troubled(), problem)
+        assert isinstance(control.actions, MemoryActions)
+        client: Any = TestClient(
+            TestServer(build_app(view, control, [], host_is_loopback=not keys, keys=keys, clock=lambda: NOW))
+        )
+        clients.append(client)
+        await client.start_server()
+        client.taken = control.actions.taken
+        return client
+
+    yield run
+    for client in clients:
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "deed"),
+    [
+        ({"act": "ack", "by": "alice"}, Deed(time=NOW, incident="i1", act="ack", by="alice")),
+        ({"act": "unack"}, Deed(time=NOW, incident="i1", act="unack", by="local")),
+        (
+            {"act": "not_mine", "to": "platform", "note": "theirs", "by": "a\nb\u202e"},
+            Deed(time=NOW, incident="i1", act="not_mine", by="a b", to="platform", note="theirs"),
+        ),
+        ({"act": "false_alarm"}, Deed(time=NOW, incident="i1", act="false_alarm", by="local")),
+        ({"act": "new_normal"}, Deed(time=NOW, incident="i1", act="new_normal", by="local")),
+    ],
+)
+async def test_a_deed_reaches_the_router_as_it_was_asked(start: Start, body: dict[str, str], deed: Deed) -> None:
+    client = await start()
+    answer = await client.post("/api/v1/act", json={"incident": "i1", **body})
+    assert await answer.json() == {"incident": "i1", "act": deed.act, "by": deed.by}
+    assert client.taken == [deed]
+
+
+async def test_with_a_token_its_name_stands_first(start: Start) -> None:
+    client = await start(keys=(Key("s3cret", Caller("ops")),))
+    headers = {"Authorization": "Bearer s3cret"}
+    await client.post("/api/v1/act", json={"incident": "i1", "act": "ack", "by": "token:root"}, headers=headers)
+    assert client.taken[0].by == "token:ops token:root"
+
+
+async def test_a_silence_of_an_incident_matches_what_its_alerts_share(start: Start) -> None:
+    view = web_fleet.troubled()
+    client = await start(view)
+    answer = await client.post("/api/v1/act", json={"incident": "i1", "act": "silence", "for": "30m", "by": "alice"})
+    body = await answer.json()
+    assert body["until"] == NOW + 1_800.0 and body["by"] == "alice"
+    (silence,) = client.taken
+    assert isinstance(silence, SilenceSet) and silence.id == body["silence"]
+    incident = next(each for each in view.incidents() if each.id == "i1")
+    compiled = tuple(matcher_of(each) for each in silence.matchers)
+    assert all(matches_all(compiled, alert.labels) for alert in incident.alerts)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "why"),
+    [
+        ({"incident": "unknown", "act": "ack"}, 404, "no incident"),
+        ({"incident": "old", "act": "ack"}, 409, "is over"),
+        ({"incident": "old", "act": "silence"}, 409, "is over"),
+        ({"incident": "i1", "act": "shout"}, 400, "Invalid enum value"),
+        ({"incident": "i1"}, 400, "act"),
+        ({"act": "ack"}, 400, "incident"),
+        ({"incident": "i1", "act": "ack", "who": "me"}, 400, "unknown field"),
+        ({"incident": "i1", "act": "ack", "note": "x" * 1_001}, 400, "1000 characters"),
+        ({"incident": "i1", "act": "silence", "for": "soon"}, 400, "no duration"),
+        ({"incident": "i1", "act": "silence", "for": "1s"}, 400, "one minute"),
+        ({"incident": "i1", "act": "silence", "for": "90d"}, 400, "30 days"),
+    ],
+)
+async def test_what_cannot_be_done_says_why(start: Start, body: dict[str, str], status: int, why: str) -> None:
+    client = await start()
+    answer = await client.post("/api/v1/act", json=body)
+    assert answer.status == status and why in (await answer.json())["error"]
+    assert client.taken == []
+
+
+async def test_a_word_on_what_was_an_incident_may_still_be_said(start: Start) -> None:
+    client = await start()
+    assert (await client.post("/api/v1/act", json={"incident": "old", "act": "false_alarm"})).status == 200
+
+
+def test_an_incident_whose_alerts_share_nothing_is_not_silenced_as_a_whole() -> None:
+    incident = web_fleet.incident("i")
+    with pytest.raises(ValueError, match="share no label"):
+        silence_of(msgspec.structs.replace(incident, alerts=()), 3_600.0, NOW, name="s", by="x")
+    assert silence_of(incident, 3_600.0, NOW, name="s", by="x").comment == "incident i"
+
+
+async def test_a_reload_says_what_takes_a_restart(start: Start) -> None:
+    client = await start()
+    for method in ("post", "put"):
+        answer = await getattr(client, method)("/-/reload")
+        assert (answer.status, await answer.text()) == (200, "runtime: takes a restart\n")
+    assert (await client.get("/-/reload")).status == 405
+
+
+async def test_a_file_that_is_wrong_is_a_500_with_the_reason_and_counted(start: Start) -> None:
+    client = await start(problem="x.yaml has problems")
+    answer = await client.post("/-/reload")
+    assert (answer.status, await answer.text()) == (500, "failed to reload config: x.yaml has problems\n")
+    assert "forewarn_reloads_failed_total 1.0" in await (await client.get("/metrics")).text()
+
+
+async def test_decisions_are_asked_by_incident_or_by_labels(start: Start) -> None:
+    view = MemoryView(router=Router(Config()))
+    client = await start(view)
+    posted = [{"labels": {"alertname": "Slow", "host": "a"}}]
+    assert (await client.post("/api/v2/alerts", json=posted)).status == 200
+    assert view.router is not None
+    (incident,) = view.router.incidents()
+    by_id = await (await client.get(f"/api/v1/decisions?about={incident.id}")).json()
+    assert [each["reason"] for each in by_id["decisions"]] == ["first notification"]
+    by_label = await (await client.get("/api/v1/decisions?label=alertname=Slow&label=host=a")).json()
+    assert by_label["decisions"] == by_id["decisions"]
+    assert (await client.get("/api/v1/decisions")).status == 400
+    view.router = None
+    assert (await client.get("/api/v1/decisions?about=x")).status == 503
