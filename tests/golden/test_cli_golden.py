@@ -124,7 +124,7 @@ def stopped(folder: Path) -> Path:
             starts_at=START + 40.0, ends_at=START + 7_240.0, created_by="bob", comment="known",
         ),
     )  # fmt: skip
-    step(61.0)  # a gap of more than a minute would be an absence, in which nothing ends
+    step(70.0)
     step(600.0)
     store.close()
     return folder
