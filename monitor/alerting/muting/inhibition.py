@@ -47,18 +47,28 @@ class Inhibition:
             self._know(held)
 
     def reload(self, config: Config, book: Book) -> None:
-        """Go on under other rules."""
+        """Go on under other rules; what stays in the file keeps what it knows."""
+        before = {rule.key for rule in self._rules}
         self._rules = [_rule(each) for each in config.inhibit_rules]
-        self._index.clear()
+        kept = tuple(f"{rule.key}|" for rule in self._rules)
+        for side, _ in self._index.items():  # noqa: PERF102 (a copy, for sides are dropped)
+            if not side.startswith(kept):
+                self._index.drop(side)
         self._own.clear()
+        self.loaded(book)
+        fresh = [rule for rule in self._rules if rule.key not in before]
         for held in sorted(book, key=lambda each: (each.updated_at, each.alert.fingerprint)):
-            self.seen(held, book)
+            self._stand(held, fresh, book)
 
     def seen(self, held: Held, book: Book) -> None:
         """An alert was put into the book."""
         self._know(held)
+        self._stand(held, self._rules, book)
+
+    def _stand(self, held: Held, rules: Iterable[Rule], book: Book) -> None:
+        """Which source stands for its equals, after this one came."""
         labels, name = held.alert.labels, held.alert.fingerprint
-        for rule in self._rules:
+        for rule in rules:
             if not matches_all(rule.source, labels):
                 continue
             side = rule.side(labels)
