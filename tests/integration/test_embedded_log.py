@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from monitor import history
 from monitor.cli import cli
-from monitor.runtime import embedded
+from monitor.runtime import steps
 from monitor.runtime.replay import Replay
 from monitor.runtime.store import FILE
 from schemas.config import Config
@@ -21,20 +21,20 @@ from tests.services.serving import running, until
 CONFIG = {"owners": {"payments": {}}}
 
 
-class Listening(embedded.Router):
+class Listening(steps.Router):
     """The router, and what it heard."""
 
     heard: list[Finding] = []  # noqa: RUF012 (one monitor after the other writes into it)
 
-    def step(self, findings, now):
+    def step(self, findings, now, actions=()):
         self.heard.extend(findings)
-        return super().step(findings, now)
+        return super().step(findings, now, actions)
 
 
 async def test_the_log_replayed_says_what_the_monitor_said(tmp_path, monkeypatch) -> None:
     heard: list[Finding] = []
     monkeypatch.setattr(Listening, "heard", heard)
-    monkeypatch.setattr(embedded, "Router", Listening)
+    monkeypatch.setattr(steps, "Router", Listening)
     fleet = Fleet(2, time.time() - 20.0, step=0.002, agents=2)
     for count, broken in ((1_600, False), (500, True), (600, False)):  # three monitors, one directory
         async with running(tmp_path / "data", **CONFIG) as monitor:
@@ -45,6 +45,8 @@ async def test_the_log_replayed_says_what_the_monitor_said(tmp_path, monkeypatch
             ticks = monitor.view.counts()["ticks"]
             await until(lambda before=ticks, view=monitor.view: view.counts()["ticks"] > before, "a tick")
             agents = monitor.view.agents()
+            posted = b'[{"labels": {"alertname": "DiskFull", "owner": "payments"}}]'
+            assert await monitor.post("/api/v2/alerts", posted) == 200
     assert {finding.status for finding in heard} >= {"firing", "resolved"}
 
     recorded = history.read([tmp_path / "data" / FILE], 60.0)
