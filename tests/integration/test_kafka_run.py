@@ -17,14 +17,13 @@ import aiokafka
 import pytest
 
 from monitor.intake.sink import Batch
-from monitor.notify.slack.notifier import SlackNotifier
 from monitor.runtime.kafka.live import KafkaMonitor
 from monitor.runtime.parts import Busy
 from schemas.config import Config
 from schemas.event import Event
 from tests.doubles.slack import BOT_TOKEN, SlackDouble
 from tests.services.kafka_broker import Broker
-from tests.services.kafka_monitor import config_of, monitor_of, recorders, until
+from tests.services.kafka_monitor import config_of, monitor_of, recorders, until, workspace_of
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNERS = {"payments": {"slack": "#payments"}}
@@ -83,7 +82,9 @@ def settings(broker: Broker, prefix: str, directory: Path, slack: SlackDouble) -
 
 @contextlib.asynccontextmanager
 async def monitor(config: Config) -> AsyncIterator[KafkaMonitor]:
-    slack = SlackNotifier(BOT_TOKEN, "#payments", config, base_url=config.slack.base_url)
+    workspace = workspace_of(config)
+    assert workspace is not None
+    slack = workspace.notifier("#payments", config)
     found = monitor_of(config, recorders(config, slack, slack=True), slack=True)
     await found.start()
     try:

@@ -19,7 +19,7 @@ from monitor.intake.assembler import Assembler
 from monitor.notify.delivery import Delivery, Notifier
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
-from monitor.notify.slack.notifier import SlackNotifier
+from monitor.notify.slack.workspace import Workspace
 from monitor.reading import Reader
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.kafka.live import KafkaMonitor, Parts
@@ -101,15 +101,21 @@ async def until(condition: Callable[[], Any], seconds: float = 30.0, what: str =
     return found
 
 
+def workspace_of(config: Config) -> Workspace | None:
+    """The Slack of the configuration, where it has a token."""
+    token = config.slack.bot_token
+    return None if token is None else Workspace(token.get_secret_value(), base_url=config.slack.base_url)
+
+
 async def run(config: Config) -> None:
     """A monitor for a subprocess that the test kills: messages go to the Slack of the configuration."""
     slack = config.slack.bot_token is not None
     notifiers: dict[str, Notifier] = {}
+    workspace = workspace_of(config)
     for targets in plan(config, slack=slack).values():
         for target in targets:
-            if target.kind == "slack" and config.slack.bot_token is not None:
-                token = config.slack.bot_token.get_secret_value()
-                notifiers[target.name] = SlackNotifier(token, target.channel, config, base_url=config.slack.base_url)
+            if target.kind == "slack" and workspace is not None:
+                notifiers[target.name] = workspace.notifier(target.channel, config)
             else:
                 notifiers[target.name] = Recorder()
     monitor = monitor_of(config, notifiers, slack=slack)
