@@ -5,11 +5,12 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
-CODE := schemas detectors monitor forewarn_server.py sdk tests benchmarks
+NATIVE := .venv/.native
+CODE := schemas detectors monitor forewarn_server.py hatch_build.py sdk tests benchmarks
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-detection golden format lock browser clean
+.PHONY: help native interpreted demo test check bench bench-detection golden format lock browser clean
 # Two installs into one .venv at the same time would spoil it.
 .NOTPARALLEL:
 
@@ -19,23 +20,34 @@ help: ## this list
 demo: $(READY) ## a small fleet breaks silently; see what Slack would show
 	$(BIN)/forewarn demo
 
-test: $(READY) browser ## all tests, with a real Kafka broker and a real browser
+test: $(READY) $(NATIVE) browser ## all tests, with a real Kafka broker and a real browser
 	$(PYTEST)
 
-check: $(READY) browser ## what CI runs: format, lint, types, imports, all tests
+check: $(READY) $(NATIVE) browser ## what CI runs: format, lint, types, imports, all tests
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST)
 
-bench: $(READY) ## what the README claims, measured here
+bench: $(READY) $(NATIVE) ## what the README claims, measured here
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
-bench-detection: $(READY) ## delay, false pages and the rest of detection (`ARGS="--quick"`, `ARGS="--data FOLDER"`)
+bench-detection: $(READY) $(NATIVE) ## delay, false pages and the rest of detection (`ARGS="--quick"`, `ARGS="--data FOLDER"`)
 	$(BIN)/python benchmarks/bench_detection.py $(ARGS)
 
-golden: $(READY) ## write the golden files and the usage blocks of docs/ anew; look at the diff
+native: $(NATIVE) ## compile the hot path, where there is a C compiler
+
+interpreted: $(READY) ## remove what `make native` made
+	$(BIN)/python hatch_build.py --clean
+	rm -f $(NATIVE)
+
+# Compiled files shadow their sources, so they are made anew whenever one of these changes.
+$(NATIVE): $(READY) hatch_build.py $(shell sed -n 's/^    "\(.*\.py\)",$$/\1/p' hatch_build.py)
+	$(BIN)/python hatch_build.py
+	@touch $(NATIVE)
+
+golden: $(READY) $(NATIVE) ## write the golden files and the usage blocks of docs/ anew; look at the diff
 	UPDATE_GOLDEN=1 $(PYTEST) -q tests/golden tests/unit/test_web_metrics.py
 
 format: $(READY) ## ruff format, and the fixes that ruff is sure of
@@ -74,4 +86,5 @@ $(READY): requirements-dev.lock pyproject.toml $(wildcard sdk/pyproject.toml)
 	@touch $(READY)
 
 clean: ## remove what the targets above made
+	-python3 hatch_build.py --clean
 	rm -rf .venv tests/slack_types/node_modules .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -110,9 +110,9 @@ def clean(root: Path = ROOT) -> None:
 
 
 def has_compiler() -> bool:
-    """Whether the C compiler that Python was built for is there."""
+    """Whether the C compiler that Python was built for is there, and Python's own headers."""
     name = os.environ.get("CC") or (sysconfig.get_config_var("CC") or "cc").split()[0]
-    return shutil.which(name) is not None
+    return shutil.which(name) is not None and Path(sysconfig.get_path("include"), "Python.h").exists()
 
 
 def main() -> int:
@@ -121,7 +121,7 @@ def main() -> int:
     if "--clean" in sys.argv[1:]:
         return 0
     if not has_compiler():
-        print("no C compiler: Forewarn runs interpreted, several times slower; install gcc and say `make native` again")
+        print("no C compiler, or no headers of Python: Forewarn runs interpreted, several times slower (gcc, python3-dev)")
         return 0
     print("compiling the hot path, about a minute; it runs interpreted without (`make interpreted`)", flush=True)
     try:
