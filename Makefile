@@ -7,10 +7,11 @@ BIN := .venv/bin
 READY := .venv/.ready
 NATIVE := .venv/.native
 CODE := schemas detectors monitor forewarn_server.py hatch_build.py sdk tests benchmarks
-PYTEST := $(BIN)/python -m pytest
+# Side by side: half of the tests wait for a broker, a browser or a clock. A file stays on one worker.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help native interpreted demo test check bench bench-detection golden format lock browser clean
+.PHONY: help native interpreted demo test check bench bench-detection parity golden format lock browser clean
 # Two installs into one .venv at the same time would spoil it.
 .NOTPARALLEL:
 
@@ -47,8 +48,11 @@ $(NATIVE): $(READY) hatch_build.py $(shell sed -n 's/^    "\(.*\.py\)",$$/\1/p' 
 	$(BIN)/python hatch_build.py
 	@touch $(NATIVE)
 
+parity: $(READY) ## our router beside the real Alertmanager (Debian: prometheus-alertmanager), in real time
+	$(BIN)/python -m pytest benchmarks/parity
+
 golden: $(READY) $(NATIVE) ## write the golden files and the usage blocks of docs/ anew; look at the diff
-	UPDATE_GOLDEN=1 $(PYTEST) -q tests/golden tests/unit/test_web_metrics.py
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden tests/unit/test_web_metrics.py
 
 format: $(READY) ## ruff format, and the fixes that ruff is sure of
 	$(BIN)/ruff format $(CODE)

@@ -121,7 +121,9 @@ def main() -> int:
     if "--clean" in sys.argv[1:]:
         return 0
     if not has_compiler():
-        print("no C compiler, or no headers of Python: Forewarn runs interpreted, several times slower (gcc, python3-dev)")
+        print(
+            "no C compiler, or no headers of Python: Forewarn runs interpreted, several times slower (gcc, python3-dev)"
+        )
         return 0
     print("compiling the hot path, about a minute; it runs interpreted without (`make interpreted`)", flush=True)
     try:

@@ -1,11 +1,13 @@
 """How many records a second the engine steps: the pure core, without decoding, disk or network.
 
-    python benchmarks/bench_engine.py [--agents 1000] [--tools 20] [--per-second 20000] [--seconds 20] [--profile]
+    python benchmarks/bench_engine.py [--agents 1000] [--tools 20] [--per-second 20000] [--seconds 20] [--warm 90]
 
 Each run is eight events: started, three model calls, three tool calls, finished with an answer; a few per cent of runs
-and calls fail. Ticks come once a second of event time, as they do live. Default detectors, drift and shape included;
-the answers are read before (`monitor.reading`), which is timed by itself. Time is the process's own CPU time, so that a
-shared machine tells the truth.
+and calls fail. Ticks come once a second of event time, as they do live. Default detectors, drift and shape included,
+and all of them live: the first `--warm` seconds teach every agent what is normal and are not counted. Each batch is
+decoded from JSON right before it is stepped, as it is live; decoding is not timed, and the answers are read before
+(`monitor.reading`), which is timed by itself. Time is the process's own CPU time, so that a shared machine tells the
+truth.
 """
 
 from __future__ import annotations
@@ -27,9 +29,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.detection import outputs
 from monitor.app import collect_rarely
 from monitor.engine import Engine, Record
+from monitor.evidence import nodes as nodes_module
 from monitor.reading import Reader
 from schemas.config import Config
-from schemas.event import NOTHING, Event, raw
+from schemas.event import NOTHING, Event, decode, encode, raw
 from schemas.records import Tick
 
 START = 1_800_000_000.0
@@ -87,11 +90,21 @@ def _run(rng: random.Random, agent: str, run: str, tools: int, answer: Raw) -> l
     return steps[::-1]
 
 
-def _read(records: Iterable[Record]) -> float:
-    """Read the answers and drop the text, as happens where events enter; CPU seconds it took."""
-    reader = Reader(Config())
-    begun = time.process_time()
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """As many records as one transaction takes; the answers are read and the text is gone, as where events enter."""
+    batch: list[Record] = []
     for record in records:
+        batch.append(record)
+        if len(batch) >= BATCH:
+            yield batch
+            batch = []
+    yield batch
+
+
+def _read(reader: Reader, batch: list[Record]) -> float:
+    """Read the answers and drop the text; CPU seconds it took."""
+    begun = time.process_time()
+    for record in batch:
         if isinstance(record, Event):
             reader.read(record)
             record.output = NOTHING
@@ -102,7 +115,7 @@ def _know(engine: Engine) -> None:
     """Every node knows what is normal, so that every observation is bet on."""
     for agent in engine.partition.agents.values():
         for node in agent.slices.nodes.values():
-            node.n, node.k = 1_000.0, 40.0
+            node.n, node.k, node.late_n, node.late_k = 1_000.0, 40.0, 0.0, 0.0
 
 
 def main() -> None:
@@ -112,43 +125,50 @@ def main() -> None:
     parser.add_argument("--tools", type=int, default=20)
     parser.add_argument("--per-second", type=int, default=20_000, help="events per second of event time")
     parser.add_argument("--seconds", type=int, default=20, help="seconds of event time")
-    parser.add_argument("--warm", type=int, default=5, help="seconds of event time that are not counted")
+    parser.add_argument("--warm", type=int, default=90, help="seconds of event time that are not counted")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", action="store_true", help="take the changes to be saved after each batch, as live")
-    parser.add_argument("--cold", action="store_true", help="leave the nodes to warm up, which is cheaper for them")
-    parser.add_argument("--collect", action="store_true", help="leave Python's collector as it is by default")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
 
     seconds = options.warm + options.seconds
-    records = list(enumerate(fleet(options.agents, options.tools, options.per_second, seconds, options.seed)))
+    records = fleet(options.agents, options.tools, options.per_second, seconds, options.seed)
     first = options.warm * (options.per_second + 1)
-    reading = _read(record for _, record in records)
-    engine = Engine(Config())
+    engine, reader = Engine(Config()), Reader(Config())
     gc.freeze()
-    if not options.collect:
-        collect_rarely()
-    engine.step(records[:first])
-    engine.changes()
-    if not options.cold:
-        _know(engine)
+    collect_rarely()
     profile = cProfile.Profile()
-    if options.profile:
-        profile.enable()
-    begun = time.process_time()
-    findings = 0
-    saved = 0
-    for i in range(first, len(records), BATCH):
-        findings += len(engine.step(records[i : i + BATCH]).findings)
+    offset = counted = findings = saved = 0
+    took = reading = 0.0
+    for batch in _batches(records):
+        reading += _read(reader, batch)
+        fresh = [decode(encode(record)) if isinstance(record, Event) else record for record in batch]
+        warm = offset < first
+        if options.profile and not warm:
+            profile.enable()
+        begun = time.process_time()
+        step = engine.step(enumerate(fresh, start=offset))
         if options.save:
-            saved += sum(len(value or b"") for _, value in engine.changes())
-    took = time.process_time() - begun
-    profile.disable()
-    counted = len(records) - first
-    nodes = sum(len(agent.slices.nodes) for agent in engine.partition.agents.values())
-    print(f"{counted / took:,.0f} records/s  ({counted:,} records in {took:.2f} s of CPU, {findings} findings)")
-    print(f"{len(engine.partition.agents):,} agents, {nodes:,} nodes, {engine.partition.counts['runs']:,} runs")
-    print(f"{1e6 * reading / len(records):.1f} µs a record to read the answers, beside that")
+            saved += sum(len(value or b"") for _, value in engine.changes()) * (not warm)
+        took += (time.process_time() - begun) * (not warm)
+        profile.disable()
+        offset += len(batch)
+        counted += len(batch) * (not warm)
+        findings += len(step.findings) * (not warm)
+        if warm and offset >= first:
+            engine.changes()
+            _know(engine)
+    agents = engine.partition.agents.values()
+    nodes = sum(len(agent.slices.nodes) for agent in agents)
+    banks = [bank for agent in agents for bank in agent.drift.profile.banks.values()]
+    live = sum(sum(bank.live()) for bank in banks)
+    compiled = "interpreted" if str(nodes_module.__file__).endswith(".py") else "compiled"
+    print(
+        f"{counted / took:,.0f} records/s {compiled}  ({counted:,} records in {took:.2f} s of CPU, {findings} findings)"
+    )
+    print(f"{len(agents):,} agents, {nodes:,} nodes, {engine.partition.counts['runs']:,} runs")
+    print(f"{len(banks):,} drift banks with {live / max(len(banks), 1):.0f} live channels each")
+    print(f"{1e6 * reading / offset:.1f} µs a record to read the answers, beside that")
     if options.save:
         print(f"{saved / counted:,.0f} bytes of changed state per record")
     if options.profile:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+import hatch_build
 from tests.doubles.clock import Clock
 from tests.doubles.slack import SlackDouble
 
@@ -24,3 +25,11 @@ async def slack(clock: Clock) -> AsyncIterator[SlackDouble]:
     await double.start()
     yield double
     await double.stop()
+
+
+def pytest_sessionstart() -> None:
+    """What is compiled shadows its source: tests of an older one would tell nothing."""
+    compiled = hatch_build.made()
+    newest = max((hatch_build.ROOT / module).stat().st_mtime for module in hatch_build.MODULES)
+    if compiled and min(path.stat().st_mtime for path in compiled) < newest:
+        raise pytest.UsageError("compiled files are older than their sources: `make native`, or `make interpreted`")

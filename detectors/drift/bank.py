@@ -233,7 +233,7 @@ class Bank:
             normal = 1.0 - normal  # of a category that became rare the rest is bad
         episode = Episode(
             signal, voice, self.runs, onset_run, self.times[max(onset_run, self.runs - WINDOW) % WINDOW],
-            position, seen.cell, seen.up, normal, seen.change, material, sum(hits), float(len(hits)),
+            position, seen.cell, seen.up, normal, seen.change, material, sum(hits, 0.0), float(len(hits)),
         )  # fmt: skip
         self.episodes[signal] = episode
         since = max(onset_run, self.runs - WINDOW)

@@ -195,7 +195,7 @@ def _number(value: float | None) -> float | None:
 
 
 def _shares(counts: Mapping[str, float]) -> dict[str, float] | None:
-    total = sum(counts.values())
+    total = sum(counts.values(), 0.0)
     if total <= 0:
         return None
     return {name[:WORD_LENGTH]: count / total for name, count in counts.items()}

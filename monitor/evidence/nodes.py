@@ -114,7 +114,7 @@ def step(node: Node, bets: Bets, y: float, flowed: float) -> float:
         before, paid, node.prepaid = node.deploy or NO_EVIDENCE, node.prepaid, 0.0
         values, weights = bets.values(y), bets.weights
         node.deploy = tuple([(before[at] + paid * weights[at]) * values[at] for at in range(failure.SIZE)])
-        total += sum(node.deploy)
+        total += sum(node.deploy, 0.0)
     return total
 
 
@@ -126,8 +126,8 @@ def spend(node: Node) -> None:
 
 def deploy_share(node: Node) -> float | None:
     """Part of the evidence that grew from what a deploy prepaid; None where none did."""
-    from_deploy = sum(node.deploy)
-    return from_deploy / (from_deploy + sum(node.evidence)) if from_deploy > 0.0 else None
+    from_deploy = sum(node.deploy, 0.0)
+    return from_deploy / (from_deploy + sum(node.evidence, 0.0)) if from_deploy > 0.0 else None
 
 
 def settle(node: Node, now: float, rate: float, end: float) -> None:

@@ -26,6 +26,12 @@ REMEDY = "no alertmanager here; install the package prometheus-alertmanager"
 READY_SECONDS = 20.0
 
 
+class _Server(ThreadingHTTPServer):
+    """All receivers are told at once; a connection beyond the backlog would come a second later."""
+
+    request_queue_size = 128
+
+
 @dataclass
 class Heard:
     """One webhook call: when it came (epoch seconds), for which receiver, and the payload."""
@@ -59,7 +65,7 @@ def webhook() -> Iterator[Webhook]:
         def log_message(self, *_: object) -> None:
             """Nothing on standard error."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     found.url = f"http://127.0.0.1:{server.server_port}/"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

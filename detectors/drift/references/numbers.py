@@ -253,7 +253,7 @@ class NumberChannels:
         counts = [float(count) for count in self.counts[channel, :n]]
         masses = learning.masses_of(counts)
         where = shapes.places(masses, [bool(gap) for gap in self.gaps[channel, :n]])
-        suprema = shapes.suprema(where, masses, sum(counts) + 1.0, self.plan.tolerances[self.plan.numbers[channel]])
+        suprema = shapes.suprema(where, masses, sum(counts, 1.0), self.plan.tolerances[self.plan.numbers[channel]])
         for cell, place in enumerate(where):
             self.places[channel * CELLS + cell] = u8(place)
         for bet, supremum in enumerate(suprema):

@@ -217,7 +217,7 @@ class ShareChannels:
         if channel.kind == "rate":
             return
         end = channel.start + channel.cells
-        rest, known = self.counts[end - 1] + self.counts[end - 2], sum(channel.others.values())
+        rest, known = self.counts[end - 1] + self.counts[end - 2], sum(channel.others.values(), 0.0)
         if known > rest:
             channel.others = {name: total * rest / known for name, total in channel.others.items() if rest}
 
@@ -227,10 +227,10 @@ class ShareChannels:
             return (self.counts[channel.start] + 0.5) / (channel.n + 1.0)
         count = self.counts[channel.start + cell]
         if cell == channel.cells - 1:
-            count = sum(total for total in self.sums(channel).values() if total <= 1.0) + channel.met
+            count = sum([total for total in self.sums(channel).values() if total <= 1.0], 0.0) + channel.met
         elif cell == channel.cells - 2:  # what was met only once stands for what was never seen
             once = [total for name, total in channel.others.items() if total <= 1.0 and name in channel.names]
-            count = max(count - sum(once), 0.0)
+            count = max(count - sum(once, 0.0), 0.0)
         return min((count + 0.5) / (channel.n + 1.0), 1.0 - 0.25 / (channel.n + 1.0))
 
     def past(self, channel: ShareChannel, first: int, end: int) -> NDArray[np.float64]:
@@ -284,8 +284,8 @@ class ShareChannels:
             cells = len(top) + 2
             channel.names = {name: i for i, name in enumerate(top)} | dict.fromkeys(ranked[NAMED:KNOWN], len(top))
             channel.others = {name: sums[name] for name in ranked[NAMED:KNOWN]}
-            met += sum(sums[name] for name in ranked[KNOWN:])
-            counts = [*(sums[name] for name in top), sum(channel.others.values()), 0.0]
+            met += sum([sums[name] for name in ranked[KNOWN:]], 0.0)
+            counts = [*[sums[name] for name in top], sum(channel.others.values(), 0.0), 0.0]
         channel.n, channel.met, channel.due = n, met, max(2.0 * n, LIVE)
         stays = cells == channel.cells and all(
             channel.names.get(name) == cell for name, cell in before[0].items() if cell < cells - 2

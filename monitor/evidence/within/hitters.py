@@ -141,5 +141,5 @@ def _chance(hits: int, bad: int, n: int, whole: int) -> float:
         if part < 1.0:
             nats += (1.0 - part) * math.log((1.0 - part) / (1.0 - share))
         return math.exp(-bad * nats)  # a bound (Chernoff)
-    ways = sum(math.comb(n, i) * math.comb(whole - n, bad - i) for i in range(hits, min(n, bad) + 1))
+    ways = sum([math.comb(n, i) * math.comb(whole - n, bad - i) for i in range(hits, min(n, bad) + 1)])
     return ways / math.comb(whole, bad)
