@@ -26,9 +26,8 @@ def command(file: Path, as_json: bool, check_slack: bool) -> None:
     """Validate the configuration in FILE, offline.
 
     Prints every problem at once, each with its line, a caret and the nearest spelling. Variables and secret files
-    that are missing here are warnings, as is what is accepted but not yet effective. Exit code 0 without problems
-    (warnings are none), 1 with problems, 2 if FILE cannot be read. With --check-slack Slack is asked too, with the
-    tokens of FILE; nothing is posted.
+    that are missing here are warnings. Exit code 0 without problems (warnings are none), 1 with problems, 2 if FILE
+    cannot be read. With --check-slack Slack is asked too, with the tokens of FILE; nothing is posted.
     """
     try:
         problems = check_text(read_text(file), str(file), environment())

@@ -10,7 +10,6 @@ from collections.abc import Mapping as Environment
 from pathlib import Path
 
 from monitor.config.document import MAX_CHARACTERS, Document, read_document
-from monitor.config.effect import say_without_effect
 from monitor.config.meaning import CHECKS, Checked, Names
 from monitor.config.methods import check_methods
 from monitor.config.problem import ConfigError, Problem
@@ -76,5 +75,4 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
         check_scenarios,
     ):
         check(checked)
-    say_without_effect(document)
     return document, config
