@@ -8,8 +8,8 @@ goes into the next tick.
 Which node speaks is chosen (`monitor.evidence.outages.choice`), whichever crossed. While one fires, what belongs to it
 is no evidence for any other: agents hear of it by a `Cover`, and their earlier episodes of the same fault are absorbed.
 
-Invariants: the state depends on which evidence came between two ticks, never on its order. One fault is told by one
-node as far as this side can see to it.
+Invariants: the state depends on which evidence and findings came between two ticks, never on their order. One fault is
+told by one node as far as this side can see to it.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ EPISODES = 2_000
 class _Clock(Struct, array_like=True):
     now: float
     heard: dict[str, float]
-    fired: list[tuple[str, ...]]
-    """Episodes of agents that began since the last tick, as signal, agent and tool."""
+    began: list[Finding]
+    """Episodes of agents that began since the last tick."""
     words: list[tuple[str, str]] = []
     """What people said since the last tick: an episode or a node, and the word."""
 
@@ -74,7 +74,7 @@ class Aggregator:
         self._pending: dict[str, dict[str, Evidence]] = {}
         self._asked: set[tuple[str, str]] = set()
         self._asked_pools: set[tuple[str, str]] = set()
-        self._fired: set[tuple[str, ...]] = set()
+        self._began: list[Finding] = []
         self._words: list[tuple[str, str]] = []
         self._told_more = False
         self._episodes: list[tuple[str, str, str, str, float]] = []
@@ -96,17 +96,10 @@ class Aggregator:
             by_agent[batch.agent] = evidence if earlier is None else parents.add(earlier, evidence)
 
     def spend(self, findings: Iterable[Finding]) -> None:
-        """Findings of agents that began an episode: bets are paid from their owner's budget."""
-        for finding in findings:
-            if finding.status != "firing":
-                continue
-            self.ledger.spend(finding)
-            self._heard_more = self._told_more = True
-            agent, tool = finding.node.get("agent"), finding.node.get("tool", "")
-            if agent is not None and finding.paid:
-                self._fired.add((finding.signal, agent, tool))
-                self._episodes.append((finding.incident_key, finding.signal, agent, tool, finding.onset))
-                del self._episodes[:-EPISODES]
+        """Findings of agents that began an episode: at the next tick, bets are paid from their owner's budget."""
+        began = [finding for finding in findings if finding.status == "firing"]
+        self._began += began
+        self._heard_more |= bool(began)
 
     def acknowledge(self, ack: Ack) -> None:
         """A human's word for the episode of a node above agents, by incident key or node; it ends at the next tick."""
@@ -117,6 +110,7 @@ class Aggregator:
     def tick(self, now: float) -> tuple[list[Finding], list[Ruling]]:
         """Close a tick: step the parents that heard something, and turn epochs that are over."""
         self._now = now
+        fired = self._charge()
         rulings: list[Ruling] = []
         grants, turned = self.ledger.tick(now)
         rulings += grants
@@ -127,7 +121,7 @@ class Aggregator:
             if grant is not None:
                 rulings.append(grant)
         by_parent = self._gather(now)
-        self._leave_to_agents(by_parent, now)
+        self._leave_to_agents(by_parent, fired, now)
         findings: list[Finding] = []
         for about, word in self._words:
             for parent in [self.parents[name] for name in sorted(self._family.firing)]:
@@ -141,20 +135,19 @@ class Aggregator:
         ]
         for parent in crossed:
             self._cross(parent, now, findings, rulings)
-        self._absorb_late(now, findings)
+        self._absorb_late(fired, now, findings)
         self._say_quiet(now, findings)
         rulings += self._pools(now)
         for finding in findings:
             if finding.status == "firing":
                 self.ledger.spend(finding)
                 self._told_more = True
-        self._heard_more |= bool(self._fired)
-        self._heard_more |= bool(self._words)
-        self._pending, self._asked, self._asked_pools, self._fired, self._words = {}, set(), set(), set(), []
+        self._heard_more |= bool(self._began or self._words)
+        self._pending, self._asked, self._asked_pools, self._began, self._words = {}, set(), set(), [], []
         return findings, rulings
 
     def budgets(self) -> list[BudgetView]:
-        """Granted and spent per owner."""
+        """Granted and spent per owner, as of the last tick."""
         return self.ledger.view(self._now)
 
     # -- state
@@ -169,7 +162,7 @@ class Aggregator:
         books = [(owner, self.ledger.books[owner]) for owner in sorted(self.ledger.dirty)]
         entries += [(f"aggregator/book/{owner}", VERSION + msgspec.msgpack.encode(book)) for owner, book in books]
         if entries or self._heard_more:
-            clock = _Clock(self._now, self._heard, sorted(self._fired), self._words)
+            clock = _Clock(self._now, self._heard, self._began, self._words)
             entries.append(("aggregator/clock", VERSION + msgspec.msgpack.encode(clock)))
         if self._told_more:
             told = _Told(self._episodes, list(self.ledger.episodes))
@@ -188,13 +181,29 @@ class Aggregator:
                 self.ledger.restore(msgspec.msgpack.decode(value[1:], type=Book))
             elif key == "aggregator/clock":
                 clock = msgspec.msgpack.decode(value[1:], type=_Clock)
-                self._now, self._heard, self._fired = clock.now, clock.heard, set(clock.fired)
-                self._words = clock.words
+                self._now, self._heard = clock.now, clock.heard
+                self._began, self._words = clock.began, clock.words
             elif key == "aggregator/told":
                 told = msgspec.msgpack.decode(value[1:], type=_Told)
                 self._episodes, self.ledger.episodes = told.episodes, dict.fromkeys(told.paid)
 
     # -- a tick
+
+    def _charge(self) -> set[tuple[str, str, str]]:
+        """Pay for the episodes that began since the last tick and remember them: signal, agent and tool of the bets.
+
+        Partitions tell in any order, and which came first would decide who is named first, forgotten or paid again.
+        """
+        fired = set()
+        for finding in sorted(self._began, key=_by_time):
+            self.ledger.spend(finding)
+            self._told_more = True
+            agent, tool = finding.node.get("agent"), finding.node.get("tool", "")
+            if agent is not None and finding.paid:
+                fired.add((finding.signal, agent, tool))
+                self._episodes.append((finding.incident_key, finding.signal, agent, tool, finding.onset))
+        del self._episodes[:-EPISODES]
+        return fired
 
     def _gather(self, now: float) -> dict[str, dict[str, Evidence]]:
         """Parent → agent → what is evidence for it. What belongs to a parent that fires is nobody else's."""
@@ -212,9 +221,11 @@ class Aggregator:
                         by_agent[agent] = evidence if earlier is None else parents.add(earlier, evidence)
         return found
 
-    def _leave_to_agents(self, by_parent: dict[str, dict[str, Evidence]], now: float) -> None:
+    def _leave_to_agents(
+        self, by_parent: dict[str, dict[str, Evidence]], fired: set[tuple[str, str, str]], now: float
+    ) -> None:
         """An agent that fired says its fault itself: those above lose their evidence to it, unless others fail too."""
-        for signal, agent, tool in sorted(self._fired):
+        for signal, agent, tool in sorted(fired):
             for name in self._family.of_signal(signal):
                 parent = self.parents[name]
                 if _concerns(parent, signal, agent, tool) and parents.leave_to(parent, agent, now):
@@ -286,10 +297,10 @@ class Aggregator:
         tools = [self.parents[name] for name in self._family.of_signal("tool.failed")]
         return parent.level != "tool" and parent.signal != "tool.failed" and choice.fault_of_tool(parent, tools)
 
-    def _absorb_late(self, now: float, findings: list[Finding]) -> None:
+    def _absorb_late(self, fired: set[tuple[str, str, str]], now: float, findings: list[Finding]) -> None:
         """Agents that spoke while the cover was on its way to them."""
-        fired = {(signal, agent) for signal, agent, _ in self._fired}
-        if not fired:
+        spoke = {(signal, agent) for signal, agent, _ in fired}
+        if not spoke:
             return
         for name in sorted(self._family.firing):
             parent = self.parents[name]
@@ -298,7 +309,7 @@ class Aggregator:
             late = [
                 parents.absorb(parent, key, f"agent={agent}")
                 for key, signal, agent, tool, onset in self._episodes
-                if (signal, agent) in fired and onset >= parent.firing.onset - TOGETHER_SECONDS
+                if (signal, agent) in spoke and onset >= parent.firing.onset - TOGETHER_SECONDS
                 and _concerns(parent, signal, agent, tool)
             ]  # fmt: skip
             if any(late):
@@ -338,6 +349,10 @@ class Aggregator:
 
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
+
+
+def _by_time(finding: Finding) -> tuple[float, str, str]:
+    return (finding.time, finding.node.get("agent", ""), finding.id)
 
 
 def _concerns(parent: Parent, signal: str, agent: str, tool: str) -> bool:
