@@ -14,8 +14,8 @@ from monitor.drift.banks.plan import Plans
 from monitor.drift.methods import Methods
 from monitor.drift.watch import Drift
 from monitor.evidence import accounts, traffic, words
+from monitor.evidence.judged import late, verifiers
 from monitor.evidence.slices import Slices
-from monitor.evidence.within import late, verifiers
 from monitor.evidence.within.episodes import ACKS
 from monitor.runs import Closed, Run, RunTracker
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE

@@ -17,8 +17,9 @@ from detectors import failure, recursion
 from monitor.drift import methods
 from monitor.evidence import nodes
 from monitor.evidence.above import Above
+from monitor.evidence.judged import late
 from monitor.evidence.outages.cells import NOWHERE
-from monitor.evidence.within import deploys, hitters, late, objectives
+from monitor.evidence.within import deploys, hitters, objectives
 from monitor.evidence.within.episodes import Episodes
 from monitor.evidence.within.facts import Facts
 from monitor.evidence.within.node import SUSPICIOUS, Node

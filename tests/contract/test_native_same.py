@@ -26,7 +26,7 @@ def test_compiled_and_interpreted_say_the_same(tmp_path: Path) -> None:
     if not hatch_build.made():
         if os.environ.get("CI") == "true":
             pytest.fail("nothing is compiled: `make native` before the tests")
-        pytest.skip("nothing is compiled here: `make native` (gcc and Python's headers)")
+        pytest.skip("nothing is compiled: install gcc and python3-dev, then `make native`")
     rng = random.Random(7)
     works = []
     for number in range(RUNS):

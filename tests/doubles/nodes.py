@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from monitor.evidence.slices import Slices
+from monitor.evidence.within.node import Node
 from monitor.saved.states import Key, NodeState
-from monitor.saved.turning import state_of_node
+from monitor.saved.turning import nodes_from_bytes, nodes_to_bytes, state_of_node
+
+
+def copy_of(node: Node) -> Node:
+    """Another one like it."""
+    return nodes_from_bytes(nodes_to_bytes([node]))[0]
 
 
 def nodes_of(slices: Slices) -> dict[Key, NodeState]:

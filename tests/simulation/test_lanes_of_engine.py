@@ -7,7 +7,6 @@ have rules of their own, hear nothing. An agent is compared until its first page
 
 from __future__ import annotations
 
-import copy
 import random
 
 import numpy as np
@@ -18,6 +17,7 @@ from monitor.signals import RUN_FAILED
 from schemas.config import Config
 from schemas.event import Event
 from schemas.records import Tick
+from tests.doubles.nodes import copy_of
 
 START = 1_800_000_000.0
 AGENTS = 11
@@ -46,7 +46,7 @@ class Fleet:
         ended = Event(kind="run_finished", time=self.now, id=f"{agent}.{number}.f", status=status, **common)
         slices = self.engine.partition.agents[f"a{agent}"].slices
         node = slices.nodes.get(KEY)
-        flowed = 0.0 if node is None else slices.table.drip(copy.deepcopy(node), self.now)
+        flowed = 0.0 if node is None else slices.table.drip(copy_of(node), self.now)
         paged = self._write(ended)
         if node is not None and node.last == self.now:  # it was bet on
             self.spent += flowed

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from monitor.engine import Engine
-from monitor.evidence.within import hitters, late
+from monitor.evidence.judged import late
+from monitor.evidence.within import hitters
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding

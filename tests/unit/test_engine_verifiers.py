@@ -12,7 +12,7 @@ import pytest
 from monitor.alerting.headline import headline
 from monitor.alerting.router import Router
 from monitor.engine import Engine
-from monitor.evidence.within import verifiers
+from monitor.evidence.judged import verifiers
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding

@@ -107,8 +107,8 @@ def _source_tree(folder: Path) -> Path:
     tree = folder / "tree"
     tree.mkdir()
     for name in PACKAGES:
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("forewarn_server.py", "pyproject.toml", "LICENSE", "README.md"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    for file in ("forewarn_server.py", "hatch_build.py", "pyproject.toml", "LICENSE", "README.md"):
         if (ROOT / file).exists():
             shutil.copy(ROOT / file, tree / file)
     return tree

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from monitor.runs import Closed, RunTracker
+from monitor.runs import CLOSED_RUNS, IDS_PER_RUN, OPEN_RUNS, TOOLS_PER_RUN, Closed, RunTracker
 from monitor.runs import tracker as tracking
-from monitor.runs import work as adding
 from schemas.event import Event, raw
 
 NOW = 1_000_000.0
@@ -220,34 +219,34 @@ def test_closed_runs_are_forgotten_after_an_hour_and_their_blocks_go() -> None:
     assert tracker.counts == {}
 
 
-def test_beyond_the_limit_the_oldest_closed_run_is_forgotten_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "CLOSED_RUNS", 2)
+def test_beyond_the_limit_the_oldest_closed_run_is_forgotten_early() -> None:
     tracker = RunTracker({})
-    for number in range(3):
-        _play(tracker, [("run_finished", {"run": f"r{number}", "id": f"i{number}"})], NOW + number)
+    for number in range(CLOSED_RUNS + 1):
+        _play(tracker, [("run_finished", {"run": f"r{number}", "id": f"i{number}"})], NOW)
     tracker.forget(NOW + 3.0)
-    assert list(tracker.runs) == ["r1", "r2"]
+    assert next(iter(tracker.runs)) == "r1"
+    assert len(tracker.runs) == CLOSED_RUNS
     assert tracker.counts == {"closed_forgotten": 1}
 
 
-def test_beyond_the_limit_the_run_that_was_silent_longest_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "OPEN_RUNS", 2)
+def test_beyond_the_limit_the_run_that_was_silent_longest_gives_way() -> None:
     tracker = RunTracker({})
     _open(tracker, "r1", NOW)
-    _open(tracker, "r2", NOW + 1.0)
+    for number in range(2, OPEN_RUNS + 1):
+        _open(tracker, f"r{number}", NOW + 1.0)
     tracker.take(_event(5, "llm_call"), NOW + 2.0)
-    _open(tracker, "r3", NOW + 3.0)
-    assert list(tracker.open) == ["r1", "r3"]
+    _open(tracker, "last", NOW + 3.0)
+    assert list(tracker.open)[-2:] == ["r1", "last"]
     assert tracker.runs["r2"].closed
     assert tracker.counts == {"runs_evicted": 1}
 
 
-def test_ids_and_tools_of_one_run_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "IDS_PER_RUN", 3)
-    monkeypatch.setattr(adding, "TOOLS_PER_RUN", 2)
+def test_ids_and_tools_of_one_run_are_bounded() -> None:
     tracker = RunTracker({})
-    (closed,) = _play(tracker, [("tool_call", {"tool": f"t{i}"}) for i in range(5)] + [("run_finished", {})])
-    assert set(closed.run.tools) == {"t0", "t1", "_other"}
+    calls = [("tool_call", {"tool": f"t{i}"}) for i in range(TOOLS_PER_RUN + 3)]
+    calls += [("tool_call", {"tool": "t0"})] * (IDS_PER_RUN - len(calls) + 2)
+    (closed,) = _play(tracker, [*calls, ("run_finished", {})])
+    assert set(closed.run.tools) == {*(f"t{i}" for i in range(TOOLS_PER_RUN)), "_other"}
     assert closed.run.tools["_other"][0] == 3
     assert tracker.counts == {"tools_folded": 3, "ids_unchecked": 3}
 

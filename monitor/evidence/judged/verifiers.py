@@ -16,7 +16,7 @@ import msgspec
 from detectors.drift import Bank
 from detectors.drift.episode import Episode
 from monitor.alerting.headline import share_text
-from monitor.evidence.within import late
+from monitor.evidence.judged import late
 from monitor.evidence.within.node import Node
 from schemas.finding import Finding
 
