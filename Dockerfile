@@ -1,4 +1,4 @@
-# The server alone: no SDK, no tests, no compiler. Build: docker build -t forewarn .
+# The server alone, its hot path compiled: no SDK, no tests, no compiler in the image. Build: docker build -t forewarn .
 # Every dependency comes from requirements.lock with its hash; nothing is resolved here.
 
 FROM python:3.11-slim AS build
@@ -10,11 +10,12 @@ RUN python -m venv /opt/forewarn \
 # What builds the wheel stays behind in this stage.
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements-build.lock
-COPY pyproject.toml README.md LICENSE forewarn_server.py ./
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev
+COPY pyproject.toml README.md LICENSE forewarn_server.py hatch_build.py ./
 COPY schemas schemas
 COPY detectors detectors
 COPY monitor monitor
-RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheel . \
+RUN FOREWARN_NATIVE=1 /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheel . \
     && /opt/forewarn/bin/pip install --no-cache-dir --no-deps --no-index /wheel/*.whl
 
 FROM python:3.11-slim
