@@ -18,7 +18,7 @@ from schemas.finding import Finding
 Severity = Literal["page", "notice"]
 AlertStatus = Literal["firing", "resolved"]
 
-LABELS = ("agent", "version", "tool", "model", "provider", "tenant")
+LABELS = ("agent", "version", "tool", "model", "provider", "tenant", "producer")
 """Labels that a node can give to its alert, beside `alertname`, `severity` and `owner`."""
 
 

@@ -47,6 +47,8 @@ NAMES = {
     "alert dropped": "evicted:alerts",
     "alert without group": "evicted:groups",
     "silence forgotten": "evicted:silences",
+    # monitor.alerting.blind
+    "producers_unwatched": "evicted:producers",
     # monitor.notify.outbox
     "sent": "deliveries",
     "sent lines": "deliveries",

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from monitor import views
+from monitor.alerting.blind import BLIND_SECONDS
 from monitor.alerting.router import Router
 from monitor.engine import Record
 from monitor.runtime.clock import SteadyClock
@@ -41,8 +42,6 @@ QUEUE_EVENTS = 200_000
 """Events and spans that wait for the writer. More: `Busy`, and the sender is told when to come back."""
 STEP_EVENTS = 2_000
 """Events that one transaction takes; a body with more is written in several."""
-BLIND_SECONDS = 10.0
-"""Without a tick for so long the monitor says that it is blind, and the time does not count as watched."""
 QUEUE_ACTIONS = 20_000
 """Actions that wait for the writer. More: `Busy`."""
 STEP_ACTIONS = 2_000
@@ -198,7 +197,7 @@ class Embedded:
         """Counters by metric name."""
         steps, engine = self._steps, self._steps.engine
         parts = (engine.partition.counts, engine.aggregator.counts, steps.assembler.counts, steps.router.counts)
-        return dict(published(*parts, steps.outbox.counts, self._said) + steps.counts)
+        return dict(published(*parts, steps.sight.counts, steps.outbox.counts, self._said) + steps.counts)
 
     def gauges(self) -> dict[str, float]:
         """Levels by metric name."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from monitor.alerting.blind import Sight
 from monitor.alerting.router import Router
 from monitor.blocks import WrongVersion
 from monitor.engine import RECENT_RUNS, Engine, Record
@@ -23,6 +24,7 @@ from schemas import derive
 from schemas.actions import Action, Deed, encode_action
 from schemas.config import Config
 from schemas.event import Event, encode
+from schemas.finding import Finding
 from schemas.records import Ack, Tick, encode_control
 from schemas.view import RunView
 
@@ -47,6 +49,7 @@ class Steps:
     def __init__(self, config: Config, store: Store, assembler: Assembler, outbox: Outbox) -> None:
         self.engine = Engine(config)
         self.router = Router(config)
+        self.sight = Sight(config.default_owner)
         self.assembler = assembler
         self.outbox = outbox
         self.counts: Counter[str] = Counter()
@@ -54,7 +57,7 @@ class Steps:
         self._offset = store.next_offset()
         try:
             entries = store.entries()
-            for part in (self.engine, self.router, assembler, outbox):
+            for part in (self.engine, self.router, self.sight, assembler, outbox):
                 part.load(entries)
         except (WrongVersion, ValueError, KeyError, msgspec.MsgspecError) as error:
             raise StoreError(
@@ -75,34 +78,47 @@ class Steps:
             rows.append((self._offset, action.time, encode_action(action)))
             self._offset += 1
             self.counts[f"actions:{name_of(action)}"] += 1
+        before, read, blind = self.now, 0, list[Finding]()
         said = [ack for action in taken if isinstance(action, Deed) for ack in self.router.acks(action)]
         for record in (*said, *records):
             if isinstance(record, Event):
                 self.engine.partition.reader.read(record)
                 derive.keep_no_text(record)
                 rows.append((self._offset, record.at, encode(record)))
+                read += 1
+                if record.kind == "heartbeat" and record.producer:
+                    self.sight.beat(record.producer)
             elif isinstance(record, Tick | Ack):
                 rows.append((self._offset, record.time, encode_control(record)))
+                if isinstance(record, Tick):
+                    blind += self.sight.tick(before, record.time)
+                    before = max(before, record.time)
             batch.append((self._offset, record))
             self._offset += 1
+        self.sight.came(read, len(letters))
         step = self.engine.step(batch)
         self.closed.extend(step.closed)
-        for finding in step.findings:
+        for finding in (*step.findings, *blind):
             if finding.status == "firing":
                 self.counts[f"findings:{finding.signal}"] += 1
         now = max((self.now, *(action.time for action in taken)))
-        for notification in self.router.step(step.findings, now, taken):
+        told = self.router.step(step.findings, now, taken)
+        if blind:  # behind what was due while nobody watched
+            told += self.router.step(blind, now)
+        for notification in told:
             self.outbox.put(notification)
         return Written(rows, self._changes(), letters, self._offset)
 
     def reload(self, config: Config) -> Written:
         """Go on under another configuration of the router; what comes of it is written as of a step."""
         self.router.reload(config, self.now)
+        self.sight.owner = config.default_owner
         return Written([], self._changes(), (), self._offset)
 
     def _changes(self) -> list[Entry]:
         return [
             *self.router.changes(),
+            *self.sight.changes(),
             *self.outbox.changes(),
             *self.engine.changes(),
             *self.assembler.changes(),

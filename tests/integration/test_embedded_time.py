@@ -7,17 +7,18 @@ import json
 
 import pytest
 
+from monitor.alerting.blind import BLIND_SECONDS, UNREADABLE
 from monitor.intake import dead_letters
 from monitor.intake.assembler import Assembler
 from monitor.intake.sink import Batch
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
 from monitor.runtime.clock import SteadyClock
-from monitor.runtime.embedded import BLIND_SECONDS, Embedded
+from monitor.runtime.embedded import Embedded
 from monitor.runtime.parts import Busy
 from monitor.runtime.store import FILE, Store, StoreError, read_log
 from schemas.config import Config
-from schemas.event import Event, decode
+from schemas.event import BadEvent, Event, Reason, decode
 from schemas.records import Tick, decode_control, is_control
 from tests.doubles.clock import START, Clock
 from tests.services.serving import until
@@ -122,6 +123,57 @@ async def test_a_restart_is_a_gap_that_starts_no_alarm(bench) -> None:
     (agent,) = monitor.agents()
     assert (agent.runs, agent.hung, agent.state) == (1, 0, "warming up")
     assert monitor.counts()["blind_gaps"] == 1
+    await monitor.stop()
+
+
+async def test_who_owns_the_monitor_is_told_once_that_nobody_watched_and_that_it_is_over(bench, monkeypatch) -> None:
+    monitor = await bench.start()
+    await bench.tick()
+    assert monitor.incidents() == [], "a first start is no gap"
+    await monitor.stop()
+    bench.advance(BLIND_SECONDS - 1.0)
+    monitor = await bench.start()
+    assert monitor.incidents() == [], "a planned restart is none"
+    await monitor.stop()
+
+    bench.advance(3_600.0)
+    for _ in range(2):  # with a restart in between
+        monitor = await bench.start()
+        await bench.tick()
+        (incident,) = monitor.incidents()
+        assert (incident.owner, incident.status, incident.alerts[0].finding.signal) == (
+            "everyone",
+            "firing",
+            "monitor.gap",
+        )
+        assert "nobody watched for 60 min since" in incident.alerts[0].annotations["summary"]
+        assert len(incident.timeline) == 1
+        await monitor.stop()
+    assert "notifications:monitor blind" not in monitor.counts()
+
+    monitor = await bench.start()
+    monkeypatch.setattr("monitor.alerting.blind.STAYS_SECONDS", 0.0)
+    bench.advance(BLIND_SECONDS + 1.0)
+    await until(lambda: monitor.incidents()[0].status == "resolved", "the end")
+    (incident,) = monitor.incidents()
+    assert len(incident.timeline) == 2
+    await monitor.stop()
+
+
+async def test_what_cannot_be_read_and_who_is_missing_is_told_of(bench, monkeypatch) -> None:
+    monkeypatch.setattr("monitor.alerting.blind.MISSING_SECONDS", 5.0)
+    monitor = await bench.start()
+    for _ in range(4):
+        await monitor.accept(Batch([event(kind="heartbeat", agent=None, run=None, producer="checkout-worker")]))
+        await bench.tick()
+    letters = [dead_letters.dead_letter(b"{", BadEvent(Reason.NOT_JSON, "no"), time=START, source="test")] * UNREADABLE
+    await monitor.accept(Batch([], (), letters))
+    bench.advance(BLIND_SECONDS - 1.0)
+    await until(lambda: len(monitor.incidents()) == 2, "both notices")
+    assert {each.alerts[0].labels["alertname"] for each in monitor.incidents()} == {
+        "monitor.heartbeat",
+        "monitor.unreadable",
+    }
     await monitor.stop()
 
 

@@ -93,7 +93,7 @@ def test_no_clock_of_an_edge_pulls_time_ahead_or_back(clock: float) -> None:
     (alert,) = core.router.alerts()
     assert START <= alert.updated_at <= START + 10.0
     over = PostedAlert(time=START + clock, labels=alert.labels, ends_at=START)
-    core.step([placed(2, 1, over), record(3, encode_control(Tick(START + 20.0)))])
+    core.step([placed(2, 1, over), *(record(3 + n, encode_control(Tick(START + 10.0 * (n + 1)))) for n in range(2))])
     assert core.router.incidents()[0].status == "resolved", "what came after it is no repetition"
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from monitor.alerting.blind import Sight
 from monitor.alerting.router import Router
 from monitor.evidence.aggregator import Aggregator
 from monitor.runtime.kafka.events import FINDING, partition_of
@@ -30,6 +31,9 @@ from schemas.records import Ack, Cover, EvidenceBatch, Grant, Pooled, Tick, deco
 
 BOOKED = 5_000
 """Firing findings whose cost is known to be booked. Only a crash repeats one, within seconds; older are forgotten."""
+
+TAKEOVER_SECONDS = 30.0
+"""Without ticks for so long nobody watched. Shorter is one worker that takes over from another; events wait for it."""
 
 ACTION = "action"
 """Header of an action beside the findings: its offset on control."""
@@ -137,6 +141,7 @@ class RouterCore:
 
     def __init__(self, config: Config, outbox: Outbox, letters: LetterParts) -> None:
         self.router = Router(config)
+        self.sight = Sight(config.default_owner, TAKEOVER_SECONDS)
         self.outbox = outbox
         self.counts: Counter[str] = Counter()
         self._topics = config.runtime.kafka.topics
@@ -164,6 +169,7 @@ class RouterCore:
     def reload(self, config: Config) -> None:
         """Go on under another configuration."""
         self.router.reload(config, self._mark.now)
+        self.sight.owner = config.default_owner
 
     def counted(self) -> Counter[str]:
         """What came of records, by metric name."""
@@ -179,7 +185,7 @@ class RouterCore:
         entries = list(self._entries.items())
         self._entries = {}
         acted = (_ACTED_KEY, msgspec.msgpack.encode(self._acted))
-        return [*self.outbox.changes(), *entries, acted, self._mark.entry()]
+        return [*self.outbox.changes(), *entries, *self.sight.changes(), acted, self._mark.entry()]
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Put back incidents and deliveries."""
@@ -189,6 +195,7 @@ class RouterCore:
             if key == _ACTED_KEY:
                 self._acted = msgspec.msgpack.decode(value, type=int)
         self.router.load(found)
+        self.sight.load(found)
         self.outbox.load(found)
 
     def _take(self, record: Record, outgoing: list[Outgoing]) -> None:
@@ -201,8 +208,12 @@ class RouterCore:
                 self._route()
             self._waiting.append(finding)
         elif isinstance(control := decode_control(value), Tick) and control.time > self._mark.now:
+            blind = self.sight.tick(self._mark.now, control.time)
             self._mark.now = control.time
             self._route()
+            if blind:  # behind what was due while nobody watched
+                self._waiting = blind
+                self._route()
 
     def _act(self, record: Record, action: Action, outgoing: list[Outgoing]) -> None:
         """Take an action that was not taken yet, and tell the engines what it means to them."""

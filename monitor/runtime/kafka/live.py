@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from faust.exceptions import ProducerSendError
 
 from monitor import views
+from monitor.alerting.blind import BLIND_SECONDS
 from monitor.alerting.router import Router
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.counting import published
@@ -39,8 +40,6 @@ from schemas.view import AgentView, BudgetView, Check, Health, RunView
 _log = logging.getLogger(__name__)
 C = TypeVar("C", bound=Core)
 
-BLIND_SECONDS = 10.0
-"""Without a tick in the log for so long the monitor says that it is blind."""
 ACCEPT_RECORDS = 200_000
 """Records of HTTP senders that wait for the broker. More: `Busy`."""
 ACCEPT_SECONDS = 10.0
@@ -201,7 +200,7 @@ class KafkaMonitor:
                 elif isinstance(core, AggregatorCore):
                     parts.append(core.aggregator.counts)
                 elif isinstance(core, RouterCore):
-                    parts += [core.router.counts, core.outbox.counts]
+                    parts += [core.router.counts, core.sight.counts, core.outbox.counts]
         return dict(published(*parts) + found)
 
     def gauges(self) -> dict[str, float]:
