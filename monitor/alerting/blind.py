@@ -248,8 +248,8 @@ def blind(
 
 
 def is_blind(finding: Finding) -> bool:
-    """Whether a finding is the monitor's word about itself."""
-    return finding.signal.startswith(PREFIX)
+    """Whether a finding is the monitor's word about itself; a posted alert of such a name is not."""
+    return finding.signal.startswith(PREFIX) and finding.incident_key.startswith(PREFIX)
 
 
 def _key(why: Blindness, who: str = "") -> str:

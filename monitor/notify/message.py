@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from monitor.alerting.blind import is_blind
 from monitor.alerting.headline import closing_line, headline, level_texts, recovered
 from monitor.notify.chart.series import Chart, chart_of
 from monitor.notify.redact import name, redact
@@ -358,7 +359,9 @@ def _run(run: str, template: str | None) -> RunLink:
 
 
 def _footer(notification: Notification, finding: Finding, config: Config) -> tuple[str, ...]:
-    if finding.words:
+    if is_blind(finding):
+        normal = "the monitor about itself"
+    elif finding.words:
         normal = "told by another system"
     elif finding.reference == "declared":
         normal = "normal level declared in the configuration"

@@ -8,9 +8,10 @@ import pytest
 
 from monitor.alerting import blind
 from monitor.alerting.blind import PRODUCERS, STAYS_SECONDS, Sight
+from monitor.notify.message import compose
 from schemas.config import DAY, Config
 from schemas.finding import Finding
-from tests.doubles.alert_log import Told, routed
+from tests.doubles.alert_log import Told, alert, routed
 from tests.doubles.clock import START
 
 Step = float | str | tuple[int, int]
@@ -200,6 +201,18 @@ def test_a_gap_is_one_story_that_ends(config: Config, told_of: list[str]) -> Non
     told.take(*log.said)
     told.until(2_000.0)
     assert [str(each.reason) for each in told.notifications] == [*told_of, "all alerts resolved"]
+
+
+def test_it_is_shown_as_the_monitors_own_word_and_a_posted_alert_of_such_a_name_is_not() -> None:
+    config = Config.model_validate({"owners": {"platform": {}}})
+    log, told = Log(), Told(config)
+    log.until(10.0)
+    log.away(60.0)
+    told.take(*log.said, alert(80.0, "monitor.gap"))
+    assert [(str(each.reason), compose(each, config).footer[2]) for each in told.notifications] == [
+        ("monitor blind", "the monitor about itself"),
+        ("first notification", "told by another system"),
+    ]
 
 
 def test_producers_are_alerts_of_their_own_in_one_incident() -> None:
