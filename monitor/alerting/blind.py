@@ -47,14 +47,12 @@ GONE_SECONDS = DAY
 class Blindness(enum.StrEnum):
     """Why the monitor cannot see."""
 
-    LAG = "lag"
     GAP = "gap"
     HEARTBEAT = "heartbeat"
     UNREADABLE = "unreadable"
 
 
 _WORDS = {
-    Blindness.LAG: "The monitor lags behind",
     Blindness.GAP: "The monitor was not there",
     Blindness.HEARTBEAT: "A producer's heartbeat is missing",
     Blindness.UNREADABLE: "Events cannot be read",

@@ -219,9 +219,9 @@ def test_what_is_learned_of_dependencies_is_bounded(monkeypatch: pytest.MonkeyPa
 
 def test_the_monitor_says_that_it_is_blind_to_its_owner_and_never_in_a_digest() -> None:
     told = Told(Config.model_validate({"owners": {"platform": {"notices": "0 per day"}}}))
-    told.take(blind(Blindness.LAG, "platform", START - 40, START, detail="40 s"))
+    told.take(blind(Blindness.GAP, "platform", START - 40, START, detail="40 s"))
     told.take(blind(Blindness.HEARTBEAT, "platform", START, START + 1, detail="checkout"))
-    told.take(blind(Blindness.LAG, "platform", START - 40, START + 60, "resolved", "40 s"))
+    told.take(blind(Blindness.GAP, "platform", START - 40, START + 60, "resolved", "40 s"))
     assert [(each.receiver, each.reason, each.mention) for each in told.notifications] == [
         ("platform", "monitor blind", False), ("platform", "monitor blind", False),
         ("platform", "all alerts resolved", False),
