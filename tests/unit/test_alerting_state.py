@@ -226,4 +226,4 @@ def test_the_monitor_says_that_it_is_blind_to_its_owner_and_never_in_a_digest() 
         ("platform", "monitor blind", False), ("platform", "monitor blind", False),
         ("platform", "all alerts resolved", False),
     ]  # fmt: skip
-    assert told.notifications[0].alerts[0].annotations["summary"] == "The monitor lags behind: 40 s"
+    assert told.notifications[0].alerts[0].annotations["summary"] == "The monitor was not there: 40 s"
