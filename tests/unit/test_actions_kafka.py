@@ -104,8 +104,8 @@ def test_a_false_alarm_is_told_the_engines_through_control() -> None:
     out = core.step([placed(2, 0, Deed(time=START + 11.0, incident=incident.id, act="false_alarm", by="alice"))])
     (ack,) = (decode_control(each.value or b"") for each in out if each.topic == TOPICS.control)
     assert isinstance(ack, Ack) and (ack.agent, ack.word) == ("refund-agent", "false_alarm")
-    (copied,) = ControlCore(CONFIG, LETTERS).step([record(9, encode_control(ack))])
-    assert copied.topic == TOPICS.events
+    copied = ControlCore(CONFIG, LETTERS).step([record(9, encode_control(ack))])
+    assert [each.topic for each in copied] == [TOPICS.events, TOPICS.evidence]
 
 
 def test_what_is_no_action_is_a_dead_letter() -> None:

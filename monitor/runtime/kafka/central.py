@@ -46,7 +46,7 @@ _incident = msgspec.json.Encoder()
 
 
 class AggregatorCore:
-    """The evidence topic: evidence of agents, their findings' cost, ticks → findings of parents, rulings."""
+    """The evidence topic: evidence of agents, their findings' cost, acks, ticks → findings of parents, rulings."""
 
     def __init__(self, config: Config, letters: LetterParts) -> None:
         self.aggregator = Aggregator(config)
@@ -106,6 +106,8 @@ class AggregatorCore:
             control = decode_control(value)
             if isinstance(control, Tick) and control.time > self._mark.now:
                 self._tick(control, outgoing)
+            elif isinstance(control, Ack):
+                self.aggregator.acknowledge(control)
         elif any(name == FINDING for name, _ in record.headers):
             self._book(decode_finding(value))
         else:
@@ -258,6 +260,8 @@ class RouterCore:
 class ControlCore:
     """The control topic: rulings and acks, copied to the partition of their agent; covers, which have none, to all.
 
+    Acks go beside the evidence as well, for the nodes above agents. A copy that a crash repeats ends nothing twice: an
+    ack names its episode.
     Actions go to the router, beside the findings, each with its offset here: what a crash copies again is recognised.
     """
 
@@ -288,6 +292,8 @@ class ControlCore:
             elif isinstance(control, Grant | Pooled | Ack):
                 home = partition_of(control.agent, self._partitions)
                 outgoing.append(Outgoing(self._topics.events, record.value, control.agent.encode(), home))
+                if isinstance(control, Ack):  # whose episode it is, an agent's or one above agents, only they know
+                    outgoing.append(Outgoing(self._topics.evidence, record.value, None, 0))
         return outgoing
 
     def counted(self) -> Counter[str]:
