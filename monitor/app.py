@@ -178,7 +178,7 @@ def _no_file() -> Config:
 def collect_rarely() -> None:
     """Let Python look for reference cycles seldom: our state has none, and its size makes each look dear.
 
-    Worth a quarter of the engine's speed (`benchmarks/bench_engine.py`, with and without `--collect`).
+    Worth a good part of the engine's speed while it ran interpreted.
     """
     gc.set_threshold(50_000, 20, 100)
 
