@@ -18,7 +18,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
-demo: $(READY) ## a small fleet breaks silently; see what Slack would show
+demo: $(READY) $(wildcard $(NATIVE)) ## a small fleet breaks silently; see what Slack would show
 	$(BIN)/forewarn demo
 
 test: $(READY) $(NATIVE) browser ## all tests, with a real Kafka broker and a real browser
