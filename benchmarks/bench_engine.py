@@ -3,11 +3,11 @@
     python benchmarks/bench_engine.py [--agents 1000] [--tools 20] [--per-second 20000] [--seconds 20] [--warm 90]
 
 Each run is eight events: started, three model calls, three tool calls, finished with an answer; a few per cent of runs
-and calls fail. Ticks come once a second of event time, as they do live. Default detectors, drift and shape included,
-and all of them live: the first `--warm` seconds teach every agent what is normal and are not counted. Each batch is
-decoded from JSON right before it is stepped, as it is live; decoding is not timed, and the answers are read before
-(`monitor.reading`), which is timed by itself. Time is the process's own CPU time, so that a shared machine tells the
-truth.
+and calls fail. Ticks come once a second of event time, as they do live. Default detectors, drift and shape included:
+the first `--warm` seconds teach every agent what is normal and are not counted; how many channels are live is printed.
+Each batch is decoded from JSON right before it is stepped, as it is live; decoding is not timed, and the answers are
+read before (`monitor.reading`), which is timed by itself. Time is the process's own CPU time, so that a shared machine
+tells the truth.
 """
 
 from __future__ import annotations

@@ -52,8 +52,3 @@ def fixed(value: float) -> int:
 def fixed_log(bet: float) -> int:
     """log L of one bet as an integer in units of 1 / SCALE, for parents to add up (T4: the same L at every level)."""
     return 0 if bet == 1.0 else math.floor(math.log(bet) * SCALE + 0.5)
-
-
-def fixed_logs(bets: Sequence[float]) -> tuple[int, ...]:
-    """The same of all bets of an observation."""
-    return tuple([fixed_log(bet) for bet in bets])

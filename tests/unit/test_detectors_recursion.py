@@ -146,7 +146,7 @@ def test_parents_see_the_product_of_what_the_nodes_saw() -> None:
     for _ in range(50):
         bets = failure.bets("odds", rng.uniform(0.01, 0.5))
         seen = [bets.values(float(rng.random() < 0.3)) for _ in range(rng.randint(1, 9))]
-        sums = [sum(column) for column in zip(*map(recursion.fixed_logs, seen), strict=True)]
+        sums = [sum(map(recursion.fixed_log, column)) for column in zip(*seen, strict=True)]
         parent, node = [0.01] * failure.SIZE, [0.01] * failure.SIZE
         product = [math.prod(column) for column in zip(*seen, strict=True)]
         assert recursion.step_sums(parent, sums, bets.weights, 1e-4) == recursion.step(
