@@ -53,8 +53,8 @@ class Parts(NamedTuple):
     spans: SpanParts
     letters: LetterParts
     outbox: Callable[[], Outbox]
-    dispatcher: Callable[[Outbox, Callable[[], Awaitable[None]]], Dispatcher]
-    """Outbox and what makes its changes durable → the loop that sends."""
+    dispatcher: Callable[[Outbox, Callable[[], Awaitable[None]], Callable[[], bool]], Dispatcher]
+    """Outbox, what makes its changes durable, and whether it may send → the loop that sends."""
 
 
 class KafkaMonitor:
@@ -72,7 +72,7 @@ class KafkaMonitor:
         self._accepting = 0
         self._active: Active | None = None
         self._ending: set[asyncio.Task[None]] = set()
-        self._worker = KafkaWorker(config.runtime, self._roles(), on_moved=self._moved)
+        self._worker = KafkaWorker(config.runtime, self._roles(), on_moved=self._moved, on_leaving=self._leave)
 
     # -- life
 
@@ -89,10 +89,7 @@ class KafkaMonitor:
 
     async def stop(self) -> None:
         """Stop ticking and sending, save and commit, leave the group."""
-        active, self._active = self._active, None
-        if active is not None:
-            await active.stop()
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._leave()
         await self._worker.stop()
 
     # -- intake
@@ -278,8 +275,15 @@ class KafkaMonitor:
             self._active = None
         if router is not None and self._active is None:
             commit = partial(self._worker.save, self._topics.findings)
-            dispatcher = self._parts.dispatcher(router.outbox, commit)
+            dispatcher = self._parts.dispatcher(router.outbox, commit, lambda: self._worker.held)
             self._active = Active(router, dispatcher, self._tick, self._clock, self._worker.fail)
+
+    async def _leave(self) -> None:
+        """Be the active one no longer: returns when nothing is being sent and what was sent is noted."""
+        active, self._active = self._active, None
+        if active is not None:
+            await active.stop()
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def _tick(self, tick: Tick) -> None:
         """Write a tick to every partition in which time must pass. Returns when the broker has it everywhere."""

@@ -15,6 +15,7 @@ Invariant: what `save` writes is the state after exactly those records whose off
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -23,9 +24,12 @@ import faust
 import msgspec
 from faust.types import TP
 
+from monitor.runtime.kafka.cluster.store import PartitionStore, PartitionTable
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, Record
 from monitor.runtime.parts import Entry
 from schemas.event import BadEvent
+
+_log = logging.getLogger(__name__)
 
 PENDING_RECORDS = 200_000
 """Records stepped and not yet durable, per partition. At the bound the partition waits for its save."""
@@ -176,6 +180,8 @@ class PartitionWorker:
                 entries = self.core.changes() if self._table is not None else ()
             if unsaved:
                 await asyncio.gather(*unsaved)
+            if not await self._consumer.leased(self._consumer.epoch if epoch is None else epoch):
+                return  # another worker may have the partition: what was stepped since the last save comes again there
             if self._table is not None:
                 await self._table.write(self.tp.partition, entries)
             if settled >= 0 and epoch is not None:
@@ -207,7 +213,7 @@ class PartitionWorker:
 
 
 class StateTable:
-    """One Faust table with raw keys and values; `partitions` must be those of the topic beside it."""
+    """One table with raw keys and values; `partitions` must be those of the topic beside it."""
 
     def __init__(self, app: faust.App, name: str, partitions: int) -> None:
         raw: faust.Schema[bytes, bytes] = faust.Schema(
@@ -215,33 +221,49 @@ class StateTable:
         )
         self._app = app
         # The types once more: Faust takes the table's serializers from them, whatever its schema says.
-        self._table: Any = app.Table(name, partitions=partitions, schema=raw, key_type=bytes, value_type=bytes)
-        self.topic = str(self._table.changelog_topic.get_topic_name())
+        table: Any = PartitionTable(
+            app,
+            name=name,
+            partitions=partitions,
+            schema=raw,
+            key_type=bytes,
+            value_type=bytes,
+            beacon=app.tables.beacon,
+        )
+        app.tables.add(table)
+        self._store: PartitionStore = table.data
+        self.topic = str(table.changelog_topic.get_topic_name())
+        self.healed = 0
 
     def entries(self, partition: int) -> list[tuple[str, bytes]]:
         """What is stored for the partition, in no order."""
-        prefix = _prefix(partition)
-        cut = len(prefix)
-        return [(key[cut:].decode(), value) for key, value in self._table.data.items() if key.startswith(prefix)]
+        cut = len(_prefix(partition))
+        return [(key[cut:].decode(), value) for key, value in self._store.held.get(partition, {}).items()]
 
     async def write(self, partition: int, entries: Sequence[Entry]) -> None:
         """Make the entries durable in their order. Raises what the broker answers; then the worker must end.
 
         One producer writes one partition of the changelog in order, a batch at a time, so what a crash leaves is a
-        beginning of `entries`.
+        beginning of `entries`. Offsets that are not ours in between are those of a worker that did not know that it
+        had lost the partition: what we hold is written again over what it wrote.
         """
         prefix = _prefix(partition)
-        sent = []
-        for name, value in entries:
-            key = prefix + name.encode()
-            sent.append(await self._app.producer.send(self.topic, key, value, partition, None, None))
-            if value is None:
-                self._table.data.pop(key, None)
-            else:
-                self._table.data[key] = value
-        if sent:
-            acknowledged = await asyncio.gather(*sent)
-            self._table.data.set_persisted_offset(TP(self.topic, partition), acknowledged[-1].offset)
+        place = TP(self.topic, partition)
+        before = self._store.persisted_offset(place)
+        offsets = await self._send(place, [(prefix + name.encode(), value) for name, value in entries])
+        if before is not None and offsets and offsets[-1] - before > len(offsets):
+            self.healed += 1
+            held = self._store.held.get(partition, {})
+            _log.warning("kafka: somebody else wrote state of %s/%d; what we hold is written over it", *place)
+            await self._send(place, list(held.items()))
+
+    async def _send(self, place: TP, entries: Sequence[tuple[bytes, bytes | None]]) -> list[int]:
+        send = self._app.producer.send
+        sent = [await send(place.topic, key, value, place.partition, None, None) for key, value in entries]
+        offsets = [acknowledged.offset for acknowledged in await asyncio.gather(*sent)]
+        if offsets:
+            self._store.write(place, dict(entries), offsets[-1])
+        return offsets
 
 
 def _prefix(partition: int) -> bytes:

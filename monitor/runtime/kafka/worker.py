@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from faust.tables.manager import TableManager
 from faust.types import TP
 
+from monitor.runtime.kafka.cluster.lease import HEARTBEAT_SECONDS, SESSION_SECONDS
 from monitor.runtime.kafka.microbatch import MicroBatchApp, MicroBatchConsumer
 from monitor.runtime.kafka.partition import Core, PartitionWorker, StateTable
 from monitor.runtime.kafka.topics import MESSAGE_BYTES
@@ -25,10 +28,6 @@ from schemas.config import Runtime
 
 _log = logging.getLogger(__name__)
 
-SESSION_SECONDS = 10.0
-"""After kill -9 the group waits so long before another worker takes over (Faust's default: 60)."""
-HEARTBEAT_SECONDS = 2.0
-"""A fifth of the session: four may be lost on a bad day."""
 POLL_SECONDS = 300.0
 """Longest time between two fetches before the broker takes the partitions away; above any save or recovery."""
 REQUEST_SECONDS = 40.0
@@ -40,6 +39,8 @@ COMMIT_SECONDS = 1.0
 WAITING_MESSAGES = 16
 """Batches per topic that wait for their turn; more pause the fetching. Bounds memory at 16 fetches."""
 FETCH_BYTES = 2 * MESSAGE_BYTES
+LEAVE_SECONDS = 4.0
+"""Partitions that may go: so long sends under way may end, and again so long a save may take. The others wait."""
 STOP_SECONDS = 30.0
 """A graceful stop may save and commit for so long; then it goes without, and replays at the next start."""
 
@@ -67,10 +68,22 @@ class Role:
 class KafkaWorker:
     """All roles in one Faust app."""
 
-    def __init__(self, runtime: Runtime, roles: Sequence[Role], *, on_moved: Callable[[], None] | None = None) -> None:
-        """Must be made inside the running loop. `on_moved` is called after partitions came or went."""
+    def __init__(
+        self,
+        runtime: Runtime,
+        roles: Sequence[Role],
+        *,
+        on_moved: Callable[[], None] | None = None,
+        on_leaving: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Must be made inside the running loop. `on_moved` is called after partitions came or went.
+
+        `on_leaving` is awaited for `LEAVE_SECONDS` while they are still ours: the last moment to end what only their
+        owner may do.
+        """
         self._roles = {role.topic: role for role in roles}
         self._on_moved = on_moved
+        self._on_leaving = on_leaving
         self._workers: dict[TP, PartitionWorker] = {}
         self._failure: BaseException | None = None
         self._ended = asyncio.Event()
@@ -136,6 +149,20 @@ class KafkaWorker:
         """Records per assigned partition that are not done yet."""
         return self._consumer.lags(set(self._workers)) if self._workers else {}
 
+    @property
+    def held(self) -> bool:
+        """Whether the group is known to count on this worker: nobody else can have its partitions."""
+        return self._consumer.lease.held
+
+    def partitions(self) -> Counter[str]:
+        """Assigned and recovered partitions by topic; a topic of which we have none is 0."""
+        return Counter(dict.fromkeys(self._roles, 0)) + Counter(tp.topic for tp in self._workers)
+
+    def recovery(self) -> int | None:
+        """Records of changelogs that a recovery has still to read; None while there is no recovery."""
+        recovery = cast(TableManager, self.app.tables).recovery
+        return recovery.active_remaining_total() if recovery.in_recovery else None
+
     async def send(
         self,
         topic: str,
@@ -198,9 +225,14 @@ class KafkaWorker:
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
         """Partitions may go: save what is done while they are ours, then forget them; recovery brings them back."""
         self._recovered = False
+        if self._on_leaving is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVE_SECONDS):
+                    await self._on_leaving()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SESSION_SECONDS / 2):
-                await self._drop(set(self._workers), save=True)
+            async with asyncio.timeout(LEAVE_SECONDS):
+                # Without the lease another worker may have them already: what it says counts.
+                await self._drop(set(self._workers), save=self._consumer.lease.held)
         self._workers.clear()
         if self._on_moved is not None:
             self._on_moved()
@@ -250,7 +282,7 @@ def _app(runtime: Runtime, batched: frozenset[str]) -> MicroBatchApp:
         web_enabled=False,  # it would serve table data on every interface
         topic_allow_declare=False,  # made ahead, see `topics`
         topic_disable_leader=True,
-        table_standby_replicas=0,
+        table_standby_replicas=kafka.standby_replicas,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=FETCH_BYTES,
         broker_session_timeout=SESSION_SECONDS,
