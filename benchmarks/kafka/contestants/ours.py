@@ -1,7 +1,8 @@
 """The monitor as shipped (`monitor.app.serve`), with the benchmark's topic as its events topic.
 
 Default detectors, page and API, ticks, router, findings to their topic, state saved and offsets committed each second.
-`running` is the whole of it; a further argument is JSON that goes into the configuration.
+Further arguments: partitions of the topic, JSON that goes into the configuration, and how many partitions it must have
+before anything counts.
 """
 
 from __future__ import annotations
@@ -65,18 +66,21 @@ async def serving(config: Config) -> tuple[Serving, asyncio.Task[None]]:
     return begun.result(), task
 
 
-async def main(partitions: int, sections: dict[str, Any]) -> None:
+async def main(partitions: int, sections: dict[str, Any], mine: int) -> None:
     """Serve until the meter has its number."""
     bootstrap, topic, name, meter = arguments()
     with tempfile.TemporaryDirectory() as directory:
         monitor, task = await serving(config_of(bootstrap, topic, name, directory, partitions, **sections))
         meter.observed = lambda: observed(monitor)
         while not task.done():
-            meter.set(events_of(engines(monitor)))
+            found = engines(monitor)
+            if len(found) == mine:
+                meter.set(events_of(found))
             await asyncio.sleep(LOOK_SECONDS)
         task.result()
 
 
 if __name__ == "__main__":
-    given = further()
-    asyncio.run(main(int(given[0]), json.loads(given[1]) if given[1:] else {}))
+    count, *given = further()
+    sections = json.loads(given[0]) if given else {}
+    asyncio.run(main(int(count), sections, int(given[1]) if given[1:] else int(count)))

@@ -25,7 +25,7 @@ from schemas import derive, limits
 from schemas.config import Config, Topics
 from schemas.event import BadEvent, Event, Reason, decode
 from schemas.finding import Finding, encode_finding
-from schemas.records import decode_control, is_control
+from schemas.records import CONTROL_PREFIX, decode_control
 from schemas.view import RunView
 
 OBSERVED = "forewarn-observed"
@@ -87,6 +87,7 @@ class EventsCore:
         self._partition = partition
         self._partitions = config.runtime.kafka.partitions
         self._read_events = read_events
+        self._read_text = self.engine.reader.read
         self._letters = Letters(letters, self._topics.dead_letters, self._topics.events, partition)
         self._homes: dict[str, int] = {}
         self._offset = -1
@@ -131,7 +132,7 @@ class EventsCore:
         if value is None:
             self.counts["events_skipped"] += 1
             return None
-        if is_control(value):
+        if value.startswith(CONTROL_PREFIX):
             return self._control(value, record, outgoing)
         try:
             event = decode(value)
@@ -141,19 +142,27 @@ class EventsCore:
             else:
                 self._read_again(value, record, outgoing)
             return None
-        headers = dict(record.headers) if record.headers else {}
-        event.observed_time = _observed(headers, record.time)
-        if event.agent is None:
-            if not self._stays(event, COPY in headers, value, outgoing):
+        copied, observed = False, record.time
+        if record.headers:
+            headers = dict(record.headers)
+            copied, observed = COPY in headers, _observed(headers, observed)
+        event.observed_time = observed
+        agent = event.agent
+        if agent is None:
+            if not self._stays(event, copied, value, outgoing):
                 return None
-        elif self._home(event.agent) != self._partition:
-            self.counts["events_forwarded"] += 1
-            outgoing.append(self._sent(value, event, event.observed_time))
-            return None
-        if abs(event.at - event.observed_time) > limits.SKEW_SECONDS:
-            self._skewed(event, event.observed_time)
-        self.engine.reader.read(event)
-        return derive.keep_no_text(event)
+        else:
+            home = self._homes.get(agent)
+            if home is None:
+                home = self._home(agent)
+            if home != self._partition:
+                self.counts["events_forwarded"] += 1
+                outgoing.append(self._sent(value, event, observed))
+                return None
+        if abs(event.at - observed) > limits.SKEW_SECONDS:
+            self._skewed(event, observed)
+        self._read_text(event)
+        return derive.drop_text(event)
 
     def _skewed(self, event: Event, observed: float) -> None:
         """A clock that is wrong harms nobody else: the event is taken at the time at which it was seen."""
