@@ -1,8 +1,8 @@
 """A worker that starts where another stopped, and one that takes over from another: how long each takes.
 
 Many agents with some history each. Recovery: from the start of the process, Python's own start included, until it has
-joined, recovered and is ready. Takeover: from kill -9 of the one until everything that stood in the topic is committed by
-the other.
+joined, recovered and is ready. Takeover: from kill -9 of the one until everything that stood in the topic is
+committed by the other.
 """
 
 from __future__ import annotations

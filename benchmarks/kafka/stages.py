@@ -1,9 +1,9 @@
 """Where the time of one event goes in the worker: each stage by itself, in CPU time, without a broker.
 
 The stages are those of `monitor.runtime.kafka.events:EventsCore`, over the records of `traffic`, a batch of one
-partition at a time as they are fetched: decode the JSON, read what the text says, drop the text, step the engine, and every
-`LONGEST_SAVE_SECONDS` of event time make the state that changed. Fetching, producing and what `EventsCore` itself costs
-are not here; the difference to what the worker reaches is theirs.
+partition at a time as they are fetched: decode the JSON, read what the text says, drop the text, step the engine, and
+every `LONGEST_SAVE_SECONDS` of event time make the state that changed. Fetching, producing and what `EventsCore`
+itself costs are not here; the difference to what the worker reaches is theirs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What the benchmark's topic holds: runs of a fleet as JSON, with the ticks that a live monitor writes between them.
 
 The same seed gives the same bytes. Events of one agent lie in one partition, in order. Each run is eight events of
-about 400 bytes: started, three model calls, three tool calls, finished with an answer. Event time ends when the topic is
-written, so that no event looks skewed. Not here: who reads it.
+about 400 bytes: started, three model calls, three tool calls, finished with an answer. Event time ends when the topic
+is written, so that no event looks skewed. Not here: who reads it.
 """
 
 from __future__ import annotations
