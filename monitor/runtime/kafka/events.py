@@ -10,7 +10,7 @@ in a header when it was first observed, so that an outage of ours does not look 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -25,7 +25,7 @@ from schemas import derive, limits
 from schemas.config import Config, Topics
 from schemas.event import BadEvent, Event, Reason, decode
 from schemas.finding import Finding, encode_finding
-from schemas.records import CONTROL_PREFIX, decode_control
+from schemas.records import CONTROL_PREFIX, EvidenceBatch, decode_control
 from schemas.view import RunView
 
 OBSERVED = "forewarn-observed"
@@ -38,6 +38,9 @@ KNOWN_AGENTS = 200_000
 """Agents whose partition is remembered. More: the memory starts anew; only speed is lost."""
 COUNT_NAMES = 1_000
 """Producers told apart in the counts, for they name themselves. More are counted as `_other`."""
+
+EVIDENCE_BYTES = 256 * 1024
+"""Evidence of many agents goes in one record, for a record costs more to send than to make. More: another record."""
 
 _evidence = msgspec.json.Encoder()
 
@@ -76,6 +79,21 @@ def observed_header(time: float) -> tuple[tuple[str, bytes], ...]:
     return ((OBSERVED, repr(time).encode()),)
 
 
+def evidence_lines(batches: Iterable[EvidenceBatch]) -> Iterator[bytes]:
+    """What agents tell the aggregator, an object a line, as few records as `EVIDENCE_BYTES` allows."""
+    lines: list[bytes] = []
+    size = 0
+    for batch in batches:
+        line = _evidence.encode(batch)
+        if lines and size + len(line) > EVIDENCE_BYTES:
+            yield b"\n".join(lines)
+            lines, size = [], 0
+        lines.append(line)
+        size += len(line) + 1
+    if lines:
+        yield b"\n".join(lines)
+
+
 class EventsCore:
     """One partition of the events topic and its engine."""
 
@@ -106,8 +124,7 @@ class EventsCore:
         self.closed.extend(step.closed)
         for finding in step.findings:
             outgoing += self._found(finding)
-        for evidence in step.evidence:
-            outgoing.append(Outgoing(self._topics.evidence, _evidence.encode(evidence), evidence.agent.encode()))
+        outgoing += [Outgoing(self._topics.evidence, lines) for lines in evidence_lines(step.evidence)]
         return outgoing
 
     def counted(self) -> Counter[str]:

@@ -216,13 +216,18 @@ class PartitionWorker:
         try:
             while True:
                 await self._wake.wait()
-                await asyncio.sleep(max(self._save_seconds, min(self._cost * SAVE_RATIO, LONGEST_SAVE_SECONDS)))
+                await asyncio.sleep(pause_seconds(self._save_seconds, self._cost))
                 self._wake.clear()
                 await self.save()
         except asyncio.CancelledError:
             raise
         except Exception as error:
             await self._crash(error)
+
+
+def pause_seconds(wanted: float, cost: float) -> float:
+    """Seconds before the next save where it should come after `wanted`, and the last took `cost` of CPU time."""
+    return max(wanted, min(cost * SAVE_RATIO, LONGEST_SAVE_SECONDS))
 
 
 class StateTable:
