@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from schemas.settings.kafka import Kafka, Security, Topics
 from schemas.settings.quantities import (
     DAY,
     WEEK,
@@ -46,16 +47,19 @@ __all__ = [
     "Escalation",
     "Global",
     "InhibitRule",
+    "Kafka",
     "NamedInterval",
     "Rate",
     "Receiver",
     "Reference",
     "Route",
+    "Security",
     "Share",
     "SlackReceiver",
     "Strict",
     "TimeRange",
     "TimeSpec",
+    "Topics",
     "WebhookReceiver",
     "parse_duration",
     "parse_rate",
@@ -217,30 +221,6 @@ class Slack(Strict):
     members: dict[str, Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,20}$")]] = Field(default_factory=dict)
     """Name of a person → Slack user id (`U…`). With it only these may press buttons, and deeds carry their names."""
     base_url: str = "https://slack.com/api/"
-
-
-class Topics(Strict):
-    """Kafka topic names."""
-
-    events: str = "forewarn.events"
-    spans: str = "forewarn.spans"
-    evidence: str = "forewarn.evidence"
-    findings: str = "forewarn.findings"
-    incidents: str = "forewarn.incidents"
-    control: str = "forewarn.control"
-    dead_letters: str = "forewarn.dead-letters"
-    otlp_spans: str = "otlp_spans"
-    otlp_logs: str = "otlp_logs"
-
-
-class Kafka(Strict):
-    """The broker, and how the topics are laid out."""
-
-    bootstrap_servers: str = "localhost:9092"
-    partitions: int = Field(default=8, gt=0)
-    replication_factor: int = Field(default=1, gt=0)
-    group: str = "forewarn"
-    topics: Topics = Topics()
 
 
 class Retention(Strict):

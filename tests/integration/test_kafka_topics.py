@@ -21,10 +21,10 @@ def runtime_of(broker: Broker, prefix: str, **changes: object) -> Runtime:
 def test_topics_are_made_once_and_are_as_specified(broker: Broker, prefix: str) -> None:
     runtime = runtime_of(broker, prefix)
     specs = topics.specification(runtime)
-    made = topics.create(broker.bootstrap, specs)
+    made = topics.create(runtime.kafka, specs)
     assert sorted(made) == sorted(spec.name for spec in specs)
-    assert topics.create(broker.bootstrap, specs) == []
-    assert topics.differences(broker.bootstrap, specs) == []
+    assert topics.create(runtime.kafka, specs) == []
+    assert topics.differences(runtime.kafka, specs) == []
     by_name = {spec.name: spec for spec in specs}
     events = by_name[runtime.kafka.topics.events]
     assert events.partitions == 4
@@ -56,11 +56,11 @@ def test_a_harmless_difference_is_told_and_not_fatal(broker: Broker, prefix: str
 def test_the_collectors_topics_may_have_any_shape(broker: Broker, prefix: str) -> None:
     runtime = runtime_of(broker, prefix)
     theirs = topics.TopicSpec(runtime.kafka.topics.otlp_spans, 2, 1)
-    topics.create(broker.bootstrap, [theirs])
+    topics.create(runtime.kafka, [theirs])
     assert topics.prepare(runtime) == []
 
 
 def test_a_broker_that_is_not_there_is_named(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topics, "TIMEOUT_MS", 500)
+    monkeypatch.setattr(topics, "PATIENCE_SECONDS", 0.5)
     with pytest.raises(topics.TopicError, match=r"127\.0\.0\.1:9.*does not answer.*Is the broker running"):
-        topics.create("127.0.0.1:9", [topics.TopicSpec(prefix, 1, 1)])
+        topics.create(Kafka(bootstrap_servers="127.0.0.1:9"), [topics.TopicSpec(prefix, 1, 1)])

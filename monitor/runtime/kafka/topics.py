@@ -14,8 +14,9 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from monitor.runtime.kafka.broker.connect import CannotConnect, connect, described, refusal
 from schemas import limits
-from schemas.config import DAY, Runtime
+from schemas.config import DAY, Kafka, Runtime
 
 MESSAGE_BYTES = 2 * limits.EVENT_BYTES
 """The largest record: the largest event with what Kafka and a span add to it. The broker refuses more."""
@@ -24,6 +25,8 @@ SHORT_SECONDS = DAY
 """How long records between our own parts are kept; they are read within seconds."""
 
 TIMEOUT_MS = 30_000
+PATIENCE_SECONDS = 30.0
+"""A broker that is just starting has so long to answer."""
 
 
 class TopicError(Exception):
@@ -93,19 +96,19 @@ def changelog(group: str, table: str) -> str:
     return f"{group}-{table}-changelog"
 
 
-def create(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[str]:
+def create(kafka: Kafka, specs: Sequence[TopicSpec]) -> list[str]:
     """Make the topics that are missing; returns their names. Raises `TopicError`.
 
     Two monitors that start at once do no harm: a topic that appeared meanwhile is taken as it is.
     """
-    with _Admin(bootstrap_servers) as admin:
+    with _Admin(kafka) as admin:
         present = admin.partitions(spec.name for spec in specs)
         return [spec.name for spec in specs if spec.name not in present and admin.create(spec)]
 
 
-def differences(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[Difference]:
+def differences(kafka: Kafka, specs: Sequence[TopicSpec]) -> list[Difference]:
     """What is not as it must be, the worst first. Raises `TopicError` when the broker cannot be asked."""
-    with _Admin(bootstrap_servers) as admin:
+    with _Admin(kafka) as admin:
         present = admin.partitions(spec.name for spec in specs)
         settings = admin.settings([spec.name for spec in specs if spec.ours and spec.name in present])
     found = []
@@ -130,8 +133,8 @@ def differences(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[Diff
 def prepare(runtime: Runtime) -> list[Difference]:
     """Make what is missing and check the rest: returns what is odd but harmless. Raises `TopicError` on the rest."""
     specs = specification(runtime)
-    create(runtime.kafka.bootstrap_servers, specs)
-    found = differences(runtime.kafka.bootstrap_servers, specs)
+    create(runtime.kafka, specs)
+    found = differences(runtime.kafka, specs)
     fatal = [str(difference) for difference in found if difference.fatal]
     if fatal:
         raise TopicError(
@@ -144,17 +147,15 @@ def prepare(runtime: Runtime) -> list[Difference]:
 class _Admin:
     """kafka-python's admin client, with errors that say where."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._where = f"Kafka at {bootstrap_servers} (`runtime.kafka.bootstrap_servers`)"
+    def __init__(self, kafka: Kafka) -> None:
+        self._where = described(kafka)
         try:
-            self._client = KafkaAdminClient(
-                bootstrap_servers=bootstrap_servers.split(","),
-                client_id="forewarn-topics",
+            self._client: KafkaAdminClient = connect(
+                KafkaAdminClient, kafka, patience_seconds=PATIENCE_SECONDS, client_id="forewarn-topics",
                 request_timeout_ms=TIMEOUT_MS,
-                bootstrap_timeout_ms=TIMEOUT_MS,
-            )
-        except (KafkaError, OSError, ValueError) as error:
-            raise TopicError(f"{self._where} does not answer: {error}. Is the broker running?") from error
+            )  # fmt: skip
+        except CannotConnect as error:
+            raise TopicError(str(error)) from None
 
     def __enter__(self) -> _Admin:
         return self
@@ -169,7 +170,7 @@ class _Admin:
             there = wanted & set(self._client.list_topics())
             described = self._client.describe_topics(sorted(there)) if there else []
         except KafkaError as error:
-            raise TopicError(f"{self._where} does not list its topics: {error}") from error
+            raise TopicError(f"{self._where} does not list its topics: {refusal(error)}") from error
         return {str(topic["name"]): len(topic["partitions"]) for topic in described}
 
     def settings(self, names: list[str]) -> dict[str, dict[str, str]]:
@@ -180,7 +181,7 @@ class _Admin:
         try:
             answer: dict[str, dict[str, dict[str, Any]]] = self._client.describe_configs(resources, config_filter="all")
         except KafkaError as error:
-            raise TopicError(f"{self._where} does not show its topics' settings: {error}") from error
+            raise TopicError(f"{self._where} does not show its topics' settings: {refusal(error)}") from error
         topics = next((found for kind, found in answer.items() if kind.lower() == "topic"), {})
         return {
             name: {key: str(data["value"] if isinstance(data, dict) else data) for key, data in settings.items()}
@@ -201,7 +202,7 @@ class _Admin:
         except KafkaError as error:
             raise TopicError(
                 f"{self._where} did not make topic {spec.name!r} ({spec.partitions} partitions, "
-                f"replication factor {spec.replication_factor}): {error}. "
+                f"replication factor {spec.replication_factor}): {refusal(error)}. "
                 "Make it yourself with these settings, or give the monitor's user the right to"
             ) from error
         return True

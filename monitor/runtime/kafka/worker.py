@@ -16,12 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import faust
 from faust.types import TP
 
+from monitor.runtime.kafka.broker.security import password_of, tls_context
 from monitor.runtime.kafka.microbatch import MicroBatchApp, MicroBatchConsumer
 from monitor.runtime.kafka.partition import Core, PartitionWorker, StateTable
 from monitor.runtime.kafka.topics import MESSAGE_BYTES
-from schemas.config import Runtime
+from schemas.config import Runtime, Security
 
 _log = logging.getLogger(__name__)
 
@@ -239,11 +241,23 @@ async def _guarded(stream: Any, crash: Callable[[BaseException], Any]) -> AsyncI
         await crash(error)
 
 
+def _credentials(security: Security) -> Any:
+    """`runtime.kafka.security` in Faust's words. Raises `SecurityError`."""
+    context = tls_context(security)
+    if security.authenticated:
+        password = password_of(security)
+        return faust.SASLCredentials(
+            username=security.username, password=password, ssl_context=context, mechanism=security.mechanism
+        )
+    return faust.SSLCredentials(context) if context is not None else None
+
+
 def _app(runtime: Runtime, batched: frozenset[str]) -> MicroBatchApp:
     kafka = runtime.kafka
     app = MicroBatchApp(
         kafka.group,
         broker=[f"kafka://{address.strip()}" for address in kafka.bootstrap_servers.split(",")],
+        broker_credentials=_credentials(kafka.security),
         datadir=Path(runtime.directory) / "faust",
         store="memory://",
         processing_guarantee="at_least_once",  # Faust's exactly_once has open faults; ours is by offsets and ids
