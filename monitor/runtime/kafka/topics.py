@@ -29,6 +29,14 @@ PATIENCE_SECONDS = 30.0
 """A broker that is just starting has so long to answer."""
 
 
+MISSING = "the topic"
+"""`Difference.what` of a topic that is not there."""
+REMEDY = (
+    "A partition count is fixed once events have been counted: set `runtime.kafka.partitions` to what is there, "
+    "or use new topic names and a new `runtime.kafka.group`"
+)
+
+
 class TopicError(Exception):
     """A topic that cannot be used, or a broker that cannot be asked; says where and what to do instead."""
 
@@ -102,26 +110,29 @@ def create(kafka: Kafka, specs: Sequence[TopicSpec]) -> list[str]:
     Two monitors that start at once do no harm: a topic that appeared meanwhile is taken as it is.
     """
     with _Admin(kafka) as admin:
-        present = admin.partitions(spec.name for spec in specs)
+        present = admin.described(spec.name for spec in specs)
         return [spec.name for spec in specs if spec.name not in present and admin.create(spec)]
 
 
 def differences(kafka: Kafka, specs: Sequence[TopicSpec]) -> list[Difference]:
     """What is not as it must be, the worst first. Raises `TopicError` when the broker cannot be asked."""
     with _Admin(kafka) as admin:
-        present = admin.partitions(spec.name for spec in specs)
+        present = admin.described(spec.name for spec in specs)
         settings = admin.settings([spec.name for spec in specs if spec.ours and spec.name in present])
     found = []
     for spec in specs:
         if spec.name not in present:
-            found.append(Difference(spec.name, "the topic", "missing", "there", fatal=True))
+            found.append(Difference(spec.name, MISSING, "missing", "there", fatal=True))
             continue
         if not spec.ours:
             continue
-        if present[spec.name] != spec.partitions:
+        partitions, replicas = present[spec.name]
+        if partitions != spec.partitions:
             # State lives with the partition of its agent: another count would send agents to strangers' state.
-            count = str(present[spec.name])
-            found.append(Difference(spec.name, "partitions", count, str(spec.partitions), fatal=True))
+            found.append(Difference(spec.name, "partitions", str(partitions), str(spec.partitions), fatal=True))
+        if replicas < spec.replication_factor:
+            wanted = str(spec.replication_factor)
+            found.append(Difference(spec.name, "replication factor", str(replicas), wanted, fatal=False))
         for key, wanted in spec.settings.items():
             value = settings.get(spec.name, {}).get(key, "unset")
             if value != wanted:
@@ -137,10 +148,7 @@ def prepare(runtime: Runtime) -> list[Difference]:
     found = differences(runtime.kafka, specs)
     fatal = [str(difference) for difference in found if difference.fatal]
     if fatal:
-        raise TopicError(
-            "; ".join(fatal) + ". A partition count is fixed once events have been counted: set "
-            "`runtime.kafka.partitions` to what is there, or use new topic names and a new `runtime.kafka.group`"
-        )
+        raise TopicError("; ".join(fatal) + f". {REMEDY}")
     return found
 
 
@@ -163,15 +171,15 @@ class _Admin:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def partitions(self, names: Iterable[str]) -> dict[str, int]:
-        """Partition counts of those topics that are there."""
+    def described(self, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Partition count and least number of replicas of those topics that are there."""
         wanted = set(names)
         try:
             there = wanted & set(self._client.list_topics())
             described = self._client.describe_topics(sorted(there)) if there else []
         except KafkaError as error:
             raise TopicError(f"{self._where} does not list its topics: {refusal(error)}") from error
-        return {str(topic["name"]): len(topic["partitions"]) for topic in described}
+        return {str(topic["name"]): _size(topic["partitions"]) for topic in described}
 
     def settings(self, names: list[str]) -> dict[str, dict[str, str]]:
         """All settings of the topics, defaults included."""
@@ -206,6 +214,10 @@ class _Admin:
                 "Make it yourself with these settings, or give the monitor's user the right to"
             ) from error
         return True
+
+
+def _size(partitions: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    return len(partitions), min((len(partition["replica_nodes"]) for partition in partitions), default=0)
 
 
 def _milliseconds(seconds: float) -> str:

@@ -105,11 +105,13 @@ def _listening() -> Iterator[list[str]]:
             if not _SAYS_NOTHING.search(text := record.getMessage()):
                 heard.append(_DECORATION.sub("", text.partition(" failed: ")[2] or text))
 
-    ear, before = Ear(logging.WARNING), _TELLS.level
+    ear, before, passed_on = Ear(logging.WARNING), _TELLS.level, _TELLS.propagate
     _TELLS.setLevel(logging.WARNING)
+    _TELLS.propagate = False  # the reason is told once, by us
     _TELLS.addHandler(ear)
     try:
         yield heard
     finally:
         _TELLS.removeHandler(ear)
         _TELLS.setLevel(before)
+        _TELLS.propagate = passed_on
