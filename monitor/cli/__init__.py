@@ -29,7 +29,7 @@ COMMANDS = {
     "explain": "Why is there, or is there not, an alert?",
     "emit": "Send one event, a change or a complaint.",
     "topics": "Create and check the Kafka topics.",
-    "schema": "Print the JSON Schema of events or of the configuration.",
+    "schema": "Print the JSON Schema of events or of the configuration, or the topics.",
 }
 """Name → one line of help. The command itself is `monitor.cli.<name>:command`."""
 
