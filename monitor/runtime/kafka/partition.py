@@ -24,6 +24,7 @@ import faust
 import msgspec
 from faust.types import TP
 
+from monitor.runtime.kafka.cluster.floods import Flood
 from monitor.runtime.kafka.cluster.store import PartitionStore, PartitionTable
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, Record
 from monitor.runtime.parts import Entry
@@ -119,7 +120,10 @@ class Watermark:
 
 
 class PartitionWorker:
-    """Drives one core over one partition. `crash` ends the whole worker: the broker refused what must not be lost."""
+    """Drives one core over one partition. `crash` ends the whole worker: the broker refused what must not be lost.
+
+    `letters`: the topic of the dead letters, which `flood` counts.
+    """
 
     def __init__(
         self,
@@ -130,6 +134,8 @@ class PartitionWorker:
         producer: Any,
         consumer: MicroBatchConsumer,
         save_seconds: float,
+        flood: Flood,
+        letters: str,
         crash: Callable[[BaseException], Awaitable[None]],
         saved: Callable[[], None] | None = None,
     ) -> None:
@@ -139,6 +145,8 @@ class PartitionWorker:
         self._producer = producer
         self._consumer = consumer
         self._save_seconds = save_seconds
+        self._flood = flood
+        self._letters = letters
         self._crash = crash
         self._saved = saved
         self._unsaved: list[Awaitable[Any]] = []
@@ -149,18 +157,26 @@ class PartitionWorker:
         self._saving = asyncio.Lock()
         self._saver: asyncio.Task[None] | None = None
         if table is not None:
-            core.load(table.entries(tp.partition))
+            entries = table.entries(tp.partition)
+            flood.load(entries)
+            core.load([entry for entry in entries if entry[0] != Flood.KEY])
 
     def start(self) -> None:
         """Begin to save in the background."""
         self._saver = asyncio.create_task(self._save_forever(), name=f"save {self.tp.topic}/{self.tp.partition}")
 
     async def take(self, batch: Batch) -> None:
-        """Step the records of a batch and send what comes of it; durable later, or on return where nothing may wait."""
+        """Step the records of a batch and send what comes of it; durable later, or on return where nothing may wait.
+
+        Raises `DeadLetterFlood`.
+        """
         if batch.epoch != self._consumer.epoch:
             return  # the partitions moved: these records come again
         async with self._stepping:
-            for topic, value, key, partition, headers in self.core.step(batch.records):
+            outgoing = self.core.step(batch.records)
+            unread = sum(out.topic == self._letters for out in outgoing)
+            self._flood.took(len(batch.records), unread, batch.records[0].offset)
+            for topic, value, key, partition, headers in outgoing:
                 sent = await self._producer.send(topic, key, value, partition, None, list(headers) or None)
                 self._unsaved.append(sent)
             self._epoch = batch.epoch
@@ -177,7 +193,7 @@ class PartitionWorker:
                 settled, epoch = self.core.settled(), self._epoch
                 unsaved, self._unsaved = self._unsaved, []
                 self._pending = 0
-                entries = self.core.changes() if self._table is not None else ()
+                entries = [*self.core.changes(), *self._flood.changes()] if self._table is not None else []
             if unsaved:
                 await asyncio.gather(*unsaved)
             if not await self._consumer.leased(self._consumer.epoch if epoch is None else epoch):

@@ -17,14 +17,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import faust
 from faust.tables.manager import TableManager
 from faust.types import TP
 
+from monitor.runtime.kafka.broker.security import password_of, tls_context
+from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import HEARTBEAT_SECONDS, SESSION_SECONDS
 from monitor.runtime.kafka.microbatch import MicroBatchApp, MicroBatchConsumer
 from monitor.runtime.kafka.partition import Core, PartitionWorker, StateTable
 from monitor.runtime.kafka.topics import MESSAGE_BYTES
-from schemas.config import Runtime
+from schemas.config import Runtime, Security
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +84,7 @@ class KafkaWorker:
         `on_leaving` is awaited for `LEAVE_SECONDS` while they are still ours: the last moment to end what only their
         owner may do.
         """
+        self._kafka = runtime.kafka
         self._roles = {role.topic: role for role in roles}
         self._on_moved = on_moved
         self._on_leaving = on_leaving
@@ -88,6 +92,7 @@ class KafkaWorker:
         self._failure: BaseException | None = None
         self._ended = asyncio.Event()
         self._recovered = self._started = False
+        self._rebalances = 0
         self._watch: asyncio.Task[None] | None = None
         Path(runtime.directory).mkdir(parents=True, exist_ok=True)
         self.app = _app(runtime, frozenset(self._roles))
@@ -124,6 +129,8 @@ class KafkaWorker:
     async def wait(self) -> None:
         """Returns never; raises `WorkerFailed` when the worker cannot go on."""
         await self._ended.wait()
+        if isinstance(self._failure, DeadLetterFlood):
+            raise WorkerFailed(str(self._failure)) from self._failure
         raise WorkerFailed(f"the Kafka worker ended: {self._failure!r}") from self._failure
 
     @property
@@ -156,7 +163,14 @@ class KafkaWorker:
 
     def partitions(self) -> Counter[str]:
         """Assigned and recovered partitions by topic; a topic of which we have none is 0."""
-        return Counter(dict.fromkeys(self._roles, 0)) + Counter(tp.topic for tp in self._workers)
+        found = Counter(dict.fromkeys(self._roles, 0))
+        found.update(tp.topic for tp in self._workers)
+        return found
+
+    def counts(self) -> Counter[str]:
+        """What happened to the worker itself, by metric name."""
+        healed = sum(table.healed for table in self._tables.values())
+        return Counter(rebalances=self._rebalances, state_healed=healed)
 
     def recovery(self) -> int | None:
         """Records of changelogs that a recovery has still to read; None while there is no recovery."""
@@ -200,6 +214,7 @@ class KafkaWorker:
 
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
         """The state is recovered, the flow not yet resumed."""
+        self._rebalances += 1
         assigned = {tp for tp in self._consumer.assignment() if tp.topic in self._roles}
         await self._drop(set(self._workers) - assigned, save=False)
         for tp in sorted(assigned - set(self._workers)):
@@ -212,6 +227,8 @@ class KafkaWorker:
                 producer=self.app.producer,
                 consumer=self._consumer,
                 save_seconds=role.save_seconds,
+                flood=Flood(self._kafka.floods, f"{tp.topic}/{tp.partition}"),
+                letters=self._kafka.topics.dead_letters,
                 crash=self.fail,
                 saved=partial(role.saved, core) if role.saved is not None else None,
             )
@@ -251,7 +268,10 @@ class KafkaWorker:
         """End the worker: something must not be lost and cannot be written."""
         if self._failure is None:
             self._failure = error
-            _log.error("kafka: the worker cannot go on: %r", error, exc_info=error)
+            ours = isinstance(error, DeadLetterFlood)  # says all there is to say
+            _log.error(
+                "kafka: the worker cannot go on: %s", error if ours else repr(error), exc_info=not ours and error
+            )
         self._ended.set()
 
     async def _watch_app(self) -> None:
@@ -271,11 +291,23 @@ async def _guarded(stream: Any, crash: Callable[[BaseException], Any]) -> AsyncI
         await crash(error)
 
 
+def _credentials(security: Security) -> Any:
+    """`runtime.kafka.security` in Faust's words. Raises `SecurityError`."""
+    context = tls_context(security)
+    if security.authenticated:
+        password = password_of(security)
+        return faust.SASLCredentials(
+            username=security.username, password=password, ssl_context=context, mechanism=security.mechanism
+        )
+    return faust.SSLCredentials(context) if context is not None else None
+
+
 def _app(runtime: Runtime, batched: frozenset[str]) -> MicroBatchApp:
     kafka = runtime.kafka
     app = MicroBatchApp(
         kafka.group,
         broker=[f"kafka://{address.strip()}" for address in kafka.bootstrap_servers.split(",")],
+        broker_credentials=_credentials(kafka.security),
         datadir=Path(runtime.directory) / "faust",
         store="memory://",
         processing_guarantee="at_least_once",  # Faust's exactly_once has open faults; ours is by offsets and ids
