@@ -4,9 +4,9 @@
 
 Workers of one group, each a process, on a real broker; a Slack double on loopback. Runs are written at `--rate` events
 a second; at a random moment a random worker that others can follow is killed and, seconds later, started again. Now
-and then an agent fails for a while. A takeover lasts from the kill until everything that stood in the events topic then is
-committed. At the end, over all partitions: runs and failed runs of each agent equal what was written; every agent that
-failed has an incident; every incident has exactly one message. Exit code 1 where that does not hold.
+and then an agent fails for a while. A takeover lasts from the kill until everything that stood in the events topic
+then is committed. At the end, over all partitions: runs and failed runs of each agent equal what was written; every
+agent that failed has an incident; every incident has exactly one message. Exit code 1 where that does not hold.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from faust.types import TP
 
 from monitor.runtime.kafka.cluster.floods import Flood
 from monitor.runtime.kafka.cluster.store import PartitionStore, PartitionTable
-from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, Record
+from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, MicroBatchSchema, Record
 from monitor.runtime.parts import Entry
 from schemas.event import BadEvent
 
@@ -232,19 +232,9 @@ class StateTable:
     """One table with raw keys and values; `partitions` must be those of the topic beside it."""
 
     def __init__(self, app: faust.App, name: str, partitions: int) -> None:
-        raw: faust.Schema[bytes, bytes] = faust.Schema(
-            key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-        )
         self._app = app
-        # The types once more: Faust takes the table's serializers from them, whatever its schema says.
         table: Any = PartitionTable(
-            app,
-            name=name,
-            partitions=partitions,
-            schema=raw,
-            key_type=bytes,
-            value_type=bytes,
-            beacon=app.tables.beacon,
+            app, name=name, partitions=partitions, schema=MicroBatchSchema(), beacon=app.tables.beacon
         )
         app.tables.add(table)
         self._store: PartitionStore = table.data

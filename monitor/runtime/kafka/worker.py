@@ -24,6 +24,7 @@ from faust.types import TP
 from monitor.runtime.kafka.broker.security import password_of, tls_context
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import HEARTBEAT_SECONDS, SESSION_SECONDS
+from monitor.runtime.kafka.cluster.recovery import SureRecovery
 from monitor.runtime.kafka.microbatch import MicroBatchApp, MicroBatchConsumer
 from monitor.runtime.kafka.partition import Core, PartitionWorker, StateTable
 from monitor.runtime.kafka.topics import MESSAGE_BYTES
@@ -124,7 +125,11 @@ class KafkaWorker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self._drop(set(self._workers), save=self._failure is None)
-        await self.app.stop()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.app.stop()
+        except TimeoutError:
+            _log.warning("kafka: could not leave the group within %g s; it will notice by itself", STOP_SECONDS)
 
     async def wait(self) -> None:
         """Returns never; raises `WorkerFailed` when the worker cannot go on."""
@@ -234,6 +239,7 @@ class KafkaWorker:
             )
             worker.start()
             self._workers[tp] = worker
+            await asyncio.sleep(0)  # loading an agent-rich partition takes a while; others want to breathe
         self._recovered = True
         _log.info("kafka: %d partitions assigned and recovered", len(self._workers))
         if self._on_moved is not None:
@@ -331,4 +337,6 @@ def _app(runtime: Runtime, batched: frozenset[str]) -> MicroBatchApp:
         stream_recovery_delay=0.0,
     )
     app.batched_topics = batched
+    tables = cast(TableManager, app.tables)
+    tables._recovery = SureRecovery(app, tables, beacon=tables.beacon, loop=tables.loop)
     return app
