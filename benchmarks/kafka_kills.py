@@ -149,7 +149,7 @@ class Killer:
         self._result.kills += 1
         self._result.active_kills += active
         restart = asyncio.create_task(self._restart(victim))
-        took = await takeover_seconds(self._group, begun)
+        took = await takeover_seconds(self._group, begun, SETTLE_SECONDS)
         self._result.takeovers.append(took)
         if took > TAKEOVER_GOAL_SECONDS:
             self._result.problems.append(f"takeover {self._result.kills} took {took:.1f} s")
