@@ -243,7 +243,7 @@ async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Se
         span_parts,
         LetterParts(dead_letters.dead_letter, dead_letters.encode),
         lambda: Outbox(setup.planned),
-        lambda outbox, commit: Dispatcher(cast(Outbox, outbox), setup.notifiers(), commit, clock),
+        lambda outbox, commit, may: Dispatcher(cast(Outbox, outbox), setup.notifiers(), commit, clock, may),
     )
     try:
         runtime = KafkaMonitor(config, parts, clock, version())

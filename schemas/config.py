@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from schemas.settings.kafka import Kafka, Security, Topics
+from schemas.settings.kafka import Floods, Kafka, Security, Topics
 from schemas.settings.quantities import (
     DAY,
     WEEK,
@@ -45,6 +45,7 @@ __all__ = [
     "ConsoleReceiver",
     "Duration",
     "Escalation",
+    "Floods",
     "Global",
     "InhibitRule",
     "Kafka",

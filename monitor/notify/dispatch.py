@@ -29,7 +29,10 @@ IDLE_SECONDS = 1.0
 
 
 class Dispatcher:
-    """Sends for one outbox. `commit` makes `outbox.changes()` durable; `clock` gives epoch seconds."""
+    """Sends for one outbox. `commit` makes `outbox.changes()` durable; `clock` gives epoch seconds.
+
+    While `may_send` says no, nothing new is begun: somebody else may have the outbox.
+    """
 
     def __init__(
         self,
@@ -37,8 +40,10 @@ class Dispatcher:
         notifiers: Mapping[str, Notifier],
         commit: Callable[[], Awaitable[None]],
         clock: Callable[[], float],
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         self._outbox = outbox
+        self._may_send = may_send
         self._notifiers = dict(notifiers)
         self._commit = commit
         self._clock = clock
@@ -99,7 +104,7 @@ class Dispatcher:
         self._raise_crash()
 
     def _start(self) -> None:
-        if self._stopping:
+        if self._stopping or not self._may_send():
             return
         now = self._clock()
         for delivery in self._outbox.due(now, self._under_way):

@@ -127,6 +127,6 @@ class Dispatcher(Protocol):
         """Send until stopped."""
         ...
 
-    async def stop(self) -> None:
-        """Stop gracefully."""
+    async def stop(self, grace_seconds: float = ...) -> None:
+        """Stop; sends under way may take so long to end."""
         ...

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from schemas.settings.quantities import Strict
+from schemas.settings.quantities import Duration, Share, Strict
 
 SECURITY_FILES = ("ca_file", "certificate_file", "key_file")
 """Keys of `Security` that name a file which holds no secret by itself; `*_file` elsewhere names a secret's file."""
@@ -58,6 +58,14 @@ class Security(Strict):
         return self.protocol.startswith("SASL")
 
 
+class Floods(Strict):
+    """When dead letters are so many that a worker stops instead of going on."""
+
+    letters: int = Field(default=1_000, ge=0)
+    """So many among the last 10,000 records of a partition, if they are also more than `share` of them; 0: never."""
+    share: Share = 0.5
+
+
 class Kafka(Strict):
     """The broker, and how the topics are laid out."""
 
@@ -65,5 +73,12 @@ class Kafka(Strict):
     partitions: int = Field(default=8, gt=0)
     replication_factor: int = Field(default=1, gt=0)
     group: str = "forewarn"
+    standby_replicas: int = Field(default=0, ge=0, le=5)
+    """Other workers that read along the state of a partition, so that taking it over need not read all of it."""
+    floods: Floods = Floods()
+    late_after: Duration = 60.0
+    """An event that lies further behind the latest one of its producer is late."""
+    late_events: Literal["take", "drop"] = "take"
+    """What becomes of late events. They are counted either way."""
     topics: Topics = Topics()
     security: Security = Security()

@@ -70,7 +70,7 @@ def parts_of(config: Config, notifiers: Callable[[], Mapping[str, Notifier]], *,
         span_parts,
         LetterParts(dead_letters.dead_letter, dead_letters.encode),
         lambda: Outbox(plan(config, slack=slack)),
-        lambda outbox, commit: Dispatcher(outbox, notifiers(), commit, clock),  # type: ignore[arg-type]
+        lambda outbox, commit, may: Dispatcher(outbox, notifiers(), commit, clock, may),  # type: ignore[arg-type]
     )
 
 

@@ -8,7 +8,10 @@ from typing import Any
 
 import faust
 import pytest
+from aiokafka.consumer import AIOKafkaConsumer, group_coordinator
 from aiokafka.partitioner import DefaultPartitioner
+from faust.stores import memory
+from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -16,7 +19,16 @@ from monitor.runtime.kafka import microbatch
 from monitor.runtime.kafka.events import partition_of
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, MicroBatchConsumer
 
-OWNERS = {"Consumer": driver.Consumer, "Schema": faust.Schema, "App": faust.App}
+OWNERS = {
+    "Consumer": driver.Consumer,
+    "ConsumerThread": driver.AIOKafkaConsumerThread,
+    "Coordinator": group_coordinator.GroupCoordinator,
+    "MemoryStore": memory.Store,
+    "Recovery": Recovery,
+    "Schema": faust.Schema,
+    "App": faust.App,
+    "Table": faust.Table,
+}
 
 
 def test_the_release_is_the_one_that_was_read() -> None:
@@ -34,6 +46,7 @@ def test_what_is_overridden_or_called_has_the_signature_it_had(name: str) -> Non
 
 
 def test_the_attributes_that_are_read_are_there(consumer: MicroBatchConsumer) -> None:
+    assert "fetch_max_wait_ms" in inspect.signature(AIOKafkaConsumer).parameters
     for name in ("_read_offset", "_committed_offset", "_unacked_messages", "_buffered_partitions", "flow_active"):
         assert hasattr(consumer, name), name
 
@@ -59,7 +72,27 @@ async def consumer(monkeypatch: pytest.MonkeyPatch) -> MicroBatchConsumer:
     assert isinstance(found, MicroBatchConsumer)
     monkeypatch.setattr(found, "assignment", lambda: {TOPIC})
     monkeypatch.setattr(found, "highwater", lambda _: 10_000)
+    monkeypatch.setattr(found._thread, "call_thread", lambda fun, *args: fun(*args))
+    monkeypatch.setattr(found._thread, "_ensure_consumer", lambda: Reader.of(found))
     return found
+
+
+class Reader:
+    """The part of aiokafka's consumer that a rewind uses: a position."""
+
+    def __init__(self) -> None:
+        self.at = 10
+
+    @classmethod
+    def of(cls, consumer: MicroBatchConsumer) -> Reader:
+        found: Reader = consumer.__dict__.setdefault("reader", cls())
+        return found
+
+    async def position(self, _: Any) -> int:
+        return self.at
+
+    def seek(self, _: Any, offset: int) -> None:
+        self.at = offset
 
 
 async def _fetch(consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch, *offsets: int) -> list[Any]:
@@ -128,23 +161,53 @@ async def test_what_was_fetched_before_a_seek_cannot_be_done(
     assert consumer._new_offset(TOPIC) is None
 
 
-async def test_records_that_were_fetched_while_partitions_moved_are_dropped(
-    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("position", "then", "why"),
+    [
+        pytest.param(10, 9, "it stood behind what was dropped: back", id="back"),
+        pytest.param(5, 5, "somebody sought to an earlier place: stay", id="stay"),
+    ],
+)
+async def test_what_was_fetched_while_partitions_moved_is_read_again(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch, position: int, then: int, why: str
 ) -> None:
-    sought = []
-
-    async def committed() -> dict[TP, int]:
-        sought.append(1)
-        return {TOPIC: 5}
+    """Else a recovery waits for ever for the records of a changelog that an older fetch swallowed."""
 
     async def fetched(_: float) -> tuple[Any, Any]:
-        await consumer.perform_seek()
+        consumer._forget()
         return {TOPIC: [_Fetched(9)]}, {TOPIC}
 
-    monkeypatch.setattr(consumer, "seek_to_committed", committed)
+    Reader.of(consumer).at = position
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
     assert [message async for _, message in consumer.getmany(1.0)] == []
-    assert len(sought) == 2, "it must seek back, or the records it dropped were never read"
+    assert Reader.of(consumer).at == then, why
+
+
+async def test_what_is_left_of_a_fetch_when_partitions_move_is_read_again(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fetched(_: float) -> tuple[Any, Any]:
+        return {TOPIC: [_Fetched(offset) for offset in range(10, 10 + 2 * microbatch.BATCH_RECORDS)]}, {TOPIC}
+
+    Reader.of(consumer).at = 10 + 2 * microbatch.BATCH_RECORDS
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    got = []
+    async for _, message in consumer.getmany(1.0):
+        got.append(message.offset)
+        consumer._forget()
+    assert got == [9 + microbatch.BATCH_RECORDS]
+    assert Reader.of(consumer).at == 10 + microbatch.BATCH_RECORDS
+
+
+async def test_partitions_that_may_not_be_read_any_more_give_nothing(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fetched(_: float) -> tuple[Any, Any]:
+        return {TOPIC: [_Fetched(9)]}, set()
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    assert [message async for _, message in consumer.getmany(1.0)] == []
+    assert Reader.of(consumer).at == 9
 
 
 async def test_where_nothing_was_committed_a_seek_goes_back_to_the_beginning(

@@ -18,6 +18,10 @@ TICK_SECONDS = 1.0
 GAP_SECONDS = 5.0
 """A tick so long after the one before says nothing of the time between: the broker was away, the monitor blind."""
 
+GRACE_SECONDS = 3.0
+"""Sends under way may take so long once the partition goes. The next owner looks an uncertain one up before it repeats
+it, so it must have landed or been cut off by then."""
+
 
 class Active:
     """Ticks and deliveries of one stay of the findings partition. `tick` writes one everywhere, and waits for it."""
@@ -39,11 +43,11 @@ class Active:
         self._ticking = asyncio.create_task(self._guarded(self._write_ticks), name="ticks")
         self._sending = asyncio.create_task(self._guarded(dispatcher.run), name="deliveries")
 
-    async def stop(self) -> None:
-        """No more ticks; sends under way may end."""
+    async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        """No more ticks, no new sends; those under way may end. What does not is cut off and counts as uncertain."""
         self._ticking.cancel()
         await asyncio.gather(self._ticking, return_exceptions=True)
-        await self.dispatcher.stop()
+        await self.dispatcher.stop(grace_seconds)
         await asyncio.gather(self._sending, return_exceptions=True)
 
     async def _write_ticks(self) -> None:

@@ -34,7 +34,7 @@ from schemas.actions import Action, encode_action
 from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import encode
-from schemas.records import Tick, encode_control
+from schemas.records import Sighting, Tick, encode_control
 from schemas.view import AgentView, BudgetView, Check, Health, RunView
 
 _log = logging.getLogger(__name__)
@@ -53,8 +53,8 @@ class Parts(NamedTuple):
     spans: SpanParts
     letters: LetterParts
     outbox: Callable[[], Outbox]
-    dispatcher: Callable[[Outbox, Callable[[], Awaitable[None]]], Dispatcher]
-    """Outbox and what makes its changes durable → the loop that sends."""
+    dispatcher: Callable[[Outbox, Callable[[], Awaitable[None]], Callable[[], bool]], Dispatcher]
+    """Outbox, what makes its changes durable, and whether it may send → the loop that sends."""
 
 
 class KafkaMonitor:
@@ -72,7 +72,7 @@ class KafkaMonitor:
         self._accepting = 0
         self._active: Active | None = None
         self._ending: set[asyncio.Task[None]] = set()
-        self._worker = KafkaWorker(config.runtime, self._roles(), on_moved=self._moved)
+        self._worker = KafkaWorker(config.runtime, self._roles(), on_moved=self._moved, on_leaving=self._leave)
 
     # -- life
 
@@ -89,10 +89,7 @@ class KafkaMonitor:
 
     async def stop(self) -> None:
         """Stop ticking and sending, save and commit, leave the group."""
-        active, self._active = self._active, None
-        if active is not None:
-            await active.stop()
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._leave()
         await self._worker.stop()
 
     # -- intake
@@ -155,6 +152,9 @@ class KafkaMonitor:
             yield send(self._topics.spans, parts.encode_span(span), key=parts.span_key(span))
         for letter in batch.dead_letters:
             yield send(self._topics.dead_letters, self._parts.letters.encode(letter))
+        if batch.dead_letters:
+            told = Sighting(place="http", read=len(batch.events), unread=len(batch.dead_letters))
+            yield send(self._topics.findings, encode_control(told), partition=0)
 
     # -- what people see
 
@@ -201,7 +201,7 @@ class KafkaMonitor:
                     parts.append(core.aggregator.counts)
                 elif isinstance(core, RouterCore):
                     parts += [core.router.counts, core.sight.counts, core.outbox.counts]
-        return dict(published(*parts) + found)
+        return dict(published(*parts) + found + self._worker.counts())
 
     def gauges(self) -> dict[str, float]:
         """Levels by metric name."""
@@ -212,8 +212,14 @@ class KafkaMonitor:
         traces = sum(core.assembler.open_traces for core in self._cores(AssemblerCore))
         nodes = sum(len(a.slices.nodes) for core in self._cores(EventsCore) for a in core.engine.agents.values())
         found = {f"lag_records:{topic}": float(lag) for topic, lag in lags.items()}
+        found |= {f"partitions_assigned:{topic}": float(count) for topic, count in self._worker.partitions().items()}
+        for core in self._cores(EventsCore):
+            for producer, latest in core.watermarks.latest.items():
+                name = f"producer_watermark_timestamp_seconds:{producer}"
+                found[name] = max(latest, found.get(name, latest))
         return {
             **found,
+            "recovery_records": float(self._worker.recovery() or 0),
             "nodes": float(nodes),
             "tick_age_seconds": max(self._tick_age(), 0.0),
             "traces_open": float(traces),
@@ -224,12 +230,22 @@ class KafkaMonitor:
         """Alive: the worker runs. Ready: assigned and recovered, and time goes on."""
         failure = self._worker.failure
         live = Check(name="worker", ok=failure is None, message="" if failure is None else type(failure).__name__)
-        blind = self._tick_age() > BLIND_SECONDS
+        age = self._tick_age()
         ready = (
-            Check(name="kafka", ok=self.ready, message="" if self.ready else "no partitions yet, or recovering"),
-            Check(name="ticks", ok=not blind, message="no tick for a while" if blind else ""),
+            Check(name="kafka", ok=self.ready, message="" if self.ready else self._waiting_for()),
+            Check(name="ticks", ok=age <= BLIND_SECONDS, message=self._behind(age) if age > BLIND_SECONDS else ""),
         )
         return Health(live=(live,), ready=ready)
+
+    def _waiting_for(self) -> str:
+        left = self._worker.recovery()
+        if left is None:
+            return "no partitions yet"
+        return f"recovering: {left:,} records of state still to read"
+
+    def _behind(self, age: float) -> str:
+        waiting = sum(lag for (topic, _), lag in self._worker.lags().items() if topic == self._topics.events)
+        return f"{age:.0f} s behind: {waiting:,} events wait" if waiting else f"no tick for {age:.0f} s"
 
     def _tick_age(self) -> float:
         """Seconds since the latest tick that an engine of ours has seen; 0 while none has."""
@@ -278,8 +294,15 @@ class KafkaMonitor:
             self._active = None
         if router is not None and self._active is None:
             commit = partial(self._worker.save, self._topics.findings)
-            dispatcher = self._parts.dispatcher(router.outbox, commit)
+            dispatcher = self._parts.dispatcher(router.outbox, commit, lambda: self._worker.held)
             self._active = Active(router, dispatcher, self._tick, self._clock, self._worker.fail)
+
+    async def _leave(self) -> None:
+        """Be the active one no longer: returns when nothing is being sent and what was sent is noted."""
+        active, self._active = self._active, None
+        if active is not None:
+            await active.stop()
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def _tick(self, tick: Tick) -> None:
         """Write a tick to every partition in which time must pass. Returns when the broker has it everywhere."""

@@ -18,18 +18,27 @@ release, so that an upgrade that moves any of it fails there and not in producti
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 import faust
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+from monitor.runtime.kafka.cluster.lease import Lease, LeasedThread
 
 FAUST = "0.15.3"
 """The release this was read and tested against."""
 
 BATCH_RECORDS = 2000
 """Records in one message at most: what the loop works on before it looks at anything else (some 20 ms)."""
+
+LEASE_WAIT_SECONDS = 120.0
+"""So long the group may not answer before the worker ends: as long as a write to the broker is tried."""
 
 RELIED_ON: dict[str, tuple[str, ...]] = {
     "Consumer.getmany": ("self", "timeout"),
@@ -39,7 +48,19 @@ RELIED_ON: dict[str, tuple[str, ...]] = {
     "Consumer._drain_messages": ("self", "fetcher"),
     "Consumer._to_message": ("self", "tp", "record"),
     "Consumer.ack": ("self", "message"),
+    "ConsumerThread.call_thread": ("self", "fun", "args"),
+    "ConsumerThread._ensure_consumer": ("self",),
+    "ConsumerThread.on_start": ("self",),
+    "ConsumerThread._create_consumer": ("self", "loop"),
+    "Coordinator._do_heartbeat": ("self",),
+    "MemoryStore.apply_changelog_batch": ("self", "batch", "to_key", "to_value"),
+    "MemoryStore.on_recovery_completed": ("self", "active_tps", "standby_tps"),
+    "MemoryStore.persisted_offset": ("self", "tp"),
+    "Recovery.active_remaining_total": ("self",),
+    "Recovery._add": ("self", "table", "tp", "offsets"),
+    "Table._new_store": ("self",),
     "Consumer.on_partitions_revoked": ("self", "revoked"),
+    "Consumer.on_partitions_assigned": ("self", "assigned", "generation_id"),
     "Consumer.perform_seek": ("self",),
     "Schema.compile": ("self", "app", "on_key_decode_error", "on_value_decode_error", "default_propagate"),
     "App._new_transport": ("self",),
@@ -61,10 +82,16 @@ class MicroBatchConsumer(driver.Consumer):
     """Faust's consumer, with the topics of `app.batched_topics` in batches."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.lease = Lease()
         super().__init__(*args, **kwargs)
         self._batched = cast(MicroBatchApp, self.app).batched_topics
         self._done: dict[TP, int] = {}
         self._epoch = 0
+
+    def _new_consumer_thread(self) -> LeasedThread:
+        thread = LeasedThread(self, loop=self.loop, beacon=self.beacon)
+        thread.lease = self.lease
+        return thread
 
     @property
     def epoch(self) -> int:
@@ -102,27 +129,47 @@ class MicroBatchConsumer(driver.Consumer):
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
             return
-        if self._moved(generation, epoch):
-            await self._seek_back()
-            return
-        one_by_one = {}
-        for tp, fetched in records.items():
-            if tp.topic not in self._batched:
-                one_by_one[tp] = fetched
-                continue
-            if not fetched or not (active is None or tp in active or tp in self._buffered_partitions):
-                continue
-            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-            for start in range(0, len(fetched), BATCH_RECORDS):
-                if self._moved(generation, epoch):
-                    return
-                yield tp, self._batch(tp, fetched[start : start + BATCH_RECORDS], epoch)
-        for tp, record in self.scheduler.iterate(one_by_one):
+        given: Counter[TP] = Counter()
+        for tp, size, message in self._messages(records, active, epoch):
             if self._moved(generation, epoch):
-                return
-            if active is None or tp in active or tp in self._buffered_partitions:
-                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                yield tp, self._to_message(tp, record)
+                break
+            given[tp] += size
+            if tp.topic in self._batched:
+                # Faust's reader would otherwise mark all offsets since the message before as a gap, one interval each.
+                self._read_offset[tp] = message.offset
+            yield tp, message
+        await self._give_back({tp: fetched[given[tp]] for tp, fetched in records.items() if given[tp] < len(fetched)})
+
+    def _messages(
+        self, records: Mapping[TP, list[Any]], active: set[TP] | None, epoch: int
+    ) -> Iterator[tuple[TP, int, Any]]:
+        """Each message and the records it stands for; of partitions that may not be read (any more) there is none."""
+        may = None if active is None else active | self._buffered_partitions
+        allowed = {tp: fetched for tp, fetched in records.items() if may is None or tp in may}
+        for tp in allowed:
+            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+        for tp, fetched in allowed.items():
+            if tp.topic in self._batched:
+                for start in range(0, len(fetched), BATCH_RECORDS):
+                    piece = fetched[start : start + BATCH_RECORDS]
+                    yield tp, len(piece), self._batch(tp, piece, epoch)
+        one_by_one = {tp: fetched for tp, fetched in allowed.items() if tp.topic not in self._batched}
+        for tp, record in self.scheduler.iterate(one_by_one):
+            yield tp, 1, self._to_message(tp, record)
+
+    async def _give_back(self, first: Mapping[TP, Any]) -> None:
+        """Records that nobody got are read again, from these on; else a changelog would have a hole for ever."""
+        if first:
+            await self._thread.call_thread(self._rewind, {tp: record.offset for tp, record in first.items()})
+
+    async def _rewind(self, places: Mapping[TP, int]) -> None:
+        consumer = self._thread._ensure_consumer()
+        for tp, offset in places.items():
+            place = driver.ensure_aiokafka_TP(tp)
+            with contextlib.suppress(IllegalStateError):  # it has gone meanwhile, and is somebody else's to read
+                # Lower is where somebody sought meanwhile: from there these come as well.
+                if await consumer.position(place) > offset:
+                    consumer.seek(place, offset)
 
     def _batch(self, tp: TP, fetched: list[Any], epoch: int) -> Any:
         last = fetched[-1]
@@ -134,19 +181,10 @@ class MicroBatchConsumer(driver.Consumer):
             for record in fetched
         )
         message.value = cast(Any, Batch(tp, epoch, records))
-        # Faust's reader would otherwise mark all offsets since the message before as a gap, one interval each.
-        self._read_offset[tp] = last.offset
         return message
 
     def _moved(self, generation: int, epoch: int) -> bool:
         return not self.flow_active or generation != self.app.consumer_generation_id or epoch != self._epoch
-
-    async def _seek_back(self) -> None:
-        try:
-            await self.perform_seek()
-        except Exception as error:
-            # The next rebalance seeks again; a crash here would only make it later.
-            self.log.warning("could not seek back while partitions move: %r", error)
 
     def ack(self, message: Any) -> bool:
         """For batched topics only Faust's own list of messages in work is kept; `done` decides on commits."""
@@ -186,6 +224,20 @@ class MicroBatchConsumer(driver.Consumer):
         """Partitions move away."""
         await super().on_partitions_revoked(revoked)
         self._forget()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Partitions came: the group counts on us."""
+        self.lease.renew()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def leased(self, epoch: int) -> bool:
+        """Wait for the lease; False once the partitions have moved since `epoch`. Raises `TimeoutError`."""
+        if self.lease.held:
+            return epoch == self._epoch
+        async with asyncio.timeout(LEASE_WAIT_SECONDS):
+            while epoch == self._epoch and not self.lease.held:
+                await asyncio.sleep(0.05)
+        return epoch == self._epoch
 
     def _forget(self) -> None:
         self._epoch += 1

@@ -15,6 +15,7 @@ Invariant: what `save` writes is the state after exactly those records whose off
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -23,9 +24,13 @@ import faust
 import msgspec
 from faust.types import TP
 
+from monitor.runtime.kafka.cluster.floods import Flood
+from monitor.runtime.kafka.cluster.store import PartitionStore, PartitionTable
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, Record
 from monitor.runtime.parts import Entry
 from schemas.event import BadEvent
+
+_log = logging.getLogger(__name__)
 
 PENDING_RECORDS = 200_000
 """Records stepped and not yet durable, per partition. At the bound the partition waits for its save."""
@@ -115,7 +120,10 @@ class Watermark:
 
 
 class PartitionWorker:
-    """Drives one core over one partition. `crash` ends the whole worker: the broker refused what must not be lost."""
+    """Drives one core over one partition. `crash` ends the whole worker: the broker refused what must not be lost.
+
+    `letters`: the topic of the dead letters, which `flood` counts.
+    """
 
     def __init__(
         self,
@@ -126,6 +134,8 @@ class PartitionWorker:
         producer: Any,
         consumer: MicroBatchConsumer,
         save_seconds: float,
+        flood: Flood,
+        letters: str,
         crash: Callable[[BaseException], Awaitable[None]],
         saved: Callable[[], None] | None = None,
     ) -> None:
@@ -135,6 +145,8 @@ class PartitionWorker:
         self._producer = producer
         self._consumer = consumer
         self._save_seconds = save_seconds
+        self._flood = flood
+        self._letters = letters
         self._crash = crash
         self._saved = saved
         self._unsaved: list[Awaitable[Any]] = []
@@ -145,18 +157,26 @@ class PartitionWorker:
         self._saving = asyncio.Lock()
         self._saver: asyncio.Task[None] | None = None
         if table is not None:
-            core.load(table.entries(tp.partition))
+            entries = table.entries(tp.partition)
+            flood.load(entries)
+            core.load([entry for entry in entries if entry[0] != Flood.KEY])
 
     def start(self) -> None:
         """Begin to save in the background."""
         self._saver = asyncio.create_task(self._save_forever(), name=f"save {self.tp.topic}/{self.tp.partition}")
 
     async def take(self, batch: Batch) -> None:
-        """Step the records of a batch and send what comes of it; durable later, or on return where nothing may wait."""
+        """Step the records of a batch and send what comes of it; durable later, or on return where nothing may wait.
+
+        Raises `DeadLetterFlood`.
+        """
         if batch.epoch != self._consumer.epoch:
             return  # the partitions moved: these records come again
         async with self._stepping:
-            for topic, value, key, partition, headers in self.core.step(batch.records):
+            outgoing = self.core.step(batch.records)
+            unread = sum(out.topic == self._letters for out in outgoing)
+            self._flood.took(len(batch.records), unread, batch.records[0].offset)
+            for topic, value, key, partition, headers in outgoing:
                 sent = await self._producer.send(topic, key, value, partition, None, list(headers) or None)
                 self._unsaved.append(sent)
             self._epoch = batch.epoch
@@ -173,9 +193,11 @@ class PartitionWorker:
                 settled, epoch = self.core.settled(), self._epoch
                 unsaved, self._unsaved = self._unsaved, []
                 self._pending = 0
-                entries = self.core.changes() if self._table is not None else ()
+                entries = [*self.core.changes(), *self._flood.changes()] if self._table is not None else []
             if unsaved:
                 await asyncio.gather(*unsaved)
+            if not await self._consumer.leased(self._consumer.epoch if epoch is None else epoch):
+                return  # another worker may have the partition: what was stepped since the last save comes again there
             if self._table is not None:
                 await self._table.write(self.tp.partition, entries)
             if settled >= 0 and epoch is not None:
@@ -207,7 +229,7 @@ class PartitionWorker:
 
 
 class StateTable:
-    """One Faust table with raw keys and values; `partitions` must be those of the topic beside it."""
+    """One table with raw keys and values; `partitions` must be those of the topic beside it."""
 
     def __init__(self, app: faust.App, name: str, partitions: int) -> None:
         raw: faust.Schema[bytes, bytes] = faust.Schema(
@@ -215,33 +237,49 @@ class StateTable:
         )
         self._app = app
         # The types once more: Faust takes the table's serializers from them, whatever its schema says.
-        self._table: Any = app.Table(name, partitions=partitions, schema=raw, key_type=bytes, value_type=bytes)
-        self.topic = str(self._table.changelog_topic.get_topic_name())
+        table: Any = PartitionTable(
+            app,
+            name=name,
+            partitions=partitions,
+            schema=raw,
+            key_type=bytes,
+            value_type=bytes,
+            beacon=app.tables.beacon,
+        )
+        app.tables.add(table)
+        self._store: PartitionStore = table.data
+        self.topic = str(table.changelog_topic.get_topic_name())
+        self.healed = 0
 
     def entries(self, partition: int) -> list[tuple[str, bytes]]:
         """What is stored for the partition, in no order."""
-        prefix = _prefix(partition)
-        cut = len(prefix)
-        return [(key[cut:].decode(), value) for key, value in self._table.data.items() if key.startswith(prefix)]
+        cut = len(_prefix(partition))
+        return [(key[cut:].decode(), value) for key, value in self._store.held.get(partition, {}).items()]
 
     async def write(self, partition: int, entries: Sequence[Entry]) -> None:
         """Make the entries durable in their order. Raises what the broker answers; then the worker must end.
 
         One producer writes one partition of the changelog in order, a batch at a time, so what a crash leaves is a
-        beginning of `entries`.
+        beginning of `entries`. Offsets that are not ours in between are those of a worker that did not know that it
+        had lost the partition: what we hold is written again over what it wrote.
         """
         prefix = _prefix(partition)
-        sent = []
-        for name, value in entries:
-            key = prefix + name.encode()
-            sent.append(await self._app.producer.send(self.topic, key, value, partition, None, None))
-            if value is None:
-                self._table.data.pop(key, None)
-            else:
-                self._table.data[key] = value
-        if sent:
-            acknowledged = await asyncio.gather(*sent)
-            self._table.data.set_persisted_offset(TP(self.topic, partition), acknowledged[-1].offset)
+        place = TP(self.topic, partition)
+        before = self._store.persisted_offset(place)
+        offsets = await self._send(place, [(prefix + name.encode(), value) for name, value in entries])
+        if before is not None and offsets and offsets[-1] - before > len(offsets):
+            self.healed += 1
+            held = self._store.held.get(partition, {})
+            _log.warning("kafka: somebody else wrote state of %s/%d; what we hold is written over it", *place)
+            await self._send(place, list(held.items()))
+
+    async def _send(self, place: TP, entries: Sequence[tuple[bytes, bytes | None]]) -> list[int]:
+        send = self._app.producer.send
+        sent = [await send(place.topic, key, value, place.partition, None, None) for key, value in entries]
+        offsets = [acknowledged.offset for acknowledged in await asyncio.gather(*sent)]
+        if offsets:
+            self._store.write(place, dict(entries), offsets[-1])
+        return offsets
 
 
 def _prefix(partition: int) -> bytes:

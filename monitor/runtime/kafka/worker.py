@@ -10,16 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import faust
+from faust.tables.manager import TableManager
 from faust.types import TP
 
 from monitor.runtime.kafka.broker.security import password_of, tls_context
+from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
+from monitor.runtime.kafka.cluster.lease import HEARTBEAT_SECONDS, SESSION_SECONDS
 from monitor.runtime.kafka.microbatch import MicroBatchApp, MicroBatchConsumer
 from monitor.runtime.kafka.partition import Core, PartitionWorker, StateTable
 from monitor.runtime.kafka.topics import MESSAGE_BYTES
@@ -27,10 +31,6 @@ from schemas.config import Runtime, Security
 
 _log = logging.getLogger(__name__)
 
-SESSION_SECONDS = 10.0
-"""After kill -9 the group waits so long before another worker takes over (Faust's default: 60)."""
-HEARTBEAT_SECONDS = 2.0
-"""A fifth of the session: four may be lost on a bad day."""
 POLL_SECONDS = 300.0
 """Longest time between two fetches before the broker takes the partitions away; above any save or recovery."""
 REQUEST_SECONDS = 40.0
@@ -42,6 +42,8 @@ COMMIT_SECONDS = 1.0
 WAITING_MESSAGES = 16
 """Batches per topic that wait for their turn; more pause the fetching. Bounds memory at 16 fetches."""
 FETCH_BYTES = 2 * MESSAGE_BYTES
+LEAVE_SECONDS = 4.0
+"""Partitions that may go: so long sends under way may end, and again so long a save may take. The others wait."""
 STOP_SECONDS = 30.0
 """A graceful stop may save and commit for so long; then it goes without, and replays at the next start."""
 
@@ -69,14 +71,28 @@ class Role:
 class KafkaWorker:
     """All roles in one Faust app."""
 
-    def __init__(self, runtime: Runtime, roles: Sequence[Role], *, on_moved: Callable[[], None] | None = None) -> None:
-        """Must be made inside the running loop. `on_moved` is called after partitions came or went."""
+    def __init__(
+        self,
+        runtime: Runtime,
+        roles: Sequence[Role],
+        *,
+        on_moved: Callable[[], None] | None = None,
+        on_leaving: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Must be made inside the running loop. `on_moved` is called after partitions came or went.
+
+        `on_leaving` is awaited for `LEAVE_SECONDS` while they are still ours: the last moment to end what only their
+        owner may do.
+        """
+        self._kafka = runtime.kafka
         self._roles = {role.topic: role for role in roles}
         self._on_moved = on_moved
+        self._on_leaving = on_leaving
         self._workers: dict[TP, PartitionWorker] = {}
         self._failure: BaseException | None = None
         self._ended = asyncio.Event()
         self._recovered = self._started = False
+        self._rebalances = 0
         self._watch: asyncio.Task[None] | None = None
         Path(runtime.directory).mkdir(parents=True, exist_ok=True)
         self.app = _app(runtime, frozenset(self._roles))
@@ -113,6 +129,8 @@ class KafkaWorker:
     async def wait(self) -> None:
         """Returns never; raises `WorkerFailed` when the worker cannot go on."""
         await self._ended.wait()
+        if isinstance(self._failure, DeadLetterFlood):
+            raise WorkerFailed(str(self._failure)) from self._failure
         raise WorkerFailed(f"the Kafka worker ended: {self._failure!r}") from self._failure
 
     @property
@@ -137,6 +155,27 @@ class KafkaWorker:
     def lags(self) -> dict[tuple[str, int], int]:
         """Records per assigned partition that are not done yet."""
         return self._consumer.lags(set(self._workers)) if self._workers else {}
+
+    @property
+    def held(self) -> bool:
+        """Whether the group is known to count on this worker: nobody else can have its partitions."""
+        return self._consumer.lease.held
+
+    def partitions(self) -> Counter[str]:
+        """Assigned and recovered partitions by topic; a topic of which we have none is 0."""
+        found = Counter(dict.fromkeys(self._roles, 0))
+        found.update(tp.topic for tp in self._workers)
+        return found
+
+    def counts(self) -> Counter[str]:
+        """What happened to the worker itself, by metric name."""
+        healed = sum(table.healed for table in self._tables.values())
+        return Counter(rebalances=self._rebalances, state_healed=healed)
+
+    def recovery(self) -> int | None:
+        """Records of changelogs that a recovery has still to read; None while there is no recovery."""
+        recovery = cast(TableManager, self.app.tables).recovery
+        return recovery.active_remaining_total() if recovery.in_recovery else None
 
     async def send(
         self,
@@ -175,6 +214,7 @@ class KafkaWorker:
 
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
         """The state is recovered, the flow not yet resumed."""
+        self._rebalances += 1
         assigned = {tp for tp in self._consumer.assignment() if tp.topic in self._roles}
         await self._drop(set(self._workers) - assigned, save=False)
         for tp in sorted(assigned - set(self._workers)):
@@ -187,6 +227,8 @@ class KafkaWorker:
                 producer=self.app.producer,
                 consumer=self._consumer,
                 save_seconds=role.save_seconds,
+                flood=Flood(self._kafka.floods, f"{tp.topic}/{tp.partition}"),
+                letters=self._kafka.topics.dead_letters,
                 crash=self.fail,
                 saved=partial(role.saved, core) if role.saved is not None else None,
             )
@@ -200,9 +242,14 @@ class KafkaWorker:
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
         """Partitions may go: save what is done while they are ours, then forget them; recovery brings them back."""
         self._recovered = False
+        if self._on_leaving is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVE_SECONDS):
+                    await self._on_leaving()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SESSION_SECONDS / 2):
-                await self._drop(set(self._workers), save=True)
+            async with asyncio.timeout(LEAVE_SECONDS):
+                # Without the lease another worker may have them already: what it says counts.
+                await self._drop(set(self._workers), save=self._consumer.lease.held)
         self._workers.clear()
         if self._on_moved is not None:
             self._on_moved()
@@ -221,7 +268,10 @@ class KafkaWorker:
         """End the worker: something must not be lost and cannot be written."""
         if self._failure is None:
             self._failure = error
-            _log.error("kafka: the worker cannot go on: %r", error, exc_info=error)
+            ours = isinstance(error, DeadLetterFlood)  # says all there is to say
+            _log.error(
+                "kafka: the worker cannot go on: %s", error if ours else repr(error), exc_info=not ours and error
+            )
         self._ended.set()
 
     async def _watch_app(self) -> None:
@@ -264,7 +314,7 @@ def _app(runtime: Runtime, batched: frozenset[str]) -> MicroBatchApp:
         web_enabled=False,  # it would serve table data on every interface
         topic_allow_declare=False,  # made ahead, see `topics`
         topic_disable_leader=True,
-        table_standby_replicas=0,
+        table_standby_replicas=kafka.standby_replicas,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=FETCH_BYTES,
         broker_session_timeout=SESSION_SECONDS,

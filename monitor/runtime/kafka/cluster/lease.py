@@ -1,0 +1,76 @@
+"""The lease: for how long the group is known to count on this worker.
+
+A worker that was frozen, or that cannot reach its group, does not know that others have taken over. So nothing is
+written to state, and no message is sent, without a heartbeat that the group has answered within `LEASE_SECONDS`. The
+broker gives partitions away only `SESSION_SECONDS` after the last one that it has seen.
+
+Owner: the consumer's thread renews it, everybody reads it. A crash ends it. What stays open: a process that is frozen
+between the look at the lease and the write itself; what it then writes to state is found by its offset (`store`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from faust.transport.drivers import aiokafka as driver
+
+SESSION_SECONDS = 6.0
+"""After kill -9 the group waits so long before another worker takes over: the least that brokers allow by default."""
+HEARTBEAT_SECONDS = 1.2
+"""A fifth of the session: four may be lost on a bad day."""
+LEASE_SECONDS = SESSION_SECONDS - 1.0
+"""So long after a heartbeat was sent that the group has answered, nobody else has our partitions."""
+FETCH_WAIT_MS = 300
+"""How long a fetch waits at the broker when there is nothing. Requests of a recovery stand behind it in line, so
+Faust's 1,500 are seconds in which nobody works."""
+
+
+class Lease:
+    """When the group last counted on us. `steady`: seconds that never go back."""
+
+    def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
+        self._steady = steady
+        self._renewed = -LEASE_SECONDS
+
+    @property
+    def held(self) -> bool:
+        """Whether nobody else can have our partitions yet."""
+        return self._steady() - self._renewed < LEASE_SECONDS
+
+    def renew(self, sent: float | None = None) -> None:
+        """The group has answered what we sent at `sent` (now, if not given)."""
+        self._renewed = max(self._renewed, self._steady() if sent is None else sent)
+
+    def now(self) -> float:
+        """Its clock."""
+        return self._steady()
+
+
+class LeasedThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread; its heartbeats renew `lease`."""
+
+    lease: Lease
+
+    async def on_start(self) -> None:
+        """Start, and listen to the heartbeats."""
+        await super().on_start()
+        assert self._consumer is not None
+        coordinator: Any = self._consumer._coordinator
+        beat = coordinator._do_heartbeat
+
+        async def heartbeat() -> bool:
+            sent = self.lease.now()
+            answered = bool(await beat())
+            if answered:
+                self.lease.renew(sent)
+            return answered
+
+        coordinator._do_heartbeat = heartbeat
+
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
+        consumer = super()._create_consumer(loop=loop)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer

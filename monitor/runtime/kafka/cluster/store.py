@@ -1,0 +1,71 @@
+"""The state that a worker holds, by partition, and up to which offset of the changelog it is complete.
+
+Faust's own memory store forgets standby partitions at each rebalance and reads everything anew; this one keeps both,
+so that a partition that stays costs nothing and one that was stood by for costs only its tail. Not here: who writes
+(`partition.StateTable`).
+
+Owner: the worker; Faust's recovery fills it, `write` follows what the broker has acknowledged. Bound: the partitions
+that are assigned or stood by for; others are dropped when a recovery completes. A crash loses all of it, and the
+changelog has it. Invariant: `held[partition]` is what the changelog says up to `persisted_offset` and nothing beyond,
+so a save that was cut in two is read back as far as it went.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import faust
+from faust.stores import memory
+from faust.types import TP
+
+
+class PartitionStore(memory.Store[bytes, bytes]):
+    """Keys and values of one table, raw."""
+
+    held: dict[int, dict[bytes, bytes]]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.held = {}
+        self._offsets: dict[TP, int] = {}
+
+    def write(self, place: TP, entries: Mapping[bytes, bytes | None], offset: int) -> None:
+        """The changelog has these entries, up to `offset`."""
+        part = self.held.setdefault(place.partition, {})
+        for key, value in entries.items():
+            if value is None:
+                part.pop(key, None)
+            else:
+                part[key] = value
+        self._offsets[place] = offset
+
+    def apply_changelog_batch(
+        self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
+    ) -> None:
+        """Called by Faust's recovery, with events in order."""
+        del to_key, to_value  # raw: the message has both
+        for event in batch:
+            message = event.message
+            self.write(message.tp, {message.key: message.value}, message.offset)
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Where a recovery may go on."""
+        return self._offsets.get(tp)
+
+    def set_persisted_offset(self, tp: TP, offset: int) -> None:
+        """Not used: `write` knows."""
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Let go of what is neither ours nor stood by for: its tombstones may be gone when it comes back."""
+        kept = active_tps | standby_tps
+        for tp in [tp for tp in self._offsets if tp not in kept]:
+            del self._offsets[tp]
+            self.held.pop(tp.partition, None)
+
+
+class PartitionTable(faust.Table[bytes, bytes]):
+    """A Faust table on a `PartitionStore`."""
+
+    def _new_store(self) -> Any:
+        return PartitionStore("memory:", self.app, self, table_name=self.name, loop=self.loop)
