@@ -11,7 +11,7 @@ CODE := schemas detectors monitor forewarn_server.py hatch_build.py sdk tests be
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help native interpreted demo test check bench bench-detection parity golden format lock browser clean
+.PHONY: help native interpreted demo test check bench bench-detection soak parity golden format lock browser clean
 # Two installs into one .venv at the same time would spoil it.
 .NOTPARALLEL:
 
@@ -47,6 +47,11 @@ interpreted: $(READY) ## remove what `make native` made
 $(NATIVE): $(READY) hatch_build.py $(shell sed -n 's/^    "\(.*\.py\)",$$/\1/p' hatch_build.py)
 	$(BIN)/python hatch_build.py
 	@touch $(NATIVE)
+
+MINUTES ?= 30
+SEED ?= 1
+soak: $(READY) $(NATIVE) ## the monitor on Kafka under load, with faults (`MINUTES=2 SEED=1 ARGS="--rate 500"`)
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 parity: $(READY) ## our router beside the real Alertmanager (Debian: prometheus-alertmanager), in real time
 	$(BIN)/python -m pytest benchmarks/parity

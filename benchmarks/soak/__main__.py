@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -133,6 +134,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=1000.0, help="events per second")
     parser.add_argument("--keep", type=Path, help="an empty folder that keeps what the workers said")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it as Ctrl-C does: with all that it started
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is away is what we want
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     if options.keep is not None:

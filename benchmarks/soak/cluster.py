@@ -131,20 +131,22 @@ class Cluster:
         }
         bootstrap = self.broker.bootstrap
         self.config = config_of(bootstrap, "soak", self.directory, partitions=self._partitions, **sections)
-        kafka = self.config.runtime.kafka.model_dump(mode="json", exclude={"security"})
+        kafka = self.config.runtime.kafka.model_dump(include={"bootstrap_servers", "partitions", "group", "topics"})
         text = json.dumps({**sections, "runtime": {"kind": "kafka", "trace_timeout": "5s", "kafka": kafka}})
         for number in range(self._count):
             worker = Worker(f"worker {number + 1}", self.directory / f"worker-{number + 1}", text)
             self.workers.append(worker)
             await worker.start()
             self._tasks.append(asyncio.create_task(worker.keep_alive()))
-            await self.until_ready()
+        await self.until_ready()
 
     async def until_ready(self) -> None:
-        """Wait until every worker says that it is. Raises `TimeoutError`."""
+        """Wait until every worker says that it is. Raises `TimeoutError`, and what a worker said that ended."""
         async with asyncio.timeout(START_SECONDS):
             for worker in self.workers:
                 while (await worker.ask("/readyz"))[0] != 200:
+                    if worker.unasked:
+                        raise RuntimeError(f"{worker.name} ended: {worker.unasked[-1]}")
                     await asyncio.sleep(0.2)
 
     async def close(self) -> None:
