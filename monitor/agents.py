@@ -17,6 +17,7 @@ from monitor.evidence import accounts, traffic, words
 from monitor.evidence.judged import late, verifiers
 from monitor.evidence.slices import Slices
 from monitor.evidence.within.episodes import ACKS
+from monitor.readiness import carried
 from monitor.runs import Closed, Run, RunTracker
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
 from monitor.topology import Topology
@@ -68,6 +69,7 @@ class Agent:
         self.offset = -1
         self.wake = 0.0
         self.loose_ids: dict[str, float] = {}
+        self.carried = carried.Carried()
 
     def emit(self, finding: Finding) -> None:
         """Say something, with what belongs to it on the other side of the agent's state."""
@@ -175,6 +177,9 @@ class Agent:
         self.failed += closed.status == "error"
         self.silent += closed.silent
         self.calls += closed.work.tool_calls
+        forgotten = carried.observe(self.carried, closed, now)
+        for _ in range(forgotten):
+            self.tracker.count("uses_forgotten")
         for tool in run.tools:
             _see(self.tools, tool, now)
         if run.version is not None:

@@ -143,6 +143,8 @@ class Component(Strict):
     depends_on: list[str] = Field(default_factory=list)
     objectives: list[Objective] = Field(default_factory=list)
     contract: Contract | None = None
+    fallback: str | None = None
+    """What takes over when it fails: a component (`model:gpt-4o-mini`, `agent:refund-basic`) or `human`."""
 
     @model_validator(mode="after")
     def _one_name(self) -> Component:
@@ -161,6 +163,8 @@ class Component(Strict):
         return f"{self.kind}:{getattr(self, self.kind)}"
 
 
+HUMAN = "human"
+"""The fallback that is no component."""
 COMPONENT_KINDS = ("agent", "tool", "prompt", "model", "retriever")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping as Environment
 from pathlib import Path
 
 from monitor.config.document import MAX_CHARACTERS, Document, read_document
+from monitor.config.gates import check_fallbacks
 from monitor.config.meaning import CHECKS, Checked, Names
 from monitor.config.methods import check_methods
 from monitor.config.problem import ConfigError, Problem
@@ -66,6 +67,7 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
     checked = Checked(document, config, names)
     for check in (
         *CHECKS,
+        check_fallbacks,
         check_methods,
         check_receivers,
         check_routes,

@@ -24,7 +24,7 @@ from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
 from schemas.records import Ack, Control, Tick
-from schemas.view import AgentView, BudgetView
+from schemas.view import AgentView, BudgetView, SeenView
 
 Said = Finding | Notification
 Fed = Event | Control | Action
@@ -142,6 +142,10 @@ class Replay:
     def agents(self) -> list[AgentView]:
         """Every agent, as the page would show it."""
         return views.agents(self._engine.partition)
+
+    def seen(self) -> list[SeenView]:
+        """What the latest runs of every agent carried and used."""
+        return views.seen(self._engine.partition)
 
     def incidents(self) -> list[Incident]:
         """Open incidents, then closed ones."""

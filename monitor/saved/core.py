@@ -8,6 +8,7 @@ from monitor.evidence import traffic
 from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
 from monitor.evidence.within.deploys import Deploys
 from monitor.evidence.within.facts import Group
+from monitor.readiness.carried import Carried
 from monitor.saved.states import Waiting
 
 
@@ -46,3 +47,4 @@ class Core(Struct, array_like=True):
     """Kept in blocks of their own (`Methods.changes`); a restore puts them here, nothing else does."""
     outputs: list[int] = field(default_factory=lambda: [0, 0])
     pooled: dict[str, float] = {}
+    carried: Carried = field(default_factory=Carried)

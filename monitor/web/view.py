@@ -16,7 +16,8 @@ from typing import Protocol
 
 from schemas.actions import Action, SilenceSet
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
-from schemas.view import AgentView, BudgetView, Health, RunView
+from schemas.config import Config
+from schemas.view import AgentView, BudgetView, Health, RunView, SeenView
 
 
 class RouterView(Protocol):
@@ -62,6 +63,10 @@ class View(Protocol):
 
     def agents(self) -> Sequence[AgentView]:
         """Every agent that is known, in any order."""
+        ...
+
+    def seen(self) -> Sequence[SeenView]:
+        """What the latest runs of every agent that is known carried and used, in any order."""
         ...
 
     def incidents(self) -> Sequence[Incident]:
@@ -115,10 +120,11 @@ class Control:
 
     `reload` reads the configuration again and returns what it takes a restart for; raises `NotReloaded`, `NotNow`.
     `original`: the part of the configuration that Alertmanager knows, as its YAML without secrets. `resolve_timeout`:
-    seconds after which an alert without an end ends, unless it is sent again.
+    seconds after which an alert without an end ends, unless it is sent again. `config`: the configuration in force.
     """
 
     actions: Actions
     reload: Callable[[], Awaitable[Sequence[str]]]
     original: Callable[[], str]
     resolve_timeout: Callable[[], float]
+    config: Callable[[], Config] = Config

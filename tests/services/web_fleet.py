@@ -15,7 +15,7 @@ from schemas.actions import Action
 from schemas.alert import Alert, Incident, TimelineEntry
 from schemas.config import Config
 from schemas.finding import Finding
-from schemas.view import AgentView, BudgetView, Check, Health, RunView, SignalView
+from schemas.view import AgentView, BudgetView, Check, Health, RunView, SeenView, SignalView
 
 NOW = 1_790_000_000.0
 READY = Health(live=(Check("engine", True),), ready=(Check("log", True), Check("ticks", True)))
@@ -27,6 +27,7 @@ class MemoryView:
 
     version: str = "0.1.0"
     agent_list: list[AgentView] = field(default_factory=list)
+    seen_list: list[SeenView] = field(default_factory=list)
     incident_list: list[Incident] = field(default_factory=list)
     run_list: list[RunView] = field(default_factory=list)
     budget_list: list[BudgetView] = field(default_factory=list)
@@ -37,6 +38,9 @@ class MemoryView:
 
     def agents(self) -> Sequence[AgentView]:
         return list(self.agent_list)
+
+    def seen(self) -> Sequence[SeenView]:
+        return list(self.seen_list)
 
     def incidents(self) -> Sequence[Incident]:
         return list(self.incident_list)

@@ -62,6 +62,9 @@ ROWS = [
     (AGENT + "depends_on: [tol:refund]", 4, 18, "there is no kind of component `tol`", "tool:refund"),
     (AGENT + 'depends_on: ["tool:"]', 4, 18, "names no component", None),
     (AGENT + "depends_on: [agent:x]", 4, 18, "depends on itself", None),
+    (AGENT + "fallback: person", 4, 17, "`person` does not say of what kind it is", None),
+    (AGENT + "fallback: modle:small", 4, 17, "there is no kind of component `modle`", "model:small"),
+    (AGENT + "fallback: agent:x", 4, 17, "`agent:x` falls back to itself", None),
     # objectives and contracts
     (AGENT + "objectives: [{target: 100%}]", 4, 27, "unreachable: at 100% the first failure breaks it", None),
     (AGENT + "objectives: [{target: 0%}]", 4, 27, "nothing can break a target of 0%", None),
