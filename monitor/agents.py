@@ -23,6 +23,7 @@ from monitor.topology import Topology
 from schemas.config import DetectorSettings
 from schemas.event import Event
 from schemas.finding import Finding, FindingStatus
+from schemas.news import News
 from schemas.records import Ack, Grant
 
 NAMES: Final = 200
@@ -39,7 +40,7 @@ class Settings:
 
 
 class Agent:
-    """The state of one agent and all that changes it. `emit` takes findings, `now` is the time of the last tick."""
+    """The state of one agent and all that changes it. `emit` takes findings, `tell` news; `now`: of the last tick."""
 
     def __init__(
         self,
@@ -50,11 +51,13 @@ class Agent:
         settings: Settings,
         counts: dict[str, int],
         emit: Callable[[Finding], None],
+        tell: Callable[[News], None],
     ) -> None:
         self.name = name
         self.partition = partition
         self.settings = settings
         self._emit = emit
+        self.tell = tell
         self.tracker = RunTracker(counts, settings.run_timeout, topology.contract_of(name))
         self.slices = Slices(name, topology, settings.detectors, self.tracker, self.emit, self._identify)
         self.owner = self.slices.owner
