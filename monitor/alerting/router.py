@@ -15,25 +15,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from msgspec import Struct
 
 from monitor.alerting import views
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.digest import Digest
-from monitor.alerting.dispatch import book as held_alerts
-from monitor.alerting.dispatch import told as told_log
 from monitor.alerting.dispatch.book import Book, Held
 from monitor.alerting.dispatch.dispatcher import Dispatcher
 from monitor.alerting.dispatch.expiry import Expiry
+from monitor.alerting.dispatch.grid import Grid
 from monitor.alerting.dispatch.stages import World
 from monitor.alerting.dispatch.told import ToldLog
-from monitor.alerting.entries import Entries
 from monitor.alerting.incidents import deeds
 from monitor.alerting.incidents.desk import Desk
 from monitor.alerting.incidents.record import Record
 from monitor.alerting.muting.inhibition import Inhibition
 from monitor.alerting.muting.silences import Silences
 from monitor.alerting.muting.times import Times
+from monitor.alerting.news.desk import NewsDesk
 from monitor.alerting.pipeline import Quiet, candidates, digests, judge, notification, wake
 from monitor.alerting.routing.receivers import plan
 from monitor.alerting.routing.tree import Routing
@@ -41,18 +39,11 @@ from schemas.actions import Action, Deed, PostedAlert, SilenceEnded, SilenceSet
 from schemas.alert import Alert, AlertView, Decision, GroupView, Incident, Notification, NotificationReason, SilenceView
 from schemas.config import Config
 from schemas.finding import Finding
+from schemas.news import ChangeSeen, ComplaintSeen, News, RolloutSeen
 from schemas.records import Ack
 
 AWAY_SECONDS = 60.0
 """What is due for longer is not late: the monitor was away. Nothing is due at once then, see `_back`."""
-
-
-class _Clock(Struct):
-    """How far time has come, and when the next things on a grid are due; epoch seconds."""
-
-    now: float
-    alerts: float
-    told: float
 
 
 class Router:
@@ -64,27 +55,30 @@ class Router:
         self._book, self._silences, self._told = Book(), Silences(), ToldLog()
         self._inhibition, self._decisions = Inhibition(config), Decisions()
         self._expiry = Expiry()
-        self._clock = Entries("router/clock", _Clock)
+        self._grid, self._news = Grid(), NewsDesk()
         self._wakes: dict[str, float] = {}
         self._counts: Counter[str] = Counter()
         self._now = -math.inf
         self._configure(config)
         self._dispatcher = Dispatcher(self._routing, self._world, self._decisions)
 
-    def step(self, findings: Sequence[Finding], now: float, actions: Sequence[Action] = ()) -> list[Notification]:
-        """Take actions, then findings, in log order; what is due at `now` (epoch seconds) comes back.
+    def step(
+        self, findings: Sequence[Finding], now: float, actions: Sequence[Action] = (), news: Sequence[News] = ()
+    ) -> list[Notification]:
+        """Take actions, then news, then findings, in log order; what is due at `now` (epoch seconds) comes back.
 
         Leaves no finding unanswered. Actions are of `now` at the latest.
         """
         now = max(now, self._now)
-        if now > 0.0 and self._clock.get("") is None:  # before the first tick there is no time
-            self._clock.put("", _Clock(now, now + held_alerts.COLLECT_SECONDS, now + told_log.COLLECT_SECONDS))
+        self._grid.begin(now)
         self._back(now)
         told: list[Notification] = []
         for action in actions:
             at = min(max(action.time, self._now), now)
             told += self._advance(at, included=False)
             told += self._act(action, at)
+        for each in news:
+            self._news.take(each)
         touched: dict[str, Record] = {}
         for finding in findings:
             touched.update((record.incident.id, record) for record in self._desk.take(finding))
@@ -106,21 +100,14 @@ class Router:
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call; None deletes."""
         found = [entry for part in self._parts() for entry in part.changes()]
-        clock = self._clock.get("")
-        if found and clock is not None and clock.now != self._now:
-            # What was written holds at this time: what was due before it has been done.
-            clock.now = self._now
-            self._clock.put("", clock)
-            found = [*found, *self._clock.changes()]
-        return found
+        return [*found, *self._grid.changes_at(self._now)] if found else found
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take up what `changes` gave, before the first step. Entries of others are ignored."""
         entries = list(entries)
         for part in self._parts():
             part.load(entries)
-        if (clock := self._clock.get("")) is not None:
-            self._now = clock.now
+        self._now = self._grid.now
         self._desk.loaded()
         self._inhibition.loaded(self._book)
         self._await_ends()
@@ -173,6 +160,18 @@ class Router:
         """Names of all receivers: the declared ones and the owners."""
         return list(self._receivers)
 
+    def changes_seen(self) -> list[ChangeSeen]:
+        """Changes that are kept, the latest first."""
+        return self._news.changes.seen()
+
+    def rollouts(self) -> list[RolloutSeen]:
+        """Rollouts as they stood last, the latest first."""
+        return self._news.rollouts.seen()
+
+    def complaints(self) -> list[ComplaintSeen]:
+        """Complaints that are kept, the latest first."""
+        return self._news.complaints.seen()
+
     def decisions(self, about: str | Mapping[str, str]) -> list[Decision]:
         """What was decided of an incident (its id), a group (its key) or alerts with these labels, oldest first."""
         return self._decisions.about(about)
@@ -182,7 +181,7 @@ class Router:
         """What was decided, by name: `finding <step>`, `notification <reason>`, `quiet <reason>`, and bounds met."""
         parts = (
             self._desk.counts, self._desk.incidents.counts, self._book.counts, self._silences.counts,
-            self._dispatcher.counts, self._dispatcher.groups.counts,
+            self._dispatcher.counts, self._dispatcher.groups.counts, self._news.counts,
         )  # fmt: skip
         return sum(parts, start=self._counts)
 
@@ -210,7 +209,7 @@ class Router:
         # In this order they become durable: what was told before the group that then waits, time last.
         return (
             self._silences, self._book, self._inhibition, self._desk.graph, self._desk.incidents, self._digest,
-            self._told, self._dispatcher.groups, self._decisions, self._clock,
+            self._told, self._dispatcher.groups, self._decisions, *self._news.parts, self._grid,
         )  # fmt: skip
 
     def _back(self, now: float) -> None:
@@ -260,8 +259,7 @@ class Router:
 
     def _next(self) -> float | None:
         """When something on the router's own clock is due."""
-        clock = self._clock.get("")
-        grid = () if clock is None or not (len(self._book) or len(self._told)) else (clock.alerts, clock.told)
+        grid = self._grid.times() if len(self._book) or len(self._told) else ()
         return min((at for at in (*grid, *self._times()) if at is not None), default=None)
 
     def _times(self) -> tuple[float | None, ...]:
@@ -281,16 +279,12 @@ class Router:
                 told += self._changed(self._desk.gone(name, now), now)
             elif self._routing.root is None and held is not None and held.over(now):
                 told += self._posted(held, now)
-        clock = self._clock.get("")
-        if clock is not None and clock.alerts <= now:
+        alerts, what_was_told = self._grid.due(now)
+        if alerts:
             self._book.collect(now, self._dispatcher.groups.members() | self._expiry.awaited())
             self._silences.expire(now)
-            clock.alerts = _on_grid(clock.alerts, held_alerts.COLLECT_SECONDS, now)
-            self._clock.put("", clock)
-        if clock is not None and clock.told <= now:
+        if what_was_told:
             self._told.collect(now)
-            clock.told = _on_grid(clock.told, told_log.COLLECT_SECONDS, now)
-            self._clock.put("", clock)
         told += self._changed(self._desk.escalations(now), now)
         if self._silences.next_change(math.nextafter(now, -math.inf)) == now:
             told += self._tell_all(now)
@@ -372,8 +366,3 @@ class Router:
         if self._routing.root is None:
             times = [wake(candidate) for candidate in candidates(record, self._routing, self._mutes)]
             self._wakes[record.incident.id] = min(times, default=math.inf)
-
-
-def _on_grid(at: float, seconds: float, now: float) -> float:
-    """The next point of a grid that is after `now`."""
-    return at + seconds * (math.floor((now - at) / seconds) + 1.0)

@@ -23,6 +23,7 @@ from schemas.alert import AlertView, Decision, GroupView, Incident, Notification
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
+from schemas.news import ChangeSeen, ComplaintSeen, RolloutSeen
 from schemas.records import Ack, Control, Tick
 from schemas.view import AgentView, BudgetView, SeenView
 
@@ -167,6 +168,18 @@ class Replay:
         """Every silence that is kept."""
         return self._router.silences()
 
+    def changes_seen(self) -> list[ChangeSeen]:
+        """See `Router.changes_seen`."""
+        return self._router.changes_seen()
+
+    def rollouts(self) -> list[RolloutSeen]:
+        """See `Router.rollouts`."""
+        return self._router.rollouts()
+
+    def complaints(self) -> list[ComplaintSeen]:
+        """See `Router.complaints`."""
+        return self._router.complaints()
+
     def decisions(self, about: str | Mapping[str, str]) -> list[Decision]:
         """See `Router.decisions`."""
         return self._router.decisions(about)
@@ -249,7 +262,8 @@ class Replay:
         step: Step = self._engine.step(enumerate(records, start=self._offset))
         self._offset += len(records)
         yield from step.findings
-        yield from self._router.step(step.findings, max(self._now or 0.0, self._engine.partition.now))
+        now = max(self._now or 0.0, self._engine.partition.now)
+        yield from self._router.step(step.findings, now, (), step.news)
 
 
 def line(said: Said) -> dict[str, Any] | None:

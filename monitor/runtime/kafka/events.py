@@ -25,6 +25,7 @@ from schemas import derive, limits
 from schemas.config import Config, Topics
 from schemas.event import BadEvent, Event, Reason, decode
 from schemas.finding import Finding, encode_finding
+from schemas.news import encode_news
 from schemas.records import decode_control, is_control
 from schemas.view import RunView
 
@@ -92,7 +93,7 @@ class EventsCore:
         self._offset = -1
 
     def step(self, records: Sequence[Record]) -> list[Outgoing]:
-        """Decode, keep what is ours, step the engine; findings and evidence come out."""
+        """Decode, keep what is ours, step the engine; findings, news and evidence come out."""
         outgoing: list[Outgoing] = []
         batch: list[tuple[int, EngineRecord]] = []
         for record in records:
@@ -105,6 +106,8 @@ class EventsCore:
         self.closed.extend(step.closed)
         for finding in step.findings:
             outgoing += self._found(finding)
+        for news in step.news:
+            outgoing.append(Outgoing(self._topics.findings, encode_news(news)))
         for evidence in step.evidence:
             outgoing.append(Outgoing(self._topics.evidence, _evidence.encode(evidence), evidence.agent.encode()))
         return outgoing

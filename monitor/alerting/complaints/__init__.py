@@ -1,0 +1,1 @@
+"""What the router knows of complaints, and which incidents they belong to."""
