@@ -132,6 +132,10 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.slices.facts.groups.update((group.key, group) for group in core.facts)
     agent.slices.facts.begun = core.facts_begun
     agent.carried = core.carried
+    if core.standing is not None:
+        agent.gate.standing = core.standing
+    else:
+        agent.gate.known(list(core.tools))
     agent.slices.restore(nodes, core.waiting)
     agent.drift.load(core.drift)
     for methods in core.methods:
@@ -149,6 +153,7 @@ def _core(agent: Agent) -> Core:
         agent.calls, agent.tracker.loop_mass, agent.slices.table.deploys, agent.slices.judged,
         list(agent.slices.facts.groups.values()), agent.slices.facts.begun,
         outputs=agent.tracker.outputs, pooled=agent.slices.above.pooled, carried=agent.carried,
+        standing=agent.gate.standing,
     )  # fmt: skip
 
 

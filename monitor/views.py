@@ -10,7 +10,6 @@ from monitor.evidence import traffic
 from monitor.evidence.within import objectives
 from monitor.evidence.within.facts import Group
 from monitor.evidence.within.node import Node
-from monitor.readiness import carried
 from monitor.signals import OBJECTIVE, TRAFFIC
 from schemas.view import AgentState, AgentView, SeenView, SignalView
 
@@ -26,10 +25,7 @@ def agents(engine: PartitionEngine) -> list[AgentView]:
 
 def seen(engine: PartitionEngine) -> list[SeenView]:
     """What the latest runs of every agent of a partition carried and used."""
-    return [
-        carried.seen(agent.carried, agent.name, agent.owner, _per_minute(agent, engine.now), agent.last_seen)
-        for _, agent in sorted(engine.agents.items())
-    ]
+    return [agent.seen(engine.now) for _, agent in sorted(engine.agents.items())]
 
 
 def of_agent(agent: Agent, now: float) -> AgentView:
@@ -53,16 +49,9 @@ def of_agent(agent: Agent, now: float) -> AgentView:
         versions=tuple(sorted(agent.versions)),
         tools=tuple(sorted(agent.tools)),
         last_seen=agent.last_seen,
-        runs_per_minute=_per_minute(agent, now),
+        runs_per_minute=agent.runs_per_minute(now),
         signals=tuple(signals),
     )
-
-
-def _per_minute(agent: Agent, now: float) -> float:
-    recent = [count for count in agent.traffic.bins[-traffic.HOUR_BINS :] if count != traffic.UNKNOWN]
-    if recent:
-        return sum(recent) / (len(recent) * traffic.BIN_SECONDS) * 60.0
-    return (agent.runs + agent.tracker.open_count) / max(now - agent.first_seen, 1.0) * 60.0
 
 
 def of_node(agent: Agent, node: Node, now: float) -> SignalView:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from schemas.settings.gates import Ready
 from schemas.settings.quantities import (
     DAY,
     WEEK,
@@ -49,6 +50,7 @@ __all__ = [
     "NamedInterval",
     "Rate",
     "Receiver",
+    "Ready",
     "Reference",
     "Route",
     "Share",
@@ -345,6 +347,7 @@ class Config(Strict):
     slack: Slack = Slack()
     runtime: Runtime = Runtime()
     text: Text = Text()
+    ready: Ready = Ready()
     tests: list[Scenario] = Field(default_factory=list)
 
     @property

@@ -153,7 +153,7 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         runs=tuple(_run(run, config.runtime.run_url) for run in notification.runs[:EXAMPLE_RUNS]),
         others=_others(notification, config),
         timeline=tuple(Fact("", happened(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
-        footer=_footer(notification, finding, config),
+        footer=_footer(notification, lead, finding, config),
         link=None if external is None else f"{external.rstrip('/')}/#incident-{notification.incident}",
     )
 
@@ -358,11 +358,11 @@ def _run(run: str, template: str | None) -> RunLink:
     return RunLink(name(run, 80), url if url is not None and len(url) <= URL_LENGTH else None)
 
 
-def _footer(notification: Notification, finding: Finding, config: Config) -> tuple[str, ...]:
+def _footer(notification: Notification, lead: Alert, finding: Finding, config: Config) -> tuple[str, ...]:
     if is_blind(finding):
         normal = "the monitor about itself"
     elif finding.words:
-        normal = "told by another system"
+        normal = "told by another system" if lead.posted else "seen in runs, no bet"
     elif finding.reference == "declared":
         normal = "normal level declared in the configuration"
     else:

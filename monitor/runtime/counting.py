@@ -27,6 +27,7 @@ NAMES = {
     "fields_folded": "evicted:fields_of_a_run",
     "used_folded": "evicted:used_of_a_run",
     "uses_forgotten": "evicted:uses_of_an_agent",
+    "unready_unsaid": "evicted:unready_tools",
     "facts_evicted": "evicted:facts",
     "facts_held": "evicted:first_words_of_facts",
     "promises_dropped": "evicted:deploys",

@@ -9,6 +9,7 @@ from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
 from monitor.evidence.within.deploys import Deploys
 from monitor.evidence.within.facts import Group
 from monitor.readiness.carried import Carried
+from monitor.readiness.gate import Standing
 from monitor.saved.states import Waiting
 
 
@@ -50,3 +51,5 @@ class Core(Struct, array_like=True):
     sightings: bytes = b""
     """In a block of its own (`Sightings.changes`); a restore puts it here, nothing else does."""
     carried: Carried = field(default_factory=Carried)
+    standing: Standing | None = None
+    """None where the version before wrote it."""

@@ -23,6 +23,10 @@ CASES = [
     ("impact", ["impact", "tool:issue_refund", *WEEK], 0),
     ("impact-declared", ["impact", "tool:issue_refund", "-c", "forewarn.yaml"], 0),
     ("impact-agent", ["impact", "agent:refund-agent", *WEEK], 0),
+    ("ready", ["ready", "refund-agent", "--from", "week.jsonl"], 0),
+    ("ready-missing", ["ready", "shopping-bot", "--from", "week.jsonl"], 1),
+    ("ready-declared", ["ready", "front-desk", "--from", "week.jsonl"], 1),
+    ("ready-json", ["ready", "front-desk", "--from", "week.jsonl", "--json"], 1),
     ("impact-unknown", ["impact", "tool:isue_refund", *WEEK], 1),
 ]
 
@@ -47,7 +51,7 @@ def test_what_a_person_reads(name: str, arguments: list[str], code: int) -> None
     assert result.exit_code == code
 
 
-@pytest.mark.parametrize("page", ["impact"])
+@pytest.mark.parametrize("page", ["impact", "ready"])
 def test_the_docs_show_what_is_printed(page: str) -> None:
     path = DOCS / f"{page}.md"
     text = path.read_text(encoding="utf-8")
