@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from schemas.settings.gates import Ready
+from schemas.settings.gates import Backtest, Ready
 from schemas.settings.quantities import (
     DAY,
     WEEK,
@@ -42,6 +42,7 @@ from schemas.settings.scenarios import Scenario
 __all__ = [
     "DAY",
     "WEEK",
+    "Backtest",
     "ConsoleReceiver",
     "Duration",
     "Escalation",
@@ -348,6 +349,7 @@ class Config(Strict):
     runtime: Runtime = Runtime()
     text: Text = Text()
     ready: Ready = Ready()
+    backtest: Backtest | None = None
     tests: list[Scenario] = Field(default_factory=list)
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Mapping as Environment
 from pathlib import Path
 
 from monitor.config.document import MAX_CHARACTERS, Document, read_document
-from monitor.config.gates import check_fallbacks
+from monitor.config.gates import check_backtest, check_fallbacks
 from monitor.config.meaning import CHECKS, Checked, Names
 from monitor.config.methods import check_methods
 from monitor.config.problem import ConfigError, Problem
@@ -68,6 +68,7 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
     for check in (
         *CHECKS,
         check_fallbacks,
+        check_backtest,
         check_methods,
         check_receivers,
         check_routes,

@@ -175,7 +175,7 @@ class Gate:
                 before_bad=0.0,
                 after_bad=0.0,
                 onset=now if since is None else since,
-                affected=(f"agent={self._agent}",),
+                affected=(f"agent={self._agent}",) if kind == "tool" else (),
                 paid=False,
                 reason=reason or hint,
                 words=f"{who} and not ready: it lacks {missing}" if missing else f"{who}, and was not ready",
