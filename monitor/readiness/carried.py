@@ -22,124 +22,141 @@ USES = 200
 `uses_forgotten`."""
 CALLER = "caller:"
 """Begins the key of an agent that called this one."""
-
-
-class Counts(Struct, array_like=True):
-    """Runs of a stretch, and how many of them said something. `modelled`: runs that called a model."""
-
-    runs: int = 0
-    versions: int = 0
-    outcomes: int = 0
-    modelled: int = 0
-    tokens: int = 0
-    costs: int = 0
-
-
-class Used(Struct, array_like=True):
-    """Runs of a stretch that used a component; of a tool: its calls, and the runs in which every call carried them."""
-
-    runs: int = 0
-    calls: int = 0
-    arguments: int = 0
-    results: int = 0
-    versions: int = 0
+FREE = 5
+EVERY = 7
+"""Of an agent of which enough runs are counted: the first so many between two ticks, then every seventh, which keeps
+step with few patterns. So a busy agent costs little, and a quiet one is known whole."""
+COUNTS = 6
+COUNTS_OF_USE = 5
 
 
 class Use(Struct, array_like=True):
-    """One component. Times in epoch seconds."""
+    """One component. Times in epoch seconds.
+
+    `now`, `before`: runs of a stretch that used it, and of a tool its calls and the runs in which every call carried
+    arguments, a result, a version.
+    """
 
     first: float
     last: float
-    now: Used = field(default_factory=Used)
-    before: Used = field(default_factory=Used)
+    now: list[int]
+    before: list[int]
 
 
 class Carried(Struct, array_like=True):
-    """What runs carried in this stretch and in the one before, and all uses by component."""
+    """What runs carried in this stretch and in the one before, and all uses by component.
 
-    now: Counts = field(default_factory=Counts)
-    before: Counts = field(default_factory=Counts)
+    `now`, `before`: runs, and how many of them had a version, an outcome, a model call, and with that tokens, a cost.
+    `tick`, `taken`: runs that closed since the last tick.
+    """
+
+    now: list[int] = field(default_factory=lambda: [0] * COUNTS)
+    before: list[int] = field(default_factory=lambda: [0] * COUNTS)
     uses: dict[str, Use] = {}
+    tools: dict[str, Use] = {}
+    """By name alone; in `uses` are all other components, as `depends_on` writes them, and callers."""
+    tick: float = 0.0
+    taken: int = 0
+
+    @property
+    def runs(self) -> int:
+        """Runs that are counted."""
+        return self.now[0] + self.before[0]
 
 
 def observe(carried: Carried, closed: Closed, now: float) -> int:
     """Count one production run that closed at `now`; how many uses were forgotten for it."""
     if closed.status == "hung":
         return 0
+    if carried.before[0] >= WINDOW:
+        if carried.tick != now:
+            carried.tick, carried.taken = now, 0
+        taken = carried.taken = carried.taken + 1
+        if taken > FREE and taken % EVERY:
+            return 0
     run, work, counts = closed.run, closed.work, carried.now
-    counts.runs += 1
-    counts.versions += run.version is not None
-    counts.outcomes += closed.outcome is not None
+    counts[0] += 1
+    counts[1] += run.version is not None
+    counts[2] += closed.outcome is not None
     if work.llm_calls:
-        counts.modelled += 1
-        counts.tokens += work.tokens is not None
-        counts.costs += work.cost_usd is not None
+        counts[3] += 1
+        counts[4] += work.tokens is not None
+        counts[5] += work.cost_usd is not None
+    tools, uses = carried.tools, carried.uses
     for tool, (calls, _, _, lacks) in run.tools.items():
-        used = _used(carried, "tool:" + tool, now)
-        used.calls += calls
-        used.arguments += not lacks & NO_ARGUMENTS
-        used.results += not lacks & NO_RESULT
-        used.versions += not lacks & NO_VERSION
+        used = _used(tools, tool, now)
+        used[1] += calls
+        if not lacks & NO_ARGUMENTS:
+            used[2] += 1
+        if not lacks & NO_RESULT:
+            used[3] += 1
+        if not lacks & NO_VERSION:
+            used[4] += 1
     for component in work.used:
-        _used(carried, component, now)
+        _used(uses, component, now)
     if run.parent_agent is not None:
-        _used(carried, CALLER + run.parent_agent, now)
-    if counts.runs >= WINDOW:
-        carried.before, carried.now = counts, Counts()
-        for use in carried.uses.values():
-            use.before, use.now = use.now, Used()
-    return _make_room(carried.uses)
+        _used(uses, CALLER + run.parent_agent, now)
+    if counts[0] >= WINDOW:
+        carried.before, carried.now = counts, [0] * COUNTS
+        for use in (*tools.values(), *uses.values()):
+            use.before, use.now = use.now, [0] * COUNTS_OF_USE
+    return _make_room(carried) if len(tools) + len(uses) > USES else 0
 
 
 def seen(carried: Carried, agent: str, owner: str, runs_per_minute: float, last_seen: float) -> SeenView:
     """It as people and programs read it."""
-    now, before = carried.now, carried.before
-    uses: list[UseView] = []
-    callers: list[UseView] = []
-    for key, use in carried.uses.items():
-        (callers if key.startswith(CALLER) else uses).append(_view(key, use))
+    runs, versions, outcomes, modelled, tokens, costs = map(sum, zip(carried.now, carried.before, strict=True))
+    uses = [_view(f"tool:{tool}", use) for tool, use in carried.tools.items()]
+    uses += [_view(key, use) for key, use in carried.uses.items() if not key.startswith(CALLER)]
+    callers = [
+        _view(f"agent:{key.removeprefix(CALLER)}", use) for key, use in carried.uses.items() if key.startswith(CALLER)
+    ]
     return SeenView(
         agent=agent,
         owner=owner,
         runs_per_minute=runs_per_minute,
         last_seen=last_seen,
-        runs=now.runs + before.runs,
-        versions=now.versions + before.versions,
-        outcomes=now.outcomes + before.outcomes,
-        modelled=now.modelled + before.modelled,
-        tokens=now.tokens + before.tokens,
-        costs=now.costs + before.costs,
+        runs=runs,
+        versions=versions,
+        outcomes=outcomes,
+        modelled=modelled,
+        tokens=tokens,
+        costs=costs,
         uses=tuple(sorted(uses, key=lambda each: each.component)),
         callers=tuple(sorted(callers, key=lambda each: each.component)),
     )
 
 
-def _used(carried: Carried, component: str, now: float) -> Used:
-    use = carried.uses.get(component)
+def _used(uses: dict[str, Use], name: str, now: float) -> list[int]:
+    use = uses.get(name)
     if use is None:
-        use = carried.uses[component] = Use(now, now)
+        use = uses[name] = Use(now, now, [0] * COUNTS_OF_USE, [0] * COUNTS_OF_USE)
     use.last = now
-    use.now.runs += 1
-    return use.now
+    counts = use.now
+    counts[0] += 1
+    return counts
 
 
-def _make_room(uses: dict[str, Use]) -> int:
+def _make_room(carried: Carried) -> int:
+    """Forget what was used longest ago, a tool or another component."""
     forgotten = 0
-    while len(uses) > USES:
-        del uses[min(uses, key=lambda key: (uses[key].last, key))]
+    while len(carried.tools) + len(carried.uses) > USES:
+        oldest = [(use.last, name, known) for known in (carried.tools, carried.uses) for name, use in known.items()]
+        _, name, known = min(oldest, key=lambda each: each[:2])
+        del known[name]
         forgotten += 1
     return forgotten
 
 
-def _view(key: str, use: Use) -> UseView:
-    now, before = use.now, use.before
+def _view(component: str, use: Use) -> UseView:
+    runs, calls, arguments, results, versions = map(sum, zip(use.now, use.before, strict=True))
     return UseView(
-        component=f"agent:{key.removeprefix(CALLER)}" if key.startswith(CALLER) else key,
+        component=component,
         first_seen=use.first,
         last_seen=use.last,
-        runs=now.runs + before.runs,
-        calls=now.calls + before.calls,
-        arguments=now.arguments + before.arguments,
-        results=now.results + before.results,
-        versions=now.versions + before.versions,
+        runs=runs,
+        calls=calls,
+        arguments=arguments,
+        results=results,
+        versions=versions,
     )

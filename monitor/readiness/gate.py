@@ -28,7 +28,7 @@ TOOL = "tool.unready"
 """Signals of the notices; they are no signals of runs, and `ready.mode` is their voice."""
 KEY = "ready/"
 """Begins the incident key; the component follows, so that a tool has one incident whoever calls it."""
-RECHECK_RUNS = 20
+RECHECK_RUNS = 100
 """Runs after which it is looked again whether what was told is over."""
 TOLD = 20
 """Notices of one agent that are open at a time. Further tools are not told, counted as `unready_unsaid`."""
@@ -39,7 +39,6 @@ class Standing(Struct, array_like=True):
 
     judged: bool = False
     tools: list[str] = []
-    uses: int = 0
     runs: int = 0
     told: dict[str, float] = {}
 
@@ -69,14 +68,13 @@ class Gate:
             return
         standing = self.standing
         if not standing.judged:
-            runs = carried.now.runs + carried.before.runs
+            runs = carried.runs
             if runs >= self._config.ready.runs or (runs and now - first_seen >= DAY):
                 standing.judged = True
-                standing.tools = _tools(carried)
-                standing.uses = len(carried.uses)
+                standing.tools = sorted(carried.tools)
                 self._judge(seen, now)
             return
-        if len(carried.uses) != standing.uses or standing.uses >= USES:
+        if len(carried.tools) != len(standing.tools) or len(carried.tools) + len(carried.uses) >= USES:
             self._look(carried, now)
         if standing.told:
             standing.runs += 1
@@ -106,8 +104,9 @@ class Gate:
     def _look(self, carried: Carried, now: float) -> None:
         """Tools that were not there before."""
         standing = self.standing
-        standing.uses = len(carried.uses)
-        tools = _tools(carried)
+        tools = sorted(carried.tools)
+        if tools == standing.tools:
+            return
         for tool in tools:
             if tool not in standing.tools and (missing := judge_tool(tool, self._agent, self._config)):
                 if len(standing.told) < TOLD:
@@ -122,7 +121,7 @@ class Gate:
             if kind == "agent":
                 if not self._missing(seen, now):
                     self._end(component, "it is ready now", now)
-            elif component not in carried.uses:
+            elif name not in carried.tools:
                 self._end(component, "no run calls it any more", now)
             elif not judge_tool(name, self._agent, self._config):
                 self._end(component, "it is ready now", now)
@@ -181,7 +180,3 @@ class Gate:
                 words=f"{who} and not ready: it lacks {missing}" if missing else f"{who}, and was not ready",
             )
         )
-
-
-def _tools(carried: Carried) -> list[str]:
-    return sorted(use.removeprefix("tool:") for use in carried.uses if use.startswith("tool:"))

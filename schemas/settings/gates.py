@@ -44,7 +44,7 @@ class OwnerLimits(Strict):
 
 
 class MustCatch(Strict):
-    """An incident that must be caught: an alert of it has all these `labels`, and it was told by `within` after `at`."""
+    """An incident that must be caught: an alert of it has all these `labels`, it was told by `within` after `at`."""
 
     labels: Labels = Field(min_length=1)
     at: Start

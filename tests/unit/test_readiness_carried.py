@@ -7,7 +7,7 @@ import pytest
 
 from monitor import views
 from monitor.engine import Engine
-from monitor.readiness.carried import USES, WINDOW
+from monitor.readiness.carried import EVERY, FREE, USES, WINDOW
 from monitor.runs.work import USED
 from monitor.saved.states import RunState
 from monitor.saved.turning import runs_from_bytes
@@ -33,9 +33,14 @@ def run(number: int, *events: dict[str, object], agent: str = "a", **more: objec
 
 
 def seen_of(events: list[Event], engine: Engine | None = None) -> dict[str, SeenView]:
+    """What was seen at the end, with a tick before each run."""
     engine = engine or Engine(CONFIG)
-    end = events[-1].at
-    engine.step(enumerate([Tick(START, START - 1.0), *events, Tick(end + 1.0, START)]))
+    records: list[Event | Tick] = []
+    for event in events:
+        if event.kind == "run_started":
+            records.append(Tick(event.at, event.at - 10.0))
+        records.append(event)
+    engine.step(enumerate([*records, Tick(events[-1].at + 1.0, events[-1].at)]))
     return {view.agent: view for view in views.seen(engine.partition)}
 
 
@@ -102,6 +107,16 @@ def test_what_was_sent_long_ago_counts_no_more() -> None:
     new = [event for number in range(WINDOW, 2 * WINDOW + 5) for event in run(number)]
     view = seen_of([*old, *new])["a"]
     assert (view.runs, view.versions) == (WINDOW + 5, 0)
+
+
+def test_of_a_busy_agent_that_is_known_some_runs_are_enough() -> None:
+    known = [event for number in range(2 * WINDOW - 1) for event in run(number)]
+    engine = Engine(CONFIG)
+    assert seen_of(known, engine)["a"].runs == 2 * WINDOW - 1, "one run between two ticks counts"
+    burst = [event for number in range(2 * WINDOW, 2 * WINDOW + 70) for event in run(number)]
+    engine.step(enumerate(burst, start=10 * len(known)))
+    (view,) = views.seen(engine.partition)
+    assert view.runs == WINDOW + FREE + 70 // EVERY - 1, "the first of them began a new stretch"
 
 
 def test_bounds_hold_and_are_counted() -> None:
