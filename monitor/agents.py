@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from monitor import runs as tracking
+from monitor.complaints import known
 from monitor.drift.banks.plan import Plans
 from monitor.drift.methods import Methods
 from monitor.drift.watch import Drift
@@ -17,6 +18,7 @@ from monitor.evidence import accounts, traffic, words
 from monitor.evidence.judged import late, verifiers
 from monitor.evidence.slices import Slices
 from monitor.evidence.within.episodes import ACKS
+from monitor.evidence.within.window import BINS, Window
 from monitor.runs import Closed, Run, RunTracker
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
 from monitor.topology import Topology
@@ -64,6 +66,8 @@ class Agent:
         self.drift = Drift(name, self.owner, settings.drift, self.emit, self._identify, self.tracker.count)
         self.methods = Methods(name, self.owner, settings.detectors, emit, self._identify)
         self.traffic = traffic.new(now)
+        burn = self.slices.burn
+        self.window = Window(burn.window / BINS) if burn is not None else None
         self.versions: dict[str, float] = {}
         self.tools: dict[str, float] = {}
         self.runs = self.failed = self.hung = self.silent = self.calls = 0
@@ -110,8 +114,13 @@ class Agent:
             self.tracker.count("loose_ids_forgotten")
         if event.kind == "change":
             self._change(event, now)
-        else:
-            self.slices.observe_late(event, now)
+            return True
+        if event.kind == "complaint":
+            about = self.tracker.runs.get(event.run or "")
+            complaint = known.complaint(event, about, self.slices, self.drift, self.traffic, now)
+            if complaint is not None:
+                self.tell(complaint)
+        self.slices.observe_late(event, now)
         return True
 
     def acknowledge(self, ack: Ack, now: float) -> bool:
@@ -145,6 +154,11 @@ class Agent:
             self.slices.accounts[self.owner], self.calls / max(now - self.first_seen, 1.0)
         )
         self.tracker.forget(now)
+        if self.window is not None and self.slices.burn is not None:
+            burn = self.slices.burn
+            stands = self.window.seen(self.name, self.owner, burn.name, 1.0 - burn.eps, now)
+            if stands is not None:
+                self.tell(stands)
         while self.loose_ids and next(iter(self.loose_ids.values())) + tracking.REMEMBER_SECONDS <= now:
             del self.loose_ids[next(iter(self.loose_ids))]
         self.wake = self._next_wake(now)
@@ -178,6 +192,8 @@ class Agent:
         self.failed += closed.status == "error"
         self.silent += closed.silent
         self.calls += closed.work.tool_calls
+        if self.window is not None:
+            self.window.count(closed.status != "ok" or closed.silent, now)
         for tool in run.tools:
             _see(self.tools, tool, now)
         if run.version is not None:

@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from monitor.alerting.routing.receivers import Target, plan
 from monitor.intake import bodies, dead_letters, http, otlp, spans
 from monitor.intake.assembler import Assembler
+from monitor.intake.bodies import settle_time
 from monitor.intake.sink import Batch, Unavailable
 from monitor.notify.console import ConsoleNotifier
 from monitor.notify.delivery import Notifier
@@ -44,6 +45,7 @@ from monitor.web.view import Control, NotNow, NotReloaded, View
 from schemas.actions import Action
 from schemas.alert import Incident
 from schemas.config import Config
+from schemas.event import Event
 
 log = logging.getLogger(__name__)
 
@@ -110,13 +112,21 @@ class _Actions:
 
 
 class _Buttons(_Actions):
-    """The runtime as buttons in Slack see it."""
+    """The runtime as people in Slack see it."""
+
+    def __init__(self, runtime: _Runtime, clock: Callable[[], float]) -> None:
+        super().__init__(runtime)
+        self._clock = clock
 
     def active(self) -> bool:
         return self._runtime.router is not None
 
     def incidents(self) -> Sequence[Incident]:
         return self._runtime.incidents()
+
+    async def complain(self, complaint: Event) -> None:
+        settle_time(complaint, self._clock(), {})
+        await self._runtime.accept(Batch(events=[complaint]))
 
 
 class _Setup:
@@ -141,7 +151,7 @@ class _Setup:
         """Where buttons in Slack come in, if they do."""
         if self._workspace is None or not self._workspace.listens:
             return None
-        return self._workspace.doors(_Buttons(runtime), lambda: self.config, clock)
+        return self._workspace.doors(_Buttons(runtime, clock), lambda: self.config, clock)
 
     def control(self, runtime: _Runtime, read: Read) -> Control:
         """What may be done from outside."""

@@ -124,6 +124,8 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.slices.table.deploys, agent.slices.judged = core.deploys, core.judged
     agent.slices.facts.groups.update((group.key, group) for group in core.facts)
     agent.slices.facts.begun = core.facts_begun
+    if agent.window is not None and core.window is not None and core.window.width == agent.window.width:
+        agent.window = core.window
     agent.slices.restore(nodes, core.waiting)
     agent.drift.load(core.drift)
     for methods in core.methods:
@@ -139,7 +141,7 @@ def _core(agent: Agent) -> Core:
         agent.slices.above.saved(), agent.slices.above.failed_runs, agent.tracker.usual,
         agent.calls, agent.tracker.loop_mass, agent.slices.table.deploys, agent.slices.judged,
         list(agent.slices.facts.groups.values()), agent.slices.facts.begun,
-        outputs=agent.tracker.outputs, pooled=agent.slices.above.pooled,
+        outputs=agent.tracker.outputs, pooled=agent.slices.above.pooled, window=agent.window,
     )  # fmt: skip
 
 

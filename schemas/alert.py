@@ -45,6 +45,8 @@ class NotificationReason(enum.StrEnum):
     NEW_NORMAL = "new normal"
     NO_DATA = "no data"
     BLIND = "monitor blind"
+    COMPLAINED = "first complaint"
+    REPORT = "weekly report"
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -116,6 +118,8 @@ class Incident(Struct, frozen=True, kw_only=True):
     resolved_at: float | None = None
     complained_at: float | None = None
     """When the first complaint about it came; the lead is this minus `opened_at`. None: none is known."""
+    complaints: int = 0
+    """Complaints that belong to it."""
     alerts: tuple[Alert, ...]
     timeline: tuple[TimelineEntry, ...] = ()
     runs: tuple[str, ...] = ()
@@ -186,6 +190,10 @@ class Notification(Struct, frozen=True, kw_only=True):
     no_data_since: float | None = None
     series: tuple[tuple[float, float], ...] = ()
     """Time and level of the leading alert as it was reported, oldest first: for a chart."""
+    complained_at: float | None = None
+    """When the first complaint about it came."""
+    lines: tuple[str, ...] = ()
+    """What a message that tells of no alert says, the title first: the weekly report."""
 
 
 class AlertView(Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from schemas.settings.quantities import (
     parse_rate,
     parse_share,
 )
+from schemas.settings.report import Reporting
 from schemas.settings.routing import (
     ConsoleReceiver,
     Escalation,
@@ -50,6 +51,7 @@ __all__ = [
     "Rate",
     "Receiver",
     "Reference",
+    "Reporting",
     "Route",
     "Share",
     "SlackReceiver",
@@ -203,6 +205,17 @@ class Slices(Strict):
     """Labels of runs that tell slices apart, as `[region]`."""
 
 
+class SlackComplaints(Strict):
+    """Reactions that mark a message in a support channel as a complaint about an agent."""
+
+    channel: Annotated[str, Field(pattern=r"^[CG][A-Z0-9]{2,20}$")]
+    """The id of the channel (`C…`), not its name."""
+    emoji: Annotated[list[Annotated[str, Field(pattern=r"^[a-z0-9_+'-]{1,100}$")]], Field(min_length=1, max_length=20)]
+    """Names of emoji without colons, as `sos`."""
+    agent: str = Field(min_length=1, max_length=200)
+    """The agent that users of this channel talk to."""
+
+
 class Slack(Strict):
     """How to reach Slack. Without a token every message goes to the console as text."""
 
@@ -216,6 +229,8 @@ class Slack(Strict):
     signing_secret_file: str | None = None
     members: dict[str, Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,20}$")]] = Field(default_factory=dict)
     """Name of a person → Slack user id (`U…`). With it only these may press buttons, and deeds carry their names."""
+    complaints: list[SlackComplaints] = Field(default_factory=list, max_length=100)
+    """Which reactions in which support channels are complaints; needs Socket Mode or the signing secret."""
     base_url: str = "https://slack.com/api/"
 
 
@@ -341,6 +356,7 @@ class Config(Strict):
     slack: Slack = Slack()
     runtime: Runtime = Runtime()
     text: Text = Text()
+    report: Reporting = Reporting()
     tests: list[Scenario] = Field(default_factory=list)
 
     @property

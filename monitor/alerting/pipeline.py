@@ -240,6 +240,7 @@ def notification(candidate: Candidate, reason: NotificationReason, now: float) -
         silenced_until=incident.silenced_until,
         no_data_since=incident.no_data_since,
         series=tuple(record.series),
+        complained_at=incident.complained_at,
     )
 
 

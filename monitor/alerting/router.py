@@ -33,6 +33,7 @@ from monitor.alerting.muting.silences import Silences
 from monitor.alerting.muting.times import Times
 from monitor.alerting.news.desk import NewsDesk
 from monitor.alerting.pipeline import Quiet, candidates, digests, judge, notification, wake
+from monitor.alerting.report.reporter import Reporter
 from monitor.alerting.routing.receivers import plan
 from monitor.alerting.routing.tree import Routing
 from schemas.actions import Action, Deed, PostedAlert, SilenceEnded, SilenceSet
@@ -41,6 +42,7 @@ from schemas.config import Config
 from schemas.finding import Finding
 from schemas.news import ChangeSeen, ComplaintSeen, News, RolloutSeen
 from schemas.records import Ack
+from schemas.report import Report
 
 AWAY_SECONDS = 60.0
 """What is due for longer is not late: the monitor was away. Nothing is due at once then, see `_back`."""
@@ -55,7 +57,8 @@ class Router:
         self._book, self._silences, self._told = Book(), Silences(), ToldLog()
         self._inhibition, self._decisions = Inhibition(config), Decisions()
         self._expiry = Expiry()
-        self._grid, self._news = Grid(), NewsDesk()
+        self._grid, self._news = Grid(), NewsDesk(self._desk)
+        self._reporter = Reporter(config, self._desk, self._news)
         self._wakes: dict[str, float] = {}
         self._counts: Counter[str] = Counter()
         self._now = -math.inf
@@ -71,21 +74,20 @@ class Router:
         """
         now = max(now, self._now)
         self._grid.begin(now)
+        self._reporter.week.begin(now)
         self._back(now)
         told: list[Notification] = []
         for action in actions:
             at = min(max(action.time, self._now), now)
             told += self._advance(at, included=False)
             told += self._act(action, at)
-        for each in news:
-            self._news.take(each)
-        touched: dict[str, Record] = {}
+        touched = {record.incident.id: record for each in news for record in self._news.take(each, now)}
         for finding in findings:
             touched.update((record.incident.id, record) for record in self._desk.take(finding))
         told += self._changed(touched.values(), now)
         told += self._advance(now, included=True)
         self._desk.incidents.expire(now)
-        return told + self._daily(now)
+        return told + self._daily(now) + self._reporter.due(now)
 
     def tick(self, now: float) -> list[Notification]:
         """Time went on to `now`."""
@@ -94,6 +96,7 @@ class Router:
     def next_wake(self) -> float | None:
         """When a tick would do something, epoch seconds; None while nothing waits."""
         found = [*self._wakes.values(), *self._times(), self._desk.incidents.next_expiry(), self._digest.next_due()]
+        found.append(self._reporter.week.next_due())
         soonest = min((at for at in found if at is not None), default=math.inf)
         return None if soonest == math.inf else soonest
 
@@ -120,6 +123,7 @@ class Router:
         self._configure(config)
         self._desk.reload(config)
         self._digest.reload(config.owners)
+        self._reporter.reload(config)
         self._inhibition.reload(config, self._book)
         self._dispatcher.reload(self._routing, self._world, self._now)
         self._await_ends()
@@ -172,6 +176,10 @@ class Router:
         """Complaints that are kept, the latest first."""
         return self._news.complaints.seen()
 
+    def report(self, since: float, until: float) -> Report:
+        """How well the owners were served from `since` to `until`, epoch seconds."""
+        return self._reporter.report(since, until)
+
     def decisions(self, about: str | Mapping[str, str]) -> list[Decision]:
         """What was decided of an incident (its id), a group (its key) or alerts with these labels, oldest first."""
         return self._decisions.about(about)
@@ -209,7 +217,8 @@ class Router:
         # In this order they become durable: what was told before the group that then waits, time last.
         return (
             self._silences, self._book, self._inhibition, self._desk.graph, self._desk.incidents, self._digest,
-            self._told, self._dispatcher.groups, self._decisions, *self._news.parts, self._grid,
+            self._told, self._dispatcher.groups, self._decisions, *self._news.parts,
+            self._reporter.week, self._grid,
         )  # fmt: skip
 
     def _back(self, now: float) -> None:
@@ -292,10 +301,11 @@ class Router:
 
     def _changed(self, records: Iterable[Record], now: float) -> list[Notification]:
         """Incidents changed: their alerts are put into the book, and whoever is to know is told."""
-        found = list(records)
-        for record in found:
+        found = {record.incident.id: record for record in records}
+        found.update((record.incident.id, record) for record in self._news.changed(found.values(), now))
+        for record in found.values():
             self._put(record, now)
-        return [each for record in found for each in self._tell(record, now)]
+        return [each for record in found.values() for each in self._tell(record, now)]
 
     def _put(self, record: Record, now: float) -> None:
         """The alerts of an incident, as they are now, into the book; of posted ones the book knows already."""

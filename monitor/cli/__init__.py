@@ -27,6 +27,7 @@ COMMANDS = {
     "silence": "Mute alerts for a time: add, list, expire.",
     "ack": "Say of an incident that you have it, that it is not yours, or that it is none.",
     "explain": "Why is there, or is there not, an alert?",
+    "report": "Lead times, misses, false alarms against budget, per owner.",
     "emit": "Send one event, a change or a complaint.",
     "schema": "Print the JSON Schema of events or of the configuration.",
 }
@@ -34,6 +35,7 @@ COMMANDS = {
 
 FOLDERS = {
     "test": "scenarios", "alerts": "acting", "incidents": "acting", "silence": "acting", "ack": "acting",
+    "report": "judging",
 }  # fmt: skip
 """Name → the folder of `monitor.cli` that its module lies in, where it lies in one."""
 

@@ -290,6 +290,9 @@ def check_slack(checked: Checked) -> None:
     slack, place = checked.config.slack, checked.section("slack")
     if "base_url" in place and not _is_url(slack.base_url):
         checked.at(place, "base_url", "no address: write `https://…`", found=clip(slack.base_url))
+    doors = {"app_token", "app_token_file", "signing_secret", "signing_secret_file"}
+    if slack.complaints and not doors & place.keys_at.keys():
+        checked.at(place, "complaints", "nobody hears of reactions without `app_token` or `signing_secret`")
     has_token = any(key in place.keys_at for key in ("bot_token", "bot_token_file"))
     for name, owner in checked.config.owners.items():
         if owner.slack is not None and not has_token:

@@ -13,7 +13,14 @@ from monitor.config.document import MAX_CHARACTERS, Document, read_document
 from monitor.config.meaning import CHECKS, Checked, Names
 from monitor.config.methods import check_methods
 from monitor.config.problem import ConfigError, Problem
-from monitor.config.routing import check_global, check_inhibition, check_intervals, check_receivers, check_routes
+from monitor.config.routing import (
+    check_global,
+    check_inhibition,
+    check_intervals,
+    check_receivers,
+    check_report,
+    check_routes,
+)
 from monitor.config.scenarios.checks import check_scenarios
 from monitor.config.secret import resolve_secrets
 from monitor.config.shape import read_config
@@ -72,6 +79,7 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
         check_global,
         check_inhibition,
         check_intervals,
+        check_report,
         check_scenarios,
     ):
         check(checked)

@@ -52,6 +52,14 @@ def check_global(checked: Checked) -> None:
         checked.at(place, "resolve_timeout", "this must be longer than nothing")
 
 
+def check_report(checked: Checked) -> None:
+    """The weekly report: a receiver that exists."""
+    place, to = checked.section("report"), checked.config.report.to
+    known = _receivers(checked)
+    if to is not None and known is not None and to not in known:
+        checked.document.unknown(place.values_at["to"], (*place.path, "to"), "there is no owner or receiver", to, known)
+
+
 def check_routes(checked: Checked) -> None:
     """Routes: receivers and intervals that exist, matchers that can be read, waits above zero."""
     route, place = checked.config.route, checked.document.root.get("route")
@@ -94,9 +102,7 @@ def check_intervals(checked: Checked) -> None:
 
 
 def _check_route(checked: Checked, place: Mapping, route: Route) -> None:
-    known = checked.names.receivers
-    if known is not None:  # an owner is a receiver as well
-        known = None if checked.names.owners is None else (*known, *checked.names.owners)
+    known = _receivers(checked)
     if route.receiver is not None and known is not None and route.receiver not in known:
         checked.document.unknown(
             place.values_at["receiver"], (*place.path, "receiver"), "there is no receiver", route.receiver, known
@@ -115,6 +121,12 @@ def _check_route(checked: Checked, place: Mapping, route: Route) -> None:
         _check_names(checked, place.get(key))
     for inner_place, inner in zip(place.get("routes", ()), route.routes, strict=True):
         _check_route(checked, inner_place, inner)
+
+
+def _receivers(checked: Checked) -> tuple[str, ...] | None:
+    """Names of receivers; an owner is one as well. None where they cannot be read."""
+    names = checked.names
+    return None if names.receivers is None or names.owners is None else (*names.receivers, *names.owners)
 
 
 def _check_names(checked: Checked, names: object) -> None:

@@ -16,7 +16,13 @@ from schemas.config import Config
 
 WIDTH = 100
 _LABEL = 13
-_COLOURS = {"PAGE": "\x1b[1;31m", "Notice": "\x1b[1;33m", "Resolved": "\x1b[1;32m", "Digest": "\x1b[1;36m"}
+_COLOURS = {
+    "PAGE": "\x1b[1;31m",
+    "Notice": "\x1b[1;33m",
+    "Resolved": "\x1b[1;32m",
+    "Digest": "\x1b[1;36m",
+    "Report": "\x1b[1;36m",
+}
 _DIM, _BOLD, _OFF = "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _SHORT = (NotificationReason.EVIDENCE, NotificationReason.REPEAT)
 
@@ -98,7 +104,7 @@ def _details(message: Message) -> list[str]:
         lines.append(_fact(Fact("Not affected", ", ".join(message.unaffected))))
     lines += _block("Errors", message.errors)
     lines += _block("Example runs", tuple(run.run + (f"  {run.url}" if run.url else "") for run in message.runs))
-    lines += _block("Listed" if message.reason is NotificationReason.DIGEST else "Also", message.others)
+    lines += _block("Listed" if message.word in ("Digest", "Report") else "Also", message.others)
     if len(message.timeline) > 1:
         lines += _block("Timeline", tuple(f"{utc(entry.time or 0.0)}  {entry.value}" for entry in message.timeline))
     return lines

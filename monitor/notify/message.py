@@ -15,11 +15,11 @@ import msgspec
 from msgspec import Struct
 
 from monitor.alerting.blind import is_blind
-from monitor.alerting.headline import closing_line, headline, level_texts, recovered
+from monitor.alerting.headline import budget_text, closing_line, headline, level_texts, recovered, span_text
 from monitor.notify.chart.series import Chart, chart_of
 from monitor.notify.redact import name, redact
 from schemas.alert import LABELS, Alert, AlertStatus, Notification, NotificationReason, Severity
-from schemas.config import DAY, WEEK, Config
+from schemas.config import Config
 from schemas.finding import Finding
 from schemas.limits import EXAMPLE_RUNS
 
@@ -29,6 +29,10 @@ OTHERS = 5
 
 DIGEST_LINES = 20
 """Incidents that a digest shows. Beyond: a count."""
+
+REPORT_LINES = 24
+REPORT_LENGTH = 240
+"""Lines of the weekly report that its message shows, and characters of each. Beyond: a count."""
 
 TIMELINE = 6
 """Latest entries of the timeline that are shown."""
@@ -102,7 +106,9 @@ class Message(Struct, frozen=True, kw_only=True):
 
     @property
     def word(self) -> str:
-        """`PAGE`, `Notice`, `Resolved` or `Digest`."""
+        """`PAGE`, `Notice`, `Resolved`, `Digest` or `Report`."""
+        if self.reason is NotificationReason.REPORT:
+            return "Report"
         if self.reason is NotificationReason.DIGEST:
             return "Digest"
         if self.status == "resolved":
@@ -114,6 +120,8 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
     """The message of a notification; `mention`: ring the owner with it."""
     if notification.reason is NotificationReason.DIGEST:
         return _digest(notification, config)
+    if notification.reason is NotificationReason.REPORT:
+        return _report(notification, config)
     whole = _incident(notification, config, mention)
     if not notification.root or notification.status == "resolved":
         return whole
@@ -170,12 +178,29 @@ def _digest(notification: Notification, config: Config) -> Message:
     firing = sum(alert.status == "firing" for alert in alerts)
     owner = config.owners.get(notification.owner)
     accepted = (f"notices at once: {budget_text(owner.notices)}",) if owner is not None else ()
+    title = f"{count} {'notice' if count == 1 else 'notices'} since the last digest, {firing} still true"
+    return _listing(notification, config, title, (*lines, f"and {more} more") if more else lines, accepted)
+
+
+def _report(notification: Notification, config: Config) -> Message:
+    """The weekly report: its title and its lines."""
+    title, *lines = notification.lines or ("nothing to report",)
+    shown = tuple(name(line, REPORT_LENGTH) for line in lines[:REPORT_LINES])
+    more = len(lines) - len(shown)
+    rest = (*shown, f"and {more} more; `forewarn report` has all") if more else shown
+    return _listing(notification, config, name(title, TITLE_LENGTH), rest, ())
+
+
+def _listing(
+    notification: Notification, config: Config, title: str, lines: tuple[str, ...], footer: tuple[str, ...]
+) -> Message:
+    """A message that lists, with nothing to act on."""
     external = config.runtime.external_url
     return Message(
         status="resolved",
         severity="notice",
         reason=notification.reason,
-        title=f"{count} {'notice' if count == 1 else 'notices'} since the last digest, {firing} still true",
+        title=title,
         owner=name(notification.owner, 60),
         incident=notification.incident,
         mention=None,
@@ -184,32 +209,11 @@ def _digest(notification: Notification, config: Config) -> Message:
         unaffected=(),
         errors=(),
         runs=(),
-        others=(*lines, f"and {more} more") if more else lines,
+        others=lines,
         timeline=(),
-        footer=(str(notification.reason), *accepted),
+        footer=(str(notification.reason), *footer),
         link=None if external is None else f"{external.rstrip('/')}/",
     )
-
-
-def span_text(seconds: float) -> str:
-    """A length of time as a person says it: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
-    whole = max(0, round(seconds))
-    if whole < 90:
-        return f"{whole} s"
-    minutes = round(whole / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
-
-
-def budget_text(per_second: float) -> str:
-    """A budget in the shortest period that gives at least one: `1 per week`, `2 per day`, `0.5 per week`."""
-    daily = per_second * DAY
-    return f"{daily:.3g} per day" if daily > 1.0 - 1e-9 else f"{per_second * WEEK:.3g} per week"
 
 
 def _harmless(finding: Finding, config: Config) -> Finding:
@@ -252,6 +256,10 @@ def _states(notification: Notification) -> tuple[Fact, ...]:
         found.append(Fact("Escalated to", name(notification.escalated_to, 60)))
     if notification.no_data_since is not None:
         found.append(Fact("No data since", "", notification.no_data_since))
+    if notification.complained_at is not None:
+        seconds = notification.complained_at - notification.opened_at
+        words = f", {span_text(abs(seconds))} {'after' if seconds >= 0.0 else 'before'} the alert"
+        found.append(Fact("First complaint", words, notification.complained_at))
     if notification.root:
         found.append(Fact("Suffers from", f"incident {name(notification.root, 40)}"))
     return tuple(found)

@@ -318,7 +318,7 @@ class Outbox:
             return
         if not entry.given_up:
             entry.desired = msgspec.structs.replace(
-                entry.desired, alerts=(), timeline=(), runs=(), impact=(), series=(), incidents=()
+                entry.desired, alerts=(), timeline=(), runs=(), impact=(), series=(), incidents=(), lines=()
             )
         self._finished[key] = None
         while len(self._finished) > FINISHED:

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from monitor.notify.delivery import Delivery, DeliveryError, FailureReason, reason_of_status, seconds_of
-from monitor.notify.message import compose
+from monitor.notify.message import Message, compose
 from schemas.alert import Alert, Notification
 from schemas.config import Config
 
@@ -76,10 +76,15 @@ def payload(notification: Notification, config: Config, max_alerts: int = 0) -> 
         "receiver": notification.receiver,
         "groupLabels": notification.group_labels,
         "commonLabels": _common([alert.labels for alert in shown]),
-        "commonAnnotations": _common([alert.annotations for alert in shown]),
+        "commonAnnotations": _told(message) if notification.lines else _common([each.annotations for each in shown]),
         "externalURL": external,
         "alerts": [_alert(alert, message.link or "") for alert in shown],
     }
+
+
+def _told(message: Message) -> dict[str, str]:
+    """What a message without alerts says: the weekly report."""
+    return {"summary": message.title, "description": "\n".join(message.others)}
 
 
 def _alert(alert: Alert, link: str) -> dict[str, Any]:

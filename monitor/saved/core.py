@@ -8,6 +8,7 @@ from monitor.evidence import traffic
 from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
 from monitor.evidence.within.deploys import Deploys
 from monitor.evidence.within.facts import Group
+from monitor.evidence.within.window import Window
 from monitor.saved.states import Waiting
 
 
@@ -46,3 +47,5 @@ class Core(Struct, array_like=True):
     """Kept in blocks of their own (`Methods.changes`); a restore puts them here, nothing else does."""
     outputs: list[int] = field(default_factory=lambda: [0, 0])
     pooled: dict[str, float] = {}
+    window: Window | None = None
+    """How it stands against its objective, where it has one."""

@@ -107,6 +107,8 @@ METRICS: tuple[Metric, ...] = (
     _counter("deliveries_given_up", "Deliveries that will not be tried again until there is news or a restart."),
     _counter("slack_presses", "Buttons in Slack that were pressed and recorded, by what they do.", "kind"),
     _counter("slack_presses_refused", "Presses in Slack that were not taken, by reason.", "reason"),
+    _counter("slack_complaints", "Reactions in Slack that were recorded as complaints."),
+    _counter("slack_complaints_refused", "Reactions in Slack that mean a complaint and were not taken.", "reason"),
     _gauge("outbox_pending", "Deliveries that wait to be sent."),
     # agents and owners, read from the view
     _counter("agent_runs", "Runs of an agent that closed.", "agent"),

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from schemas.actions import Action, SilenceSet
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
+from schemas.report import Report
 from schemas.view import AgentView, BudgetView, Health, RunView
 
 
@@ -40,6 +41,10 @@ class RouterView(Protocol):
 
     def silence_id(self, action: SilenceSet) -> str:
         """The id under which a silence will stand once it was taken."""
+        ...
+
+    def report(self, since: float, until: float) -> Report:
+        """How well the owners were served from `since` to `until`, epoch seconds."""
         ...
 
     def decisions(self, about: str | Mapping[str, str]) -> Sequence[Decision]:

@@ -165,6 +165,7 @@ class Dispatcher:
             silenced_until=lead.silenced_until,
             no_data_since=lead.no_data_since,
             series=tuple(found[0].series),
+            complained_at=min((at for each in found if (at := each.incident.complained_at) is not None), default=None),
         )
 
 

@@ -7,7 +7,7 @@ was last seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -47,6 +47,11 @@ class Dependencies:
         for component, used in self._declared.items():
             for name in used:
                 self._users.setdefault(name, []).append(component)
+
+    @property
+    def owners(self) -> Mapping[str, str]:
+        """Declared component → its owner."""
+        return self._owners
 
     def owner(self, component: str) -> str:
         """Who is told of a component; the default owner of one that nobody declared."""

@@ -23,6 +23,7 @@ from monitor.engine import PartitionEngine
 from monitor.runtime.store import FILE, StoreError, read_entries
 from schemas.actions import Matcher
 from schemas.alert import AlertView, Incident, SilenceView
+from schemas.config import Config
 
 LIMIT = 10_000
 """Incidents that one question asks for."""
@@ -39,6 +40,12 @@ class Known(Struct):
 
 def stored(file: Path) -> Known:
     """What the monitor of a configuration knew at its last tick."""
+    _, now, router = router_of(file)
+    return Known(now, router.alerts(), router.incidents(), router.silences())
+
+
+def router_of(file: Path) -> tuple[Config, float, Router]:
+    """A configuration, the last tick of its monitor in epoch seconds, and a copy of the router as it was then."""
     try:
         config, _ = load_with_places(file)
         if config.runtime.kind != "embedded":
@@ -58,7 +65,7 @@ def stored(file: Path) -> Known:
     except (WrongVersion, ValueError, KeyError, msgspec.MsgspecError) as error:
         fail(f"the state in {path} cannot be read: {error}")
     router.tick(engine.now)  # the copy goes on to the last tick; what it would say is not sent
-    return Known(engine.now, router.alerts(), router.incidents(), router.silences())
+    return config, engine.now, router
 
 
 def alerts_of(monitor: Monitor) -> Known:

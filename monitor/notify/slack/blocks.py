@@ -34,7 +34,7 @@ TOTAL = 10_000
 
 ALSO = "Also in this incident"
 
-_SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅", "Digest": "📋"}
+_SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅", "Digest": "📋", "Report": "📈"}
 
 
 def render(
@@ -45,7 +45,7 @@ def render(
     `native`: the workspace draws charts itself; else `file`, an uploaded picture's id; else a line of bars. `buttons`:
     somebody listens to them.
     """
-    digest = message.word == "Digest"
+    lists = message.word in ("Digest", "Report")
     ranked = [
         (0, _header(message)),
         (0, _mention(message)),
@@ -59,7 +59,7 @@ def render(
         (3, _chart(message.chart, native, file)),
         (3, _section(_listed("Errors", message.errors))),
         (1, _section(_runs(message))),
-        (0, _section(_listed("Listed", message.others))) if digest else (4, _section(_listed(ALSO, message.others))),
+        *(_sections(message.others) if lists else [(4, _section(_listed(ALSO, message.others)))]),
         (5, _section(_timeline(message))),
         (1, _context(message)),
     ]
@@ -87,7 +87,7 @@ def thread_text(line: Line) -> str:
 
 
 def _header(message: Message) -> Block:
-    word = f"{message.word}: " if message.word in ("Resolved", "Digest") else ""
+    word = f"{message.word}: " if message.word in ("Resolved", "Digest", "Report") else ""
     text = f"{_SIGNS[message.word]} {word}{message.title}"
     return {"type": "header", "text": {"type": "plain_text", "text": text[:HEADER], "emoji": True}}
 
@@ -196,6 +196,17 @@ def _section(lines: list[str]) -> Block | None:
             break
         kept.append(line)
     return {"type": "section", "text": _mrkdwn("\n".join(kept))} if kept else None
+
+
+def _sections(lines: tuple[str, ...]) -> list[tuple[int, Block | None]]:
+    """What a message lists, in as many sections as it takes; where the message is too long, the last goes first."""
+    found: list[list[str]] = [["*Listed*"]]
+    for line in lines:
+        text = f"• {code(line)}"
+        if len("\n".join((*found[-1], text))) > SECTION:
+            found.append([])
+        found[-1].append(text)
+    return [(rank, _section(part)) for rank, part in enumerate(found)]
 
 
 def _mrkdwn(text: str) -> Block:
