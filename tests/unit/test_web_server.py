@@ -77,6 +77,27 @@ async def test_a_bad_limit_is_a_400_that_says_so(start: Start, limit: str) -> No
     assert "whole number from 1 to 10000" in (await answer.json())["error"]
 
 
+async def test_the_report_of_a_period_and_of_the_last_seven_days(start: Start) -> None:
+    client = await start(web_fleet.calm())
+    found = await (await client.get("/api/v1/report")).json()
+    assert (found["since"], found["until"]) == (NOW - 7 * 86_400.0, NOW)
+    found = await (await client.get("/api/v1/report?since=5&until=9.5")).json()
+    assert (found["since"], found["until"], found["owners"]) == (5.0, 9.5, [])
+
+
+@pytest.mark.parametrize("query", ["since=soon", "until=-1", "since=nan", "until=1e99", "since=9&until=5"])
+async def test_a_bad_period_is_a_400_that_says_so(start: Start, query: str) -> None:
+    answer = await (await start(web_fleet.calm())).get(f"/api/v1/report?{query}")
+    assert answer.status == 400
+    assert "since" in (await answer.json())["error"] or "until" in (await answer.json())["error"]
+
+
+async def test_a_worker_that_stands_by_reports_nothing(start: Start) -> None:
+    view = web_fleet.calm()
+    view.router = None
+    assert (await (await start(view)).get("/api/v1/report")).status == 503
+
+
 async def test_probes_name_what_is_missing(start: Start) -> None:
     view = web_fleet.calm()
     client = await start(view)
