@@ -196,6 +196,13 @@ class DetectorSettings(Strict):
     material: Material = Material()
 
 
+class Changes(Strict):
+    """What is expected of those who change something."""
+
+    grace: Duration = 600.0
+    """So long after its first sighting a version may still be announced; then nobody announced it."""
+
+
 class Slices(Strict):
     """What a fault is narrowed down to, beside version, tool, model, provider and tenant."""
 
@@ -331,6 +338,7 @@ class Config(Strict):
     defaults: Defaults = Defaults()
     detectors: dict[str, DetectorSettings] = Field(default_factory=dict)
     slices: Slices = Slices()
+    changes: Changes = Changes()
     global_: Global = Field(default=Global(), alias="global")
     route: Route | None = None
     inhibit_rules: list[InhibitRule] = Field(default_factory=list)
