@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from schemas.settings.changes import Changes, Deployment, GitHub
 from schemas.settings.quantities import (
     DAY,
     WEEK,
@@ -41,9 +42,12 @@ from schemas.settings.scenarios import Scenario
 __all__ = [
     "DAY",
     "WEEK",
+    "Changes",
     "ConsoleReceiver",
+    "Deployment",
     "Duration",
     "Escalation",
+    "GitHub",
     "Global",
     "InhibitRule",
     "NamedInterval",
@@ -194,13 +198,6 @@ class DetectorSettings(Strict):
     sustained: int = Field(default=30, ge=1, le=10_000)
     """Runs for which a drift must have lasted to page."""
     material: Material = Material()
-
-
-class Changes(Strict):
-    """What is expected of those who change something."""
-
-    grace: Duration = 600.0
-    """So long after its first sighting a version may still be announced; then nobody announced it."""
 
 
 class Slices(Strict):
