@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from monitor.agents import Agent
+from monitor.changes.sightings import BLOCK as SIGHTINGS
 from monitor.evidence.within.node import Node
 from monitor.runs import Run
 from monitor.saved.core import Core
@@ -64,7 +65,11 @@ class Blocks:
                 del manifest[name]
                 gone += [(f"agent/{agent.name}/{name}.{parity}", None) for parity in (0, 1)]
         tracker.touched.clear()
-        apart = [*agent.drift.save().items(), *((f"m{signal}", value) for signal, value in agent.methods.changes())]
+        apart = [
+            *agent.drift.save().items(),
+            *((f"m{signal}", value) for signal, value in agent.methods.changes()),
+            *agent.sightings.changes(),
+        ]
         for name, value in apart:
             if value is not None:
                 entries.append(self._write(agent.name, manifest, name, value))
@@ -98,6 +103,8 @@ class Blocks:
                     saved.core.drift[block] = body
                 elif block[0] == "m":
                     saved.core.methods.append(body)
+                elif block == SIGHTINGS:
+                    saved.core.sightings = body
                 else:
                     runs += runs_from_bytes(body)
             self._manifests[name] = saved.manifest
@@ -130,6 +137,7 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.drift.load(core.drift)
     for methods in core.methods:
         agent.methods.load(methods)
+    agent.sightings.load(core.sightings, core.versions)
 
 
 def _core(agent: Agent) -> Core:

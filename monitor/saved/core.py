@@ -47,5 +47,7 @@ class Core(Struct, array_like=True):
     """Kept in blocks of their own (`Methods.changes`); a restore puts them here, nothing else does."""
     outputs: list[int] = field(default_factory=lambda: [0, 0])
     pooled: dict[str, float] = {}
+    sightings: bytes = b""
+    """In a block of its own (`Sightings.changes`); a restore puts it here, nothing else does."""
     window: Window | None = None
     """How it stands against its objective, where it has one."""

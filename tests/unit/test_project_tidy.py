@@ -26,7 +26,7 @@ CODE = ("schemas/", "detectors/", "monitor/", "sdk/src/", "forewarn_server.py")
 PURE = ("schemas/", "detectors/", "monitor/")
 EDGES = tuple(
     f"monitor/{part}"
-    for part in ("config/", "intake/", "runtime/", "notify/", "web/", "app", "history", "demo/", "cli/")
+    for part in ("config/", "intake/", "runtime/", "notify/", "web/", "app", "serving/", "history", "demo/", "cli/")
 )
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 IMPURE_MODULES = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from monitor.alerting.complaints.attaching import Attaching
 from monitor.alerting.incidents.desk import Desk
 from monitor.alerting.news.desk import NewsDesk
 from monitor.alerting.report import making, words
@@ -18,10 +19,11 @@ from schemas.report import OwnerReport, Report
 
 
 class Reporter:
-    """Reports on the incidents of `desk` and the complaints and objectives of `news`."""
+    """Reports on the incidents of `desk` and the complaints and objectives of `news`, which `attaching` joins."""
 
     def __init__(self, config: Config, desk: Desk, news: NewsDesk) -> None:
         self.week = Weekly(config.report)
+        self.attaching = Attaching(news.complaints, desk.incidents, desk.graph)
         self._desk = desk
         self._news = news
         self.reload(config)
