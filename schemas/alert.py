@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from schemas.actions import Matcher
 from schemas.finding import Finding
+from schemas.view import RolloutView, rollout_line
 
 Severity = Literal["page", "notice"]
 AlertStatus = Literal["firing", "resolved"]
@@ -45,6 +46,9 @@ class NotificationReason(enum.StrEnum):
     NEW_NORMAL = "new normal"
     NO_DATA = "no data"
     BLIND = "monitor blind"
+    ROLLOUT_BEGAN = "rollout began"
+    VERDICT = "verdict changed"
+    ROLLOUT_ENDED = "rollout ended"
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -84,10 +88,11 @@ class Alert(Struct, frozen=True, kw_only=True):
 
 
 class TimelineEntry(Struct, frozen=True):
-    """One thing that happened to an incident."""
+    """One thing that happened to an incident or a rollout. `loud`: the channel is to see it, not the thread alone."""
 
     time: float
     text: str
+    loud: bool = False
 
 
 class Impact(Struct, frozen=True, kw_only=True):
@@ -186,6 +191,10 @@ class Notification(Struct, frozen=True, kw_only=True):
     no_data_since: float | None = None
     series: tuple[tuple[float, float], ...] = ()
     """Time and level of the leading alert as it was reported, oldest first: for a chart."""
+    rollout: RolloutView | None = None
+    """What it is about, where that is no incident: `incident` is then the rollout's id, `alerts` one alert in words."""
+    signed: bool = False
+    """For `verdict_configs` alone, which get nothing else."""
 
 
 class AlertView(Struct, frozen=True, kw_only=True):
@@ -273,4 +282,4 @@ def notification_line(notification: Notification) -> dict[str, Any]:
             }
             for alert in notification.alerts
         ],
-    }
+    } | ({} if notification.rollout is None else {"rollout": rollout_line(notification.rollout)})

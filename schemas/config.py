@@ -34,6 +34,7 @@ from schemas.settings.routing import (
     SlackReceiver,
     TimeRange,
     TimeSpec,
+    VerdictReceiver,
     WebhookReceiver,
 )
 from schemas.settings.scenarios import Scenario
@@ -56,6 +57,7 @@ __all__ = [
     "Strict",
     "TimeRange",
     "TimeSpec",
+    "VerdictReceiver",
     "WebhookReceiver",
     "parse_duration",
     "parse_rate",

@@ -39,8 +39,9 @@ from schemas.actions import Action, Deed, PostedAlert, SilenceEnded, SilenceSet
 from schemas.alert import Alert, AlertView, Decision, GroupView, Incident, Notification, NotificationReason, SilenceView
 from schemas.config import Config
 from schemas.finding import Finding
-from schemas.news import ChangeSeen, ComplaintSeen, News, RolloutSeen
+from schemas.news import ChangeSeen, ComplaintSeen, News
 from schemas.records import Ack
+from schemas.view import RolloutView
 
 AWAY_SECONDS = 60.0
 """What is due for longer is not late: the monitor was away. Nothing is due at once then, see `_back`."""
@@ -55,11 +56,12 @@ class Router:
         self._book, self._silences, self._told = Book(), Silences(), ToldLog()
         self._inhibition, self._decisions = Inhibition(config), Decisions()
         self._expiry = Expiry()
-        self._grid, self._news = Grid(), NewsDesk()
+        self._grid = Grid()
         self._wakes: dict[str, float] = {}
         self._counts: Counter[str] = Counter()
         self._now = -math.inf
         self._configure(config)
+        self._news = NewsDesk(config, self._routing, self._decisions)
         self._dispatcher = Dispatcher(self._routing, self._world, self._decisions)
 
     def step(
@@ -78,7 +80,7 @@ class Router:
             told += self._advance(at, included=False)
             told += self._act(action, at)
         for each in news:
-            self._news.take(each)
+            told += self._news.take(each, now)
         touched: dict[str, Record] = {}
         for finding in findings:
             touched.update((record.incident.id, record) for record in self._desk.take(finding))
@@ -120,6 +122,7 @@ class Router:
         self._configure(config)
         self._desk.reload(config)
         self._digest.reload(config.owners)
+        self._news.reload(config, self._routing)
         self._inhibition.reload(config, self._book)
         self._dispatcher.reload(self._routing, self._world, self._now)
         self._await_ends()
@@ -164,9 +167,9 @@ class Router:
         """Changes that are kept, the latest first."""
         return self._news.changes.seen()
 
-    def rollouts(self) -> list[RolloutSeen]:
-        """Rollouts as they stood last, the latest first."""
-        return self._news.rollouts.seen()
+    def rollouts(self) -> list[RolloutView]:
+        """Rollouts that go on, then those that are over, the latest first."""
+        return self._news.rollouts.views()
 
     def complaints(self) -> list[ComplaintSeen]:
         """Complaints that are kept, the latest first."""
@@ -266,7 +269,7 @@ class Router:
         """When something is due of which somebody may be told."""
         return (
             self._dispatcher.groups.next_due(), self._desk.next_escalation(), self._expiry.next_due(),
-            self._silences.next_change(self._now),
+            self._silences.next_change(self._now), self._news.next_due(),
         )  # fmt: skip
 
     def _due(self, now: float) -> list[Notification]:
@@ -285,6 +288,7 @@ class Router:
             self._silences.expire(now)
         if what_was_told:
             self._told.collect(now)
+        told += self._news.run(now)
         told += self._changed(self._desk.escalations(now), now)
         if self._silences.next_change(math.nextafter(now, -math.inf)) == now:
             told += self._tell_all(now)

@@ -62,11 +62,19 @@ class Fact(Struct, frozen=True):
     ours: bool = False
 
 
+class Listed(Struct, frozen=True):
+    """A heading and what stands below it, a line each."""
+
+    title: str
+    rows: tuple[Fact, ...]
+
+
 class RunLink(Struct, frozen=True):
-    """An example run, and where to look at it."""
+    """An example run, and where to look at it; `beside`: the run of the same input."""
 
     run: str
     url: str | None
+    beside: RunLink | None = None
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -99,10 +107,15 @@ class Message(Struct, frozen=True, kw_only=True):
     owners: tuple[str, ...] = ()
     """To whom it can be handed."""
     acked: bool = False
+    lists: tuple[Listed, ...] = ()
+    verdict: str = ""
+    """Of a rollout; empty for all else."""
 
     @property
     def word(self) -> str:
-        """`PAGE`, `Notice`, `Resolved` or `Digest`."""
+        """`PAGE`, `Notice`, `Resolved`, `Digest` or `Rollout`."""
+        if self.verdict:
+            return "Rollout"
         if self.reason is NotificationReason.DIGEST:
             return "Digest"
         if self.status == "resolved":
@@ -150,7 +163,7 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         affected=_sides(finding.affected),
         unaffected=_sides(finding.unaffected),
         errors=finding.error_types[:ERRORS],
-        runs=tuple(_run(run, config.runtime.run_url) for run in notification.runs[:EXAMPLE_RUNS]),
+        runs=tuple(run_link(run, config.runtime.run_url) for run in notification.runs[:EXAMPLE_RUNS]),
         others=_others(notification, config),
         timeline=tuple(Fact("", happened(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
         footer=_footer(notification, finding, config),
@@ -353,7 +366,8 @@ def _others(notification: Notification, config: Config) -> tuple[str, ...]:
     return (*shown, f"and {more} more") if more else shown
 
 
-def _run(run: str, template: str | None) -> RunLink:
+def run_link(run: str, template: str | None) -> RunLink:
+    """A run's name, and its link by the template with `{run}` in it."""
     url = template.replace("{run}", quote(run, safe="", errors="replace")) if template is not None else None
     return RunLink(name(run, 80), url if url is not None and len(url) <= URL_LENGTH else None)
 

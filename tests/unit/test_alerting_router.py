@@ -200,4 +200,7 @@ def test_reasons_are_in_the_words_of_alertmanager_first_then_ours() -> None:
         "new normal",
         "no data",
         "monitor blind",
+        "rollout began",
+        "verdict changed",
+        "rollout ended",
     ]
