@@ -14,7 +14,7 @@ from aiohttp import web
 
 from monitor.web.view import View
 from schemas.alert import Incident
-from schemas.view import Check
+from schemas.view import Check, rollout_line
 
 LIST_LIMIT = 1000
 """Items of one answer, unless `limit` says otherwise."""
@@ -53,6 +53,12 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         found = sorted(view.budgets(), key=lambda budget: budget.owner)
         return _listing("budgets", found, _limit(request, LIST_LIMIT), clock())
 
+    async def rollouts(request: web.Request) -> web.Response:
+        if view.router is None:
+            raise web.HTTPServiceUnavailable(text="this worker stands by; ask the active one")
+        found = [rollout_line(each) for each in view.router.rollouts()]
+        return _listing("rollouts", found, _limit(request, LIST_LIMIT), clock())
+
     async def status(_: web.Request) -> web.Response:
         health = view.health()
         return answer(
@@ -77,6 +83,7 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         web.get("/api/v1/incidents", incidents),
         web.get("/api/v1/runs", runs),
         web.get("/api/v1/budgets", budgets),
+        web.get("/api/v1/rollouts", rollouts),
         web.get("/api/v1/status", status),
     ]
 

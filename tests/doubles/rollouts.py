@@ -63,7 +63,8 @@ def rolled_back(at: float = 5 * HOUR, **changes: Any) -> RolloutSeen:
 def promoted(at: float = 5 * HOUR, **changes: Any) -> RolloutSeen:
     """The same canary, shown to be no worse."""
     good = tuple(
-        compared(each.signal, each.baseline, each.baseline, -0.01, 0.012, state="same") for each in SIGNALS[:3]
+        compared(each.signal, each.baseline, each.baseline * 0.94, -0.01, 0.012, state="same", unit=each.unit)
+        for each in SIGNALS[:3]
     )
     fields: dict[str, Any] = {
         "verdict": "promote", "reason": "v13 is no worse than the margins allow in 3 of 3 signals",

@@ -20,6 +20,7 @@ LEVELS: list[tuple[Compared, str, str]] = [
     (compared("run.failed", 0.0, 1.0, -math.inf, math.inf), "0 % → 100 %", "+100 points (no interval yet)"),
     (compared("run.cost_usd", 0.031, 0.029, -0.004, 0.001, unit="usd"),
      "$0.031 → $0.029", "-$0.002 (-$0.004 to $0.001)"),
+    (compared("run.failed", 0.051, 0.04794, -0.00072, 0.0004), "5.1 % → 4.79 %", "-0.31 points (-0.072 to 0.04)"),
     (compared("run.steps", 6.0, 7.5, 0.5, 2.5, unit="count"), "6 → 7.5", "+1.5 (0.5 to 2.5)"),
     (compared("run.output_length", 812.0, 1240.0, 310.0, 540.0, unit="characters"),
      "812 → 1,240 characters", "+428 (310 to 540)"),

@@ -121,4 +121,5 @@ def _bare(value: float, unit: Unit) -> str:
     if not math.isfinite(value):
         return "unknown"
     sign = "-" if value < 0.0 else ""
-    return sign + level_text(abs(value), unit, DIGITS).removesuffix(" %").removesuffix(f" {unit}")
+    digits = DIGITS if unit == "share" and abs(value) >= 0.01 else 2
+    return sign + level_text(abs(value), unit, digits).removesuffix(" %").removesuffix(f" {unit}")
