@@ -17,6 +17,7 @@ from monitor.evidence import accounts, traffic, words
 from monitor.evidence.judged import late, verifiers
 from monitor.evidence.slices import Slices
 from monitor.evidence.within.episodes import ACKS
+from monitor.rollouts import Rollouts
 from monitor.runs import Closed, Run, RunTracker
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
 from monitor.topology import Topology
@@ -63,6 +64,9 @@ class Agent:
         self.owner = self.slices.owner
         self.drift = Drift(name, self.owner, settings.drift, self.emit, self._identify, self.tracker.count)
         self.methods = Methods(name, self.owner, settings.detectors, emit, self._identify)
+        self.rollouts = Rollouts(
+            name, self.owner, topology.rollout_of(name), self.slices.above, self.slices.known, self.tracker.count, tell
+        )
         self.traffic = traffic.new(now)
         self.versions: dict[str, float] = {}
         self.tools: dict[str, float] = {}
@@ -89,7 +93,7 @@ class Agent:
             self.traffic.arrivals += run.variant != "shadow"
             if run.version is not None and run.version not in self.versions and run.variant != "shadow":
                 self.slices.deploy(run.version, run.version, now)
-        if run.entered != run.started and not run.passed:
+        if run.entered != run.started and not run.passed and run.variant != "shadow":
             self.slices.order.enter(run)
         if run.work.facts:
             self._tell_facts(run, now)
@@ -112,6 +116,8 @@ class Agent:
             self._change(event, now)
         else:
             self.slices.observe_late(event, now)
+            if event.kind == "evaluation":
+                self.rollouts.judge(event, self.tracker.runs.get(event.run or ""))
         return True
 
     def acknowledge(self, ack: Ack, now: float) -> bool:
@@ -139,6 +145,7 @@ class Agent:
         if self.slices.firing:
             self.slices.episodes.say_quiet(now)
         self.drift.tick(now)
+        self.rollouts.tick(now, self.tracker.earliest_start)
         self._advance_traffic(now)
         self.slices.ask(now)
         self.tracker.loop_mass = accounts.loop_mass(
@@ -170,6 +177,7 @@ class Agent:
         run = closed.run
         if closed.work.facts:
             self._tell_facts(run, now)
+        self.rollouts.observe(closed, now)
         if run.variant == "shadow":
             self.tracker.count("shadow_runs")
             return
@@ -208,6 +216,8 @@ class Agent:
 
     def _change(self, event: Event, now: float) -> None:
         """A change of this agent, or of something it depends on: what it may break is paid in advance."""
+        if event.component == f"agent:{self.name}":
+            self.rollouts.change(event, now)
         if event.stage == "shadow" or event.component is None:
             return
         if event.component == f"agent:{self.name}":
@@ -221,7 +231,7 @@ class Agent:
             return now + 1.0
         rate = self.slices.accounts[self.owner].rate(self.traffic.mode)
         wake = traffic.next_wake(self.traffic, TRAFFIC_SHARE * rate)
-        quiet = min(self.slices.episodes.next_quiet(), self.drift.next_wake())
+        quiet = min(self.slices.episodes.next_quiet(), self.drift.next_wake(), self.rollouts.next_wake(now))
         return max(min(wake, self.tracker.next_wake(), quiet), now + 1.0)
 
     def _advance_traffic(self, now: float) -> None:

@@ -65,6 +65,7 @@ class Blocks:
                 gone += [(f"agent/{agent.name}/{name}.{parity}", None) for parity in (0, 1)]
         tracker.touched.clear()
         apart = [*agent.drift.save().items(), *((f"m{signal}", value) for signal, value in agent.methods.changes())]
+        apart += agent.rollouts.save().items()
         for name, value in apart:
             if value is not None:
                 entries.append(self._write(agent.name, manifest, name, value))
@@ -98,6 +99,8 @@ class Blocks:
                     saved.core.drift[block] = body
                 elif block[0] == "m":
                     saved.core.methods.append(body)
+                elif block[0] == "o":
+                    saved.core.rollouts[block] = body
                 else:
                     runs += runs_from_bytes(body)
             self._manifests[name] = saved.manifest
@@ -128,6 +131,7 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.drift.load(core.drift)
     for methods in core.methods:
         agent.methods.load(methods)
+    agent.rollouts.load(core.rollouts)
 
 
 def _core(agent: Agent) -> Core:

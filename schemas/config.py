@@ -23,6 +23,7 @@ from schemas.settings.quantities import (
     parse_rate,
     parse_share,
 )
+from schemas.settings.rollouts import RolloutSettings
 from schemas.settings.routing import (
     ConsoleReceiver,
     Escalation,
@@ -51,6 +52,7 @@ __all__ = [
     "Rate",
     "Receiver",
     "Reference",
+    "RolloutSettings",
     "Route",
     "Share",
     "SlackReceiver",
@@ -145,6 +147,8 @@ class Component(Strict):
     depends_on: list[str] = Field(default_factory=list)
     objectives: list[Objective] = Field(default_factory=list)
     contract: Contract | None = None
+    rollout: RolloutSettings | None = None
+    """For this agent; what it leaves out is as at the top of the file."""
 
     @model_validator(mode="after")
     def _one_name(self) -> Component:
@@ -333,6 +337,7 @@ class Config(Strict):
     defaults: Defaults = Defaults()
     detectors: dict[str, DetectorSettings] = Field(default_factory=dict)
     slices: Slices = Slices()
+    rollout: RolloutSettings = RolloutSettings()
     global_: Global = Field(default=Global(), alias="global")
     route: Route | None = None
     inhibit_rules: list[InhibitRule] = Field(default_factory=list)

@@ -46,3 +46,5 @@ class Core(Struct, array_like=True):
     """Kept in blocks of their own (`Methods.changes`); a restore puts them here, nothing else does."""
     outputs: list[int] = field(default_factory=lambda: [0, 0])
     pooled: dict[str, float] = {}
+    rollouts: dict[str, bytes] = {}
+    """Kept in blocks of their own (`Rollouts.save`)."""
