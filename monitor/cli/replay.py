@@ -185,8 +185,13 @@ def _show(notification: Notification, config: Config) -> None:
     """The message as the console shows it; new numbers of a known one in a line."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(notification.time))
     message = message_of(notification, config, mention=notification.mention)
+    if notification.reason is NotificationReason.EVIDENCE and notification.rollout is not None:
+        return  # they move for hours; the verdict says what came of them
     if notification.reason is NotificationReason.EVIDENCE:
         click.echo(f"{when} UTC, {notification.reason}: {message.title}\n")
+        return
+    if notification.signed:
+        click.echo(f"{when} UTC, signed webhook of {message.owner}: {message.title}\n")
         return
     click.echo(f"{when} UTC, {notification.reason}")
     lines = render_message(message, edits=notification.sequence > 1, channel="")

@@ -102,13 +102,17 @@ def _details(message: Message) -> list[str]:
         lines.append(_fact(Fact("Not affected", ", ".join(message.unaffected))))
     for listed in message.lists:
         width = max((len(row.name) for row in listed.rows), default=0)
-        lines += _block(listed.title, tuple(f"{row.name:<{width}}  {row.value}" for row in listed.rows))
+        lines += _block(listed.title, tuple(f"{row.name:<{width}}  {row.value}{_note(row)}" for row in listed.rows))
     lines += _block("Errors", message.errors)
     lines += _block("Differ" if message.verdict else "Example runs", tuple(_run(run) for run in message.runs))
     lines += _block("Listed" if message.reason is NotificationReason.DIGEST else "Also", message.others)
     if len(message.timeline) > 1:
         lines += _block("Timeline", tuple(f"{utc(entry.time or 0.0)}  {entry.value}" for entry in message.timeline))
     return lines
+
+
+def _note(row: Fact) -> str:
+    return f"; {row.note}" if row.note else ""
 
 
 def _run(run: RunLink) -> str:

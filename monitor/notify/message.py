@@ -54,12 +54,16 @@ _NAME_LENGTHS = {"agent": 40, "version": 24, "tool": 40, "model": 40, "provider"
 
 
 class Fact(Struct, frozen=True):
-    """A name and what stands beside it; `time` (epoch seconds) where it is a moment. `ours`: no foreign word in it."""
+    """A name and what stands beside it; `time` (epoch seconds) where it is a moment. `ours`: no foreign word in it.
+
+    `note`: foreign words behind the value, in lists.
+    """
 
     name: str
     value: str
     time: float | None = None
     ours: bool = False
+    note: str = ""
 
 
 class Listed(Struct, frozen=True):

@@ -64,7 +64,7 @@ def lists(seen: RolloutSeen) -> tuple[Listed, ...]:
     """The signals under what is known of them, those first that a reader looks for."""
     found = []
     for state, signals in words.by_state(seen).items():
-        rows = [row for each in signals[:SIGNALS] for row in _rows(each)]
+        rows = [_row(each) for each in signals[:SIGNALS]]
         if len(signals) > SIGNALS:
             rows.append(Fact("", f"and {len(signals) - SIGNALS} more", ours=True))
         found.append(Listed(STATES[state], tuple(rows)))
@@ -80,10 +80,9 @@ def examples(seen: RolloutSeen, template: str | None) -> tuple[RunLink, ...]:
     )
 
 
-def _rows(compared: Compared) -> list[Fact]:
+def _row(compared: Compared) -> Fact:
     said = f"{words.levels(compared)}, {words.difference(compared)}"
-    rows = [Fact(name(compared.signal, 60), said, ours=True)]
-    return [*rows, Fact("", redact(compared.detail, DETAIL))] if compared.detail else rows
+    return Fact(name(compared.signal, 60), said, ours=True, note=redact(compared.detail, DETAIL))
 
 
 def _facts(rollout: RolloutView) -> tuple[Fact, ...]:

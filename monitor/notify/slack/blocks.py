@@ -181,8 +181,12 @@ def _listed(title: str, lines: tuple[str, ...]) -> list[str]:
 
 
 def _rows(listed: Listed) -> list[str]:
-    rows = [" ".join(filter(None, (code(row.name) if row.name else "", shown(row)))) for row in listed.rows]
+    rows = [" ".join(filter(None, (code(row.name) if row.name else "", shown(row), _note(row)))) for row in listed.rows]
     return [f"*{prose(listed.title)}*", *(f"• {row}" for row in rows)]
+
+
+def _note(row: Fact) -> str:
+    return f"({prose(row.note)})" if row.note else ""
 
 
 def _runs(message: Message) -> list[str]:
