@@ -186,7 +186,7 @@ def _rows(listed: Listed) -> list[str]:
 
 
 def _note(row: Fact) -> str:
-    return f"({prose(row.note)})" if row.note else ""
+    return f"· {code(row.note)}" if row.note else ""
 
 
 def _runs(message: Message) -> list[str]:
