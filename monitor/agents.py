@@ -20,6 +20,7 @@ from monitor.evidence.judged import late, verifiers
 from monitor.evidence.slices import Slices
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.within.window import BINS, Window
+from monitor.rollouts import Rollouts
 from monitor.runs import Closed, Run, RunTracker
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
 from monitor.topology import Topology
@@ -67,6 +68,9 @@ class Agent:
         self.drift = Drift(name, self.owner, settings.drift, self.emit, self._identify, self.tracker.count)
         self.methods = Methods(name, self.owner, settings.detectors, emit, self._identify)
         self.sightings = Sightings(name, tell, self.tracker.count)
+        self.rollouts = Rollouts(
+            name, self.owner, topology.rollout_of(name), self.slices.above, self.slices.known, self.tracker.count, tell
+        )
         self.traffic = traffic.new(now)
         burn = self.slices.burn
         self.window = Window(burn.window / BINS) if burn is not None else None
@@ -98,7 +102,7 @@ class Agent:
                 self.sightings.version(run, now)
         if event.tool_version is not None and event.tool and run.variant != "shadow" and event.actor == "agent":
             self.sightings.tool_version(event.tool, event.tool_version, run, now)
-        if run.entered != run.started and not run.passed:
+        if run.entered != run.started and not run.passed and run.variant != "shadow":
             self.slices.order.enter(run)
         if run.work.facts:
             self._tell_facts(run, now)
@@ -126,6 +130,8 @@ class Agent:
             if complaint is not None:
                 self.tell(complaint)
         self.slices.observe_late(event, now)
+        if event.kind == "evaluation":
+            self.rollouts.judge(event, self.tracker.runs.get(event.run or ""))
         return True
 
     def acknowledge(self, ack: Ack, now: float) -> bool:
@@ -155,6 +161,7 @@ class Agent:
         if self.slices.firing:
             self.slices.episodes.say_quiet(now)
         self.drift.tick(now)
+        self.rollouts.tick(now, self.tracker.earliest_start)
         self._advance_traffic(now)
         self.slices.ask(now)
         self.tracker.loop_mass = accounts.loop_mass(
@@ -191,6 +198,7 @@ class Agent:
         run = closed.run
         if closed.work.facts:
             self._tell_facts(run, now)
+        self.rollouts.observe(closed, now)
         if run.variant == "shadow":
             self.tracker.count("shadow_runs")
             return
@@ -233,6 +241,8 @@ class Agent:
 
     def _change(self, event: Event, now: float) -> None:
         """A change of this agent, or of something it depends on: what it may break is paid in advance."""
+        if event.component == f"agent:{self.name}":
+            self.rollouts.change(event, now)
         if event.stage == "shadow" or event.component is None:
             return
         if event.component == f"agent:{self.name}":
@@ -246,7 +256,7 @@ class Agent:
             return now + 1.0
         rate = self.slices.accounts[self.owner].rate(self.traffic.mode)
         wake = traffic.next_wake(self.traffic, TRAFFIC_SHARE * rate)
-        quiet = min(self.slices.episodes.next_quiet(), self.drift.next_wake())
+        quiet = min(self.slices.episodes.next_quiet(), self.drift.next_wake(), self.rollouts.next_wake(now))
         return max(min(wake, self.tracker.next_wake(), quiet), now + 1.0)
 
     def _advance_traffic(self, now: float) -> None:

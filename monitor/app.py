@@ -29,6 +29,7 @@ from monitor.notify.console import ConsoleNotifier
 from monitor.notify.delivery import Notifier
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
+from monitor.notify.rollouts.verdict import VerdictNotifier
 from monitor.notify.slack.workspace import Doors, Workspace
 from monitor.notify.webhook import WebhookNotifier
 from monitor.reading import Reader
@@ -317,6 +318,11 @@ def _notifier(config: Config, receiver: str, target: Target, stream: TextIO, wor
         url = _secret(declared.url)
         assert url is not None, "the configuration was loaded with its secrets"
         return WebhookNotifier(url, config, max_alerts=declared.max_alerts)
+    if target.kind == "verdict":
+        hook = next(each for each in config.receivers if each.name == receiver).verdict_configs[target.index]
+        url, secret = _secret(hook.url), _secret(hook.secret)
+        assert url is not None and secret is not None, "the configuration was loaded with its secrets"
+        return VerdictNotifier(url, secret)
     return ConsoleNotifier(stream, config, stands_for=target.stands_for)
 
 

@@ -69,6 +69,7 @@ class Blocks:
             *agent.drift.save().items(),
             *((f"m{signal}", value) for signal, value in agent.methods.changes()),
             *agent.sightings.changes(),
+            *agent.rollouts.save().items(),
         ]
         for name, value in apart:
             if value is not None:
@@ -105,6 +106,8 @@ class Blocks:
                     saved.core.methods.append(body)
                 elif block == SIGHTINGS:
                     saved.core.sightings = body
+                elif block[0] == "o":
+                    saved.core.rollouts[block] = body
                 else:
                     runs += runs_from_bytes(body)
             self._manifests[name] = saved.manifest
@@ -138,6 +141,7 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     for methods in core.methods:
         agent.methods.load(methods)
     agent.sightings.load(core.sightings, core.versions)
+    agent.rollouts.load(core.rollouts)
 
 
 def _core(agent: Agent) -> Core:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from schemas.actions import Matcher
 from schemas.finding import Finding
+from schemas.view import RolloutView, rollout_line
 
 Severity = Literal["page", "notice"]
 AlertStatus = Literal["firing", "resolved"]
@@ -49,6 +50,9 @@ class NotificationReason(enum.StrEnum):
     CAUSE_FOUND = "likely cause found"
     COMPLAINED = "first complaint"
     REPORT = "weekly report"
+    ROLLOUT_BEGAN = "rollout began"
+    VERDICT = "verdict changed"
+    ROLLOUT_ENDED = "rollout ended"
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -88,10 +92,11 @@ class Alert(Struct, frozen=True, kw_only=True):
 
 
 class TimelineEntry(Struct, frozen=True):
-    """One thing that happened to an incident."""
+    """One thing that happened to an incident or a rollout. `loud`: the channel is to see it, not the thread alone."""
 
     time: float
     text: str
+    loud: bool = False
 
 
 class Impact(Struct, frozen=True, kw_only=True):
@@ -227,6 +232,10 @@ class Notification(Struct, frozen=True, kw_only=True):
     """When the first complaint about it came."""
     lines: tuple[str, ...] = ()
     """What a message that tells of no alert says, the title first: the weekly report."""
+    rollout: RolloutView | None = None
+    """What it is about, where that is no incident: `incident` is then the rollout's id, `alerts` one alert in words."""
+    signed: bool = False
+    """For `verdict_configs` alone, which get nothing else."""
 
 
 class AlertView(Struct, frozen=True, kw_only=True):
@@ -314,4 +323,4 @@ def notification_line(notification: Notification) -> dict[str, Any]:
             }
             for alert in notification.alerts
         ],
-    }
+    } | ({} if notification.rollout is None else {"rollout": rollout_line(notification.rollout)})

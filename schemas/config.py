@@ -25,6 +25,7 @@ from schemas.settings.quantities import (
     parse_share,
 )
 from schemas.settings.report import Reporting
+from schemas.settings.rollouts import RolloutSettings
 from schemas.settings.routing import (
     ConsoleReceiver,
     Escalation,
@@ -36,6 +37,7 @@ from schemas.settings.routing import (
     SlackReceiver,
     TimeRange,
     TimeSpec,
+    VerdictReceiver,
     WebhookReceiver,
 )
 from schemas.settings.scenarios import Scenario
@@ -56,12 +58,14 @@ __all__ = [
     "Receiver",
     "Reference",
     "Reporting",
+    "RolloutSettings",
     "Route",
     "Share",
     "SlackReceiver",
     "Strict",
     "TimeRange",
     "TimeSpec",
+    "VerdictReceiver",
     "WebhookReceiver",
     "parse_duration",
     "parse_rate",
@@ -149,6 +153,8 @@ class Component(Strict):
     depends_on: list[str] = Field(default_factory=list)
     objectives: list[Objective] = Field(default_factory=list)
     contract: Contract | None = None
+    rollout: RolloutSettings | None = None
+    """For this agent; what it leaves out is as at the top of the file."""
 
     @model_validator(mode="after")
     def _one_name(self) -> Component:
@@ -351,6 +357,7 @@ class Config(Strict):
     detectors: dict[str, DetectorSettings] = Field(default_factory=dict)
     slices: Slices = Slices()
     changes: Changes = Changes()
+    rollout: RolloutSettings = RolloutSettings()
     global_: Global = Field(default=Global(), alias="global")
     route: Route | None = None
     inhibit_rules: list[InhibitRule] = Field(default_factory=list)

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from monitor.alerting import views
+from monitor.alerting.changes.ledger import Changes
 from monitor.alerting.changes.unannounced import Unannounced
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.digest import Digest
@@ -41,9 +42,10 @@ from schemas.actions import Action, Deed, PostedAlert, SilenceEnded, SilenceSet
 from schemas.alert import Alert, AlertView, Decision, GroupView, Incident, Notification, NotificationReason, SilenceView
 from schemas.config import Config
 from schemas.finding import Finding
-from schemas.news import ChangeSeen, ComplaintSeen, News, RolloutSeen
+from schemas.news import ChangeSeen, ComplaintSeen, News
 from schemas.records import Ack
 from schemas.report import Report
+from schemas.view import RolloutView
 
 AWAY_SECONDS = 60.0
 """What is due for longer is not late: the monitor was away. Nothing is due at once then, see `_back`."""
@@ -54,17 +56,17 @@ class Router:
 
     def __init__(self, config: Config) -> None:
         self._digest = Digest(config.owners)
-        self._grid, self._news = Grid(), NewsDesk()
-        self._desk = Desk(config, self._digest, self._news.changes)
-        self._unannounced = Unannounced(self._news.changes, config, self._desk.graph.owner)
+        self._grid, releases = Grid(), Changes()
+        self._desk = Desk(config, self._digest, releases)
+        self._unannounced = Unannounced(releases, config, self._desk.graph.owner)
         self._book, self._silences, self._told = Book(), Silences(), ToldLog()
-        self._inhibition, self._decisions = Inhibition(config), Decisions()
-        self._expiry = Expiry()
-        self._reporter = Reporter(config, self._desk, self._news)
+        self._inhibition, self._decisions, self._expiry = Inhibition(config), Decisions(), Expiry()
         self._wakes: dict[str, float] = {}
         self._counts: Counter[str] = Counter()
         self._now = -math.inf
         self._configure(config)
+        self._news = NewsDesk(releases, config, self._routing, self._decisions)
+        self._reporter = Reporter(config, self._desk, self._news)
         self._dispatcher = Dispatcher(self._routing, self._world, self._decisions)
 
     def step(
@@ -85,6 +87,7 @@ class Router:
             told += self._act(action, at)
         touched: dict[str, Record] = {}
         for each in news:
+            told += self._news.take(each, now)
             touched.update((record.incident.id, record) for record in self._hear(each, now))
         for finding in findings:
             touched.update((record.incident.id, record) for record in self._desk.take(finding))
@@ -99,8 +102,8 @@ class Router:
 
     def next_wake(self) -> float | None:
         """When a tick would do something, epoch seconds; None while nothing waits."""
-        found = [*self._wakes.values(), *self._times(), self._desk.incidents.next_expiry(), self._digest.next_due()]
-        found.append(self._reporter.week.next_due())
+        later = (self._desk.incidents.next_expiry(), self._digest.next_due(), self._reporter.week.next_due())
+        found = [*self._wakes.values(), *self._times(), *later]
         soonest = min((at for at in found if at is not None), default=math.inf)
         return None if soonest == math.inf else soonest
 
@@ -130,6 +133,7 @@ class Router:
         self._digest.reload(config.owners)
         self._reporter.reload(config)
         self._unannounced.reload(config)
+        self._news.reload(config, self._routing)
         self._inhibition.reload(config, self._book)
         self._dispatcher.reload(self._routing, self._world, self._now)
         self._await_ends()
@@ -174,9 +178,9 @@ class Router:
         """Changes that are kept, the latest first."""
         return self._news.changes.seen()
 
-    def rollouts(self) -> list[RolloutSeen]:
-        """Rollouts as they stood last, the latest first."""
-        return self._news.rollouts.seen()
+    def rollouts(self) -> list[RolloutView]:
+        """Rollouts that go on, then those that are over, the latest first."""
+        return self._news.rollouts.views()
 
     def complaints(self) -> list[ComplaintSeen]:
         """Complaints that are kept, the latest first."""
@@ -241,8 +245,7 @@ class Router:
         """News; the incidents that look another way because of it."""
         if isinstance(news, ComplaintSeen):
             return self._reporter.attaching.came(news, now)
-        release = self._news.take(news)
-        if release is None or not isinstance(news, ChangeSeen):
+        if not isinstance(news, ChangeSeen) or (release := self._news.changes.take(news)) is None:
             return []
         self._unannounced.hear(release)
         return self._desk.hear(news, now)
@@ -291,7 +294,7 @@ class Router:
         """When something is due of which somebody may be told."""
         return (
             self._dispatcher.groups.next_due(), self._desk.next_escalation(), self._expiry.next_due(),
-            self._silences.next_change(self._now), self._unannounced.next_due(),
+            self._silences.next_change(self._now), self._unannounced.next_due(), self._news.next_due(),
         )  # fmt: skip
 
     def _due(self, now: float) -> list[Notification]:
@@ -310,6 +313,7 @@ class Router:
             self._silences.expire(now)
         if what_was_told:
             self._told.collect(now)
+        told += self._news.run(now)
         told += self._changed(self._desk.escalations(now), now)
         for finding in self._unannounced.due(now):
             told += self._changed(self._desk.take(finding), now)

@@ -6,13 +6,19 @@ Alertmanager 0.34, whose configuration this is.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
+
+from pydantic import SecretStr
 
 from monitor.alerting.muting import times
 from monitor.alerting.routing.matchers import parse_matchers
 from monitor.config.document import Mapping, Sequence, clip
 from monitor.config.meaning import Checked
 from schemas.config import NamedInterval, Route, TimeSpec
+
+SIGNING_CHARACTERS = 16
+"""A secret that signs has at least so many."""
 
 
 def check_receivers(checked: Checked) -> None:
@@ -26,13 +32,37 @@ def check_receivers(checked: Checked) -> None:
             )
         first.setdefault(receiver.name, span.line)
         for holder, webhook in zip(place.get("webhook_configs", ()), receiver.webhook_configs, strict=True):
-            given = [key for key in ("url", "url_file") if key in holder.keys_at]
-            if not given:
-                checked.document.report(holder.span, holder.path, "a webhook needs `url` or `url_file`")
-            elif webhook.url is not None and not webhook.url.get_secret_value().startswith(
-                ("http://", "https://", "${")
-            ):
-                checked.at(holder, given[0], "no address: write `https://…`")
+            _check_url(checked, holder, webhook.url)
+        for holder, hook in zip(place.get("verdict_configs", ()), receiver.verdict_configs, strict=True):
+            _check_url(checked, holder, hook.url)
+            _check_signing(checked, holder, hook.secret)
+
+
+def _check_url(checked: Checked, holder: Mapping, url: SecretStr | None) -> None:
+    given = [key for key in ("url", "url_file") if key in holder.keys_at]
+    if not given:
+        checked.document.report(holder.span, holder.path, "a webhook needs `url` or `url_file`")
+    elif url is not None and not url.get_secret_value().startswith(("http://", "https://", "${")):
+        checked.at(holder, given[0], "no address: write `https://…`")
+
+
+def _check_signing(checked: Checked, holder: Mapping, secret: SecretStr | None) -> None:
+    given = [key for key in ("secret", "secret_file") if key in holder.keys_at]
+    text = None if secret is None else secret.get_secret_value()
+    if not given:
+        checked.document.report(holder.span, holder.path, "what acts on a verdict is signed: give `secret` or a file")
+    elif text is not None and "${" not in text:
+        if len(text) < SIGNING_CHARACTERS:
+            checked.at(holder, given[0], f"too short to sign with: write at least {SIGNING_CHARACTERS} characters")
+        elif text.startswith("whsec_") and not _is_base64(text.removeprefix("whsec_")):
+            checked.at(holder, given[0], "what follows `whsec_` must be base64")
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) > 0
+    except ValueError:
+        return False
 
 
 SECTIONS = ("time_intervals", "mute_time_intervals")

@@ -76,6 +76,8 @@ class Work:
         facts: list[Fact] | None = None,
         broken: list[str] | None = None,
         documents: dict[str, int] | None = None,
+        pair: str | None = None,
+        calls_hash: int = 0,
     ) -> None:
         self.model = model
         self.response_model = response_model
@@ -123,6 +125,8 @@ class Work:
         self.facts: list[Fact] = [] if facts is None else facts
         self.broken: list[str] = [] if broken is None else broken
         self.documents: dict[str, int] = {} if documents is None else documents
+        self.pair = pair
+        self.calls_hash = calls_hash
 
     @property
     def steps(self) -> int:

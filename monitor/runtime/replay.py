@@ -23,10 +23,10 @@ from schemas.alert import AlertView, Decision, GroupView, Incident, Notification
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
-from schemas.news import ChangeSeen, ComplaintSeen, RolloutSeen
+from schemas.news import ChangeSeen, ComplaintSeen
 from schemas.records import Ack, Control, Tick
 from schemas.report import Report
-from schemas.view import AgentView, BudgetView
+from schemas.view import AgentView, BudgetView, RolloutView
 
 Said = Finding | Notification
 Fed = Event | Control | Action
@@ -172,7 +172,7 @@ class Replay:
         """See `Router.changes_seen`."""
         return self._router.changes_seen()
 
-    def rollouts(self) -> list[RolloutSeen]:
+    def rollouts(self) -> list[RolloutView]:
         """See `Router.rollouts`."""
         return self._router.rollouts()
 

@@ -51,3 +51,5 @@ class Core(Struct, array_like=True):
     """In a block of its own (`Sightings.changes`); a restore puts it here, nothing else does."""
     window: Window | None = None
     """How it stands against its objective, where it has one."""
+    rollouts: dict[str, bytes] = {}
+    """Kept in blocks of their own (`Rollouts.save`)."""

@@ -16,7 +16,7 @@ from aiohttp import web
 from monitor.web.view import View
 from schemas.alert import Incident
 from schemas.config import WEEK
-from schemas.view import Check
+from schemas.view import Check, rollout_line
 
 LIST_LIMIT = 1000
 """Items of one answer, unless `limit` says otherwise."""
@@ -67,6 +67,12 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
             raise web.HTTPBadRequest(text="since lies after until")
         return answer(view.router.report(since, until))
 
+    async def rollouts(request: web.Request) -> web.Response:
+        if view.router is None:
+            raise web.HTTPServiceUnavailable(text="this worker stands by; ask the active one")
+        found = [rollout_line(each) for each in view.router.rollouts()]
+        return _listing("rollouts", found, _limit(request, LIST_LIMIT), clock())
+
     async def status(_: web.Request) -> web.Response:
         health = view.health()
         return answer(
@@ -92,6 +98,7 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         web.get("/api/v1/runs", runs),
         web.get("/api/v1/budgets", budgets),
         web.get("/api/v1/report", report),
+        web.get("/api/v1/rollouts", rollouts),
         web.get("/api/v1/status", status),
     ]
 

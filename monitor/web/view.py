@@ -17,7 +17,7 @@ from typing import Protocol
 from schemas.actions import Action, SilenceSet
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
 from schemas.report import Report
-from schemas.view import AgentView, BudgetView, Health, RunView
+from schemas.view import AgentView, BudgetView, Health, RolloutView, RunView
 
 
 class RouterView(Protocol):
@@ -33,6 +33,10 @@ class RouterView(Protocol):
 
     def silences(self) -> Sequence[SilenceView]:
         """Silences that are kept."""
+        ...
+
+    def rollouts(self) -> Sequence[RolloutView]:
+        """Rollouts that go on, then those that are over and kept."""
         ...
 
     def receivers(self) -> Sequence[str]:

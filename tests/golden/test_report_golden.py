@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from monitor.alerting.report.reporter import messages
 from monitor.cli import cli
 from monitor.config import load
-from monitor.notify.message import compose
+from monitor.notify.composing import message_of
 from monitor.notify.slack.blocks import render
 from schemas.report import Report
 from tests.doubles import block_rules, report_log
@@ -65,7 +65,7 @@ def test_the_json_says_the_same_and_the_message_fits_slack(folder: Path) -> None
     ]  # fmt: skip
     config = load(folder / "forewarn.yaml", {})
     told = messages(report, None, report.until, report.until)
-    blocks, fallback = render(compose(told[0], config), buttons=True)
+    blocks, fallback = render(message_of(told[0], config), buttons=True)
     assert block_rules.problems(blocks) == []
     golden(
         FOLDER / "slack" / "report.json",
@@ -80,7 +80,7 @@ def test_a_long_report_stays_within_what_slack_takes(folder: Path) -> None:
     line = msgspec.structs.replace(one.incidents[0], title=long)
     many = msgspec.structs.replace(one, incidents=(line,) * 500, missed=one.missed * 500, owner=long)
     told = messages(msgspec.structs.replace(report, owners=(many,) * 3), "platform", report.until, report.until)
-    blocks, _ = render(compose(told[0], load(folder / "forewarn.yaml", {})))
+    blocks, _ = render(message_of(told[0], load(folder / "forewarn.yaml", {})))
     assert block_rules.problems(blocks) == []
     assert block_rules.total(blocks) <= 13_000
 

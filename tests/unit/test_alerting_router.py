@@ -204,4 +204,7 @@ def test_reasons_are_in_the_words_of_alertmanager_first_then_ours() -> None:
         "likely cause found",
         "first complaint",
         "weekly report",
+        "rollout began",
+        "verdict changed",
+        "rollout ended",
     ]

@@ -10,7 +10,7 @@ from monitor.config import ConfigError, check_text, load, render
 from monitor.config.secret import SECRET_FILE_BYTES, SECRET_PATHS
 from monitor.config.shape import fields_of, secret_keys
 from monitor.signals import WATCHED
-from schemas.config import Config, GitHub, Receiver, Runtime, Slack, Token, WebhookReceiver
+from schemas.config import Config, GitHub, Receiver, Runtime, Slack, Token, VerdictReceiver, WebhookReceiver
 from schemas.signals import SIGNALS
 
 MINIMAL = """\
@@ -201,6 +201,7 @@ def test_secret_fields_are_those_of_the_types() -> None:
         *(f"runtime.tokens[].{key}" for key in secret_keys(Token)),
         *(f"receivers[].webhook_configs[].{key}" for key in secret_keys(WebhookReceiver)),
         *(f"changes.github.{key}" for key in secret_keys(GitHub)),
+        *(f"receivers[].verdict_configs[].{key}" for key in secret_keys(VerdictReceiver)),
     } == set(SECRET_PATHS)
     assert not secret_keys(Receiver)
 

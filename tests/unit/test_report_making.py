@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monitor.alerting.report import standing, words
+from monitor.alerting.report import objectives, words
 from monitor.alerting.router import Router
 from schemas.actions import Deed
 from schemas.alert import Notification, NotificationReason
@@ -170,7 +170,7 @@ def test_after_weeks_away_the_latest_is_told_and_a_restart_repeats_none() -> Non
 
 
 def test_news_of_objectives_is_kept_once_and_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(standing, "OBJECTIVES", 2)
+    monkeypatch.setattr(objectives, "OBJECTIVES", 2)
     router = Router(CONFIG)
     news: list[News] = [objective(float(i), i, 0, f"a{i}") for i in range(4)]
     router.step([], START + 9.0, news=news)

@@ -17,6 +17,7 @@ from monitor.web.guard import Caller, Key
 from monitor.web.server import build_app
 from schemas import event
 from schemas.alert import Impact
+from schemas.view import rollout_of
 from tests.services import web_fleet
 from tests.services.web_fleet import NOW, MemoryView, control_of
 
@@ -41,12 +42,25 @@ async def start() -> AsyncIterator[Start]:
         await client.close()
 
 
-@pytest.mark.parametrize("name", ["agents", "incidents", "budgets"])
+@pytest.mark.parametrize("name", ["agents", "incidents", "budgets", "rollouts"])
 async def test_a_list_has_its_items_their_total_and_the_time(start: Start, name: str) -> None:
     client = await start(web_fleet.troubled())
     found = await (await client.get(f"/api/v1/{name}?limit=2")).json()
     assert found["time"] == NOW
     assert len(found[name]) == 2 < found["total"]
+
+
+async def test_rollouts_come_with_every_key_and_a_worker_that_stands_by_has_none(start: Start) -> None:
+    view = web_fleet.troubled()
+    client = await start(view)
+    found = (await (await client.get("/api/v1/rollouts")).json())["rollouts"]
+    assert [each["ended_at"] is None for each in found] == [True, True, False]
+    going = {each["mode"]: each for each in found if each["ended_at"] is None}
+    assert (going["canary"]["verdict"], going["shadow"]["verdict"]) == ("roll back", "hold")
+    assert view.router is not None and list(map(rollout_of, found)) == view.router.rollouts()
+    view.router = None
+    assert (await client.get("/api/v1/rollouts")).status == 503
+    assert (await client.get("/")).status == 200
 
 
 async def test_incidents_come_open_first_with_all_that_is_known(start: Start) -> None:
@@ -193,6 +207,7 @@ async def test_the_first_snapshot_is_the_page(start: Start) -> None:
         "overview",
         "announcement",
         "incidents",
+        "rollouts",
         "silences",
         "agents",
         "budgets",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 import msgspec
@@ -24,6 +24,7 @@ from monitor.runtime.store import FILE, StoreError, read_entries
 from schemas.actions import Matcher
 from schemas.alert import AlertView, Incident, SilenceView
 from schemas.config import Config
+from schemas.view import RolloutView, rollout_of
 
 LIMIT = 10_000
 """Incidents that one question asks for."""
@@ -36,12 +37,13 @@ class Known(Struct):
     alerts: Sequence[AlertView] = ()
     incidents: Sequence[Incident] = ()
     silences: Sequence[SilenceView] = ()
+    rollouts: Sequence[RolloutView] = ()
 
 
 def stored(file: Path) -> Known:
     """What the monitor of a configuration knew at its last tick."""
     _, now, router = router_of(file)
-    return Known(now, router.alerts(), router.incidents(), router.silences())
+    return Known(now, router.alerts(), router.incidents(), router.silences(), router.rollouts())
 
 
 def router_of(file: Path) -> tuple[Config, float, Router]:
@@ -84,6 +86,19 @@ def silences_of(monitor: Monitor) -> Known:
     """The silences of a running monitor."""
     found = monitor.get("/api/v2/silences", list[_Silence])
     return Known(_now(monitor), silences=[each.view() for each in found])
+
+
+def rollouts_of(monitor: Monitor) -> list[RolloutView]:
+    """The rollouts of a running monitor. Raises `NoAnswer` where another try may help."""
+    found = monitor.ask(f"/api/v1/rollouts?limit={LIMIT}", _Rollouts)
+    try:
+        return [rollout_of(each) for each in found.rollouts]
+    except msgspec.ValidationError as error:
+        fail(f"the answer is none of a monitor of this version: {error}")
+
+
+class _Rollouts(Struct):
+    rollouts: list[dict[str, Any]]
 
 
 class _Status(Struct):

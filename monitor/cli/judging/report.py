@@ -14,8 +14,8 @@ from monitor.cli.acting.asking import Monitor, fail, with_endpoint
 from monitor.cli.acting.source import router_of
 from monitor.cli.moment import MOMENT
 from monitor.cli.replay import read_history
+from monitor.notify.composing import message_of
 from monitor.notify.console import plain, render
-from monitor.notify.message import compose
 from monitor.notify.redact import name as harmless
 from monitor.runtime.replay import Replay
 from schemas.config import WEEK, Config
@@ -83,7 +83,7 @@ def command(
         click.echo(msgspec.json.encode(found).decode())
     elif slack:
         for notification in messages(found, config.report.to, found.until, found.until):
-            message = compose(notification, config)
+            message = message_of(notification, config)
             channel = config.owners[message.owner].slack if message.owner in config.owners else None
             click.echo("\n".join(plain(line) for line in render(message, channel=channel or "")) + "\n")
     else:

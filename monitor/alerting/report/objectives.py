@@ -17,7 +17,7 @@ OBJECTIVES = 10_000
 PREFIX = "router/objective/"
 
 
-class Standing:
+class Objectives:
     """The latest of each agent and objective. `counts`: what came of news, by name."""
 
     def __init__(self) -> None:
