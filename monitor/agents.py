@@ -11,6 +11,7 @@ from typing import Final
 
 from monitor import runs as tracking
 from monitor.changes.sightings import Sightings
+from monitor.complaints import known
 from monitor.drift.banks.plan import Plans
 from monitor.drift.methods import Methods
 from monitor.drift.watch import Drift
@@ -18,8 +19,10 @@ from monitor.evidence import accounts, traffic, words
 from monitor.evidence.judged import late, verifiers
 from monitor.evidence.slices import Slices
 from monitor.evidence.within.episodes import ACKS
+from monitor.evidence.within.window import BINS, Window
 from monitor.readiness import carried
 from monitor.readiness.gate import Gate
+from monitor.rollouts import Rollouts
 from monitor.runs import Closed, Run, RunTracker
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
 from monitor.topology import Topology
@@ -69,7 +72,12 @@ class Agent:
         self.drift = Drift(name, self.owner, settings.drift, self.emit, self._identify, self.tracker.count)
         self.methods = Methods(name, self.owner, settings.detectors, emit, self._identify)
         self.sightings = Sightings(name, tell, self.tracker.count)
+        self.rollouts = Rollouts(
+            name, self.owner, topology.rollout_of(name), self.slices.above, self.slices.known, self.tracker.count, tell
+        )
         self.traffic = traffic.new(now)
+        burn = self.slices.burn
+        self.window = Window(burn.window / BINS) if burn is not None else None
         self.versions: dict[str, float] = {}
         self.tools: dict[str, float] = {}
         self.runs = self.failed = self.hung = self.silent = self.calls = 0
@@ -100,7 +108,7 @@ class Agent:
                 self.sightings.version(run, now)
         if event.tool_version is not None and event.tool and run.variant != "shadow" and event.actor == "agent":
             self.sightings.tool_version(event.tool, event.tool_version, run, now)
-        if run.entered != run.started and not run.passed:
+        if run.entered != run.started and not run.passed and run.variant != "shadow":
             self.slices.order.enter(run)
         if run.work.facts:
             self._tell_facts(run, now)
@@ -121,8 +129,15 @@ class Agent:
             self.tracker.count("loose_ids_forgotten")
         if event.kind == "change":
             self._change(event, now)
-        else:
-            self.slices.observe_late(event, now)
+            return True
+        if event.kind == "complaint":
+            about = self.tracker.runs.get(event.run or "")
+            complaint = known.complaint(event, about, self.slices, self.drift, self.traffic, now)
+            if complaint is not None:
+                self.tell(complaint)
+        self.slices.observe_late(event, now)
+        if event.kind == "evaluation":
+            self.rollouts.judge(event, self.tracker.runs.get(event.run or ""))
         return True
 
     def acknowledge(self, ack: Ack, now: float) -> bool:
@@ -165,12 +180,18 @@ class Agent:
         if self.slices.firing:
             self.slices.episodes.say_quiet(now)
         self.drift.tick(now)
+        self.rollouts.tick(now, self.tracker.earliest_start)
         self._advance_traffic(now)
         self.slices.ask(now)
         self.tracker.loop_mass = accounts.loop_mass(
             self.slices.accounts[self.owner], self.calls / max(now - self.first_seen, 1.0)
         )
         self.tracker.forget(now)
+        if self.window is not None and self.slices.burn is not None:
+            burn = self.slices.burn
+            stands = self.window.seen(self.name, self.owner, burn.name, 1.0 - burn.eps, now)
+            if stands is not None:
+                self.tell(stands)
         while self.loose_ids and next(iter(self.loose_ids.values())) + tracking.REMEMBER_SECONDS <= now:
             del self.loose_ids[next(iter(self.loose_ids))]
         self.wake = self._next_wake(now)
@@ -196,6 +217,7 @@ class Agent:
         run = closed.run
         if closed.work.facts:
             self._tell_facts(run, now)
+        self.rollouts.observe(closed, now)
         if run.variant == "shadow":
             self.tracker.count("shadow_runs")
             return
@@ -204,6 +226,8 @@ class Agent:
         self.failed += closed.status == "error"
         self.silent += closed.silent
         self.calls += closed.work.tool_calls
+        if self.window is not None:
+            self.window.count(closed.status != "ok" or closed.silent, now)
         forgotten = carried.observe(self.carried, closed, now)
         for _ in range(forgotten):
             self.tracker.count("uses_forgotten")
@@ -240,6 +264,8 @@ class Agent:
 
     def _change(self, event: Event, now: float) -> None:
         """A change of this agent, or of something it depends on: what it may break is paid in advance."""
+        if event.component == f"agent:{self.name}":
+            self.rollouts.change(event, now)
         if event.stage == "shadow" or event.component is None:
             return
         if event.component == f"agent:{self.name}":
@@ -253,7 +279,7 @@ class Agent:
             return now + 1.0
         rate = self.slices.accounts[self.owner].rate(self.traffic.mode)
         wake = traffic.next_wake(self.traffic, TRAFFIC_SHARE * rate)
-        quiet = min(self.slices.episodes.next_quiet(), self.drift.next_wake())
+        quiet = min(self.slices.episodes.next_quiet(), self.drift.next_wake(), self.rollouts.next_wake(now))
         return max(min(wake, self.tracker.next_wake(), quiet), now + 1.0)
 
     def _advance_traffic(self, now: float) -> None:

@@ -69,6 +69,7 @@ class Blocks:
             *agent.drift.save().items(),
             *((f"m{signal}", value) for signal, value in agent.methods.changes()),
             *agent.sightings.changes(),
+            *agent.rollouts.save().items(),
         ]
         for name, value in apart:
             if value is not None:
@@ -105,6 +106,8 @@ class Blocks:
                     saved.core.methods.append(body)
                 elif block == SIGHTINGS:
                     saved.core.sightings = body
+                elif block[0] == "o":
+                    saved.core.rollouts[block] = body
                 else:
                     runs += runs_from_bytes(body)
             self._manifests[name] = saved.manifest
@@ -131,6 +134,8 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.slices.table.deploys, agent.slices.judged = core.deploys, core.judged
     agent.slices.facts.groups.update((group.key, group) for group in core.facts)
     agent.slices.facts.begun = core.facts_begun
+    if agent.window is not None and core.window is not None and core.window.width == agent.window.width:
+        agent.window = core.window
     agent.carried = core.carried
     if core.standing is not None:
         agent.gate.standing = core.standing
@@ -141,6 +146,7 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     for methods in core.methods:
         agent.methods.load(methods)
     agent.sightings.load(core.sightings, core.versions)
+    agent.rollouts.load(core.rollouts)
 
 
 def _core(agent: Agent) -> Core:
@@ -152,8 +158,8 @@ def _core(agent: Agent) -> Core:
         agent.slices.above.saved(), agent.slices.above.failed_runs, agent.tracker.usual,
         agent.calls, agent.tracker.loop_mass, agent.slices.table.deploys, agent.slices.judged,
         list(agent.slices.facts.groups.values()), agent.slices.facts.begun,
-        outputs=agent.tracker.outputs, pooled=agent.slices.above.pooled, carried=agent.carried,
-        standing=agent.gate.standing,
+        outputs=agent.tracker.outputs, pooled=agent.slices.above.pooled, window=agent.window,
+        carried=agent.carried, standing=agent.gate.standing,
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from monitor.saved.states import Clock
 from monitor.topology import Topology
 from schemas import limits
 from schemas.config import Config
-from schemas.event import Event
+from schemas.event import Event, is_skewed
 from schemas.finding import Finding
 from schemas.news import News
 from schemas.records import Ack, Control, Cover, EvidenceBatch, Grant, Pooled, Ruling, Tick
@@ -164,7 +164,7 @@ class PartitionEngine:
 
     def _event(self, offset: int, event: Event) -> None:
         observed = event.observed_time
-        if observed is not None and abs(event.at - observed) > limits.SKEW_SECONDS:
+        if observed is not None and abs(event.at - observed) > limits.SKEW_SECONDS and is_skewed(event, observed):
             event.time = observed
             self._count("skewed")
         now = self.now

@@ -1,7 +1,7 @@
 """The command line: a table of commands, each imported when it is called.
 
 Knows the names of the commands and their first line of help, not what they do. Exit codes: 0 good, 1 problems found,
-2 could not run. Invariant: `forewarn --help` imports no command.
+2 could not run, 3 undecided (`rollout`). Invariant: `forewarn --help` imports no command.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import click
 GOOD = 0
 PROBLEMS_FOUND = 1
 COULD_NOT_RUN = 2
+UNDECIDED = 3
 
 COMMANDS = {
     "demo": "See a small fleet break silently, and what Slack would show.",
@@ -29,6 +30,8 @@ COMMANDS = {
     "explain": "Why is there, or is there not, an alert?",
     "ready": "May an agent go to production, and what is missing?",
     "impact": "Who depends on a component, before it is changed.",
+    "report": "Lead times, misses, false alarms against budget, per owner.",
+    "rollout": "The verdict on canary and shadow versions.",
     "emit": "Send one event, a change or a complaint.",
     "schema": "Print the JSON Schema of events or of the configuration.",
 }
@@ -37,6 +40,8 @@ COMMANDS = {
 FOLDERS = {
     "test": "scenarios", "alerts": "acting", "incidents": "acting", "silence": "acting", "ack": "acting",
     "ready": "judging", "impact": "judging",
+    "report": "judging",
+    "rollout": "judging",
 }  # fmt: skip
 """Name → the folder of `monitor.cli` that its module lies in, where it lies in one."""
 
@@ -78,7 +83,7 @@ def _version() -> str:
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 good, 1 problems found, 2 could not run.\n\nBegin with: forewarn demo",
+    epilog="Exit codes: 0 good, 1 problems found, 2 could not run, 3 undecided.\n\nBegin with: forewarn demo",
 )
 @click.version_option(version=_version(), prog_name="forewarn")
 def cli() -> None:

@@ -19,9 +19,9 @@ from monitor.cli.telling import backtest as telling
 from monitor.cli.telling import difference
 from monitor.cli.telling.words import differences
 from monitor.config import ConfigError, load_with_places, render
+from monitor.notify.composing import message_of
 from monitor.notify.console import plain
 from monitor.notify.console import render as render_message
-from monitor.notify.message import compose
 from monitor.reading import Reader
 from monitor.runtime.replay import Replay, line
 from monitor.runtime.store import FILE as LOG
@@ -210,9 +210,14 @@ class _Progress:
 def _show(notification: Notification, config: Config) -> None:
     """The message as the console shows it; new numbers of a known one in a line."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(notification.time))
-    message = compose(notification, config, mention=notification.mention)
+    message = message_of(notification, config, mention=notification.mention)
+    if notification.reason is NotificationReason.EVIDENCE and notification.rollout is not None:
+        return  # they move for hours; the verdict says what came of them
     if notification.reason is NotificationReason.EVIDENCE:
         click.echo(f"{when} UTC, {notification.reason}: {message.title}\n")
+        return
+    if notification.signed:
+        click.echo(f"{when} UTC, signed webhook of {message.owner}: {message.title}\n")
         return
     click.echo(f"{when} UTC, {notification.reason}")
     lines = render_message(message, edits=notification.sequence > 1, channel="")

@@ -27,6 +27,7 @@ _CHANNEL = re.compile(r"#[^\s#]{1,80}|[CGD][A-Z0-9]{6,}")
 _NO_REFERENCE = {
     "objective.burn": "what is normal of `objective.burn` is the `target` of the objective",
     "run.anomaly": "what is normal of `run.anomaly` is learned",
+    "change.unannounced": "`change.unannounced` is a fact and measures nothing; it has a `mode`",
 }
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
@@ -296,6 +297,9 @@ def check_slack(checked: Checked) -> None:
     slack, place = checked.config.slack, checked.section("slack")
     if "base_url" in place and not _is_url(slack.base_url):
         checked.at(place, "base_url", "no address: write `https://…`", found=clip(slack.base_url))
+    doors = {"app_token", "app_token_file", "signing_secret", "signing_secret_file"}
+    if slack.complaints and not doors & place.keys_at.keys():
+        checked.at(place, "complaints", "nobody hears of reactions without `app_token` or `signing_secret`")
     has_token = any(key in place.keys_at for key in ("bot_token", "bot_token_file"))
     for name, owner in checked.config.owners.items():
         if owner.slack is not None and not has_token:

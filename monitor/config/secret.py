@@ -25,6 +25,9 @@ SECRET_PATHS = (
     "runtime.token",
     "runtime.tokens[].token",
     "receivers[].webhook_configs[].url",
+    "changes.github.secret",
+    "receivers[].verdict_configs[].url",
+    "receivers[].verdict_configs[].secret",
 )
 """Where secrets stand, for people; a test holds it equal to the types."""
 

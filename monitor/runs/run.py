@@ -76,6 +76,8 @@ class Work:
         facts: list[Fact] | None = None,
         broken: list[str] | None = None,
         documents: dict[str, int] | None = None,
+        pair: str | None = None,
+        calls_hash: int = 0,
         used: list[str] | None = None,
     ) -> None:
         self.model = model
@@ -124,6 +126,8 @@ class Work:
         self.facts: list[Fact] = [] if facts is None else facts
         self.broken: list[str] = [] if broken is None else broken
         self.documents: dict[str, int] = {} if documents is None else documents
+        self.pair = pair
+        self.calls_hash = calls_hash
         self.used: list[str] = [] if used is None else used
 
     @property

@@ -8,6 +8,7 @@ Invariant: everything here is bounded; what does not fit is counted by name.
 from __future__ import annotations
 
 from typing import Final
+from zlib import crc32
 
 from detectors import loops
 from detectors.loops import Loop
@@ -27,6 +28,8 @@ PATH: Final = 32
 """Tools at the beginning of a run that `Work.path` names."""
 FIELDS_PER_TOOL: Final = 64
 """Fields of a tool's arguments, and of its results, that a run remembers. Further ones: `fields_folded`."""
+CALLS_HASH: Final = 1 << 48
+"""Sums of hashes of calls are taken modulo this."""
 LENGTH = INDEX["length"]
 LOOP: Final = "run.loop"
 OTHER: Final = "_other"
@@ -142,6 +145,8 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
             loop = work.loop = Loop()
         if loops.step(loop, tool, event.arguments_hash, result, failed or bool(event.result_empty), book.loop_mass):
             _say_loop(work, loop, tool, "")
+    if work.pair is not None:
+        work.calls_hash = (work.calls_hash + crc32(f"{tool} {event.arguments_hash}".encode())) % CALLS_HASH
     number = work.tool_calls = work.tool_calls + 1
     if number <= PATH:
         work.path.append(tool)
@@ -209,6 +214,8 @@ def describe(run: Run, work: Work, event: Event) -> None:
         work.session = event.session
     if event.user is not None:
         work.user = event.user
+    if event.pair is not None:
+        work.pair = event.pair
 
 
 def length_of(shape: list[float] | None) -> float | None:

@@ -50,6 +50,7 @@ NAMES = {
     "alert dropped": "evicted:alerts",
     "alert without group": "evicted:groups",
     "silence forgotten": "evicted:silences",
+    "rollouts forgotten": "evicted:rollouts",
     # monitor.alerting.blind
     "producers_unwatched": "evicted:producers",
     # monitor.notify.outbox

@@ -15,6 +15,7 @@ TAKEN = (
     "time_intervals",
     "mute_time_intervals",
     "receivers",
+    "changes",
     "tests",
     "backtest",
 )

@@ -23,9 +23,10 @@ from schemas.alert import AlertView, Decision, GroupView, Incident, Notification
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
-from schemas.news import ChangeSeen, ComplaintSeen, RolloutSeen
+from schemas.news import ChangeSeen, ComplaintSeen
 from schemas.records import Ack, Control, Tick
-from schemas.view import AgentView, BudgetView, SeenView
+from schemas.report import Report
+from schemas.view import AgentView, BudgetView, RolloutView, SeenView
 
 Said = Finding | Notification
 Fed = Event | Control | Action
@@ -48,6 +49,7 @@ class Replay:
         self._offset = 0
         self._ticked: float | None = None
         self._now: float | None = None
+        self._began: float | None = None
         self._batch: list[Record] = []
         self._waiting: list[Action] = []
         self._has_clock = False
@@ -60,6 +62,8 @@ class Replay:
         stepped: Callable[[int], None] = lambda _: None,
     ) -> Iterator[Said]:
         """Step through `history`, which must be in order. `stepped` hears how many records were taken so far."""
+        timed = (record for record in history if isinstance(record, (Event, Tick, *ACTIONS)))
+        self._began = next((record.at if isinstance(record, Event) else record.time for record in timed), None)
         if any(isinstance(record, Tick) for record in history):
             yield from self._recorded(history, stepped)
         else:
@@ -172,13 +176,22 @@ class Replay:
         """See `Router.changes_seen`."""
         return self._router.changes_seen()
 
-    def rollouts(self) -> list[RolloutSeen]:
+    def rollouts(self) -> list[RolloutView]:
         """See `Router.rollouts`."""
         return self._router.rollouts()
 
     def complaints(self) -> list[ComplaintSeen]:
         """See `Router.complaints`."""
         return self._router.complaints()
+
+    @property
+    def began(self) -> float:
+        """Where the clock began, epoch seconds; 0 before it did."""
+        return self._began or 0.0
+
+    def report(self, since: float, until: float) -> Report:
+        """See `Router.report`."""
+        return self._router.report(since, until)
 
     def decisions(self, about: str | Mapping[str, str]) -> list[Decision]:
         """See `Router.decisions`."""

@@ -5,6 +5,7 @@ Invariant: every list is cut at a named limit and says how many there are in `to
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -14,13 +15,17 @@ from aiohttp import web
 
 from monitor.web.view import View
 from schemas.alert import Incident
-from schemas.view import Check
+from schemas.config import WEEK
+from schemas.view import Check, rollout_line
 
 LIST_LIMIT = 1000
 """Items of one answer, unless `limit` says otherwise."""
 
 LIST_MAXIMUM = 10_000
 """The largest `limit`; more is a 400."""
+
+LATEST_SECONDS = 253_402_300_799.0
+"""The end of the year 9999: no time that is asked for lies behind it."""
 
 RUNS_LIMIT = 100
 """Runs of one answer, unless `limit` says otherwise."""
@@ -53,6 +58,21 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         found = sorted(view.budgets(), key=lambda budget: budget.owner)
         return listing("budgets", found, limit_of(request), clock())
 
+    async def report(request: web.Request) -> web.Response:
+        if view.router is None:
+            raise web.HTTPServiceUnavailable(text="this worker stands by; ask the active one")
+        until = _moment(request, "until", clock())
+        since = _moment(request, "since", until - WEEK)
+        if since > until:
+            raise web.HTTPBadRequest(text="since lies after until")
+        return answer(view.router.report(since, until))
+
+    async def rollouts(request: web.Request) -> web.Response:
+        if view.router is None:
+            raise web.HTTPServiceUnavailable(text="this worker stands by; ask the active one")
+        found = [rollout_line(each) for each in view.router.rollouts()]
+        return listing("rollouts", found, limit_of(request, LIST_LIMIT), clock())
+
     async def status(_: web.Request) -> web.Response:
         health = view.health()
         return answer(
@@ -77,6 +97,8 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         web.get("/api/v1/incidents", incidents),
         web.get("/api/v1/runs", runs),
         web.get("/api/v1/budgets", budgets),
+        web.get("/api/v1/report", report),
+        web.get("/api/v1/rollouts", rollouts),
         web.get("/api/v1/status", status),
     ]
 
@@ -104,6 +126,20 @@ def _probe(good: bool, checks: Sequence[Check]) -> web.Response:
     return answer(
         {"status": "ok" if good else "unavailable", "missing": missing, "checks": checks}, 200 if good else 503
     )
+
+
+def _moment(request: web.Request, name: str, default: float) -> float:
+    """A time of the query: epoch seconds."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    try:
+        at = float(text)
+    except ValueError:
+        at = math.nan
+    if not 0.0 <= at <= LATEST_SECONDS:
+        raise web.HTTPBadRequest(text=f"{name}={text[:40]!r}; epoch seconds")
+    return at
 
 
 def limit_of(request: web.Request, default: int = LIST_LIMIT) -> int:

@@ -89,6 +89,7 @@ def build_app(
             health=view.health(),
             counts=view.counts(),
             silences=view.router.silences() if view.router is not None else (),
+            rollouts=view.router.rollouts() if view.router is not None else (),
         )
 
     live = Live(snapshot, counts, digest)

@@ -17,7 +17,8 @@ from typing import Protocol
 from schemas.actions import Action, SilenceSet
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
 from schemas.config import Config
-from schemas.view import AgentView, BudgetView, Health, RunView, SeenView
+from schemas.report import Report
+from schemas.view import AgentView, BudgetView, Health, RolloutView, RunView, SeenView
 
 
 class RouterView(Protocol):
@@ -35,12 +36,20 @@ class RouterView(Protocol):
         """Silences that are kept."""
         ...
 
+    def rollouts(self) -> Sequence[RolloutView]:
+        """Rollouts that go on, then those that are over and kept."""
+        ...
+
     def receivers(self) -> Sequence[str]:
         """Names of all receivers."""
         ...
 
     def silence_id(self, action: SilenceSet) -> str:
         """The id under which a silence will stand once it was taken."""
+        ...
+
+    def report(self, since: float, until: float) -> Report:
+        """How well the owners were served from `since` to `until`, epoch seconds."""
         ...
 
     def decisions(self, about: str | Mapping[str, str]) -> Sequence[Decision]:

@@ -88,13 +88,17 @@ def test_the_router_keeps_news_over_a_restart(news: list[News], kept: list[News]
     again.load((key, value) for key, value in router.changes() if value is not None)
     again.step((), START + 11.0, (), news)
     for each in (router, again):
-        assert [*each.changes_seen(), *each.rollouts(), *each.complaints()] == kept, why
+        assert [*each.changes_seen(), *(one.seen for one in each.rollouts()), *each.complaints()] == kept, why
 
 
 @pytest.mark.parametrize(
     ("news", "bound", "name"),
     [
-        ([msgspec.structs.replace(SEEN, id=str(n), time=float(n)) for n in range(3)], (ledger, "CHANGES"), "changes"),
+        (
+            [msgspec.structs.replace(SEEN, id=str(n), version=str(n), time=float(n)) for n in range(3)],
+            (ledger, "RELEASES"),
+            "changes",
+        ),
         ([rollout(str(n), float(n)) for n in range(3)], (board, "ROLLOUTS"), "rollouts"),
         ([complaint(str(n), float(n)) for n in range(3)], (book, "COMPLAINTS"), "complaints"),
     ],
@@ -105,7 +109,7 @@ def test_beyond_the_bound_the_earliest_is_forgotten(
     monkeypatch.setattr(*bound, 2)
     router = Router(CONFIG)
     router.step((), START, (), news)
-    kept = [*router.changes_seen(), *router.rollouts(), *router.complaints()]
+    kept = [*router.changes_seen(), *(each.seen for each in router.rollouts()), *router.complaints()]
     assert [each.id for each in kept] == ["2", "1"]
     assert router.counts[f"{name} forgotten"] == 1
 

@@ -1,1 +1,1 @@
-"""What the router knows of complaints, and which incidents they belong to."""
+"""Complaints in the router: which incidents they belong to, and what was missed."""

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from monitor.alerting.headline import headline, rate_text
+from monitor.alerting.headline import headline, rate_text, span_text
 from monitor.cli.telling.difference import GIVEN_LABELS, title
-from monitor.notify.message import span_text
 from schemas.alert import Alert, Incident, Notification, NotificationReason
 from schemas.config import WEEK
 from schemas.settings.gates import Backtest, MustCatch

@@ -9,13 +9,12 @@ from urllib.parse import urlencode
 import click
 import msgspec
 
-from monitor.alerting.headline import share_text
+from monitor.alerting.headline import share_text, span_text
 from monitor.cli import PROBLEMS_FOUND
 from monitor.cli.acting.asking import Monitor, fail, with_endpoint
 from monitor.cli.judging.traffic import asked, declared, given, recorded
 from monitor.cli.telling.words import table
 from monitor.config.problem import nearest
-from monitor.notify.message import span_text
 from monitor.notify.redact import name as harmless
 from monitor.readiness.dependents import KINDS, Graph
 from schemas.config import Config

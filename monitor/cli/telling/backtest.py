@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from monitor.alerting.headline import span_text
 from monitor.cli.judging.backtest import OwnerRow, Told, Verdict
 from monitor.cli.telling.words import table
-from monitor.notify.message import span_text
 from monitor.notify.redact import name as harmless
 
 WHAT_LENGTH = 400

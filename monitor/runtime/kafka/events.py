@@ -21,9 +21,9 @@ from monitor.engine import Record as EngineRecord
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing
 from monitor.runtime.parts import Entry
-from schemas import derive, limits
+from schemas import derive
 from schemas.config import Config, Topics
-from schemas.event import BadEvent, Event, Reason, decode
+from schemas.event import BadEvent, Event, Reason, decode, is_skewed
 from schemas.finding import Finding, encode_finding
 from schemas.news import encode_news
 from schemas.records import decode_control, is_control
@@ -153,7 +153,7 @@ class EventsCore:
             self.counts["events_forwarded"] += 1
             outgoing.append(self._sent(value, event, event.observed_time))
             return None
-        if abs(event.at - event.observed_time) > limits.SKEW_SECONDS:
+        if is_skewed(event, event.observed_time):
             self._skewed(event, event.observed_time)
         self.engine.reader.read(event)
         return derive.keep_no_text(event)
