@@ -138,13 +138,14 @@ def compare(file: Path, other: Path, inputs: tuple[str, ...], until: float | Non
         replay = Replay(config)
         began = min((_at(record) for record in recorded.records), default=0.0)
         told = [said for said in replay.said(recorded.records, until) if isinstance(said, Notification)]
-        sides.append(backtest.Side(replay.incidents(), told, max(replay.now - began, 0.0)))
+        missed = {each.owner: len(each.missed) for each in replay.report(began, replay.now).owners if each.missed}
+        sides.append(backtest.Side(replay.incidents(), told, max(replay.now - began, 0.0), missed))
         limits.append(config.backtest)
     here, there = sides
     opened = difference.incidents(here.incidents, there.incidents)
     said = difference.notifications(here.notifications, there.notifications)
     heard = backtest.told(there)
-    rows = backtest.compare(backtest.told(here), heard)
+    rows = backtest.compare(backtest.told(here), heard, here.missed, there.missed)
     whose = other if limits[1] is not None else file
     wanted = limits[1] if limits[1] is not None else limits[0]
     verdicts = [] if wanted is None else backtest.judge(wanted, rows, heard, there.seconds)

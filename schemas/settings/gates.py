@@ -64,5 +64,7 @@ class Backtest(Strict):
     must_catch: list[MustCatch] = Field(default_factory=list, max_length=1_000)
     lost: int | None = Field(default=None, ge=0)
     """Incidents that paged under the old configuration and do not under the new one, at most."""
+    missed: int | None = Field(default=None, ge=0)
+    """Complaints without an alert under the new configuration, at most."""
     lost_lead: Duration | None = None
     """How much later the new configuration may open what both page, at most."""

@@ -155,8 +155,15 @@ def test_a_short_history_counts_as_a_week() -> None:
 def test_leads_before_complaints_are_shown() -> None:
     here = [told("x", 0.0, complained=30 * MIN)]
     rows = compare(here, [told("y", 40 * MIN, complained=30 * MIN)])
-    assert telling.owners(rows)[1].endswith("40 min later  30 min → 10 min late")
-    assert telling.owners(compare(here, []))[1].endswith("-     30 min → none")
+    assert "40 min later  30 min → 10 min late" in telling.owners(rows)[1]
+    assert "-     30 min → none" in telling.owners(compare(here, []))[1]
+
+
+def test_misses_are_counted_and_limited() -> None:
+    rows = compare([], [], {"pay": 1}, {"pay": 3, "ops": 1})
+    assert [(row.owner, row.missed) for row in rows] == [("ops", (0, 1)), ("pay", (1, 3))]
+    (verdict,) = judge(Backtest.model_validate({"missed": 3}), rows, [], WEEK)
+    assert (verdict.kept, verdict.what) == (False, "4 complaints without an alert (before: 1), at most 3")
 
 
 # The command
@@ -215,6 +222,20 @@ COMMANDS: list[tuple[str, str, str, int, str]] = [
 def test_the_gate(log: Path, sentence: str, here: str, there: str, code: int, words: str) -> None:
     result = against(log, there, here=here)
     assert (result.exit_code, words in result.stdout) == (code, True), f"{sentence}\n{result.output}"
+
+
+def test_a_complaint_that_only_the_new_one_misses(log: Path) -> None:
+    last = json.loads(log.read_bytes().splitlines()[-1])["time"]
+    complaint = {"id": "c", "kind": "complaint", "agent": "agent-0", "time": last + 60.0}
+    late = {"id": "h", "kind": "heartbeat", "producer": "p", "time": last + 3.0 * DAY}
+    after = log.with_name("complained.jsonl")
+    after.write_bytes(b"\n".join([log.read_bytes(), *(json.dumps(each).encode() for each in (complaint, late))]))
+    result = against(after, OLD + DEAF + "backtest: {missed: 0}\n", "--json")
+    said = [json.loads(line) for line in result.stdout.splitlines()]
+    (owner,) = [each for each in said if each["type"] == "owner"]
+    assert owner["missed"] == [0, 1]
+    assert owner["lost"][0]["complained_at"] == complaint["time"]
+    assert [each["kept"] for each in said if each["type"] == "limit"] == [False]
 
 
 def test_programs_read_json(log: Path) -> None:

@@ -7,8 +7,9 @@ what rang under the old configuration is either caught or lost under the new one
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from monitor.alerting.headline import headline, rate_text, span_text
@@ -28,11 +29,12 @@ Voice = Literal["page", "notice"]
 
 @dataclass(frozen=True)
 class Side:
-    """What came of the history under one configuration. `seconds`: how long the history is."""
+    """What came of the history under one configuration. `seconds`: how long it is; `missed`: owner → misses."""
 
     incidents: Sequence[Incident]
     notifications: Sequence[Notification]
     seconds: float
+    missed: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Caught:
 
 @dataclass(frozen=True)
 class OwnerRow:
-    """What changes for one owner. `pages`, `notices`: under the old and the new configuration."""
+    """What changes for one owner. `pages`, `notices`, `missed`: under the old and the new configuration."""
 
     owner: str
     pages: tuple[int, int]
@@ -78,6 +80,7 @@ class OwnerRow:
     caught: tuple[Caught, ...]
     lost: tuple[Told, ...]
     new: tuple[Told, ...]
+    missed: tuple[int, int] = (0, 0)
 
     @property
     def latest(self) -> float | None:
@@ -122,8 +125,13 @@ def told(side: Side) -> list[Told]:
     return sorted((each for each in heard if each is not None), key=lambda each: (each.at, each.id))
 
 
-def compare(here: Sequence[Told], there: Sequence[Told]) -> list[OwnerRow]:
-    """One row per owner who was told anything, in the order of names."""
+def compare(
+    here: Sequence[Told],
+    there: Sequence[Told],
+    missed_here: Mapping[str, int] = MappingProxyType({}),
+    missed_there: Mapping[str, int] = MappingProxyType({}),
+) -> list[OwnerRow]:
+    """One row per owner who was told anything or of whom complaints were missed, in the order of names."""
     caught, lost, new = _matched(here, there)
     return [
         OwnerRow(
@@ -133,8 +141,9 @@ def compare(here: Sequence[Told], there: Sequence[Told]) -> list[OwnerRow]:
             caught=tuple(pair for pair in caught if pair.here.owner == owner),
             lost=tuple(each for each in lost if each.owner == owner),
             new=tuple(each for each in new if each.owner == owner),
+            missed=(missed_here.get(owner, 0), missed_there.get(owner, 0)),
         )
-        for owner in sorted({each.owner for each in (*here, *there)})
+        for owner in sorted({*(each.owner for each in (*here, *there)), *missed_here, *missed_there})
     ]
 
 
@@ -260,6 +269,10 @@ def _losses(limits: Backtest, rows: Sequence[OwnerRow]) -> Iterator[Verdict]:
         lost = [each for row in rows for each in row.lost]
         words = f"{len(lost)} of the incidents that rang, at most {limits.lost}{_examples(lost)}"
         yield Verdict("lost", len(lost) <= limits.lost, words)
+    if limits.missed is not None:
+        before, after = (sum(row.missed[side] for row in rows) for side in (0, 1))
+        words = f"{after} complaints without an alert (before: {before}), at most {limits.missed}"
+        yield Verdict("missed", after <= limits.missed, words)
     if limits.lost_lead is not None:
         caught = [each for row in rows for each in row.caught]
         late = [each for each in caught if each.later > limits.lost_lead]

@@ -19,10 +19,10 @@ def owners(rows: Sequence[OwnerRow]) -> list[str]:
     if not rows:
         return []
     return table(
-        ("OWNER", "PAGES", "NOTICES", "CAUGHT", "LOST", "NEW", "LEAD", "BEFORE COMPLAINTS"),
+        ("OWNER", "PAGES", "NOTICES", "CAUGHT", "LOST", "NEW", "LEAD", "BEFORE COMPLAINTS", "MISSED"),
         [
             (harmless(row.owner), _change(*row.pages), _change(*row.notices), f"{len(row.caught)}", f"{len(row.lost)}",
-             f"{len(row.new)}", _lead(row), _complaints(row))
+             f"{len(row.new)}", _lead(row), _complaints(row), _change(*row.missed))
             for row in rows
         ],
     )  # fmt: skip
@@ -53,6 +53,7 @@ def owner_line(row: OwnerRow) -> dict[str, Any]:
         ],
         "lost": [_plain(each) for each in row.lost],
         "new": [_plain(each) for each in row.new],
+        "missed": list(row.missed),
     }
 
 
