@@ -327,7 +327,7 @@ def _footer(notification: Notification, lead: Alert, finding: Finding, config: C
     if is_blind(finding):
         normal = "the monitor about itself"
     elif finding.words:
-        normal = "told by another system" if lead.posted else "seen in runs, no bet"
+        normal = "told by another system" if lead.posted else "a fact, no bet: it spends no budget"
     elif finding.reference == "declared":
         normal = "normal level declared in the configuration"
     else:

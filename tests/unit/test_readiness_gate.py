@@ -157,6 +157,23 @@ def test_an_agent_that_was_known_before_there_was_a_gate_is_not_new() -> None:
     assert len(step(again, run("shopping-bot", 5 * RUNS, TOOL | {"tool": "export"}))) == 1, "a tool may be"
 
 
+@pytest.mark.parametrize("cut", [3, 21, 40, 41, 100, 120])
+def test_a_restart_anywhere_says_the_same(cut: int) -> None:
+    """The same records, stepped by one engine, or by another on its state from `cut` on."""
+    told = [event for n in range(3 * RUNS) for event in run("refund-agent", n, MODEL, TOOL)]
+    told += [event for n in range(3 * RUNS, 5 * RUNS) for event in run("refund-agent", n, TOOL | {"tool": "export"})]
+    told += [event for n in range(5 * RUNS, 7 * RUNS) for event in run("new", n, MODEL)]
+    records: list[Any] = [decode(line) for line in gate_log.lines(told).splitlines()]
+    ticked = [each for one in records for each in (Tick(one.at, one.at - 1.0), one)]
+    log = list(enumerate(ticked, start=1))
+    whole = [one.id for one in Engine(config()).step(log).findings]
+    first, stored = Engine(config()), dict[str, bytes | None]()
+    found = first.step(log[:cut]).findings
+    found += restarted(stored, first, config()).step(log[max(cut - 2, 0) :]).findings
+    assert [one.id for one in found] == whole
+    assert sum(one.signal.endswith(".unready") for one in found) == 2
+
+
 def test_the_router_makes_one_notice_of_agents_that_show_up_together() -> None:
     told = config()
     engine, router = Engine(told), Router(told)
