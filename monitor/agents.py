@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from monitor import runs as tracking
+from monitor.changes.sightings import Sightings
+from monitor.complaints import known
 from monitor.drift.banks.plan import Plans
 from monitor.drift.methods import Methods
 from monitor.drift.watch import Drift
@@ -17,29 +19,36 @@ from monitor.evidence import accounts, traffic, words
 from monitor.evidence.judged import late, verifiers
 from monitor.evidence.slices import Slices
 from monitor.evidence.within.episodes import ACKS
+from monitor.evidence.within.window import BINS, Window
+from monitor.readiness import carried
+from monitor.readiness.gate import Gate
+from monitor.rollouts import Rollouts
 from monitor.runs import Closed, Run, RunTracker
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
 from monitor.topology import Topology
-from schemas.config import DetectorSettings
+from schemas.config import Config, DetectorSettings
 from schemas.event import Event
 from schemas.finding import Finding, FindingStatus
+from schemas.news import News
 from schemas.records import Ack, Grant
+from schemas.view import SeenView
 
 NAMES: Final = 200
 """Versions and tools that an agent's view names, each. More: the one that was quiet longest is forgotten."""
 
 
 class Settings:
-    """What the YAML says about detection: settings per signal, the time-out of runs in seconds, the layout of banks."""
+    """What the YAML says: settings per signal, the time-out of runs in seconds, the layout of banks; and all of it."""
 
-    def __init__(self, detectors: dict[str, DetectorSettings], run_timeout: float | None, drift: Plans) -> None:
-        self.detectors = detectors
-        self.run_timeout = run_timeout
-        self.drift = drift
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.detectors = config.detectors
+        self.run_timeout = config.runtime.run_timeout
+        self.drift = Plans(config.detectors)
 
 
 class Agent:
-    """The state of one agent and all that changes it. `emit` takes findings, `now` is the time of the last tick."""
+    """The state of one agent and all that changes it. `emit` takes findings, `tell` news; `now`: of the last tick."""
 
     def __init__(
         self,
@@ -50,17 +59,25 @@ class Agent:
         settings: Settings,
         counts: dict[str, int],
         emit: Callable[[Finding], None],
+        tell: Callable[[News], None],
     ) -> None:
         self.name = name
         self.partition = partition
         self.settings = settings
         self._emit = emit
+        self.tell = tell
         self.tracker = RunTracker(counts, settings.run_timeout, topology.contract_of(name))
         self.slices = Slices(name, topology, settings.detectors, self.tracker, self.emit, self._identify)
         self.owner = self.slices.owner
         self.drift = Drift(name, self.owner, settings.drift, self.emit, self._identify, self.tracker.count)
         self.methods = Methods(name, self.owner, settings.detectors, emit, self._identify)
+        self.sightings = Sightings(name, tell, self.tracker.count)
+        self.rollouts = Rollouts(
+            name, self.owner, topology.rollout_of(name), self.slices.above, self.slices.known, self.tracker.count, tell
+        )
         self.traffic = traffic.new(now)
+        burn = self.slices.burn
+        self.window = Window(burn.window / BINS) if burn is not None else None
         self.versions: dict[str, float] = {}
         self.tools: dict[str, float] = {}
         self.runs = self.failed = self.hung = self.silent = self.calls = 0
@@ -68,6 +85,8 @@ class Agent:
         self.offset = -1
         self.wake = 0.0
         self.loose_ids: dict[str, float] = {}
+        self.carried = carried.Carried()
+        self.gate = Gate(name, settings.config, self.emit, self._identify, self.tracker.count)
 
     def emit(self, finding: Finding) -> None:
         """Say something, with what belongs to it on the other side of the agent's state."""
@@ -86,7 +105,10 @@ class Agent:
             self.traffic.arrivals += run.variant != "shadow"
             if run.version is not None and run.version not in self.versions and run.variant != "shadow":
                 self.slices.deploy(run.version, run.version, now)
-        if run.entered != run.started and not run.passed:
+                self.sightings.version(run, now)
+        if event.tool_version is not None and event.tool and run.variant != "shadow" and event.actor == "agent":
+            self.sightings.tool_version(event.tool, event.tool_version, run, now)
+        if run.entered != run.started and not run.passed and run.variant != "shadow":
             self.slices.order.enter(run)
         if run.work.facts:
             self._tell_facts(run, now)
@@ -107,13 +129,22 @@ class Agent:
             self.tracker.count("loose_ids_forgotten")
         if event.kind == "change":
             self._change(event, now)
-        else:
-            self.slices.observe_late(event, now)
+            return True
+        if event.kind == "complaint":
+            about = self.tracker.runs.get(event.run or "")
+            complaint = known.complaint(event, about, self.slices, self.drift, self.traffic, now)
+            if complaint is not None:
+                self.tell(complaint)
+        self.slices.observe_late(event, now)
+        if event.kind == "evaluation":
+            self.rollouts.judge(event, self.tracker.runs.get(event.run or ""))
         return True
 
     def acknowledge(self, ack: Ack, now: float) -> bool:
         """A human's word for an episode of this agent; False if it has none of that name."""
         if self.slices.acknowledge(ack, now) or self.drift.acknowledge(ack, now):
+            return True
+        if self.gate.acknowledge(ack.node, ack.word, now):
             return True
         key = self.traffic.firing_key
         if not key or ack.node not in (key, TRAFFIC) or ack.word not in ACKS:
@@ -121,6 +152,17 @@ class Agent:
         self._say_traffic("resolved", now, self.settings.detectors.get(TRAFFIC, _NO_SETTING), ACKS[ack.word])
         traffic.end(self.traffic, now)
         return True
+
+    def seen(self, now: float) -> SeenView:
+        """What its latest runs carried and used."""
+        return carried.seen(self.carried, self.name, self.owner, self.runs_per_minute(now), self.last_seen)
+
+    def runs_per_minute(self, now: float) -> float:
+        """Runs of the last hour that was watched; of all its time while that is short."""
+        recent = [count for count in self.traffic.bins[-traffic.HOUR_BINS :] if count != traffic.UNKNOWN]
+        if recent:
+            return sum(recent) / (len(recent) * traffic.BIN_SECONDS) * 60.0
+        return (self.runs + self.tracker.open_count) / max(now - self.first_seen, 1.0) * 60.0
 
     # -- time
 
@@ -133,15 +175,23 @@ class Agent:
             self._observe(closed, now)
             found.append(closed)
         self.slices.release(now)
+        for name in self.sightings.due():
+            self.slices.deploy(next(reversed(self.versions), None), name, now)
         if self.slices.firing:
             self.slices.episodes.say_quiet(now)
         self.drift.tick(now)
+        self.rollouts.tick(now, self.tracker.earliest_start)
         self._advance_traffic(now)
         self.slices.ask(now)
         self.tracker.loop_mass = accounts.loop_mass(
             self.slices.accounts[self.owner], self.calls / max(now - self.first_seen, 1.0)
         )
         self.tracker.forget(now)
+        if self.window is not None and self.slices.burn is not None:
+            burn = self.slices.burn
+            stands = self.window.seen(self.name, self.owner, burn.name, 1.0 - burn.eps, now)
+            if stands is not None:
+                self.tell(stands)
         while self.loose_ids and next(iter(self.loose_ids.values())) + tracking.REMEMBER_SECONDS <= now:
             del self.loose_ids[next(iter(self.loose_ids))]
         self.wake = self._next_wake(now)
@@ -167,6 +217,7 @@ class Agent:
         run = closed.run
         if closed.work.facts:
             self._tell_facts(run, now)
+        self.rollouts.observe(closed, now)
         if run.variant == "shadow":
             self.tracker.count("shadow_runs")
             return
@@ -175,11 +226,18 @@ class Agent:
         self.failed += closed.status == "error"
         self.silent += closed.silent
         self.calls += closed.work.tool_calls
+        if self.window is not None:
+            self.window.count(closed.status != "ok" or closed.silent, now)
+        forgotten = carried.observe(self.carried, closed, now)
+        for _ in range(forgotten):
+            self.tracker.count("uses_forgotten")
+        self.gate.observe(self.carried, self.seen, self.first_seen, now)
         for tool in run.tools:
             _see(self.tools, tool, now)
         if run.version is not None:
             if run.version not in self.versions:
                 self.slices.deploy(run.version, run.version, now)
+                self.sightings.version(run, now)
             _see(self.versions, run.version, now)
         self.slices.observe_run(closed, now)
         again = closed.work.retry_of
@@ -188,6 +246,7 @@ class Agent:
         self.slices.release(now)
         self.drift.observe(closed, now, self.tracker.usual_seconds(), self._paid_for_drift)
         self.methods.observe(closed, now, self.slices.accounts[self.owner].page_rate)
+        self.sightings.run(closed, self.runs, now)
 
     def _paid_for_drift(self) -> float:
         """What a deploy paid for the drift of its version."""
@@ -205,6 +264,8 @@ class Agent:
 
     def _change(self, event: Event, now: float) -> None:
         """A change of this agent, or of something it depends on: what it may break is paid in advance."""
+        if event.component == f"agent:{self.name}":
+            self.rollouts.change(event, now)
         if event.stage == "shadow" or event.component is None:
             return
         if event.component == f"agent:{self.name}":
@@ -218,7 +279,7 @@ class Agent:
             return now + 1.0
         rate = self.slices.accounts[self.owner].rate(self.traffic.mode)
         wake = traffic.next_wake(self.traffic, TRAFFIC_SHARE * rate)
-        quiet = min(self.slices.episodes.next_quiet(), self.drift.next_wake())
+        quiet = min(self.slices.episodes.next_quiet(), self.drift.next_wake(), self.rollouts.next_wake(now))
         return max(min(wake, self.tracker.next_wake(), quiet), now + 1.0)
 
     def _advance_traffic(self, now: float) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Protocol, TextIO, cast
+from typing import TextIO, cast
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -24,11 +24,12 @@ from pydantic import SecretStr
 from monitor.alerting.routing.receivers import Target, plan
 from monitor.intake import bodies, dead_letters, http, otlp, spans
 from monitor.intake.assembler import Assembler
-from monitor.intake.sink import Batch, Unavailable
+from monitor.intake.webhooks import routes as webhooks
 from monitor.notify.console import ConsoleNotifier
 from monitor.notify.delivery import Notifier
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
+from monitor.notify.rollouts.verdict import VerdictNotifier
 from monitor.notify.slack.workspace import Doors, Workspace
 from monitor.notify.webhook import WebhookNotifier
 from monitor.reading import Reader
@@ -37,13 +38,12 @@ from monitor.runtime.embedded import Embedded
 from monitor.runtime.parts import Busy
 from monitor.runtime.reload import merged
 from monitor.runtime.store import Store
+from monitor.serving.doors import Acting, IntakeSink, People, Runtime
 from monitor.web.guard import ROLES, Caller, Key
 from monitor.web.server import build_app
 from monitor.web.v2.original import original
 from monitor.web.view import Control, NotNow, NotReloaded, View
-from schemas.actions import Action
-from schemas.alert import Incident
-from schemas.config import Config
+from schemas.config import Config, Deployment
 
 log = logging.getLogger(__name__)
 
@@ -71,54 +71,6 @@ Read = Callable[[], Config]
 """Reads the configuration again. Raises `NotReloaded`."""
 
 
-class _Runtime(View, Protocol):
-    """A runtime that takes batches and actions, or is `Busy`."""
-
-    async def accept(self, batch: Batch) -> None: ...
-
-    async def act(self, *actions: Action) -> None: ...
-
-    async def reload(
-        self, config: Config, planned: Mapping[str, tuple[Target, ...]], notifiers: Mapping[str, Notifier]
-    ) -> None: ...
-
-
-class _IntakeSink:
-    """The runtime as the intake sees it."""
-
-    def __init__(self, runtime: _Runtime) -> None:
-        self._runtime = runtime
-
-    async def accept(self, batch: Batch) -> None:
-        try:
-            await self._runtime.accept(batch)
-        except Busy as error:
-            raise Unavailable(error.retry_after) from None
-
-
-class _Actions:
-    """The runtime as those see it who act on it."""
-
-    def __init__(self, runtime: _Runtime) -> None:
-        self._runtime = runtime
-
-    async def act(self, *actions: Action) -> None:
-        try:
-            await self._runtime.act(*actions)
-        except Busy as error:
-            raise NotNow(error.retry_after) from None
-
-
-class _Buttons(_Actions):
-    """The runtime as buttons in Slack see it."""
-
-    def active(self) -> bool:
-        return self._runtime.router is not None
-
-    def incidents(self) -> Sequence[Incident]:
-        return self._runtime.incidents()
-
-
 class _Setup:
     """The configuration in force, and what is built of it anew whenever it changes."""
 
@@ -137,13 +89,13 @@ class _Setup:
         """One per target."""
         return _notifiers(self.config, self.planned, self._stream, self._workspace)
 
-    def doors(self, runtime: _Runtime, clock: Callable[[], float]) -> Doors | None:
+    def doors(self, runtime: Runtime, clock: Callable[[], float]) -> Doors | None:
         """Where buttons in Slack come in, if they do."""
         if self._workspace is None or not self._workspace.listens:
             return None
-        return self._workspace.doors(_Buttons(runtime), lambda: self.config, clock)
+        return self._workspace.doors(People(runtime, clock), lambda: self.config, clock)
 
-    def control(self, runtime: _Runtime, read: Read) -> Control:
+    def control(self, runtime: Runtime, read: Read) -> Control:
         """What may be done from outside."""
 
         async def reload() -> Sequence[str]:
@@ -164,10 +116,11 @@ class _Setup:
                 return restarts
 
         return Control(
-            _Actions(runtime),
+            Acting(runtime),
             reload,
             lambda: original(self.config, runtime.router.receivers() if runtime.router is not None else ()),
             lambda: self.config.global_.resolve_timeout,
+            lambda: self.config,
         )
 
 
@@ -212,7 +165,7 @@ async def _serve_embedded(setup: _Setup, stop: asyncio.Event, started: Callable[
         dispatcher = Dispatcher(outbox, setup.notifiers(), runtime.commit_outbox, clock)
         control = setup.control(runtime, read)
         doors = setup.doors(runtime, clock)
-        web_runner = await _listen(config, runtime, control, clock, doors)
+        web_runner = await _listen(setup, runtime, control, clock, doors)
     except BaseException:
         store.close()
         raise
@@ -251,7 +204,7 @@ async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Se
         raise CannotServe(str(error)) from error
     control = setup.control(runtime, read)
     doors = setup.doors(runtime, clock)
-    web_runner = await _listen(config, runtime, control, clock, doors)  # alive, not ready, while it recovers
+    web_runner = await _listen(setup, runtime, control, clock, doors)  # alive, not ready, while it recovers
 
     async def work() -> None:
         await runtime.start()
@@ -285,9 +238,9 @@ async def _until(stop: asyncio.Event, work: object, doors: Doors | None) -> None
 
 
 async def _listen(
-    config: Config, running: _Runtime, control: Control, clock: Callable[[], float], doors: Doors | None
+    setup: _Setup, running: Runtime, control: Control, clock: Callable[[], float], doors: Doors | None
 ) -> web.AppRunner:
-    runtime = config.runtime
+    config, runtime = setup.config, setup.config.runtime
     loopback = _is_loopback(runtime.host)
     keys = _keys(config)
     if not loopback and not keys:
@@ -296,9 +249,11 @@ async def _listen(
             "or bind to 127.0.0.1 and put a proxy in front"
         )
     outside = urlsplit(runtime.external_url).hostname if runtime.external_url else None
+    sink = IntakeSink(running)
+    signed = webhooks.routes(sink, lambda: _github(setup.config), clock)
     app = build_app(
-        running, control, http.routes(_IntakeSink(running), clock), host_is_loopback=loopback, keys=keys,
-        hosts=(outside,) if outside else (), signed_routes=doors.routes if doors is not None else (),
+        running, control, http.routes(sink, clock), host_is_loopback=loopback, keys=keys,
+        hosts=(outside,) if outside else (), signed_routes=[*signed, *(doors.routes if doors is not None else ())],
         counts=doors.counts if doors is not None else None, clock=clock,
     )  # fmt: skip
     # The intake unpacks gzip itself: within its limit, and it notices a body that was cut off.
@@ -325,6 +280,14 @@ def _keys(config: Config) -> list[Key]:
         assert secret is not None, "the configuration was loaded with its secrets"
         found.append(Key(secret, Caller(each.name, frozenset(each.roles))))
     return found
+
+
+def _github(config: Config) -> tuple[str, tuple[Deployment, ...]] | None:
+    """The secret of GitHub's webhook and what its deployments mean, as they are now."""
+    github = config.changes.github
+    if github is None or (secret := _secret(github.secret)) is None:
+        return None
+    return secret, tuple(github.deployments)
 
 
 def _workspace(config: Config) -> Workspace | None:
@@ -360,6 +323,11 @@ def _notifier(config: Config, receiver: str, target: Target, stream: TextIO, wor
         url = _secret(declared.url)
         assert url is not None, "the configuration was loaded with its secrets"
         return WebhookNotifier(url, config, max_alerts=declared.max_alerts)
+    if target.kind == "verdict":
+        hook = next(each for each in config.receivers if each.name == receiver).verdict_configs[target.index]
+        url, secret = _secret(hook.url), _secret(hook.secret)
+        assert url is not None and secret is not None, "the configuration was loaded with its secrets"
+        return VerdictNotifier(url, secret)
     return ConsoleNotifier(stream, config, stands_for=target.stands_for)
 
 

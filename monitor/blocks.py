@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from monitor.agents import Agent
+from monitor.changes.sightings import BLOCK as SIGHTINGS
 from monitor.evidence.within.node import Node
 from monitor.runs import Run
 from monitor.saved.core import Core
@@ -64,7 +65,12 @@ class Blocks:
                 del manifest[name]
                 gone += [(f"agent/{agent.name}/{name}.{parity}", None) for parity in (0, 1)]
         tracker.touched.clear()
-        apart = [*agent.drift.save().items(), *((f"m{signal}", value) for signal, value in agent.methods.changes())]
+        apart = [
+            *agent.drift.save().items(),
+            *((f"m{signal}", value) for signal, value in agent.methods.changes()),
+            *agent.sightings.changes(),
+            *agent.rollouts.save().items(),
+        ]
         for name, value in apart:
             if value is not None:
                 entries.append(self._write(agent.name, manifest, name, value))
@@ -98,6 +104,10 @@ class Blocks:
                     saved.core.drift[block] = body
                 elif block[0] == "m":
                     saved.core.methods.append(body)
+                elif block == SIGHTINGS:
+                    saved.core.sightings = body
+                elif block[0] == "o":
+                    saved.core.rollouts[block] = body
                 else:
                     runs += runs_from_bytes(body)
             self._manifests[name] = saved.manifest
@@ -124,10 +134,19 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.slices.table.deploys, agent.slices.judged = core.deploys, core.judged
     agent.slices.facts.groups.update((group.key, group) for group in core.facts)
     agent.slices.facts.begun = core.facts_begun
+    if agent.window is not None and core.window is not None and core.window.width == agent.window.width:
+        agent.window = core.window
+    agent.carried = core.carried
+    if core.standing is not None:
+        agent.gate.standing = core.standing
+    else:
+        agent.gate.known(list(core.tools))
     agent.slices.restore(nodes, core.waiting)
     agent.drift.load(core.drift)
     for methods in core.methods:
         agent.methods.load(methods)
+    agent.sightings.load(core.sightings, core.versions)
+    agent.rollouts.load(core.rollouts)
 
 
 def _core(agent: Agent) -> Core:
@@ -139,7 +158,8 @@ def _core(agent: Agent) -> Core:
         agent.slices.above.saved(), agent.slices.above.failed_runs, agent.tracker.usual,
         agent.calls, agent.tracker.loop_mass, agent.slices.table.deploys, agent.slices.judged,
         list(agent.slices.facts.groups.values()), agent.slices.facts.begun,
-        outputs=agent.tracker.outputs, pooled=agent.slices.above.pooled,
+        outputs=agent.tracker.outputs, pooled=agent.slices.above.pooled, window=agent.window,
+        carried=agent.carried, standing=agent.gate.standing,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ import msgspec
 
 from monitor.agents import Agent, Settings
 from monitor.blocks import VERSION, Blocks, Entry, put_back
-from monitor.drift.banks.plan import Plans
+from monitor.changes import telling
 from monitor.evidence.above import Covers
 from monitor.evidence.aggregator import Aggregator
 from monitor.reading import Reader
@@ -32,8 +32,9 @@ from monitor.saved.states import Clock
 from monitor.topology import Topology
 from schemas import limits
 from schemas.config import Config
-from schemas.event import Event
+from schemas.event import Event, is_skewed
 from schemas.finding import Finding
+from schemas.news import News
 from schemas.records import Ack, Control, Cover, EvidenceBatch, Grant, Pooled, Ruling, Tick
 from schemas.view import RunView
 
@@ -70,6 +71,7 @@ class Step:
         self.evidence: list[EvidenceBatch] = []
         self.closed: list[RunView] = []
         self.rulings: list[Ruling] = []
+        self.news: list[News] = []
 
 
 class PartitionEngine:
@@ -81,7 +83,7 @@ class PartitionEngine:
     def __init__(self, config: Config, partition: int = 0) -> None:
         self.partition = partition
         self.topology = Topology(config)
-        self.settings = Settings(config.detectors, config.runtime.run_timeout, Plans(config.detectors))
+        self.settings = Settings(config)
         self.counts: dict[str, int] = {}
         self.reader = Reader(config, self.counts)
         self.now = 0.0
@@ -162,7 +164,7 @@ class PartitionEngine:
 
     def _event(self, offset: int, event: Event) -> None:
         observed = event.observed_time
-        if observed is not None and abs(event.at - observed) > limits.SKEW_SECONDS:
+        if observed is not None and abs(event.at - observed) > limits.SKEW_SECONDS and is_skewed(event, observed):
             event.time = observed
             self._count("skewed")
         now = self.now
@@ -173,6 +175,7 @@ class PartitionEngine:
             self._count("events")
             if event.kind == "change":
                 self._count("change")
+                telling.change(event, now, self._tell)
                 self._copy_change(offset, event)
             else:
                 self._count("unassigned")
@@ -202,6 +205,8 @@ class PartitionEngine:
                 self._closed(name, closed)
         elif agent.take_loose(event, now):
             self._count(kind)
+            if kind == "change":
+                telling.change(event, now, self._tell)
 
     def _copy_change(self, offset: int, event: Event) -> None:
         """A change of something that agents depend on is one of each of them."""
@@ -287,7 +292,7 @@ class PartitionEngine:
 
     def _new_agent(self, name: str) -> Agent:
         agent = self.agents[name] = Agent(
-            name, self.now, self.partition, self.topology, self.settings, self.counts, self._emit
+            name, self.now, self.partition, self.topology, self.settings, self.counts, self._emit, self._tell
         )
         agent.slices.above.covers = self.covers
         return agent
@@ -313,6 +318,9 @@ class PartitionEngine:
 
     def _emit(self, finding: Finding) -> None:
         self._step.findings.append(finding)
+
+    def _tell(self, news: News) -> None:
+        self._step.news.append(news)
 
     def _closed(self, agent: str, closed: Closed) -> None:
         self._count("runs")
@@ -371,6 +379,7 @@ class Engine:
             return
         part = self.partition.step(batch)
         step.findings += part.findings
+        step.news += part.news
         step.closed += part.closed
         self.aggregator.spend(part.findings)
         for evidence in part.evidence:

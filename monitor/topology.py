@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.config import Config, Contract, Objective
+from schemas.config import Config, Contract, Objective, RolloutSettings
 
 
 class Topology:
@@ -17,6 +17,7 @@ class Topology:
         for agent, component in self._agents.items():
             for key in component.depends_on:
                 self._users.setdefault(key, []).append(agent)
+        self._rollout = config.rollout
         self.slice_labels = tuple(config.slices.labels)
         """Labels of runs that are slices."""
 
@@ -49,3 +50,11 @@ class Topology:
         """The agent's contract, if it has one."""
         component = self._agents.get(agent)
         return component.contract if component is not None else None
+
+    def rollout_of(self, agent: str) -> RolloutSettings:
+        """How versions of the agent are compared: its own settings over those of the file."""
+        component = self._agents.get(agent)
+        own = component.rollout if component is not None else None
+        if own is None:
+            return self._rollout
+        return self._rollout.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from schemas.actions import Matcher
 from schemas.finding import Finding
+from schemas.view import RolloutView, rollout_line
 
 Severity = Literal["page", "notice"]
 AlertStatus = Literal["firing", "resolved"]
@@ -45,6 +46,13 @@ class NotificationReason(enum.StrEnum):
     NEW_NORMAL = "new normal"
     NO_DATA = "no data"
     BLIND = "monitor blind"
+    CAUSE = "likely cause of another incident"
+    CAUSE_FOUND = "likely cause found"
+    COMPLAINED = "first complaint"
+    REPORT = "weekly report"
+    ROLLOUT_BEGAN = "rollout began"
+    VERDICT = "verdict changed"
+    ROLLOUT_ENDED = "rollout ended"
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -84,10 +92,11 @@ class Alert(Struct, frozen=True, kw_only=True):
 
 
 class TimelineEntry(Struct, frozen=True):
-    """One thing that happened to an incident."""
+    """One thing that happened to an incident or a rollout. `loud`: the channel is to see it, not the thread alone."""
 
     time: float
     text: str
+    loud: bool = False
 
 
 class Impact(Struct, frozen=True, kw_only=True):
@@ -105,6 +114,29 @@ class Impact(Struct, frozen=True, kw_only=True):
     incident: str = ""
 
 
+class Cause(Struct, frozen=True, kw_only=True):
+    """A change that an incident may have begun with.
+
+    `component`: as `depends_on` writes it; `owner`: whose it is. `time`: when it came to what suffers, as it was
+    announced or first seen there; epoch seconds. `odds`: how likely it is the cause, 0..1, beside the other changes and
+    "none of them". `share`: part of the evidence that began with a deploy; None where no deploy was near or none was
+    paid for. `announced`: a `change` said so; else `agent` showed it first, in the field `what`.
+    """
+
+    component: str
+    version: str
+    owner: str
+    time: float
+    odds: float
+    share: float | None = None
+    stage: str = "full"
+    announced: bool = True
+    agent: str = ""
+    what: str = ""
+    author: str = ""
+    url: str = ""
+
+
 class Incident(Struct, frozen=True, kw_only=True):
     """Alerts of one owner that belong together. `alerts` in the order in which they joined."""
 
@@ -116,6 +148,8 @@ class Incident(Struct, frozen=True, kw_only=True):
     resolved_at: float | None = None
     complained_at: float | None = None
     """When the first complaint about it came; the lead is this minus `opened_at`. None: none is known."""
+    complaints: int = 0
+    """Complaints that belong to it."""
     alerts: tuple[Alert, ...]
     timeline: tuple[TimelineEntry, ...] = ()
     runs: tuple[str, ...] = ()
@@ -133,7 +167,12 @@ class Incident(Struct, frozen=True, kw_only=True):
     root: str = ""
     """The incident whose impact this one is; it then has no page of its own."""
     cause: str = ""
-    """The likely cause in words; empty if none is known."""
+    """The likely cause in words, or that none is known; empty where nobody looked."""
+    causes: tuple[Cause, ...] = ()
+    """Changes that may have caused it, the likeliest first."""
+    onset_from: float | None = None
+    onset_to: float | None = None
+    """Between these the change behind it began, as far as its alerts can tell; epoch seconds."""
     silenced_until: float | None = None
     no_data_since: float | None = None
     """Nothing was heard of what it is about since then; it does not end by that."""
@@ -182,10 +221,21 @@ class Notification(Struct, frozen=True, kw_only=True):
     root: str = ""
     """For `affected by another incident`: the incident that this owner suffers from."""
     cause: str = ""
+    causes: tuple[Cause, ...] = ()
+    onset_from: float | None = None
+    onset_to: float | None = None
     silenced_until: float | None = None
     no_data_since: float | None = None
     series: tuple[tuple[float, float], ...] = ()
     """Time and level of the leading alert as it was reported, oldest first: for a chart."""
+    complained_at: float | None = None
+    """When the first complaint about it came."""
+    lines: tuple[str, ...] = ()
+    """What a message that tells of no alert says, the title first: the weekly report."""
+    rollout: RolloutView | None = None
+    """What it is about, where that is no incident: `incident` is then the rollout's id, `alerts` one alert in words."""
+    signed: bool = False
+    """For `verdict_configs` alone, which get nothing else."""
 
 
 class AlertView(Struct, frozen=True, kw_only=True):
@@ -273,4 +323,4 @@ def notification_line(notification: Notification) -> dict[str, Any]:
             }
             for alert in notification.alerts
         ],
-    }
+    } | ({} if notification.rollout is None else {"rollout": rollout_line(notification.rollout)})

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from schemas.settings.changes import Changes, Deployment, GitHub
+from schemas.settings.gates import Backtest, Ready
 from schemas.settings.kafka import Floods, Kafka, Security, Topics
 from schemas.settings.quantities import (
     DAY,
@@ -24,6 +26,8 @@ from schemas.settings.quantities import (
     parse_rate,
     parse_share,
 )
+from schemas.settings.report import Reporting
+from schemas.settings.rollouts import RolloutSettings
 from schemas.settings.routing import (
     ConsoleReceiver,
     Escalation,
@@ -35,6 +39,7 @@ from schemas.settings.routing import (
     SlackReceiver,
     TimeRange,
     TimeSpec,
+    VerdictReceiver,
     WebhookReceiver,
 )
 from schemas.settings.scenarios import Scenario
@@ -42,17 +47,24 @@ from schemas.settings.scenarios import Scenario
 __all__ = [
     "DAY",
     "WEEK",
+    "Backtest",
+    "Changes",
     "ConsoleReceiver",
+    "Deployment",
     "Duration",
     "Escalation",
     "Floods",
+    "GitHub",
     "Global",
     "InhibitRule",
     "Kafka",
     "NamedInterval",
     "Rate",
+    "Ready",
     "Receiver",
     "Reference",
+    "Reporting",
+    "RolloutSettings",
     "Route",
     "Security",
     "Share",
@@ -61,6 +73,7 @@ __all__ = [
     "TimeRange",
     "TimeSpec",
     "Topics",
+    "VerdictReceiver",
     "WebhookReceiver",
     "parse_duration",
     "parse_rate",
@@ -148,6 +161,10 @@ class Component(Strict):
     depends_on: list[str] = Field(default_factory=list)
     objectives: list[Objective] = Field(default_factory=list)
     contract: Contract | None = None
+    rollout: RolloutSettings | None = None
+    """For this agent; what it leaves out is as at the top of the file."""
+    fallback: str | None = None
+    """What takes over when it fails: a component (`model:gpt-4o-mini`, `agent:refund-basic`) or `human`."""
 
     @model_validator(mode="after")
     def _one_name(self) -> Component:
@@ -166,6 +183,8 @@ class Component(Strict):
         return f"{self.kind}:{getattr(self, self.kind)}"
 
 
+HUMAN = "human"
+"""The fallback that is no component."""
 COMPONENT_KINDS = ("agent", "tool", "prompt", "model", "retriever")
 
 
@@ -208,6 +227,17 @@ class Slices(Strict):
     """Labels of runs that tell slices apart, as `[region]`."""
 
 
+class SlackComplaints(Strict):
+    """Reactions that mark a message in a support channel as a complaint about an agent."""
+
+    channel: Annotated[str, Field(pattern=r"^[CG][A-Z0-9]{2,20}$")]
+    """The id of the channel (`C…`), not its name."""
+    emoji: Annotated[list[Annotated[str, Field(pattern=r"^[a-z0-9_+'-]{1,100}$")]], Field(min_length=1, max_length=20)]
+    """Names of emoji without colons, as `sos`."""
+    agent: str = Field(min_length=1, max_length=200)
+    """The agent that users of this channel talk to."""
+
+
 class Slack(Strict):
     """How to reach Slack. Without a token every message goes to the console as text."""
 
@@ -221,6 +251,8 @@ class Slack(Strict):
     signing_secret_file: str | None = None
     members: dict[str, Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,20}$")]] = Field(default_factory=dict)
     """Name of a person → Slack user id (`U…`). With it only these may press buttons, and deeds carry their names."""
+    complaints: list[SlackComplaints] = Field(default_factory=list, max_length=100)
+    """Which reactions in which support channels are complaints; needs Socket Mode or the signing secret."""
     base_url: str = "https://slack.com/api/"
 
 
@@ -312,6 +344,8 @@ class Config(Strict):
     defaults: Defaults = Defaults()
     detectors: dict[str, DetectorSettings] = Field(default_factory=dict)
     slices: Slices = Slices()
+    changes: Changes = Changes()
+    rollout: RolloutSettings = RolloutSettings()
     global_: Global = Field(default=Global(), alias="global")
     route: Route | None = None
     inhibit_rules: list[InhibitRule] = Field(default_factory=list)
@@ -322,6 +356,9 @@ class Config(Strict):
     slack: Slack = Slack()
     runtime: Runtime = Runtime()
     text: Text = Text()
+    report: Reporting = Reporting()
+    ready: Ready = Ready()
+    backtest: Backtest | None = None
     tests: list[Scenario] = Field(default_factory=list)
 
     @property

@@ -184,11 +184,20 @@ ANCHORS: dict[str, tuple[str, ...]] = {
 }
 """Kind → fields of which at least one must be there, so that the event can be given to an agent."""
 
+TOLD_LATE = frozenset(("complaint",))
+"""Kinds whose time is when a person spoke; it stands however much later we hear of it."""
+
 RESERVED_PREFIX = "forewarn."
 """Kinds that only the monitor writes: ticks, grants, acks."""
 
 _decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
+
+
+def is_skewed(event: Event, observed: float) -> bool:
+    """Whether its time is too far from `observed` to be taken for true; it is then taken at `observed`."""
+    off = event.at - observed
+    return off > limits.SKEW_SECONDS or (off < -limits.SKEW_SECONDS and event.kind not in TOLD_LATE)
 
 
 def decode(raw: bytes) -> Event:

@@ -1,4 +1,4 @@
-"""News: what an engine tells the router beside findings: changes that it saw, complaints, and how rollouts stand.
+"""News: what an engine tells the router beside findings: changes, complaints, how rollouts and objectives stand.
 
 They travel with the findings, in the same order. As JSON their first bytes are `{"kind":"news.`. Ids are the same when
 the same records are stepped again, so what is repeated is recognised. Names and numbers only, no agent text; times are
@@ -57,10 +57,19 @@ class SignalState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     n: float = 0.0
     per_week: float = 0.0
     waiting_for: str = ""
+    tolerance: float = 1.0
+    """Odds ratio within which a change is not worth a word."""
+    state: Literal["watching", "firing", "warming up", "off"] = "watching"
+    owner: str = ""
+    """Whose budget it drips."""
 
 
 class ComplaintSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="news.complaint"):
-    """A complaint, and what the detectors knew of the agent at that time: the nearest to an alert first."""
+    """A complaint, and what the detectors knew of the agent at that time: the nearest to an alert first.
+
+    `time`: when the user complained; `heard`: when the monitor heard of it, which is when `known` was so. `started`:
+    when the run began that it is about, where that is remembered; `version` and `tools` are those of that run.
+    """
 
     id: str
     time: float
@@ -73,6 +82,28 @@ class ComplaintSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
     user: str = ""
     source: str = ""
     known: tuple[SignalState, ...] = ()
+    heard: float = 0.0
+    started: float | None = None
+
+
+class ObjectiveSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="news.objective"):
+    """How an agent stands against its objective at `time`: runs of the last `window` seconds, and the bad ones of them.
+
+    `id` names agent, objective and time. `target`: the share of runs that is to be good. `since`: from when on runs are
+    counted; later than `time - window` where the agent was not watched for that long. A later `time` replaces an
+    earlier one of the same agent and name.
+    """
+
+    id: str
+    time: float
+    agent: str
+    owner: str
+    name: str
+    target: float
+    window: float
+    since: float
+    runs: int
+    bad: int
 
 
 class Compared(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -139,7 +170,7 @@ class RolloutSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
     """Why it is over: `promoted`, `rolled back`, `replaced`, `quiet`; empty while it goes on."""
 
 
-News = ChangeSeen | ComplaintSeen | RolloutSeen
+News = ChangeSeen | ComplaintSeen | RolloutSeen | ObjectiveSeen
 
 _decoder = msgspec.json.Decoder(News)
 _encoder = msgspec.json.Encoder()

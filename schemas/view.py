@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
+
+from schemas.news import RolloutSeen
 
 AgentState = Literal["warming up", "healthy", "incident", "silent", "blind"]
 
@@ -76,6 +80,83 @@ class AgentView(Struct, frozen=True, kw_only=True):
     signals: tuple[SignalView, ...] = ()
 
 
+class UseView(Struct, frozen=True, kw_only=True):
+    """A component that an agent's runs used, or an agent that called it. Times in epoch seconds.
+
+    `component`: as `depends_on` writes it. `runs`: of the latest runs that are counted, those that used it; of a tool,
+    `calls` in them, and the runs in which every call carried its `arguments`, `results` (a failed call needs none) and
+    `versions`.
+    """
+
+    component: str
+    first_seen: float
+    last_seen: float
+    runs: int
+    calls: int = 0
+    arguments: int = 0
+    results: int = 0
+    versions: int = 0
+
+
+class SeenView(Struct, frozen=True, kw_only=True):
+    """What the latest production runs of one agent carried and used.
+
+    `runs`: how many are counted, 400 at most; of them `versions`, `outcomes` had one, `modelled` called a model, and of
+    those `tokens`, `costs` said them.
+    """
+
+    agent: str
+    owner: str
+    runs_per_minute: float
+    last_seen: float
+    runs: int = 0
+    versions: int = 0
+    outcomes: int = 0
+    modelled: int = 0
+    tokens: int = 0
+    costs: int = 0
+    uses: tuple[UseView, ...] = ()
+    callers: tuple[UseView, ...] = ()
+
+
+class Dependent(Struct, frozen=True, kw_only=True):
+    """A component that depends on another one.
+
+    `steps`: how many dependencies lie between, 1 for a direct one; `through`: the one that it depends on itself.
+    `declared`: the YAML says every one of them; `seen`: runs used `through`; `fallback`: only where another fails.
+    `share`: of the agent's latest runs those that used `through`, 0..1; None where nothing was seen of it.
+    """
+
+    component: str
+    owner: str
+    steps: int
+    through: str
+    declared: bool
+    seen: bool = False
+    fallback: bool = False
+    runs_per_minute: float | None = None
+    share: float | None = None
+    last_seen: float | None = None
+    objectives: tuple[str, ...] = ()
+
+
+class Dependents(Struct, frozen=True, kw_only=True):
+    """Who depends on a component: the nearest first. `known`: the YAML declares it, or runs used it.
+
+    `asked`: whether anybody looked at runs; else only what is declared is known. `left_out`: those beyond the bound.
+    `time`: epoch seconds of the latest event that was looked at; 0 where none was.
+    """
+
+    component: str
+    owner: str
+    known: bool
+    declared: bool
+    asked: bool
+    time: float = 0.0
+    dependents: tuple[Dependent, ...] = ()
+    left_out: int = 0
+
+
 class BudgetView(Struct, frozen=True, kw_only=True):
     """One owner's account in false pages: what was granted, what pages took.
 
@@ -114,3 +195,60 @@ class Health(Struct, frozen=True, kw_only=True):
     def is_ready(self) -> bool:
         """Whether every check holds, liveness included."""
         return self.is_live and all(check.ok for check in self.ready)
+
+
+class RolloutView(Struct, frozen=True, kw_only=True):
+    """A rollout as the router knows it: `seen` is what was heard of it last.
+
+    `heard_at`: when it was first heard of. `verdict_at`: when its present verdict came; None while it never had
+    another than `hold`. `ended_at`: when it was over, None while it goes on.
+    """
+
+    seen: RolloutSeen
+    heard_at: float
+    verdict_at: float | None = None
+    ended_at: float | None = None
+
+
+_TIMES = ("heard_at", "verdict_at", "ended_at")
+_UNKNOWN = {"low": -math.inf, "high": math.inf, "evidence": math.inf}
+"""What a number of a signal is where JSON has null, for it knows no infinity; another is no number."""
+
+
+def rollout_line(view: RolloutView) -> dict[str, Any]:
+    """A rollout as JSON, flat and with every key: for the API, `--json`, webhooks and the lines of a replay."""
+    line = {key: _finite(value) for key, value in msgspec.structs.asdict(view.seen).items()}
+    signals = [msgspec.structs.asdict(each) for each in view.seen.signals]
+    line["signals"] = [{key: _finite(value) for key, value in each.items()} for each in signals]
+    line["examples"] = [list(pair) for pair in view.seen.examples]
+    return {**line, **{name: getattr(view, name) for name in _TIMES}}
+
+
+def rollout_of(line: dict[str, Any]) -> RolloutView:
+    """The rollout that `rollout_line` wrote. Raises `msgspec.ValidationError`."""
+    times = msgspec.convert({name: line.get(name) for name in _TIMES}, dict[str, float | None])
+    if times["heard_at"] is None:
+        raise msgspec.ValidationError("a rollout without `heard_at`")
+    given = msgspec.convert(line.get("signals", []), list[dict[str, Any]])
+    signals = [
+        {
+            key: _UNKNOWN.get(key, math.nan) if value is None and key in _NUMBERS else value
+            for key, value in each.items()
+        }
+        for each in given
+    ]
+    seen = msgspec.convert({**line, "signals": signals}, RolloutSeen)
+    return RolloutView(
+        seen=seen, heard_at=times["heard_at"], verdict_at=times["verdict_at"], ended_at=times["ended_at"]
+    )
+
+
+_NUMBERS = ("baseline", "candidate", "effect", *_UNKNOWN)
+
+
+def _known(key: str, value: Any) -> Any:
+    return _UNKNOWN.get(key, math.nan) if value is None and key in _NUMBERS else value
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

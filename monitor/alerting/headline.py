@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from schemas.config import DAY, WEEK
 from schemas.finding import Finding, Unit
 
 _RATES = ("agent.traffic",)
@@ -65,6 +66,27 @@ def share_text(share: float, digits: int = _FIRST_DIGITS) -> str:
             break
         digits += 1
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def span_text(seconds: float) -> str:
+    """A length of time as a person says it: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
+    whole = max(0, round(seconds))
+    if whole < 90:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def budget_text(per_second: float) -> str:
+    """A budget in the shortest period that gives at least one: `1 per week`, `2 per day`, `0.5 per week`."""
+    daily = per_second * DAY
+    return f"{daily:.3g} per day" if daily > 1.0 - 1e-9 else f"{per_second * WEEK:.3g} per week"
 
 
 def rate_text(per_second: float) -> str:

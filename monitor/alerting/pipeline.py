@@ -237,9 +237,13 @@ def notification(candidate: Candidate, reason: NotificationReason, now: float) -
         impact=incident.impact,
         root=incident.root or (incident.id if candidate.onlooker is NotificationReason.AFFECTED else ""),
         cause=incident.cause,
+        causes=incident.causes,
+        onset_from=incident.onset_from,
+        onset_to=incident.onset_to,
         silenced_until=incident.silenced_until,
         no_data_since=incident.no_data_since,
         series=tuple(record.series),
+        complained_at=incident.complained_at,
     )
 
 

@@ -15,44 +15,40 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from msgspec import Struct
 
 from monitor.alerting import views
+from monitor.alerting.changes.ledger import Changes
+from monitor.alerting.changes.unannounced import Unannounced
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.digest import Digest
-from monitor.alerting.dispatch import book as held_alerts
-from monitor.alerting.dispatch import told as told_log
 from monitor.alerting.dispatch.book import Book, Held
 from monitor.alerting.dispatch.dispatcher import Dispatcher
 from monitor.alerting.dispatch.expiry import Expiry
+from monitor.alerting.dispatch.grid import Grid
 from monitor.alerting.dispatch.stages import World
 from monitor.alerting.dispatch.told import ToldLog
-from monitor.alerting.entries import Entries
 from monitor.alerting.incidents import deeds
 from monitor.alerting.incidents.desk import Desk
 from monitor.alerting.incidents.record import Record
 from monitor.alerting.muting.inhibition import Inhibition
 from monitor.alerting.muting.silences import Silences
 from monitor.alerting.muting.times import Times
+from monitor.alerting.news.desk import NewsDesk
 from monitor.alerting.pipeline import Quiet, candidates, digests, judge, notification, wake
+from monitor.alerting.report.reporter import Reporter
 from monitor.alerting.routing.receivers import plan
 from monitor.alerting.routing.tree import Routing
 from schemas.actions import Action, Deed, PostedAlert, SilenceEnded, SilenceSet
 from schemas.alert import Alert, AlertView, Decision, GroupView, Incident, Notification, NotificationReason, SilenceView
 from schemas.config import Config
 from schemas.finding import Finding
+from schemas.news import ChangeSeen, ComplaintSeen, News
 from schemas.records import Ack
+from schemas.report import Report
+from schemas.view import RolloutView
 
 AWAY_SECONDS = 60.0
 """What is due for longer is not late: the monitor was away. Nothing is due at once then, see `_back`."""
-
-
-class _Clock(Struct):
-    """How far time has come, and when the next things on a grid are due; epoch seconds."""
-
-    now: float
-    alerts: float
-    told: float
 
 
 class Router:
@@ -60,25 +56,29 @@ class Router:
 
     def __init__(self, config: Config) -> None:
         self._digest = Digest(config.owners)
-        self._desk = Desk(config, self._digest)
+        self._grid, releases = Grid(), Changes()
+        self._desk = Desk(config, self._digest, releases)
+        self._unannounced = Unannounced(releases, config, self._desk.graph.owner)
         self._book, self._silences, self._told = Book(), Silences(), ToldLog()
-        self._inhibition, self._decisions = Inhibition(config), Decisions()
-        self._expiry = Expiry()
-        self._clock = Entries("router/clock", _Clock)
+        self._inhibition, self._decisions, self._expiry = Inhibition(config), Decisions(), Expiry()
         self._wakes: dict[str, float] = {}
         self._counts: Counter[str] = Counter()
         self._now = -math.inf
         self._configure(config)
+        self._news = NewsDesk(releases, config, self._routing, self._decisions)
+        self._reporter = Reporter(config, self._desk, self._news)
         self._dispatcher = Dispatcher(self._routing, self._world, self._decisions)
 
-    def step(self, findings: Sequence[Finding], now: float, actions: Sequence[Action] = ()) -> list[Notification]:
-        """Take actions, then findings, in log order; what is due at `now` (epoch seconds) comes back.
+    def step(
+        self, findings: Sequence[Finding], now: float, actions: Sequence[Action] = (), news: Sequence[News] = ()
+    ) -> list[Notification]:
+        """Take actions, then news, then findings, in log order; what is due at `now` (epoch seconds) comes back.
 
         Leaves no finding unanswered. Actions are of `now` at the latest.
         """
         now = max(now, self._now)
-        if now > 0.0 and self._clock.get("") is None:  # before the first tick there is no time
-            self._clock.put("", _Clock(now, now + held_alerts.COLLECT_SECONDS, now + told_log.COLLECT_SECONDS))
+        self._grid.begin(now)
+        self._reporter.week.begin(now)
         self._back(now)
         told: list[Notification] = []
         for action in actions:
@@ -86,12 +86,15 @@ class Router:
             told += self._advance(at, included=False)
             told += self._act(action, at)
         touched: dict[str, Record] = {}
+        for each in news:
+            told += self._news.take(each, now)
+            touched.update((record.incident.id, record) for record in self._hear(each, now))
         for finding in findings:
             touched.update((record.incident.id, record) for record in self._desk.take(finding))
         told += self._changed(touched.values(), now)
         told += self._advance(now, included=True)
         self._desk.incidents.expire(now)
-        return told + self._daily(now)
+        return told + self._daily(now) + self._reporter.due(now)
 
     def tick(self, now: float) -> list[Notification]:
         """Time went on to `now`."""
@@ -99,29 +102,24 @@ class Router:
 
     def next_wake(self) -> float | None:
         """When a tick would do something, epoch seconds; None while nothing waits."""
-        found = [*self._wakes.values(), *self._times(), self._desk.incidents.next_expiry(), self._digest.next_due()]
+        later = (self._desk.incidents.next_expiry(), self._digest.next_due(), self._reporter.week.next_due())
+        found = [*self._wakes.values(), *self._times(), *later]
         soonest = min((at for at in found if at is not None), default=math.inf)
         return None if soonest == math.inf else soonest
 
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call; None deletes."""
         found = [entry for part in self._parts() for entry in part.changes()]
-        clock = self._clock.get("")
-        if found and clock is not None and clock.now != self._now:
-            # What was written holds at this time: what was due before it has been done.
-            clock.now = self._now
-            self._clock.put("", clock)
-            found = [*found, *self._clock.changes()]
-        return found
+        return [*found, *self._grid.changes_at(self._now)] if found else found
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take up what `changes` gave, before the first step. Entries of others are ignored."""
         entries = list(entries)
         for part in self._parts():
             part.load(entries)
-        if (clock := self._clock.get("")) is not None:
-            self._now = clock.now
+        self._now = self._grid.now
         self._desk.loaded()
+        self._unannounced.loaded()
         self._inhibition.loaded(self._book)
         self._await_ends()
         for record in self._desk.incidents.open():
@@ -133,6 +131,9 @@ class Router:
         self._configure(config)
         self._desk.reload(config)
         self._digest.reload(config.owners)
+        self._reporter.reload(config)
+        self._unannounced.reload(config)
+        self._news.reload(config, self._routing)
         self._inhibition.reload(config, self._book)
         self._dispatcher.reload(self._routing, self._world, self._now)
         self._await_ends()
@@ -173,6 +174,22 @@ class Router:
         """Names of all receivers: the declared ones and the owners."""
         return list(self._receivers)
 
+    def changes_seen(self) -> list[ChangeSeen]:
+        """Changes that are kept, the latest first."""
+        return self._news.changes.seen()
+
+    def rollouts(self) -> list[RolloutView]:
+        """Rollouts that go on, then those that are over, the latest first."""
+        return self._news.rollouts.views()
+
+    def complaints(self) -> list[ComplaintSeen]:
+        """Complaints that are kept, the latest first."""
+        return self._news.complaints.seen()
+
+    def report(self, since: float, until: float) -> Report:
+        """How well the owners were served from `since` to `until`, epoch seconds."""
+        return self._reporter.report(since, until)
+
     def decisions(self, about: str | Mapping[str, str]) -> list[Decision]:
         """What was decided of an incident (its id), a group (its key) or alerts with these labels, oldest first."""
         return self._decisions.about(about)
@@ -182,7 +199,7 @@ class Router:
         """What was decided, by name: `finding <step>`, `notification <reason>`, `quiet <reason>`, and bounds met."""
         parts = (
             self._desk.counts, self._desk.incidents.counts, self._book.counts, self._silences.counts,
-            self._dispatcher.counts, self._dispatcher.groups.counts,
+            self._dispatcher.counts, self._dispatcher.groups.counts, self._news.counts,
         )  # fmt: skip
         return sum(parts, start=self._counts)
 
@@ -210,7 +227,8 @@ class Router:
         # In this order they become durable: what was told before the group that then waits, time last.
         return (
             self._silences, self._book, self._inhibition, self._desk.graph, self._desk.incidents, self._digest,
-            self._told, self._dispatcher.groups, self._decisions, self._clock,
+            self._told, self._dispatcher.groups, self._decisions, *self._news.parts,
+            self._reporter.week, self._grid,
         )  # fmt: skip
 
     def _back(self, now: float) -> None:
@@ -222,6 +240,15 @@ class Router:
         self._dispatcher.put_off(now)
         self._desk.put_off(now + AWAY_SECONDS)
         self._expiry.put_off(now + AWAY_SECONDS)
+
+    def _hear(self, news: News, now: float) -> list[Record]:
+        """News; the incidents that look another way because of it."""
+        if isinstance(news, ComplaintSeen):
+            return self._reporter.attaching.came(news, now)
+        if not isinstance(news, ChangeSeen) or (release := self._news.changes.take(news)) is None:
+            return []
+        self._unannounced.hear(release)
+        return self._desk.hear(news, now)
 
     def _act(self, action: Action, now: float) -> list[Notification]:
         """One action at `now`, before which everything due was done."""
@@ -260,15 +287,14 @@ class Router:
 
     def _next(self) -> float | None:
         """When something on the router's own clock is due."""
-        clock = self._clock.get("")
-        grid = () if clock is None or not (len(self._book) or len(self._told)) else (clock.alerts, clock.told)
+        grid = self._grid.times() if len(self._book) or len(self._told) else ()
         return min((at for at in (*grid, *self._times()) if at is not None), default=None)
 
     def _times(self) -> tuple[float | None, ...]:
         """When something is due of which somebody may be told."""
         return (
             self._dispatcher.groups.next_due(), self._desk.next_escalation(), self._expiry.next_due(),
-            self._silences.next_change(self._now),
+            self._silences.next_change(self._now), self._unannounced.next_due(), self._news.next_due(),
         )  # fmt: skip
 
     def _due(self, now: float) -> list[Notification]:
@@ -281,27 +307,27 @@ class Router:
                 told += self._changed(self._desk.gone(name, now), now)
             elif self._routing.root is None and held is not None and held.over(now):
                 told += self._posted(held, now)
-        clock = self._clock.get("")
-        if clock is not None and clock.alerts <= now:
+        alerts, what_was_told = self._grid.due(now)
+        if alerts:
             self._book.collect(now, self._dispatcher.groups.members() | self._expiry.awaited())
             self._silences.expire(now)
-            clock.alerts = _on_grid(clock.alerts, held_alerts.COLLECT_SECONDS, now)
-            self._clock.put("", clock)
-        if clock is not None and clock.told <= now:
+        if what_was_told:
             self._told.collect(now)
-            clock.told = _on_grid(clock.told, told_log.COLLECT_SECONDS, now)
-            self._clock.put("", clock)
+        told += self._news.run(now)
         told += self._changed(self._desk.escalations(now), now)
+        for finding in self._unannounced.due(now):
+            told += self._changed(self._desk.take(finding), now)
         if self._silences.next_change(math.nextafter(now, -math.inf)) == now:
             told += self._tell_all(now)
         return told + self._dispatcher.run(now, included=True)
 
     def _changed(self, records: Iterable[Record], now: float) -> list[Notification]:
         """Incidents changed: their alerts are put into the book, and whoever is to know is told."""
-        found = list(records)
-        for record in found:
+        found = {record.incident.id: record for record in records}
+        found.update((record.incident.id, record) for record in self._reporter.attaching.changed(found.values(), now))
+        for record in found.values():
             self._put(record, now)
-        return [each for record in found for each in self._tell(record, now)]
+        return [each for record in found.values() for each in self._tell(record, now)]
 
     def _put(self, record: Record, now: float) -> None:
         """The alerts of an incident, as they are now, into the book; of posted ones the book knows already."""
@@ -372,8 +398,3 @@ class Router:
         if self._routing.root is None:
             times = [wake(candidate) for candidate in candidates(record, self._routing, self._mutes)]
             self._wakes[record.incident.id] = min(times, default=math.inf)
-
-
-def _on_grid(at: float, seconds: float, now: float) -> float:
-    """The next point of a grid that is after `now`."""
-    return at + seconds * (math.floor((now - at) / seconds) + 1.0)

@@ -1,7 +1,7 @@
 """The command line: a table of commands, each imported when it is called.
 
 Knows the names of the commands and their first line of help, not what they do. Exit codes: 0 good, 1 problems found,
-2 could not run. Invariant: `forewarn --help` imports no command.
+2 could not run, 3 undecided (`rollout`). Invariant: `forewarn --help` imports no command.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import click
 GOOD = 0
 PROBLEMS_FOUND = 1
 COULD_NOT_RUN = 2
+UNDECIDED = 3
 
 COMMANDS = {
     "demo": "See a small fleet break silently, and what Slack would show.",
@@ -27,6 +28,10 @@ COMMANDS = {
     "silence": "Mute alerts for a time: add, list, expire.",
     "ack": "Say of an incident that you have it, that it is not yours, or that it is none.",
     "explain": "Why is there, or is there not, an alert?",
+    "ready": "May an agent go to production, and what is missing?",
+    "impact": "Who depends on a component, before it is changed.",
+    "report": "Lead times, misses, false alarms against budget, per owner.",
+    "rollout": "The verdict on canary and shadow versions.",
     "emit": "Send one event, a change or a complaint.",
     "topics": "Create and check the Kafka topics.",
     "schema": "Print the JSON Schema of events or of the configuration, or the topics.",
@@ -35,7 +40,7 @@ COMMANDS = {
 
 FOLDERS = {
     "test": "scenarios", "alerts": "acting", "incidents": "acting", "silence": "acting", "ack": "acting",
-    "topics": "brokers",
+    "topics": "brokers", "ready": "judging", "impact": "judging", "report": "judging", "rollout": "judging",
 }  # fmt: skip
 """Name → the folder of `monitor.cli` that its module lies in, where it lies in one."""
 
@@ -77,7 +82,7 @@ def _version() -> str:
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 good, 1 problems found, 2 could not run.\n\nBegin with: forewarn demo",
+    epilog="Exit codes: 0 good, 1 problems found, 2 could not run, 3 undecided.\n\nBegin with: forewarn demo",
 )
 @click.version_option(version=_version(), prog_name="forewarn")
 def cli() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from monitor.config.document import Document, Mapping, Sequence, clip
+from monitor.config.document import Document, Mapping, Path, Sequence, clip
 from monitor.config.problem import Span, nearest
 from monitor.reading.contracts import pattern_problem, schema_problem
 from schemas.config import COMPONENT_KINDS, Component, Config, Contract, Objective
@@ -27,6 +27,7 @@ _CHANNEL = re.compile(r"#[^\s#]{1,80}|[CGD][A-Z0-9]{6,}")
 _NO_REFERENCE = {
     "objective.burn": "what is normal of `objective.burn` is the `target` of the objective",
     "run.anomaly": "what is normal of `run.anomaly` is learned",
+    "change.unannounced": "`change.unannounced` is a fact and measures nothing; it has a `mode`",
 }
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
@@ -140,30 +141,36 @@ def check_components(checked: Checked) -> None:
 
 def _check_dependencies(checked: Checked, place: Mapping, component: Component) -> None:
     dependencies = place.get("depends_on")
-    if not isinstance(dependencies, Sequence):
-        return
-    for index, text in enumerate(dependencies):
-        span, path = dependencies.items_at[index], (*dependencies.path, dependencies.indexes[index])
-        kind, colon, name = text.partition(":")
-        if not colon:
-            forms = tuple(f"{kind}:{text}" for kind in COMPONENT_KINDS)
-            checked.document.report(
-                span, path, f"`{clip(text)}` does not say of what kind it is", found=clip(text), allowed=forms
-            )
-        elif kind not in COMPONENT_KINDS:
-            near = nearest(kind, COMPONENT_KINDS)
-            checked.document.report(
-                span,
-                path,
-                f"there is no kind of component `{clip(kind)}`",
-                found=clip(text),
-                allowed=COMPONENT_KINDS,
-                suggestion=f"{near}:{name}" if near else None,
-            )
-        elif not name.strip():
-            checked.document.report(span, path, f"`{clip(text)}` names no component", found=clip(text))
-        elif text == component.key:
-            checked.document.report(span, path, f"`{clip(text)}` depends on itself", found=clip(text))
+    if isinstance(dependencies, Sequence):
+        for index, text in enumerate(dependencies):
+            span, path = dependencies.items_at[index], (*dependencies.path, dependencies.indexes[index])
+            check_reference(checked, span, path, text, component, "depends on")
+
+
+def check_reference(
+    checked: Checked, span: Span, path: Path, text: str, component: Component, verb: str, words: tuple[str, ...] = ()
+) -> None:
+    """A component that is named must be of a kind, and another one."""
+    kind, colon, name = text.partition(":")
+    if not colon:
+        forms = (*words, *(f"{kind}:{text}" for kind in COMPONENT_KINDS))
+        checked.document.report(
+            span, path, f"`{clip(text)}` does not say of what kind it is", found=clip(text), allowed=forms
+        )
+    elif kind not in COMPONENT_KINDS:
+        near = nearest(kind, COMPONENT_KINDS)
+        checked.document.report(
+            span,
+            path,
+            f"there is no kind of component `{clip(kind)}`",
+            found=clip(text),
+            allowed=COMPONENT_KINDS,
+            suggestion=f"{near}:{name}" if near else None,
+        )
+    elif not name.strip():
+        checked.document.report(span, path, f"`{clip(text)}` names no component", found=clip(text))
+    elif text == component.key:
+        checked.document.report(span, path, f"`{clip(text)}` {verb} itself", found=clip(text))
 
 
 def check_objectives(checked: Checked) -> None:
@@ -290,6 +297,9 @@ def check_slack(checked: Checked) -> None:
     slack, place = checked.config.slack, checked.section("slack")
     if "base_url" in place and not _is_url(slack.base_url):
         checked.at(place, "base_url", "no address: write `https://…`", found=clip(slack.base_url))
+    doors = {"app_token", "app_token_file", "signing_secret", "signing_secret_file"}
+    if slack.complaints and not doors & place.keys_at.keys():
+        checked.at(place, "complaints", "nobody hears of reactions without `app_token` or `signing_secret`")
     has_token = any(key in place.keys_at for key in ("bot_token", "bot_token_file"))
     for name, owner in checked.config.owners.items():
         if owner.slack is not None and not has_token:

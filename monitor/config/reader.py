@@ -9,13 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping as Environment
 from pathlib import Path
 
+from monitor.config.changes import check_changes, check_unannounced
 from monitor.config.document import MAX_CHARACTERS, Document, read_document
 from monitor.config.meaning import CHECKS, Checked, Names
 from monitor.config.methods import check_methods
 from monitor.config.problem import ConfigError, Problem
-from monitor.config.routing import check_global, check_inhibition, check_intervals, check_receivers, check_routes
+from monitor.config.routing import (
+    check_global,
+    check_inhibition,
+    check_intervals,
+    check_receivers,
+    check_report,
+    check_routes,
+)
 from monitor.config.scenarios.checks import check_scenarios
 from monitor.config.secret import resolve_secrets
+from monitor.config.sections.gates import check_backtest, check_fallbacks
 from monitor.config.security import check_security, locate_files
 from monitor.config.shape import read_config
 from schemas.config import Config
@@ -69,13 +78,18 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
     for check in (
         *CHECKS,
         check_security,
+        check_fallbacks,
+        check_backtest,
         check_methods,
         check_receivers,
         check_routes,
         check_global,
         check_inhibition,
         check_intervals,
+        check_report,
         check_scenarios,
+        check_changes,
+        check_unannounced,
     ):
         check(checked)
     return document, config

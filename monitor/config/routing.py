@@ -6,13 +6,19 @@ Alertmanager 0.34, whose configuration this is.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
+
+from pydantic import SecretStr
 
 from monitor.alerting.muting import times
 from monitor.alerting.routing.matchers import parse_matchers
 from monitor.config.document import Mapping, Sequence, clip
 from monitor.config.meaning import Checked
 from schemas.config import NamedInterval, Route, TimeSpec
+
+SIGNING_CHARACTERS = 16
+"""A secret that signs has at least so many."""
 
 
 def check_receivers(checked: Checked) -> None:
@@ -26,13 +32,37 @@ def check_receivers(checked: Checked) -> None:
             )
         first.setdefault(receiver.name, span.line)
         for holder, webhook in zip(place.get("webhook_configs", ()), receiver.webhook_configs, strict=True):
-            given = [key for key in ("url", "url_file") if key in holder.keys_at]
-            if not given:
-                checked.document.report(holder.span, holder.path, "a webhook needs `url` or `url_file`")
-            elif webhook.url is not None and not webhook.url.get_secret_value().startswith(
-                ("http://", "https://", "${")
-            ):
-                checked.at(holder, given[0], "no address: write `https://…`")
+            _check_url(checked, holder, webhook.url)
+        for holder, hook in zip(place.get("verdict_configs", ()), receiver.verdict_configs, strict=True):
+            _check_url(checked, holder, hook.url)
+            _check_signing(checked, holder, hook.secret)
+
+
+def _check_url(checked: Checked, holder: Mapping, url: SecretStr | None) -> None:
+    given = [key for key in ("url", "url_file") if key in holder.keys_at]
+    if not given:
+        checked.document.report(holder.span, holder.path, "a webhook needs `url` or `url_file`")
+    elif url is not None and not url.get_secret_value().startswith(("http://", "https://", "${")):
+        checked.at(holder, given[0], "no address: write `https://…`")
+
+
+def _check_signing(checked: Checked, holder: Mapping, secret: SecretStr | None) -> None:
+    given = [key for key in ("secret", "secret_file") if key in holder.keys_at]
+    text = None if secret is None else secret.get_secret_value()
+    if not given:
+        checked.document.report(holder.span, holder.path, "what acts on a verdict is signed: give `secret` or a file")
+    elif text is not None and "${" not in text:
+        if len(text) < SIGNING_CHARACTERS:
+            checked.at(holder, given[0], f"too short to sign with: write at least {SIGNING_CHARACTERS} characters")
+        elif text.startswith("whsec_") and not _is_base64(text.removeprefix("whsec_")):
+            checked.at(holder, given[0], "what follows `whsec_` must be base64")
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) > 0
+    except ValueError:
+        return False
 
 
 SECTIONS = ("time_intervals", "mute_time_intervals")
@@ -50,6 +80,14 @@ def check_global(checked: Checked) -> None:
     place = checked.section("global")
     if "resolve_timeout" in place and checked.config.global_.resolve_timeout <= 0.0:
         checked.at(place, "resolve_timeout", "this must be longer than nothing")
+
+
+def check_report(checked: Checked) -> None:
+    """The weekly report: a receiver that exists."""
+    place, to = checked.section("report"), checked.config.report.to
+    known = _receivers(checked)
+    if to is not None and known is not None and to not in known:
+        checked.document.unknown(place.values_at["to"], (*place.path, "to"), "there is no owner or receiver", to, known)
 
 
 def check_routes(checked: Checked) -> None:
@@ -94,9 +132,7 @@ def check_intervals(checked: Checked) -> None:
 
 
 def _check_route(checked: Checked, place: Mapping, route: Route) -> None:
-    known = checked.names.receivers
-    if known is not None:  # an owner is a receiver as well
-        known = None if checked.names.owners is None else (*known, *checked.names.owners)
+    known = _receivers(checked)
     if route.receiver is not None and known is not None and route.receiver not in known:
         checked.document.unknown(
             place.values_at["receiver"], (*place.path, "receiver"), "there is no receiver", route.receiver, known
@@ -115,6 +151,12 @@ def _check_route(checked: Checked, place: Mapping, route: Route) -> None:
         _check_names(checked, place.get(key))
     for inner_place, inner in zip(place.get("routes", ()), route.routes, strict=True):
         _check_route(checked, inner_place, inner)
+
+
+def _receivers(checked: Checked) -> tuple[str, ...] | None:
+    """Names of receivers; an owner is one as well. None where they cannot be read."""
+    names = checked.names
+    return None if names.receivers is None or names.owners is None else (*names.receivers, *names.owners)
 
 
 def _check_names(checked: Checked, names: object) -> None:

@@ -27,6 +27,9 @@ SECRET_PATHS = (
     "runtime.kafka.security.password",
     "runtime.kafka.security.key_password",
     "receivers[].webhook_configs[].url",
+    "changes.github.secret",
+    "receivers[].verdict_configs[].url",
+    "receivers[].verdict_configs[].secret",
 )
 """Where secrets stand, for people; a test holds it equal to the types."""
 

@@ -98,9 +98,10 @@ class Slices:
         found: list[Observation] = []
         told = False
         if self._tools:
-            for tool, (calls, failed, _) in run.tools.items():
+            for tool, calls in run.tools.items():
+                failed = calls[1]
                 error = run.error_type if failed else None
-                fires = self._observe(found, TOOL_FAILED.name, run, tool, failed / calls, error, now, place)
+                fires = self._observe(found, TOOL_FAILED.name, run, tool, failed / calls[0], error, now, place)
                 told = told or (fires and failed > 0)
         for row in self._rows:
             y = row.read(closed)
@@ -133,10 +134,10 @@ class Slices:
 
     def observe_verdict(self, signal: str, y: float, about: str, name: str | None, now: float) -> None:
         """One late observation; each run (or whatever it is `about`) counts once per signal and side."""
-        if signal in self._off or not late.first_of(self.judged, signal, about, y > 0.0, now):
-            return
         known = self.tracker.runs.get(name or "")
         if known is not None and known.variant == "shadow":
+            return
+        if signal in self._off or not late.first_of(self.judged, signal, about, y > 0.0, now):
             return
         run = known or Run(name or "", None, -1, now, now, set(), {}, SPENT)
         if signal == late.UNHAPPY:
@@ -153,6 +154,11 @@ class Slices:
         """Feed the nodes with what need not wait any longer."""
         for run, started, place, observations in self.order.ready(now):
             self._feed(run, started, place, observations, now)
+
+    def known(self, signal: str, version: str) -> tuple[float, float]:
+        """Bad runs and runs that the reference of a version rests on."""
+        node = self.nodes.get((signal, version or None, None))
+        return (0.0, 0.0) if node is None else (node.k, node.n)
 
     # -- what people say
 

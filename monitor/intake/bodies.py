@@ -15,7 +15,7 @@ from monitor.intake import cloudevents
 from monitor.intake.dead_letters import DeadLetter, dead_letter
 from schemas import limits
 from schemas.actions import is_action
-from schemas.event import BadEvent, Event, Reason, decode, encode
+from schemas.event import BadEvent, Event, Reason, decode, encode, is_skewed
 from schemas.records import is_control
 
 Headers = Mapping[str, str] | Mapping[str, bytes] | Iterable[tuple[str, str | bytes]]
@@ -92,9 +92,9 @@ def read_events(body: bytes, headers: Headers = (), received: float = 0.0, sourc
 
 
 def settle_time(event: Event, received: float, counts: dict[str, int]) -> None:
-    """Sets `observed_time`; a `time` further off than `SKEW_SECONDS` becomes it, counted for its producer."""
+    """Sets `observed_time`; a `time` that is skewed becomes it, counted for its producer."""
     event.observed_time = received
-    if abs(event.at - received) > limits.SKEW_SECONDS:
+    if is_skewed(event, received):
         event.time = received
         for name in ("events_skewed", f"events_skewed_by:{event.producer or event.agent or 'unknown'}"):
             counts[name] = counts.get(name, 0) + 1

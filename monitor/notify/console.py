@@ -9,14 +9,22 @@ from __future__ import annotations
 import textwrap
 from typing import TextIO
 
+from monitor.notify.composing import message_of
 from monitor.notify.delivery import Delivery
-from monitor.notify.message import Fact, Message, compose, utc
+from monitor.notify.message import Fact, Message, RunLink, utc
 from schemas.alert import NotificationReason
 from schemas.config import Config
 
 WIDTH = 100
 _LABEL = 13
-_COLOURS = {"PAGE": "\x1b[1;31m", "Notice": "\x1b[1;33m", "Resolved": "\x1b[1;32m", "Digest": "\x1b[1;36m"}
+_COLOURS = {
+    "PAGE": "\x1b[1;31m",
+    "Notice": "\x1b[1;33m",
+    "Resolved": "\x1b[1;32m",
+    "Digest": "\x1b[1;36m",
+    "Report": "\x1b[1;36m",
+    "Rollout": "\x1b[1;35m",
+}
 _DIM, _BOLD, _OFF = "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _SHORT = (NotificationReason.EVIDENCE, NotificationReason.REPEAT)
 
@@ -31,7 +39,7 @@ class ConsoleNotifier:
 
     async def send(self, delivery: Delivery) -> str:
         """Print the message; an update of numbers in short."""
-        message = compose(delivery.notification, self._config, mention=delivery.mention)
+        message = message_of(delivery.notification, self._config, mention=delivery.mention)
         lines = render(message, edits=delivery.reference is not None, channel=self._stands_for)
         colours = self._stream.isatty()
         text = "\n".join(lines if colours else [plain(line) for line in lines])
@@ -86,7 +94,7 @@ def _details(message: Message) -> list[str]:
     if message.chart is not None:
         lines.append(_fact(Fact("Chart", f"{message.chart.sparkline}  {message.chart.words}")))
     if message.cause:
-        lines.append(_fact(Fact("Likely cause", message.cause)))
+        lines.append(_fact(Fact("Why" if message.verdict else "Likely cause", message.cause)))
     suffers = tuple(
         fact.name + (f" since {utc(fact.time)}" if fact.time is not None else "") + fact.value
         for fact in message.impact
@@ -96,12 +104,24 @@ def _details(message: Message) -> list[str]:
         lines.append(_fact(Fact("Affected", ", ".join(message.affected))))
     if message.unaffected:
         lines.append(_fact(Fact("Not affected", ", ".join(message.unaffected))))
+    for listed in message.lists:
+        width = max((len(row.name) for row in listed.rows), default=0)
+        lines += _block(listed.title, tuple(f"{row.name:<{width}}  {row.value}{_note(row)}" for row in listed.rows))
     lines += _block("Errors", message.errors)
-    lines += _block("Example runs", tuple(run.run + (f"  {run.url}" if run.url else "") for run in message.runs))
-    lines += _block("Listed" if message.reason is NotificationReason.DIGEST else "Also", message.others)
+    lines += _block("Differ" if message.verdict else "Example runs", tuple(_run(run) for run in message.runs))
+    lines += _block("Listed" if message.word in ("Digest", "Report") else "Also", message.others)
     if len(message.timeline) > 1:
         lines += _block("Timeline", tuple(f"{utc(entry.time or 0.0)}  {entry.value}" for entry in message.timeline))
     return lines
+
+
+def _note(row: Fact) -> str:
+    return f"; {row.note}" if row.note else ""
+
+
+def _run(run: RunLink) -> str:
+    shown = run.run + (f"  {run.url}" if run.url else "")
+    return shown if run.beside is None else f"{shown}  beside  {_run(run.beside)}"
 
 
 def _block(title: str, values: tuple[str, ...]) -> list[str]:

@@ -38,6 +38,8 @@ class Line(Struct, frozen=True):
     parts: tuple[tuple[float, str], ...]
     more: int = 0
     """Earlier entries that are counted only."""
+    loud: bool = False
+    """The channel sees it as well."""
 
 
 class Thread(Struct):
@@ -57,7 +59,7 @@ class Thread(Struct):
                 known.add(name)
                 self.known.append(name)
                 if wanted:
-                    self.waiting.append(Line(name, revision, ((entry.time, entry.text[:TEXT]),)))
+                    self.waiting.append(Line(name, revision, ((entry.time, entry.text[:TEXT]),), loud=entry.loud))
         del self.known[:-KNOWN]
         late = fails and bool(self.waiting) and now - self.waiting[0].parts[0][0] > LATE_SECONDS
         if late or len(self.waiting) > WAITING:
@@ -81,7 +83,7 @@ class Thread(Struct):
         parts = tuple(part for line in rest for part in line.parts)
         more = sum(line.more for line in rest) + max(0, len(parts) - PARTS)
         name = _digest("+".join(line.id for line in rest))
-        self.waiting[keep:] = [Line(name, rest[-1].revision, parts[-PARTS:], more)]
+        self.waiting[keep:] = [Line(name, rest[-1].revision, parts[-PARTS:], more, any(line.loud for line in rest))]
 
 
 def line_id(entry: TimelineEntry) -> str:

@@ -15,20 +15,17 @@ import msgspec
 from msgspec import Struct
 
 from monitor.alerting.blind import is_blind
-from monitor.alerting.headline import closing_line, headline, level_texts, recovered
+from monitor.alerting.headline import budget_text, closing_line, headline, level_texts, recovered, span_text
 from monitor.notify.chart.series import Chart, chart_of
 from monitor.notify.redact import name, redact
 from schemas.alert import LABELS, Alert, AlertStatus, Notification, NotificationReason, Severity
-from schemas.config import DAY, WEEK, Config
+from schemas.config import Config
 from schemas.finding import Finding
 from schemas.limits import EXAMPLE_RUNS
 
 TITLE_LENGTH = 140
 OTHERS = 5
 """Further alerts that are listed. Beyond: a count."""
-
-DIGEST_LINES = 20
-"""Incidents that a digest shows. Beyond: a count."""
 
 TIMELINE = 6
 """Latest entries of the timeline that are shown."""
@@ -54,19 +51,31 @@ _NAME_LENGTHS = {"agent": 40, "version": 24, "tool": 40, "model": 40, "provider"
 
 
 class Fact(Struct, frozen=True):
-    """A name and what stands beside it; `time` (epoch seconds) where it is a moment. `ours`: no foreign word in it."""
+    """A name and what stands beside it; `time` (epoch seconds) where it is a moment. `ours`: no foreign word in it.
+
+    `note`: foreign words behind the value, in lists.
+    """
 
     name: str
     value: str
     time: float | None = None
     ours: bool = False
+    note: str = ""
+
+
+class Listed(Struct, frozen=True):
+    """A heading and what stands below it, a line each."""
+
+    title: str
+    rows: tuple[Fact, ...]
 
 
 class RunLink(Struct, frozen=True):
-    """An example run, and where to look at it."""
+    """An example run, and where to look at it; `beside`: the run of the same input."""
 
     run: str
     url: str | None
+    beside: RunLink | None = None
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -99,10 +108,17 @@ class Message(Struct, frozen=True, kw_only=True):
     owners: tuple[str, ...] = ()
     """To whom it can be handed."""
     acked: bool = False
+    lists: tuple[Listed, ...] = ()
+    verdict: str = ""
+    """Of a rollout; empty for all else."""
 
     @property
     def word(self) -> str:
-        """`PAGE`, `Notice`, `Resolved` or `Digest`."""
+        """`PAGE`, `Notice`, `Resolved`, `Digest`, `Report` or `Rollout`."""
+        if self.reason is NotificationReason.REPORT:
+            return "Report"
+        if self.verdict:
+            return "Rollout"
         if self.reason is NotificationReason.DIGEST:
             return "Digest"
         if self.status == "resolved":
@@ -112,8 +128,6 @@ class Message(Struct, frozen=True, kw_only=True):
 
 def compose(notification: Notification, config: Config, *, mention: bool = False) -> Message:
     """The message of a notification; `mention`: ring the owner with it."""
-    if notification.reason is NotificationReason.DIGEST:
-        return _digest(notification, config)
     whole = _incident(notification, config, mention)
     if not notification.root or notification.status == "resolved":
         return whole
@@ -126,7 +140,7 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
 
 def _incident(notification: Notification, config: Config, mention: bool) -> Message:
     lead = notification.alerts[0]
-    finding = _harmless(lead.finding, config)
+    finding = harmless(lead.finding, config)
     # An escalation rings the owner that it goes to, not the one who did not hear.
     owner = config.owners.get(notification.receiver) or config.owners.get(notification.owner)
     external = config.runtime.external_url
@@ -135,7 +149,7 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         status=notification.status,
         severity=notification.severity,
         reason=notification.reason,
-        title=_clip(headline(finding) if firing else closing_line(finding, lead.recovery)),
+        title=clip(headline(finding) if firing else closing_line(finding, lead.recovery)),
         owner=name(notification.owner, 60),
         incident=notification.incident,
         mention=owner.mention if owner is not None and mention and firing else None,
@@ -150,69 +164,15 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         affected=_sides(finding.affected),
         unaffected=_sides(finding.unaffected),
         errors=finding.error_types[:ERRORS],
-        runs=tuple(_run(run, config.runtime.run_url) for run in notification.runs[:EXAMPLE_RUNS]),
+        runs=tuple(run_link(run, config.runtime.run_url) for run in notification.runs[:EXAMPLE_RUNS]),
         others=_others(notification, config),
         timeline=tuple(Fact("", happened(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
-        footer=_footer(notification, finding, config),
+        footer=_footer(notification, lead, finding, config),
         link=None if external is None else f"{external.rstrip('/')}/#incident-{notification.incident}",
     )
 
 
-def _digest(notification: Notification, config: Config) -> Message:
-    """What waited for the daily message: a line for each incident, those that still fire first."""
-    alerts = notification.alerts
-    lines = tuple(
-        ("" if alert.status == "firing" else "over: ") + _clip(headline(_harmless(alert.finding, config)))
-        for alert in alerts[:DIGEST_LINES]
-    )
-    more = len(alerts) - len(lines) + notification.alerts_dropped
-    count = len(alerts) + notification.alerts_dropped
-    firing = sum(alert.status == "firing" for alert in alerts)
-    owner = config.owners.get(notification.owner)
-    accepted = (f"notices at once: {budget_text(owner.notices)}",) if owner is not None else ()
-    external = config.runtime.external_url
-    return Message(
-        status="resolved",
-        severity="notice",
-        reason=notification.reason,
-        title=f"{count} {'notice' if count == 1 else 'notices'} since the last digest, {firing} still true",
-        owner=name(notification.owner, 60),
-        incident=notification.incident,
-        mention=None,
-        facts=(),
-        affected=(),
-        unaffected=(),
-        errors=(),
-        runs=(),
-        others=(*lines, f"and {more} more") if more else lines,
-        timeline=(),
-        footer=(str(notification.reason), *accepted),
-        link=None if external is None else f"{external.rstrip('/')}/",
-    )
-
-
-def span_text(seconds: float) -> str:
-    """A length of time as a person says it: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
-    whole = max(0, round(seconds))
-    if whole < 90:
-        return f"{whole} s"
-    minutes = round(whole / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
-
-
-def budget_text(per_second: float) -> str:
-    """A budget in the shortest period that gives at least one: `1 per week`, `2 per day`, `0.5 per week`."""
-    daily = per_second * DAY
-    return f"{daily:.3g} per day" if daily > 1.0 - 1e-9 else f"{per_second * WEEK:.3g} per week"
-
-
-def _harmless(finding: Finding, config: Config) -> Finding:
+def harmless(finding: Finding, config: Config) -> Finding:
     """The finding with every foreign word cleaned and cut."""
     privacy = config.runtime.privacy
     excerpts = finding.error_types if privacy.excerpts else ()
@@ -252,6 +212,10 @@ def _states(notification: Notification) -> tuple[Fact, ...]:
         found.append(Fact("Escalated to", name(notification.escalated_to, 60)))
     if notification.no_data_since is not None:
         found.append(Fact("No data since", "", notification.no_data_since))
+    if notification.complained_at is not None:
+        seconds = notification.complained_at - notification.opened_at
+        words = f", {span_text(abs(seconds))} {'after' if seconds >= 0.0 else 'before'} the alert"
+        found.append(Fact("First complaint", words, notification.complained_at))
     if notification.root:
         found.append(Fact("Suffers from", f"incident {name(notification.root, 40)}"))
     return tuple(found)
@@ -346,23 +310,24 @@ def _sides(sides: tuple[str, ...]) -> tuple[str, ...]:
 def _others(notification: Notification, config: Config) -> tuple[str, ...]:
     rest = notification.alerts[1:]
     shown = tuple(
-        ("" if alert.status == "firing" else "resolved: ") + _clip(headline(_harmless(alert.finding, config)))
+        ("" if alert.status == "firing" else "resolved: ") + clip(headline(harmless(alert.finding, config)))
         for alert in rest[:OTHERS]
     )
     more = len(rest) - len(shown) + notification.alerts_dropped
     return (*shown, f"and {more} more") if more else shown
 
 
-def _run(run: str, template: str | None) -> RunLink:
+def run_link(run: str, template: str | None) -> RunLink:
+    """A run's name, and its link by the template with `{run}` in it."""
     url = template.replace("{run}", quote(run, safe="", errors="replace")) if template is not None else None
     return RunLink(name(run, 80), url if url is not None and len(url) <= URL_LENGTH else None)
 
 
-def _footer(notification: Notification, finding: Finding, config: Config) -> tuple[str, ...]:
+def _footer(notification: Notification, lead: Alert, finding: Finding, config: Config) -> tuple[str, ...]:
     if is_blind(finding):
         normal = "the monitor about itself"
     elif finding.words:
-        normal = "told by another system"
+        normal = "told by another system" if lead.posted else "a fact, no bet: it spends no budget"
     elif finding.reference == "declared":
         normal = "normal level declared in the configuration"
     else:
@@ -373,5 +338,6 @@ def _footer(notification: Notification, finding: Finding, config: Config) -> tup
     return (*words, finding.reason) if finding.reason else tuple(words)
 
 
-def _clip(title: str) -> str:
+def clip(title: str) -> str:
+    """A title that fits."""
     return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1].rstrip() + "…"

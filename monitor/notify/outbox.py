@@ -129,7 +129,8 @@ class Outbox:
     def put(self, notification: Notification) -> None:
         """Note what the targets of a receiver are to show. Due once `release` says that the note is durable."""
         for target in targets_of(notification.receiver, self._planned):
-            self._put(target, notification)
+            if (target.kind == "verdict") == notification.signed:
+                self._put(target, notification)
 
     def replan(self, planned: Mapping[str, tuple[Target, ...]]) -> None:
         """From now on these are the targets of each receiver; what a target was told stays known."""
@@ -318,8 +319,9 @@ class Outbox:
             return
         if not entry.given_up:
             entry.desired = msgspec.structs.replace(
-                entry.desired, alerts=(), timeline=(), runs=(), impact=(), series=(), incidents=()
-            )
+                entry.desired, alerts=(), timeline=(), runs=(), impact=(), series=(), incidents=(), lines=(),
+                rollout=None,
+            )  # fmt: skip
         self._finished[key] = None
         while len(self._finished) > FINISHED:
             self._remove(next(iter(self._finished)))

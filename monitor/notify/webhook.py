@@ -7,13 +7,15 @@ followed. Invariant: the URL is a secret and appears in no error, log or repr.
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 
+from monitor.notify.composing import message_of
 from monitor.notify.delivery import Delivery, DeliveryError, FailureReason, reason_of_status, seconds_of
-from monitor.notify.message import compose
+from monitor.notify.message import Message
 from schemas.alert import Alert, Notification
 from schemas.config import Config
 
@@ -34,27 +36,9 @@ class WebhookNotifier:
 
     async def send(self, delivery: Delivery) -> str:
         """Post the payload; the idempotency key comes back as reference."""
-        body = payload(delivery.notification, self._config, self._max_alerts)
+        body = json.dumps(payload(delivery.notification, self._config, self._max_alerts)).encode()
         key = hashlib.blake2b(delivery.key.encode(), digest_size=16).hexdigest()
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=self._timeout) as session,
-                session.post(self._url, json=body, headers={"Idempotency-Key": key}, allow_redirects=False) as response,
-            ):
-                status, retry_after = response.status, seconds_of(response.headers.get("Retry-After"))
-        except TimeoutError:
-            raise _lost(FailureReason.DEADLINE, "no answer in time") from None
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
-            raise DeliveryError(
-                FailureReason.OTHER, f"cannot connect: {type(error).__name__}", retryable=True
-            ) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise _lost(FailureReason.OTHER, f"connection lost: {type(error).__name__}") from None
-        if not 200 <= status < 300:
-            reason, retryable = reason_of_status(status)
-            raise DeliveryError(
-                reason, f"status {status}", retryable=retryable, retry_after=retry_after, uncertain=status >= 500
-            )
+        await post(self._url, body, {"Idempotency-Key": key}, self._timeout)
         return key
 
     def turn(self, delivery: Delivery, now: float) -> float:
@@ -63,11 +47,33 @@ class WebhookNotifier:
         return now
 
 
+async def post(url: str, body: bytes, headers: dict[str, str], timeout: aiohttp.ClientTimeout) -> None:
+    """Post JSON; 2xx is good. Raises `DeliveryError` for all else, without a word of the URL or the answer."""
+    headers = {"Content-Type": "application/json", **headers}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(url, data=body, headers=headers, allow_redirects=False) as response,
+        ):
+            status, retry_after = response.status, seconds_of(response.headers.get("Retry-After"))
+    except TimeoutError:
+        raise _lost(FailureReason.DEADLINE, "no answer in time") from None
+    except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+        raise DeliveryError(FailureReason.OTHER, f"cannot connect: {type(error).__name__}", retryable=True) from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise _lost(FailureReason.OTHER, f"connection lost: {type(error).__name__}") from None
+    if not 200 <= status < 300:
+        reason, retryable = reason_of_status(status)
+        raise DeliveryError(
+            reason, f"status {status}", retryable=retryable, retry_after=retry_after, uncertain=status >= 500
+        )
+
+
 def payload(notification: Notification, config: Config, max_alerts: int = 0) -> dict[str, Any]:
     """Alertmanager's JSON, version 4."""
     shown = notification.alerts[:max_alerts] if max_alerts else notification.alerts
     external = config.runtime.external_url or ""
-    message = compose(notification, config)
+    message = message_of(notification, config)
     return {
         "version": "4",
         "groupKey": notification.group_key,
@@ -76,10 +82,15 @@ def payload(notification: Notification, config: Config, max_alerts: int = 0) -> 
         "receiver": notification.receiver,
         "groupLabels": notification.group_labels,
         "commonLabels": _common([alert.labels for alert in shown]),
-        "commonAnnotations": _common([alert.annotations for alert in shown]),
+        "commonAnnotations": _told(message) if notification.lines else _common([each.annotations for each in shown]),
         "externalURL": external,
         "alerts": [_alert(alert, message.link or "") for alert in shown],
     }
+
+
+def _told(message: Message) -> dict[str, str]:
+    """What a message without alerts says: the weekly report."""
+    return {"summary": message.title, "description": "\n".join(message.others)}
 
 
 def _alert(alert: Alert, link: str) -> dict[str, Any]:

@@ -143,7 +143,9 @@ class RunTracker:
             duration = at - run.started if at > run.started else 0.0
         elif at - duration < run.started:
             run.started = at - duration
-        durations.add(self.histogram, duration)
+        shadow = run.variant == "shadow"
+        if not shadow:
+            durations.add(self.histogram, duration)
         work = run.work
         rules = self._book.rules
         if rules.declared:
@@ -152,7 +154,9 @@ class RunTracker:
         error_type = event.error_type or run.error_type
         self._close(run, now)
         status = event.status or "ok"
-        why = silent.reason(run, work, self.outputs) if status == "ok" else ""
+        # what a shadow does is no custom of production
+        outputs = self.outputs.copy() if shadow else self.outputs
+        why = silent.reason(run, work, outputs) if status == "ok" else ""
         return Closed(run, status, at, duration, event.outcome, error_type, work, rules.declared, why)
 
     def hang(self, run: Run, now: float) -> Closed:
@@ -187,6 +191,11 @@ class RunTracker:
             hung = run.seen + self.timeout_seconds()
             break
         return min(hung, self._closed[-1][0] + REMEMBER_SECONDS) if self._closed else hung
+
+    def earliest_start(self, now: float) -> float:
+        """When the first run started that is open and has not taken longer than usual; infinity if none is."""
+        patience = now - self.usual_seconds()
+        return min((run.started for run in self.open.values() if run.started >= patience), default=math.inf)
 
     def hung(self, now: float) -> list[Run]:
         """Open runs that are hung at `now`, the one that was silent longest first."""

@@ -25,6 +25,9 @@ NAMES = {
     "slices_evicted": "evicted:parts_of_a_slice",
     "kinds_folded": "evicted:kinds_of_a_run",
     "fields_folded": "evicted:fields_of_a_run",
+    "used_folded": "evicted:used_of_a_run",
+    "uses_forgotten": "evicted:uses_of_an_agent",
+    "unready_unsaid": "evicted:unready_tools",
     "facts_evicted": "evicted:facts",
     "facts_held": "evicted:first_words_of_facts",
     "promises_dropped": "evicted:deploys",
@@ -47,6 +50,7 @@ NAMES = {
     "alert dropped": "evicted:alerts",
     "alert without group": "evicted:groups",
     "silence forgotten": "evicted:silences",
+    "rollouts forgotten": "evicted:rollouts",
     # monitor.alerting.blind
     "producers_unwatched": "evicted:producers",
     "places_unwatched": "evicted:places",

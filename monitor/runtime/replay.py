@@ -23,8 +23,10 @@ from schemas.alert import AlertView, Decision, GroupView, Incident, Notification
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
+from schemas.news import ChangeSeen, ComplaintSeen
 from schemas.records import Ack, Control, Tick
-from schemas.view import AgentView, BudgetView
+from schemas.report import Report
+from schemas.view import AgentView, BudgetView, RolloutView, SeenView
 
 Said = Finding | Notification
 Fed = Event | Control | Action
@@ -47,6 +49,7 @@ class Replay:
         self._offset = 0
         self._ticked: float | None = None
         self._now: float | None = None
+        self._began: float | None = None
         self._batch: list[Record] = []
         self._waiting: list[Action] = []
         self._has_clock = False
@@ -59,6 +62,8 @@ class Replay:
         stepped: Callable[[int], None] = lambda _: None,
     ) -> Iterator[Said]:
         """Step through `history`, which must be in order. `stepped` hears how many records were taken so far."""
+        timed = (record for record in history if isinstance(record, (Event, Tick, *ACTIONS)))
+        self._began = next((record.at if isinstance(record, Event) else record.time for record in timed), None)
         if any(isinstance(record, Tick) for record in history):
             yield from self._recorded(history, stepped)
         else:
@@ -143,6 +148,10 @@ class Replay:
         """Every agent, as the page would show it."""
         return views.agents(self._engine.partition)
 
+    def seen(self) -> list[SeenView]:
+        """What the latest runs of every agent carried and used."""
+        return views.seen(self._engine.partition)
+
     def incidents(self) -> list[Incident]:
         """Open incidents, then closed ones."""
         return self._router.incidents()
@@ -162,6 +171,27 @@ class Replay:
     def silences(self) -> list[SilenceView]:
         """Every silence that is kept."""
         return self._router.silences()
+
+    def changes_seen(self) -> list[ChangeSeen]:
+        """See `Router.changes_seen`."""
+        return self._router.changes_seen()
+
+    def rollouts(self) -> list[RolloutView]:
+        """See `Router.rollouts`."""
+        return self._router.rollouts()
+
+    def complaints(self) -> list[ComplaintSeen]:
+        """See `Router.complaints`."""
+        return self._router.complaints()
+
+    @property
+    def began(self) -> float:
+        """Where the clock began, epoch seconds; 0 before it did."""
+        return self._began or 0.0
+
+    def report(self, since: float, until: float) -> Report:
+        """See `Router.report`."""
+        return self._router.report(since, until)
 
     def decisions(self, about: str | Mapping[str, str]) -> list[Decision]:
         """See `Router.decisions`."""
@@ -245,7 +275,8 @@ class Replay:
         step: Step = self._engine.step(enumerate(records, start=self._offset))
         self._offset += len(records)
         yield from step.findings
-        yield from self._router.step(step.findings, max(self._now or 0.0, self._engine.partition.now))
+        now = max(self._now or 0.0, self._engine.partition.now)
+        yield from self._router.step(step.findings, now, (), step.news)
 
 
 def line(said: Said) -> dict[str, Any] | None:

@@ -102,7 +102,7 @@ class Steps:
             if finding.status == "firing":
                 self.counts[f"findings:{finding.signal}"] += 1
         now = max((self.now, *(action.time for action in taken)))
-        told = self.router.step(step.findings, now, taken)
+        told = self.router.step(step.findings, now, taken, step.news)
         if blind:  # behind what was due while nobody watched
             told += self.router.step(blind, now)
         for notification in told:

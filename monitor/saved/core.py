@@ -8,6 +8,9 @@ from monitor.evidence import traffic
 from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
 from monitor.evidence.within.deploys import Deploys
 from monitor.evidence.within.facts import Group
+from monitor.evidence.within.window import Window
+from monitor.readiness.carried import Carried
+from monitor.readiness.gate import Standing
 from monitor.saved.states import Waiting
 
 
@@ -46,3 +49,12 @@ class Core(Struct, array_like=True):
     """Kept in blocks of their own (`Methods.changes`); a restore puts them here, nothing else does."""
     outputs: list[int] = field(default_factory=lambda: [0, 0])
     pooled: dict[str, float] = {}
+    sightings: bytes = b""
+    """In a block of its own (`Sightings.changes`); a restore puts it here, nothing else does."""
+    window: Window | None = None
+    """How it stands against its objective, where it has one."""
+    rollouts: dict[str, bytes] = {}
+    """Kept in blocks of their own (`Rollouts.save`)."""
+    carried: Carried = field(default_factory=Carried)
+    standing: Standing | None = None
+    """None where the version before wrote it."""

@@ -5,6 +5,7 @@ Invariant: every list is cut at a named limit and says how many there are in `to
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -14,13 +15,17 @@ from aiohttp import web
 
 from monitor.web.view import View
 from schemas.alert import Incident
-from schemas.view import Check
+from schemas.config import WEEK
+from schemas.view import Check, rollout_line
 
 LIST_LIMIT = 1000
 """Items of one answer, unless `limit` says otherwise."""
 
 LIST_MAXIMUM = 10_000
 """The largest `limit`; more is a 400."""
+
+LATEST_SECONDS = 253_402_300_799.0
+"""The end of the year 9999: no time that is asked for lies behind it."""
 
 RUNS_LIMIT = 100
 """Runs of one answer, unless `limit` says otherwise."""
@@ -41,17 +46,32 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
 
     async def agents(request: web.Request) -> web.Response:
         found = sorted(view.agents(), key=lambda agent: agent.agent)
-        return _listing("agents", found, _limit(request, LIST_LIMIT), clock())
+        return listing("agents", found, limit_of(request), clock())
 
     async def incidents(request: web.Request) -> web.Response:
-        return _listing("incidents", in_order(view.incidents()), _limit(request, LIST_LIMIT), clock())
+        return listing("incidents", in_order(view.incidents()), limit_of(request), clock())
 
     async def runs(request: web.Request) -> web.Response:
-        return answer({"time": clock(), "runs": list(view.runs(_limit(request, RUNS_LIMIT)))})
+        return answer({"time": clock(), "runs": list(view.runs(limit_of(request, RUNS_LIMIT)))})
 
     async def budgets(request: web.Request) -> web.Response:
         found = sorted(view.budgets(), key=lambda budget: budget.owner)
-        return _listing("budgets", found, _limit(request, LIST_LIMIT), clock())
+        return listing("budgets", found, limit_of(request), clock())
+
+    async def report(request: web.Request) -> web.Response:
+        if view.router is None:
+            raise web.HTTPServiceUnavailable(text="this worker stands by; ask the active one")
+        until = _moment(request, "until", clock())
+        since = _moment(request, "since", until - WEEK)
+        if since > until:
+            raise web.HTTPBadRequest(text="since lies after until")
+        return answer(view.router.report(since, until))
+
+    async def rollouts(request: web.Request) -> web.Response:
+        if view.router is None:
+            raise web.HTTPServiceUnavailable(text="this worker stands by; ask the active one")
+        found = [rollout_line(each) for each in view.router.rollouts()]
+        return listing("rollouts", found, limit_of(request, LIST_LIMIT), clock())
 
     async def status(_: web.Request) -> web.Response:
         health = view.health()
@@ -77,6 +97,8 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         web.get("/api/v1/incidents", incidents),
         web.get("/api/v1/runs", runs),
         web.get("/api/v1/budgets", budgets),
+        web.get("/api/v1/report", report),
+        web.get("/api/v1/rollouts", rollouts),
         web.get("/api/v1/status", status),
     ]
 
@@ -94,7 +116,8 @@ def answer(value: Any, status: int = 200) -> web.Response:
     return web.Response(body=_encode(value), status=status, content_type="application/json")
 
 
-def _listing(name: str, found: Sequence[Any], limit: int, time: float) -> web.Response:
+def listing(name: str, found: Sequence[Any], limit: int, time: float) -> web.Response:
+    """A list, cut at `limit`, and how many there are."""
     return answer({"time": time, "total": len(found), name: found[:limit]})
 
 
@@ -105,7 +128,22 @@ def _probe(good: bool, checks: Sequence[Check]) -> web.Response:
     )
 
 
-def _limit(request: web.Request, default: int) -> int:
+def _moment(request: web.Request, name: str, default: float) -> float:
+    """A time of the query: epoch seconds."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    try:
+        at = float(text)
+    except ValueError:
+        at = math.nan
+    if not 0.0 <= at <= LATEST_SECONDS:
+        raise web.HTTPBadRequest(text=f"{name}={text[:40]!r}; epoch seconds")
+    return at
+
+
+def limit_of(request: web.Request, default: int = LIST_LIMIT) -> int:
+    """How many the caller wants. Raises `HTTPBadRequest`."""
     text = request.query.get("limit", str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= LIST_MAXIMUM):
         raise web.HTTPBadRequest(text=f"limit={text[:40]!r}; a whole number from 1 to {LIST_MAXIMUM}")

@@ -100,6 +100,7 @@ METRICS: tuple[Metric, ...] = (
     _counter("state_healed", "Times that state was written over what a worker wrote that had lost it unawares."),
     # what went out
     _gauge("incidents_open", "Incidents that are open."),
+    _gauge("rollouts", "Canaries and shadows that go on, by verdict.", "verdict"),
     _counter("notifications", "Notifications that the router decided on, by reason.", "reason"),
     _counter(
         "notifications_withheld", "Times that the router looked and told a receiver nothing, by reason.", "reason"
@@ -119,6 +120,8 @@ METRICS: tuple[Metric, ...] = (
     _counter("deliveries_given_up", "Deliveries that will not be tried again until there is news or a restart."),
     _counter("slack_presses", "Buttons in Slack that were pressed and recorded, by what they do.", "kind"),
     _counter("slack_presses_refused", "Presses in Slack that were not taken, by reason.", "reason"),
+    _counter("slack_complaints", "Reactions in Slack that were recorded as complaints."),
+    _counter("slack_complaints_refused", "Reactions in Slack that mean a complaint and were not taken.", "reason"),
     _gauge("outbox_pending", "Deliveries that wait to be sent."),
     # agents and owners, read from the view
     _counter("agent_runs", "Runs of an agent that closed.", "agent"),
@@ -144,7 +147,9 @@ METRICS: tuple[Metric, ...] = (
 
 BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 
-DERIVED = frozenset(("agents", "build_info", "folded_samples", "incidents_open", "ready", "unlisted_counts"))
+DERIVED = frozenset(
+    ("agents", "build_info", "folded_samples", "incidents_open", "ready", "rollouts", "unlisted_counts")
+)
 """Read from the view or made here; a count of the same name is not taken a second time."""
 
 _AGENT_COUNTERS = (
@@ -154,6 +159,7 @@ _AGENT_COUNTERS = (
     ("agent_runs_silent", "silent"),
     ("agent_runs_open", "open_runs"),
 )
+_VERDICTS = ("promote", "hold", "roll back")
 _STATES = ("warming up", "healthy", "incident", "silent", "blind")
 
 
@@ -233,6 +239,10 @@ class Exposition(Collector):
                 yield *found, float(value)
         yield BY_NAME["incidents_open"], (), sum(1.0 for incident in view.incidents() if incident.status == "firing")
         yield from _agents(view.agents())
+        if view.router is not None:
+            going = Counter[str](each.seen.verdict for each in view.router.rollouts() if each.ended_at is None)
+            for verdict in _VERDICTS:
+                yield BY_NAME["rollouts"], (verdict,), float(going[verdict])
         for budget in view.budgets():
             owner = (budget.owner,)
             yield BY_NAME["budget_granted_pages"], owner, budget.granted

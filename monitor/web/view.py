@@ -16,7 +16,9 @@ from typing import Protocol
 
 from schemas.actions import Action, SilenceSet
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
-from schemas.view import AgentView, BudgetView, Health, RunView
+from schemas.config import Config
+from schemas.report import Report
+from schemas.view import AgentView, BudgetView, Health, RolloutView, RunView, SeenView
 
 
 class RouterView(Protocol):
@@ -34,12 +36,20 @@ class RouterView(Protocol):
         """Silences that are kept."""
         ...
 
+    def rollouts(self) -> Sequence[RolloutView]:
+        """Rollouts that go on, then those that are over and kept."""
+        ...
+
     def receivers(self) -> Sequence[str]:
         """Names of all receivers."""
         ...
 
     def silence_id(self, action: SilenceSet) -> str:
         """The id under which a silence will stand once it was taken."""
+        ...
+
+    def report(self, since: float, until: float) -> Report:
+        """How well the owners were served from `since` to `until`, epoch seconds."""
         ...
 
     def decisions(self, about: str | Mapping[str, str]) -> Sequence[Decision]:
@@ -62,6 +72,10 @@ class View(Protocol):
 
     def agents(self) -> Sequence[AgentView]:
         """Every agent that is known, in any order."""
+        ...
+
+    def seen(self) -> Sequence[SeenView]:
+        """What the latest runs of every agent that is known carried and used, in any order."""
         ...
 
     def incidents(self) -> Sequence[Incident]:
@@ -115,10 +129,11 @@ class Control:
 
     `reload` reads the configuration again and returns what it takes a restart for; raises `NotReloaded`, `NotNow`.
     `original`: the part of the configuration that Alertmanager knows, as its YAML without secrets. `resolve_timeout`:
-    seconds after which an alert without an end ends, unless it is sent again.
+    seconds after which an alert without an end ends, unless it is sent again. `config`: the configuration in force.
     """
 
     actions: Actions
     reload: Callable[[], Awaitable[Sequence[str]]]
     original: Callable[[], str]
     resolve_timeout: Callable[[], float]
+    config: Callable[[], Config] = Config

@@ -96,6 +96,16 @@ class WebhookReceiver(Strict):
     max_alerts: int = Field(default=0, ge=0)
 
 
+class VerdictReceiver(Strict):
+    """An HTTP endpoint that is told the verdicts on rollouts, signed, and nothing else."""
+
+    url: SecretStr | None = None
+    url_file: str | None = None
+    secret: SecretStr | None = None
+    """Signs each request; `whsec_…` is read as base64, as Standard Webhooks has it."""
+    secret_file: str | None = None
+
+
 class ConsoleReceiver(Strict):
     """Standard output of the monitor."""
 
@@ -109,3 +119,4 @@ class Receiver(Strict):
     slack_configs: list[SlackReceiver] = Field(default_factory=list)
     webhook_configs: list[WebhookReceiver] = Field(default_factory=list)
     console_configs: list[ConsoleReceiver] = Field(default_factory=list)
+    verdict_configs: list[VerdictReceiver] = Field(default_factory=list, max_length=20)

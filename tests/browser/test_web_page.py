@@ -13,6 +13,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from monitor.web.view import View
+from tests.doubles import rollouts
+from tests.doubles.clock import START
 from tests.services import web_fleet
 from tests.services.web_fleet import FLEETS, NOW, MemoryView
 
@@ -155,6 +157,20 @@ async def test_the_first_event_replaces_the_empty_page(visit: Open) -> None:
     await expect(page.locator("tbody[data-key='hello-agent']")).to_contain_text("warming up")
 
 
+async def test_a_rollout_shows_its_verdict_and_what_both_versions_do(visit: Open) -> None:
+    view = web_fleet.troubled()
+    page = (await visit(view)).page
+    rows = page.locator(".rollouts > tbody")
+    assert await rows.locator(".state").all_inner_texts() == ["roll back", "hold", "promote"]
+    first = rows.first
+    for text in ("refund-agent", "canary of v13 beside v12", "398", "beside 412", "5.1 % → 14.8 %", "worse"):
+        await expect(first).to_contain_text(text)
+    await expect(first.locator("details")).to_have_attribute("open", "")
+    assert view.router is not None
+    view.router.step((), NOW + 5.0, (), [rollouts.promoted(NOW - START, started=NOW - 9_000.0)])
+    await expect(page.locator(".rollouts > tbody[data-state='roll back']")).to_have_count(0)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_every_state_has_a_word_and_every_word_has_contrast(visit: Open, scheme: str) -> None:
     page = (await visit(web_fleet.troubled(), color_scheme=scheme)).page
@@ -167,11 +183,12 @@ async def test_the_page_has_landmarks_headings_and_table_headers(visit: Open) ->
     page = (await visit(web_fleet.troubled())).page
     for role in ("banner", "main", "contentinfo", "navigation"):
         await expect(page.get_by_role(role)).to_have_count(1)
-    for name in ("Incidents", "Agents", "Budgets", "Intake"):
+    for name in ("Incidents", "Rollouts", "Agents", "Budgets", "Intake"):
         await expect(page.get_by_role("region", name=name)).to_have_count(1)
     await expect(page.get_by_role("columnheader", name="Last seen")).to_be_visible()
-    await expect(page.get_by_role("rowheader", name="refund-agent")).to_be_visible()
-    await expect(page.get_by_role("table", name="Signals of refund-agent")).to_be_visible()
+    agents = page.get_by_role("region", name="Agents")
+    await expect(agents.get_by_role("rowheader", name="refund-agent")).to_be_visible()
+    await expect(agents.get_by_role("table", name="Signals of refund-agent")).to_be_visible()
     await expect(page.get_by_role("status")).to_have_count(1)
 
 

@@ -15,13 +15,16 @@ from aiohttp import web
 
 from monitor.notify.console import ConsoleNotifier
 from monitor.notify.delivery import Delivery, DeliveryError, Notifier
+from monitor.notify.rollouts.verdict import VerdictNotifier
 from monitor.notify.slack.client import SlackClient
 from monitor.notify.slack.notifier import SlackNotifier
 from monitor.notify.webhook import WebhookNotifier, payload
 from schemas.alert import NotificationReason
 from schemas.config import Config
+from schemas.view import RolloutView
 from tests.doubles.clock import START
 from tests.doubles.notifications import notification
+from tests.doubles.rollouts import rolled_back
 
 SECRET = "s3cr3t-never-shown"
 CONFIG = Config.model_validate(
@@ -29,6 +32,7 @@ CONFIG = Config.model_validate(
 )
 
 Answer = Callable[[web.Request], Any]
+VIEW = RolloutView(seen=rolled_back(), heard_at=START, verdict_at=START + 5.0)
 
 
 class Hook:
@@ -88,7 +92,16 @@ def webhook(url: str) -> WebhookNotifier:
     return WebhookNotifier(f"{url}/{SECRET}?token={SECRET}", CONFIG, timeout_seconds=0.5)
 
 
-REMOTE = {"slack": slack, "webhook": webhook}
+def verdict(url: str) -> VerdictNotifier:
+    return VerdictNotifier(f"{url}/{SECRET}?token={SECRET}", SECRET, timeout_seconds=0.5)
+
+
+REMOTE = {"slack": slack, "webhook": webhook, "verdict": verdict}
+
+
+def fit(kind: str, sequence: int = 1, reference: str | None = None) -> Delivery:
+    """What a notifier of this kind is given."""
+    return delivery(sequence, reference, **({"rollout": VIEW, "signed": True} if kind == "verdict" else {}))
 
 
 async def hangs(_: web.Request) -> web.Response:
@@ -143,7 +156,7 @@ async def test_failures_have_a_reason_and_show_no_secret(
     hook.answer = answer
     notifier = REMOTE[kind](hook.url)
     with pytest.raises(DeliveryError) as caught:
-        await notifier.send(delivery())
+        await notifier.send(fit(kind))
     error = caught.value
     found = (str(error.reason), error.retryable, error.uncertain)
     if kind == "slack" and answer is redirect:
@@ -163,7 +176,7 @@ async def test_failures_have_a_reason_and_show_no_secret(
 async def test_nobody_listens(kind: str) -> None:
     notifier = REMOTE[kind]("http://127.0.0.1:1")
     with pytest.raises(DeliveryError) as caught:
-        await notifier.send(delivery())
+        await notifier.send(fit(kind))
     assert (caught.value.retryable, caught.value.uncertain) == (True, False), "the request never left"
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
@@ -171,8 +184,8 @@ async def test_nobody_listens(kind: str) -> None:
 @pytest.mark.parametrize("kind", [*REMOTE, "console"])
 async def test_success_gives_a_reference_that_edits_can_use(hook: Hook, kind: str) -> None:
     notifier: Notifier = REMOTE[kind](hook.url) if kind in REMOTE else ConsoleNotifier(io.StringIO(), CONFIG)
-    reference = await notifier.send(delivery())
-    assert reference and await notifier.send(delivery(2, reference=reference))
+    reference = await notifier.send(fit(kind))
+    assert reference and await notifier.send(fit(kind, 2, reference))
 
 
 async def test_the_webhook_payload_is_alertmanagers_version_4(hook: Hook) -> None:

@@ -19,6 +19,7 @@ class Post:
     metadata: dict[str, Any] | None
     edits: int = 0
     thread: str | None = None
+    broadcast: bool = False
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,7 @@ class SlackWorkspace:
         channel.last_post = now
         text, blocks = str(arguments.get("text", "")), arguments.get("blocks") or []
         post = Post(self._ts(now), "U00BOT", text, blocks, arguments.get("metadata"), thread=thread)
+        post.broadcast = thread is not None and arguments.get("reply_broadcast") in (True, "true", "1")
         channel.posts.append(post)
         return {"ok": True, "channel": channel.id, "ts": post.ts, "message": {"text": post.text}}
 

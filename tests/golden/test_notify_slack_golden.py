@@ -15,7 +15,7 @@ import pytest
 
 from monitor.alerting.router import Router
 from monitor.notify import console
-from monitor.notify.message import compose
+from monitor.notify.composing import message_of
 from monitor.notify.slack.blocks import render
 from schemas.alert import Impact, Notification, NotificationReason, TimelineEntry
 from schemas.config import Config
@@ -150,7 +150,7 @@ STORY = story()
 
 @pytest.mark.parametrize("act", STORY)
 def test_blocks(act: str) -> None:
-    message = compose(STORY[act], CONFIG, mention=STORY[act].mention)
+    message = message_of(STORY[act], CONFIG, mention=STORY[act].mention)
     blocks, text = render(message, buttons=True)
     _compare(f"{act}.json", json.dumps({"blocks": blocks, "text": text}, ensure_ascii=False, indent=1) + "\n")
     assert block_rules.problems(blocks) == [] and block_rules.total(blocks) <= block_rules.TOTAL
@@ -158,7 +158,7 @@ def test_blocks(act: str) -> None:
 
 @pytest.mark.parametrize("act", STORY)
 def test_console(act: str) -> None:
-    message = compose(STORY[act], CONFIG, mention=STORY[act].mention)
+    message = message_of(STORY[act], CONFIG, mention=STORY[act].mention)
     lines = console.render(message, edits=STORY[act].sequence > 1, channel="#payments-oncall")
     _compare(f"{act}.txt", "\n".join(console.plain(line) for line in lines) + "\n")
 

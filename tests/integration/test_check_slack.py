@@ -28,7 +28,7 @@ async def check(tmp_path: Path, slack: SlackDouble, bot: str = BOT_TOKEN, app: s
 async def test_good_tokens_and_messages(tmp_path: Path, slack: SlackDouble) -> None:
     done = await check(tmp_path, slack)
     assert (done.exit_code, done.output) == (0, f"{tmp_path}/forewarn.yaml: good\n")
-    assert [method for method, _ in slack.calls].count("blocks.validate") == 3
+    assert [method for method, _ in slack.calls].count("blocks.validate") == 4
     assert "chat.postMessage" not in [method for method, _ in slack.calls]
 
 

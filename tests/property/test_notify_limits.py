@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from monitor.alerting.router import Router
 from monitor.notify import console
+from monitor.notify.composing import message_of
 from monitor.notify.lines import Thread
-from monitor.notify.message import compose
 from monitor.notify.slack.blocks import TEXT, render, thread_text
 from schemas.alert import Impact, TimelineEntry
 from schemas.config import Config
@@ -76,7 +76,7 @@ def test_any_message_fits_and_rings_only_the_owner(data: st.DataObject) -> None:
         incidents=tuple(data.draw(st.lists(nasty, max_size=40))),
         timeline=tuple(TimelineEntry(START, side) for side in sides),
     )
-    message = compose(whole, CONFIG, mention=True)
+    message = message_of(whole, CONFIG, mention=True)
     way = data.draw(st.sampled_from([{"native": True}, {"native": False}, {"native": False, "file": "F1"}]))
     blocks, text = render(message, buttons=data.draw(st.booleans()), **way)
     assert block_rules.problems(blocks) == []
@@ -112,7 +112,7 @@ def test_megabytes_of_text_and_hundreds_of_alerts_are_one_message() -> None:
     assert told
     for each in told:
         blocks, text = render(
-            compose(msgspec.structs.replace(each, timeline=timeline, cause=huge), CONFIG), buttons=True
+            message_of(msgspec.structs.replace(each, timeline=timeline, cause=huge), CONFIG), buttons=True
         )
         assert block_rules.problems(blocks) == [] and block_rules.total(blocks) < block_rules.TOTAL
         assert [block["type"] for block in blocks].count("actions") == 1, "buttons stay, however much is to say"

@@ -38,7 +38,7 @@ a { color: #1264a3; text-decoration: none; } .mention { background: #fdf2d0; col
 """
 
 
-DOTS = {"🔴": "#d0021b", "🟡": "#f2c744", "🟠": "#e8912d", "✅": "#2eb67d"}
+DOTS = {"🔴": "#d0021b", "🟡": "#f2c744", "🟠": "#e8912d", "✅": "#2eb67d", "⛔": "#d0021b"}
 """Emoji of our titles; the machine that draws may have no font for them."""
 
 

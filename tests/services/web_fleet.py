@@ -9,13 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import structs
+
 from monitor.alerting.router import Router
 from monitor.web.view import Control, NotReloaded
 from schemas.actions import Action
 from schemas.alert import Alert, Incident, TimelineEntry
 from schemas.config import Config
 from schemas.finding import Finding
-from schemas.view import AgentView, BudgetView, Check, Health, RunView, SignalView
+from schemas.news import RolloutSeen
+from schemas.view import AgentView, BudgetView, Check, Health, RunView, SeenView, SignalView
+from tests.doubles import rollouts
+from tests.doubles.clock import START
 
 NOW = 1_790_000_000.0
 READY = Health(live=(Check("engine", True),), ready=(Check("log", True), Check("ticks", True)))
@@ -27,6 +32,7 @@ class MemoryView:
 
     version: str = "0.1.0"
     agent_list: list[AgentView] = field(default_factory=list)
+    seen_list: list[SeenView] = field(default_factory=list)
     incident_list: list[Incident] = field(default_factory=list)
     run_list: list[RunView] = field(default_factory=list)
     budget_list: list[BudgetView] = field(default_factory=list)
@@ -37,6 +43,9 @@ class MemoryView:
 
     def agents(self) -> Sequence[AgentView]:
         return list(self.agent_list)
+
+    def seen(self) -> Sequence[SeenView]:
+        return list(self.seen_list)
 
     def incidents(self) -> Sequence[Incident]:
         return list(self.incident_list)
@@ -282,7 +291,19 @@ def troubled() -> MemoryView:
             reference="declared",
         ),
     ]
+    assert view.router is not None
+    view.router.step((), NOW, (), told())
     return view
+
+
+def told() -> list[RolloutSeen]:
+    """Three rollouts: one to roll back, a shadow, and one that is over."""
+    ago = NOW - START
+    return [
+        rollouts.rolled_back(ago - 60.0, started=NOW - 9_000.0),
+        rollouts.shadow(ago - 50.0, agent="order-status", owner="orders", started=NOW - 4_000.0),
+        rollouts.promoted(ago - 900.0, id="p1", agent="invoice-reader", owner="finance", ended="promoted"),
+    ]
 
 
 HOSTILE = (
@@ -322,6 +343,12 @@ def hostile() -> MemoryView:
         )
         view.budget_list.append(BudgetView(owner=name, granted=0.1, spent=0, notices_granted=1, notices_spent=0))
         view.count_map[f"dead_letters:{name}"] = place + 1
+        assert view.router is not None
+        evil = rollouts.rolled_back(NOW - START, id=name, agent=name, baseline=name, candidate=HOSTILE[-1 - place])
+        evil = structs.replace(evil, owner=name, reason=name, examples=((name, name),), signals=(
+            rollouts.compared(name, 0.1, 0.2, 0.0, 0.3, detail=name, state="worse"),
+        ))  # fmt: skip
+        view.router.step((), NOW, (), [evil])
     view.health_now = Health(live=(), ready=(Check(HOSTILE[0], False, HOSTILE[1]), Check("x", False, HOSTILE[2])))
     return view
 

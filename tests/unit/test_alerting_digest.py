@@ -6,9 +6,9 @@ import pytest
 
 from monitor.alerting.digest import HOUR_SECONDS, LISTED
 from monitor.alerting.router import Router
+from monitor.notify.composing import message_of
 from monitor.notify.console import plain
 from monitor.notify.console import render as render_text
-from monitor.notify.message import compose
 from monitor.notify.slack.blocks import render
 from schemas.alert import Notification
 from schemas.config import DAY, Config
@@ -87,10 +87,10 @@ def test_what_was_over_before_the_digest_is_listed_as_over() -> None:
     assert router.step([end], end.time) == []
     (digest,) = told(router, [], 2 * DAY)
     assert [alert.status for alert in digest.alerts] == ["firing", "resolved"]
-    text = "\n".join(plain(line) for line in render_text(compose(digest, MINIMAL)))
+    text = "\n".join(plain(line) for line in render_text(message_of(digest, MINIMAL)))
     assert "2 notices since the last digest, 1 still true" in text
     assert "over: agent-1" in text
-    blocks, fallback = render(compose(digest, MINIMAL))
+    blocks, fallback = render(message_of(digest, MINIMAL))
     assert problems(blocks) == []
     assert "📋 Digest: 2 notices" in blocks[0]["text"]["text"]
     assert "2 notices" in fallback
@@ -103,7 +103,7 @@ def test_a_digest_has_a_bound_and_counts_what_is_beyond() -> None:
     (digest,) = told(router, [], 2 * DAY)
     assert len(digest.alerts) == LISTED
     assert digest.alerts_dropped == 12
-    assert f"{LISTED + 12} notices" in compose(digest, MINIMAL).title
+    assert f"{LISTED + 12} notices" in message_of(digest, MINIMAL).title
 
 
 def test_a_restart_anywhere_loses_and_repeats_nothing() -> None:

@@ -10,7 +10,17 @@ from monitor.config import ConfigError, check_text, load, render
 from monitor.config.secret import SECRET_FILE_BYTES, SECRET_PATHS
 from monitor.config.shape import fields_of, secret_keys
 from monitor.signals import WATCHED
-from schemas.config import Config, Receiver, Runtime, Security, Slack, Token, WebhookReceiver
+from schemas.config import (
+    Config,
+    GitHub,
+    Receiver,
+    Runtime,
+    Security,
+    Slack,
+    Token,
+    VerdictReceiver,
+    WebhookReceiver,
+)
 from schemas.signals import SIGNALS
 
 MINIMAL = """\
@@ -223,6 +233,8 @@ def test_secret_fields_are_those_of_the_types() -> None:
         *(f"runtime.tokens[].{key}" for key in secret_keys(Token)),
         *(f"runtime.kafka.security.{key}" for key in secret_keys(Security)),
         *(f"receivers[].webhook_configs[].{key}" for key in secret_keys(WebhookReceiver)),
+        *(f"changes.github.{key}" for key in secret_keys(GitHub)),
+        *(f"receivers[].verdict_configs[].{key}" for key in secret_keys(VerdictReceiver)),
     } == set(SECRET_PATHS)
     assert not secret_keys(Receiver)
 
@@ -252,8 +264,9 @@ def test_windows_line_ends_and_a_byte_order_mark_are_taken(tmp_path: Path) -> No
 def test_keys_of_the_types_are_those_of_the_design() -> None:
     """Sections are public; a renamed one breaks every user's file."""
     assert list(fields_of(Config)) == [
-        "owners", "components", "defaults", "detectors", "slices", "global", "route", "inhibit_rules", "time_intervals",
-        "mute_time_intervals", "receivers", "slack", "runtime", "text", "tests",
+        "owners", "components", "defaults", "detectors", "slices", "changes", "rollout", "global", "route", "inhibit_rules",
+        "time_intervals", "mute_time_intervals", "receivers", "slack", "runtime", "text", "report", "ready", "backtest",
+        "tests",
     ]  # fmt: skip
 
 

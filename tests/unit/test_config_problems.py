@@ -16,6 +16,9 @@ def _errors(text: str) -> list[Problem]:
 TWO = "owners: {a: {}, b: {}}\n"
 DOOR = "runtime: {kafka: {security: {"
 NIGHT = "time_intervals:\n- {name: n, time_intervals: [{"
+GITHUB = "changes: {github: {"
+ROW = 'deployments: [{repository: a/b, component: "agent:x"}]'
+SIGNED = GITHUB + "secret: a-secret-of-the-webhook, deployments: "
 AGENT = "owners: {a: {}}\ncomponents:\n  - agent: x\n    "
 
 ROWS = [
@@ -47,6 +50,21 @@ ROWS = [
     ('runtime: {tokens: [{name: a, token: "", roles: [read]}]}', 1, 37, "an empty token opens nothing", None),
     ("runtime: {tokens: [{name: a, token: x, roles: [raed]}]}", 1, 48, "`raed` is not among the allowed words", "read"),
     ("runtime: {tokens: [{name: a, token: x, roles: []}]}", 1, 40, "at least 1", None),
+    # changes
+    ("changes: {grace: 0s}", 1, 18, "this must be longer than nothing", None),
+    (GITHUB + ROW + "}}", 1, 19, "whoever may announce changes", None),
+    (GITHUB + "secret: short, " + ROW + "}}", 1, 28, "can be guessed", None),
+    (SIGNED + "[{repository: ab, component: \"agent:x\"}]}}", 1, 80, "write `owner/name`", None),
+    (SIGNED + "[{repository: a/b, component: agnet:x}]}}", 1, 96, "`agnet:x` names no component", "agent:x"),
+    (SIGNED + "[{repository: a/b, component: x}]}}", 1, 96, "`x` names no component", None),
+    (SIGNED + "[]}}", 1, 53, "at least 1", None),
+    (
+        SIGNED + "[{repository: a/b, component: \"agent:x\"}, {repository: A/B, component: \"agent:x\"}]}}",
+        1, 121, "this deployment means this component already", None,
+    ),
+    ("detectors: {change.unannounced: {mode: page}}", 1, 40, "never pages", None),
+    ("detectors: {change.unannounced: {tolerance: 2}}", 1, 34, "is a fact and measures nothing", None),
+    ("detectors: {change.unannounced: {reference: 2%}}", 1, 34, "is a fact and measures nothing", None),
     # owners
     ("owners: {a: {budget: 0 per week}}", 1, 22, "with a budget of 0 nothing may ever page", None),
     ("owners: {a: {slack: general}}", 1, 21, "no Slack channel", "#general"),
@@ -63,6 +81,15 @@ ROWS = [
     (AGENT + "depends_on: [tol:refund]", 4, 18, "there is no kind of component `tol`", "tool:refund"),
     (AGENT + 'depends_on: ["tool:"]', 4, 18, "names no component", None),
     (AGENT + "depends_on: [agent:x]", 4, 18, "depends on itself", None),
+    (AGENT + "fallback: person", 4, 15, "`person` does not say of what kind it is", None),
+    (AGENT + "fallback: modle:small", 4, 15, "there is no kind of component `modle`", "model:small"),
+    (AGENT + "fallback: agent:x", 4, 15, "`agent:x` falls back to itself", None),
+    ("ready: {require: [owners]}", 1, 19, "`owners` is not among the allowed words", "owner"),
+    ("ready: {runs: 500}", 1, 15, "at most 200", None),
+    (TWO + "backtest: {owners: {c: {pages: 1 per week}}}", 2, 21, "there is no owner", None),
+    (TWO + "backtest: {must_catch: [{labels: {agent: x}, at: noon}]}", 2, 50, "'noon' is no moment", None),
+    (TWO + "backtest: {must_catch: [{labels: {a: x}, at: 2026-01-05, within: 0s}]}", 2, 66, "longer than", None),
+    (TWO + "backtest: {must_catch: [{labels: {}, at: 2026-01-05}]}", 2, 26, "at least 1", None),
     # objectives and contracts
     (AGENT + "objectives: [{target: 100%}]", 4, 27, "unreachable: at 100% the first failure breaks it", None),
     (AGENT + "objectives: [{target: 0%}]", 4, 27, "nothing can break a target of 0%", None),
@@ -115,6 +142,11 @@ ROWS = [
     ("receivers: [{name: a}, {name: a}]", 1, 31, "a second receiver `a`", None),
     ("receivers: [{name: a, webhook_configs: [{}]}]", 1, 41, "a webhook needs `url` or `url_file`", None),
     ("receivers: [{name: a, webhook_configs: [{url: \"ftp://x\"}]}]", 1, 47, "no address", None),
+    ("receivers: [{name: a, verdict_configs: [{secret: \"${S}\"}]}]", 1, 41, "a webhook needs `url`", None),
+    ("receivers: [{name: a, verdict_configs: [{url: \"https://x\"}]}]", 1, 41, "is signed: give `secret`", None),
+    ("receivers: [{name: a, verdict_configs: [{url: \"https://x\", secret: \"short\"}]}]", 1, 68, "too short", None),
+    ("receivers: [{name: a, verdict_configs: [{url: \"https://x\", secret: \"whsec_not-base64-at-all\"}]}]", 1, 68,
+     "must be base64", None),
     ("receivers: [{name: a}]\nroute: {receiver: a, matchers: ['a=b']}", 2, 22, "no `matchers` here", None),
     ("receivers: [{name: a}]\nroute: {receiver: a, group_interval: 0s}", 2, 38, "must be longer than nothing", None),
     ("receivers: [{name: a}]\nroute: {receiver: a, group_by: [x, '...']}", 2, 32, "stands alone", None),
@@ -125,6 +157,11 @@ ROWS = [
     ("time_intervals: [{name: x}]\nroute: {mute_time_intervals: [x]}", 2, 9,
      "no `mute_time_intervals` here", None),
     ("owners: {payments: {}}\nroute: {receiver: payment}", 2, 19, "there is no receiver `payment`", "payments"),
+    ("owners: {payments: {}}\nreport: {to: payment}", 2, 14, "there is no owner or receiver `payment`", "payments"),
+    ("report: {weekly: mondays}", 1, 18, "`mondays` is not among the allowed words", "monday"),
+    ("report: {hour: 24}", 1, 16, "this must be at most 23", None),
+    ("slack: {complaints: [{channel: C123, emoji: [sos], agent: a}]}", 1, 21, "nobody hears of reactions", None),
+    ('slack: {complaints: [{channel: "#help", emoji: [sos], agent: a}]}', 1, 32, "", None),
     ("global: {resolve_timeout: 0s}", 1, 27, "must be longer than nothing", None),
     ("inhibit_rules: [{source_matchers: ['a'], target_matchers: [b=c]}]", 1, 36, "no matcher: ", None),
     ("inhibit_rules: [{source_matchers: [a=b], target_matchers: ['b=~\"[\"']}]", 1, 60, "no matcher: ", None),

@@ -17,6 +17,7 @@ from monitor.web.guard import Caller, Key
 from monitor.web.server import build_app
 from schemas import event
 from schemas.alert import Impact
+from schemas.view import SeenView, UseView, rollout_of
 from tests.services import web_fleet
 from tests.services.web_fleet import NOW, MemoryView, control_of
 
@@ -41,12 +42,25 @@ async def start() -> AsyncIterator[Start]:
         await client.close()
 
 
-@pytest.mark.parametrize("name", ["agents", "incidents", "budgets"])
+@pytest.mark.parametrize("name", ["agents", "incidents", "budgets", "rollouts"])
 async def test_a_list_has_its_items_their_total_and_the_time(start: Start, name: str) -> None:
     client = await start(web_fleet.troubled())
     found = await (await client.get(f"/api/v1/{name}?limit=2")).json()
     assert found["time"] == NOW
     assert len(found[name]) == 2 < found["total"]
+
+
+async def test_rollouts_come_with_every_key_and_a_worker_that_stands_by_has_none(start: Start) -> None:
+    view = web_fleet.troubled()
+    client = await start(view)
+    found = (await (await client.get("/api/v1/rollouts")).json())["rollouts"]
+    assert [each["ended_at"] is None for each in found] == [True, True, False]
+    going = {each["mode"]: each for each in found if each["ended_at"] is None}
+    assert (going["canary"]["verdict"], going["shadow"]["verdict"]) == ("roll back", "hold")
+    assert view.router is not None and list(map(rollout_of, found)) == view.router.rollouts()
+    view.router = None
+    assert (await client.get("/api/v1/rollouts")).status == 503
+    assert (await client.get("/")).status == 200
 
 
 async def test_incidents_come_open_first_with_all_that_is_known(start: Start) -> None:
@@ -58,6 +72,19 @@ async def test_incidents_come_open_first_with_all_that_is_known(start: Start) ->
         "version": "v13",
         "tool": "issue_refund",
     }
+
+
+async def test_what_runs_carried_and_who_depends_on_what(start: Start) -> None:
+    view = web_fleet.calm()
+    use = UseView(component="tool:t", first_seen=NOW, last_seen=NOW, runs=3, calls=3)
+    view.seen_list = [SeenView(agent="a", owner="one", runs_per_minute=1.0, last_seen=NOW, runs=4, uses=(use,))]
+    client = await start(view)
+    assert (await (await client.get("/api/v1/seen")).json())["seen"][0]["uses"][0]["component"] == "tool:t"
+    found = await (await client.get("/api/v1/dependents", params={"component": "tool:t"})).json()
+    assert [(each["component"], each["share"]) for each in found["dependents"]] == [("agent:a", 0.75)]
+    for wrong in ("", "t", "tol:t", "tool:", "tool:" + "x" * 600):
+        answer = await client.get("/api/v1/dependents", params={"component": wrong})
+        assert (answer.status, "agent:NAME" in (await answer.json())["error"]) == (400, True), wrong
 
 
 async def test_runs_and_status(start: Start) -> None:
@@ -75,6 +102,27 @@ async def test_a_bad_limit_is_a_400_that_says_so(start: Start, limit: str) -> No
     answer = await client.get("/api/v1/runs", params={"limit": limit})
     assert answer.status == 400
     assert "whole number from 1 to 10000" in (await answer.json())["error"]
+
+
+async def test_the_report_of_a_period_and_of_the_last_seven_days(start: Start) -> None:
+    client = await start(web_fleet.calm())
+    found = await (await client.get("/api/v1/report")).json()
+    assert (found["since"], found["until"]) == (NOW - 7 * 86_400.0, NOW)
+    found = await (await client.get("/api/v1/report?since=5&until=9.5")).json()
+    assert (found["since"], found["until"], found["owners"]) == (5.0, 9.5, [])
+
+
+@pytest.mark.parametrize("query", ["since=soon", "until=-1", "since=nan", "until=1e99", "since=9&until=5"])
+async def test_a_bad_period_is_a_400_that_says_so(start: Start, query: str) -> None:
+    answer = await (await start(web_fleet.calm())).get(f"/api/v1/report?{query}")
+    assert answer.status == 400
+    assert "since" in (await answer.json())["error"] or "until" in (await answer.json())["error"]
+
+
+async def test_a_worker_that_stands_by_reports_nothing(start: Start) -> None:
+    view = web_fleet.calm()
+    view.router = None
+    assert (await (await start(view)).get("/api/v1/report")).status == 503
 
 
 async def test_probes_name_what_is_missing(start: Start) -> None:
@@ -172,6 +220,7 @@ async def test_the_first_snapshot_is_the_page(start: Start) -> None:
         "overview",
         "announcement",
         "incidents",
+        "rollouts",
         "silences",
         "agents",
         "budgets",

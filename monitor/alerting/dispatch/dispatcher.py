@@ -162,9 +162,13 @@ class Dispatcher:
             impact=lead.impact,
             root=lead.root,
             cause=lead.cause,
+            causes=lead.causes,
+            onset_from=lead.onset_from,
+            onset_to=lead.onset_to,
             silenced_until=lead.silenced_until,
             no_data_since=lead.no_data_since,
             series=tuple(found[0].series),
+            complained_at=min((at for each in found if (at := each.incident.complained_at) is not None), default=None),
         )
 
 

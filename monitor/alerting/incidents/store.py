@@ -50,6 +50,13 @@ class Incidents:
         found = [record for name in known if (record := self._closed.get(name)) is not None]
         return sorted(found, key=_order, reverse=True)
 
+    def closed_since(self, since: float) -> Iterator[Record]:
+        """Closed incidents that were over at `since` (epoch seconds) or later, the latest to close first."""
+        for record in reversed(list(self._closed.values())):
+            if (record.incident.resolved_at or 0.0) < since:
+                return
+            yield record
+
     def keep_for(self, retention: float) -> None:
         """Keep closed ones for so many seconds from now on."""
         self._retention = retention

@@ -1,4 +1,4 @@
-"""What a receiver consists of: Slack channels, webhooks, the console.
+"""What a receiver consists of: Slack channels, webhooks, the console, signed webhooks for verdicts.
 
 Pure: names and settings, no connection and no secret. Invariant: every owner and every receiver has at least one
 target, for what has nowhere to go is shown on the console.
@@ -11,7 +11,7 @@ from typing import Literal
 
 from schemas.config import Config, Receiver
 
-TargetKind = Literal["slack", "webhook", "console"]
+TargetKind = Literal["slack", "webhook", "console", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Target:
     """One place that a receiver writes to.
 
     `name` is unique and stays the same as long as the place does; deliveries are remembered under it. `channel` for
-    Slack, `index` into `webhook_configs` for webhooks. `stands_for`: the Slack channel that a console shows instead.
+    Slack, `index` into `webhook_configs` or `verdict_configs` for webhooks. `stands_for`: the Slack channel that a
+    console shows instead.
     """
 
     name: str
@@ -47,6 +48,11 @@ def targets_of(receiver: str, planned: dict[str, tuple[Target, ...]]) -> tuple[T
     return planned.get(receiver) or (_console(receiver),)
 
 
+def signed_receivers(config: Config) -> frozenset[str]:
+    """Receivers that have a signed webhook for verdicts."""
+    return frozenset(receiver.name for receiver in config.receivers if receiver.verdict_configs)
+
+
 def _channel(config: Config, owner: str) -> str | None:
     return config.owners[owner].slack if owner in config.owners else None
 
@@ -66,8 +72,11 @@ def _targets(name: str, declared: Receiver | None, channel: str | None, slack: b
         found[target.name] = target
     for console in declared.console_configs if declared else ():
         found.setdefault(f"{name}/console", _console(name, send_resolved=console.send_resolved))
-    if not found:
+    if not found:  # what acts on verdicts shows nobody anything
         found[f"{name}/console"] = _console(name)
+    for index, _ in enumerate(declared.verdict_configs if declared else ()):
+        target = Target(f"{name}/verdict/{index}", "verdict", index=index)
+        found[target.name] = target
     return tuple(found.values())
 
 

@@ -31,6 +31,10 @@ T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class NoAnswer(Exception):
+    """Nobody answered, or only that it cannot now; another try may help."""
+
+
 @dataclass(frozen=True)
 class Monitor:
     """Where a running monitor is, and the token that it wants."""
@@ -42,6 +46,13 @@ class Monitor:
         """Ask for `path` (from `/`, with its query)."""
         return _decoded(self._answer("GET", path, None), into)
 
+    def ask(self, path: str, into: type[T]) -> T:
+        """As `get`, for those to whom 1 says something else, and who may ask again.
+
+        Raises `NoAnswer` where another try may help; where the monitor said no the process ends with 2.
+        """
+        return _decoded(self._tried("GET", path, None, COULD_NOT_RUN), into)
+
     def post(self, path: str, body: Any, into: type[T]) -> T:
         """Send a JSON body."""
         return _decoded(self._answer("POST", path, body), into)
@@ -51,6 +62,12 @@ class Monitor:
         self._answer("DELETE", path, None)
 
     def _answer(self, method: str, path: str, body: Any) -> bytes:
+        try:
+            return self._tried(method, path, body, PROBLEMS_FOUND)
+        except NoAnswer as error:
+            fail(str(error))
+
+    def _tried(self, method: str, path: str, body: Any, refusal: int) -> bytes:
         if urlsplit(self.endpoint).scheme not in ("http", "https"):
             fail(f"--endpoint {self.endpoint!r} is no http address; as in http://127.0.0.1:4319")
         headers = {"Content-Type": "application/json"} if body is not None else {}
@@ -61,19 +78,20 @@ class Monitor:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
                 return bytes(response.read(ANSWER_BYTES))
         except urllib.error.HTTPError as error:
-            self._refused(error, path)
+            self._refused(error, path, refusal)
         except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
-            fail(f"no monitor answers at {self.endpoint} ({reason}); start one with `forewarn run`")
+            raise NoAnswer(f"no monitor answers at {self.endpoint} ({reason}); start one with `forewarn run`") from None
 
-    def _refused(self, error: urllib.error.HTTPError, path: str) -> NoReturn:
+    def _refused(self, error: urllib.error.HTTPError, path: str, refusal: int) -> NoReturn:
         said = _sentence(error.read(SAID_CHARACTERS * 4))
         if error.code in (401, 403):
             fail(f"{self.endpoint} wants a token with more rights ({error.code}); set FOREWARN_TOKEN")
         if error.code == 404 and not said:
-            fail(f"{self.endpoint} does not know {urlsplit(path).path}", PROBLEMS_FOUND)
-        code = PROBLEMS_FOUND if 400 <= error.code < 500 and error.code != 429 else COULD_NOT_RUN
-        fail(f"{self.endpoint} answered {error.code}: {said}", code)
+            fail(f"{self.endpoint} does not know {urlsplit(path).path}", refusal)
+        if 400 <= error.code < 500 and error.code != 429:
+            fail(f"{self.endpoint} answered {error.code}: {said}", refusal)
+        raise NoAnswer(f"{self.endpoint} answered {error.code}: {said}")
 
 
 def fail(message: str, code: int = COULD_NOT_RUN) -> NoReturn:

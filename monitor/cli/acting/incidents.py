@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 import msgspec
 
+from monitor.alerting.headline import span_text
 from monitor.cli.acting.asking import Monitor, with_endpoint
 from monitor.cli.acting.source import incidents_of, stored
 from monitor.cli.telling.difference import TITLE_LENGTH, title
 from monitor.cli.telling.words import table, when
-from monitor.notify.message import span_text
 from monitor.notify.redact import name as harmless
 from schemas.alert import Incident
 

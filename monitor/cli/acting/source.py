@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 import msgspec
@@ -23,6 +23,8 @@ from monitor.engine import PartitionEngine
 from monitor.runtime.store import FILE, StoreError, read_entries
 from schemas.actions import Matcher
 from schemas.alert import AlertView, Incident, SilenceView
+from schemas.config import Config
+from schemas.view import RolloutView, rollout_of
 
 LIMIT = 10_000
 """Incidents that one question asks for."""
@@ -35,10 +37,17 @@ class Known(Struct):
     alerts: Sequence[AlertView] = ()
     incidents: Sequence[Incident] = ()
     silences: Sequence[SilenceView] = ()
+    rollouts: Sequence[RolloutView] = ()
 
 
 def stored(file: Path) -> Known:
     """What the monitor of a configuration knew at its last tick."""
+    _, now, router = router_of(file)
+    return Known(now, router.alerts(), router.incidents(), router.silences(), router.rollouts())
+
+
+def router_of(file: Path) -> tuple[Config, float, Router]:
+    """A configuration, the last tick of its monitor in epoch seconds, and a copy of the router as it was then."""
     try:
         config, _ = load_with_places(file)
         if config.runtime.kind != "embedded":
@@ -58,7 +67,7 @@ def stored(file: Path) -> Known:
     except (WrongVersion, ValueError, KeyError, msgspec.MsgspecError) as error:
         fail(f"the state in {path} cannot be read: {error}")
     router.tick(engine.now)  # the copy goes on to the last tick; what it would say is not sent
-    return Known(engine.now, router.alerts(), router.incidents(), router.silences())
+    return config, engine.now, router
 
 
 def alerts_of(monitor: Monitor) -> Known:
@@ -77,6 +86,19 @@ def silences_of(monitor: Monitor) -> Known:
     """The silences of a running monitor."""
     found = monitor.get("/api/v2/silences", list[_Silence])
     return Known(_now(monitor), silences=[each.view() for each in found])
+
+
+def rollouts_of(monitor: Monitor) -> list[RolloutView]:
+    """The rollouts of a running monitor. Raises `NoAnswer` where another try may help."""
+    found = monitor.ask(f"/api/v1/rollouts?limit={LIMIT}", _Rollouts)
+    try:
+        return [rollout_of(each) for each in found.rollouts]
+    except msgspec.ValidationError as error:
+        fail(f"the answer is none of a monitor of this version: {error}")
+
+
+class _Rollouts(Struct):
+    rollouts: list[dict[str, Any]]
 
 
 class _Status(Struct):

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from monitor.alerting.headline import span_text
 from monitor.cli.telling.difference import TITLE_LENGTH, Difference, title
-from monitor.notify.message import span_text
 from monitor.notify.redact import name as harmless
 from schemas.alert import Incident, Notification
 

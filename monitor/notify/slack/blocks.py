@@ -13,7 +13,7 @@ from typing import Any
 
 from monitor.notify.chart.series import Chart
 from monitor.notify.lines import Line
-from monitor.notify.message import Fact, Message, happened, utc
+from monitor.notify.message import Fact, Listed, Message, RunLink, happened, utc
 from monitor.notify.slack import controls
 from monitor.notify.slack.markup import code, escape, link, moment, prose, shown, whole
 
@@ -34,7 +34,8 @@ TOTAL = 10_000
 
 ALSO = "Also in this incident"
 
-_SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅", "Digest": "📋"}
+_VERDICT_SIGNS = {"hold": "🟡", "promote": "✅", "roll back": "⛔"}
+_SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅", "Digest": "📋", "Report": "📈"}
 
 
 def render(
@@ -45,21 +46,27 @@ def render(
     `native`: the workspace draws charts itself; else `file`, an uploaded picture's id; else a line of bars. `buttons`:
     somebody listens to them.
     """
-    digest = message.word == "Digest"
+    lists = message.word in ("Digest", "Report")
     ranked = [
         (0, _header(message)),
         (0, _mention(message)),
         (0, _line(message.states)),
         (0, _fields(fact for fact in message.facts if fact.ours or fact.time is not None)),
         (1, _line(fact for fact in message.facts if not fact.ours and fact.time is None)),
-        (1, _section([f"*Likely cause:* {code(message.cause)}"] if message.cause else [])),
+        (
+            1,
+            _section(
+                [f"*{'Why' if message.verdict else 'Likely cause'}:* {code(message.cause)}"] if message.cause else []
+            ),
+        ),
+        *((1, _section(_rows(listed))) for listed in message.lists),
         (1, _section(_impact(message))),
         (1, controls.row(message) if buttons else None),
         (2, _section(_sides(message))),
         (3, _chart(message.chart, native, file)),
         (3, _section(_listed("Errors", message.errors))),
         (1, _section(_runs(message))),
-        (0, _section(_listed("Listed", message.others))) if digest else (4, _section(_listed(ALSO, message.others))),
+        *(_sections(message.others) if lists else [(4, _section(_listed(ALSO, message.others)))]),
         (5, _section(_timeline(message))),
         (1, _context(message)),
     ]
@@ -72,8 +79,9 @@ def render(
 def fallback(message: Message) -> str:
     """The message in one paragraph: what a phone shows before it is opened."""
     facts = ", ".join(f"{fact.name.lower()} {_plain(fact)}" for fact in message.facts[:3])
+    facts = message.cause if message.verdict else facts
     beside = f"{facts}, owner" if facts else "owner"
-    text = f"{_SIGNS[message.word]} {message.word}: {message.title} ({beside} {message.owner})"
+    text = f"{_sign(message)} {message.word}: {message.title} ({beside} {message.owner})"
     return whole(escape(text), TEXT)
 
 
@@ -87,9 +95,13 @@ def thread_text(line: Line) -> str:
 
 
 def _header(message: Message) -> Block:
-    word = f"{message.word}: " if message.word in ("Resolved", "Digest") else ""
-    text = f"{_SIGNS[message.word]} {word}{message.title}"
+    word = f"{message.word}: " if message.word in ("Resolved", "Digest", "Report") else ""
+    text = f"{_sign(message)} {word}{message.title}"
     return {"type": "header", "text": {"type": "plain_text", "text": text[:HEADER], "emoji": True}}
+
+
+def _sign(message: Message) -> str:
+    return _VERDICT_SIGNS[message.verdict] if message.verdict else _SIGNS[message.word]
 
 
 def _mention(message: Message) -> Block | None:
@@ -168,11 +180,25 @@ def _listed(title: str, lines: tuple[str, ...]) -> list[str]:
     return [f"*{title}*", *(f"• {code(line)}" for line in lines)] if lines else []
 
 
+def _rows(listed: Listed) -> list[str]:
+    rows = [" ".join(filter(None, (code(row.name) if row.name else "", shown(row), _note(row)))) for row in listed.rows]
+    return [f"*{prose(listed.title)}*", *(f"• {row}" for row in rows)]
+
+
+def _note(row: Fact) -> str:
+    return f"· {code(row.note)}" if row.note else ""
+
+
 def _runs(message: Message) -> list[str]:
     if not message.runs:
         return []
-    runs = [code(run.run) + (f" {link(run.url, 'open')}" if run.url is not None else "") for run in message.runs]
-    return ["*Example runs*", *(f"• {run}" for run in runs)]
+    title = "Runs of one input that differ" if message.verdict else "Example runs"
+    return [f"*{title}*", *(f"• {_run(run)}" for run in message.runs)]
+
+
+def _run(run: RunLink) -> str:
+    text = code(run.run) + (f" {link(run.url, 'open')}" if run.url is not None else "")
+    return text if run.beside is None else f"{text} beside {_run(run.beside)}"
 
 
 def _timeline(message: Message) -> list[str]:
@@ -196,6 +222,17 @@ def _section(lines: list[str]) -> Block | None:
             break
         kept.append(line)
     return {"type": "section", "text": _mrkdwn("\n".join(kept))} if kept else None
+
+
+def _sections(lines: tuple[str, ...]) -> list[tuple[int, Block | None]]:
+    """What a message lists, in as many sections as it takes; where the message is too long, the last goes first."""
+    found: list[list[str]] = [["*Listed*"]]
+    for line in lines:
+        text = f"• {code(line)}"
+        if len("\n".join((*found[-1], text))) > SECTION:
+            found.append([])
+        found[-1].append(text)
+    return [(rank, _section(part)) for rank, part in enumerate(found)]
 
 
 def _mrkdwn(text: str) -> Block:

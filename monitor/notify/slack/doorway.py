@@ -1,8 +1,9 @@
-"""Where people's deeds in Slack come in: Socket Mode, or signed HTTP at `/slack/interactions`.
+"""Where people's deeds in Slack come in: Socket Mode, or signed HTTP at `/slack/interactions` and `/slack/events`.
 
 Only what Slack itself vouches for is looked at: what came over the connection that we opened with the app's token, or
 with a signature over the raw body that is at most five minutes old. The press becomes an action (`controls`); `Desk`
-makes it durable. Slack waits three seconds for an answer; what takes longer goes on, and the person hears of it.
+makes it durable. A reaction that means a complaint (`complaints.reactions`) becomes an event and goes the way of all
+events. Slack waits three seconds for an answer; what takes longer goes on, and the person who pressed hears of it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
@@ -19,14 +20,17 @@ from aiohttp import web
 
 from monitor.notify.delivery import DeliveryError
 from monitor.notify.slack.client import Signatures, SlackClient
+from monitor.notify.slack.complaints import reactions
 from monitor.notify.slack.controls import NEXT, NotUnderstood, Press, actions, read
 from schemas.actions import Action
 from schemas.alert import Incident
 from schemas.config import Config
+from schemas.event import Event
 
 log = logging.getLogger(__name__)
 
 PATH = "/slack/interactions"
+EVENTS_PATH = "/slack/events"
 BODY_BYTES = 1_048_576
 """A request that is longer is refused. Slack sends the message along, which has 13,000 characters at most."""
 
@@ -34,7 +38,11 @@ ANSWER_SECONDS = 2.0
 """Slack gives up after three."""
 
 UNDER_WAY = 100
-"""Presses that are worked on. Beyond, people are told to try again."""
+"""Presses and reactions that are worked on. Beyond, people are told to try again; a reaction is dropped and counted."""
+
+COMPLAINT_TRIES = 5
+COMPLAINT_WAIT_SECONDS = 1.0
+"""A complaint that the monitor cannot take is tried so often, so far apart; then it is dropped and counted."""
 
 
 class Desk(Protocol):
@@ -50,6 +58,10 @@ class Desk(Protocol):
 
     async def act(self, *actions: Action) -> None:
         """Returns when all of them are durable; raises where they will not be."""
+        ...
+
+    async def complain(self, complaint: Event) -> None:
+        """Returns when the event is durable; raises where it will not be."""
         ...
 
 
@@ -70,18 +82,22 @@ class Doorway:
         self.counts: Counter[str] = Counter()
 
     def routes(self, signatures: Signatures) -> list[web.RouteDef]:
-        """The route of signed HTTP. It needs no token of ours: the signature is one."""
+        """The routes of signed HTTP. They need no token of ours: the signature is one."""
 
-        async def interactions(request: web.Request) -> web.Response:
+        async def signed(request: web.Request, what: str) -> bytes:
             body = await _body(request)
             if body is None:
-                self.counts["slack_presses_refused:too_long"] += 1
-                return web.Response(status=413)
+                self.counts[f"{what}:too_long"] += 1
+                raise web.HTTPRequestEntityTooLarge(BODY_BYTES, BODY_BYTES + 1)
             headers = request.headers
             timestamp, signature = headers.get("X-Slack-Request-Timestamp"), headers.get("X-Slack-Signature")
             if not signatures.valid(body, timestamp, signature):
-                self.counts["slack_presses_refused:signature"] += 1
-                return web.Response(status=401)
+                self.counts[f"{what}:signature"] += 1
+                raise web.HTTPUnauthorized
+            return body
+
+        async def interactions(request: web.Request) -> web.Response:
+            body = await signed(request, "slack_presses_refused")
             if not self._desk.active():
                 return web.Response(status=503)  # Slack tells the person that it did not work
             try:
@@ -91,10 +107,26 @@ class Doorway:
             await self.listen("interactive", payload if isinstance(payload, dict) else {})
             return web.Response()
 
-        return [web.post(PATH, interactions)]
+        async def events(request: web.Request) -> web.Response:
+            body = await signed(request, "slack_complaints_refused")
+            try:
+                payload = json.loads(body)
+            except (ValueError, RecursionError):
+                payload = None
+            payload = payload if isinstance(payload, dict) else {}
+            if (said := reactions.challenge(payload)) is not None:
+                return web.Response(text=said)
+            await self.listen("events_api", payload)
+            return web.Response()
+
+        return [web.post(PATH, interactions), web.post(EVENTS_PATH, events)]
 
     async def listen(self, kind: str, payload: Mapping[str, Any]) -> None:
         """One envelope. Returns when its deed is durable, or after `ANSWER_SECONDS`."""
+        if kind == "events_api":
+            for complaint in reactions.complaints(payload, self._config().slack.complaints):
+                await self._begin(self._complain(complaint), "slack_complaints_refused")
+            return
         if kind != "interactive":
             return
         try:
@@ -103,18 +135,38 @@ class Doorway:
             self.counts["slack_presses_refused:not_understood"] += 1
             log.warning("a press in Slack was not understood: %s", error)
             return
-        if len(self._under_way) >= UNDER_WAY:
-            self.counts["slack_presses_refused:busy"] += 1
-            return
-        task = asyncio.create_task(self._take(press))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        await asyncio.wait((task,), timeout=ANSWER_SECONDS)
+        await self._begin(self._take(press), "slack_presses_refused")
 
     async def stop(self) -> None:
         """Let presses end that are under way."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=ANSWER_SECONDS)
+
+    async def _begin(self, work: Coroutine[Any, Any, None], refused: str) -> None:
+        """Let it work; return when it is done, or after `ANSWER_SECONDS`."""
+        if len(self._under_way) >= UNDER_WAY:
+            work.close()
+            self.counts[f"{refused}:busy"] += 1
+            return
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.wait((task,), timeout=ANSWER_SECONDS)
+
+    async def _complain(self, complaint: Event) -> None:
+        """Hand a complaint on, again and again where the monitor is busy; its id tells it from another."""
+        for tried in range(1, COMPLAINT_TRIES + 1):
+            try:
+                await self._desk.complain(complaint)
+            except Exception as error:  # whatever it is, it is tried again, and then said
+                if tried == COMPLAINT_TRIES:
+                    self.counts["slack_complaints_refused:not_recorded"] += 1
+                    log.warning("a complaint in Slack was not recorded: %s", type(error).__name__)
+                    return
+                await asyncio.sleep(COMPLAINT_WAIT_SECONDS)
+            else:
+                self.counts["slack_complaints"] += 1
+                return
 
     async def _take(self, press: Press) -> None:
         by = self._by(press)

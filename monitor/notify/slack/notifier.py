@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitor.notify.chart.picture import draw
+from monitor.notify.composing import message_of
 from monitor.notify.delivery import Delivery, DeliveryError, FailureReason
-from monitor.notify.message import Message, compose
+from monitor.notify.message import Message
 from monitor.notify.slack.blocks import Block, render, thread_text
 from monitor.notify.slack.client import SlackClient
 from schemas.config import Config
@@ -122,7 +123,7 @@ class SlackNotifier:
         self, method: str, where: dict[str, Any], delivery: Delivery, *, posts: bool = False, edits: bool = False
     ) -> Mapping[str, Any]:
         """The message, with the best chart that the workspace takes."""
-        message = compose(delivery.notification, self._config, mention=delivery.mention)
+        message = message_of(delivery.notification, self._config, mention=delivery.mention)
         pictured = True
         while True:
             with_chart = self._charts.native and message.chart is not None
@@ -205,6 +206,7 @@ class SlackNotifier:
             "unfurl_media": False,
             "client_msg_id": str(uuid.uuid5(_IDS, f"{delivery.target}|{delivery.incident}|{ts}|{line.id}")),
             "metadata": {"event_type": LINE_TYPE, "event_payload": mark},
+            **({"reply_broadcast": True} if line.loud else {}),
         }
         await self._client.call("chat.postMessage", body, posts=True, edits=True)
         return reference

@@ -27,6 +27,7 @@ from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import BadEvent, Reason
 from schemas.finding import Finding, decode_finding, encode_finding
+from schemas.news import News, decode_news, is_news
 from schemas.records import (
     Ack,
     Cover,
@@ -151,7 +152,7 @@ class AggregatorCore:
 
 
 class RouterCore:
-    """The findings topic: findings, actions and ticks → incidents and what receivers are to be told."""
+    """The findings topic: findings, news, actions and ticks → incidents and what receivers are to be told."""
 
     def __init__(self, config: Config, outbox: Outbox, letters: LetterParts) -> None:
         self.router = Router(config)
@@ -164,6 +165,7 @@ class RouterCore:
         self._acted = -1
         self._entries: dict[str, bytes | None] = {}
         self._waiting: list[Finding] = []
+        self._news: list[News] = []
         self._actions: list[Action] = []
 
     def step(self, records: Sequence[Record]) -> list[Outgoing]:
@@ -216,6 +218,11 @@ class RouterCore:
         value = record.value or b""
         if is_action(value):
             self._act(record, decode_action(value), outgoing)
+        elif is_news(value):
+            news = decode_news(value)
+            if self._actions:
+                self._route()
+            self._news.append(news)
         elif not is_control(value):
             finding = decode_finding(value)
             if self._actions:
@@ -238,7 +245,7 @@ class RouterCore:
             self.counts["actions_repeated"] += 1
             return
         self._acted = place
-        if self._waiting:
+        if self._waiting or self._news:
             self._route()
         taken = settled(action, self._mark.now, max(place, 0))
         self._actions.append(taken)
@@ -249,10 +256,11 @@ class RouterCore:
 
     def _route(self) -> None:
         findings, self._waiting = self._waiting, []
+        news, self._news = self._news, []
         actions, self._actions = self._actions, []
-        now = self._mark.now or max((finding.time for finding in findings), default=0.0)
+        now = self._mark.now or max((each.time for each in (*findings, *news)), default=0.0)
         now = max((now, *(action.time for action in actions)))
-        for notification in self.router.step(findings, now, actions):
+        for notification in self.router.step(findings, now, actions, news):
             self.outbox.put(notification)
 
     def _present(self) -> list[Outgoing]:

@@ -23,10 +23,11 @@ from monitor.runtime.kafka.cluster.watermarks import Watermarks
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing
 from monitor.runtime.parts import Entry
-from schemas import derive, limits
+from schemas import derive
 from schemas.config import Config, Topics
-from schemas.event import BadEvent, Event, Reason, decode
+from schemas.event import BadEvent, Event, Reason, decode, is_skewed
 from schemas.finding import Finding, encode_finding
+from schemas.news import encode_news
 from schemas.records import CONTROL_PREFIX, EvidenceBatch, decode_control, encode_control
 from schemas.view import RunView
 
@@ -115,7 +116,7 @@ class EventsCore:
         self._offset = -1
 
     def step(self, records: Sequence[Record]) -> list[Outgoing]:
-        """Decode, keep what is ours, step the engine; findings and evidence come out."""
+        """Decode, keep what is ours, step the engine; findings, news and evidence come out."""
         outgoing: list[Outgoing] = []
         batch: list[tuple[int, EngineRecord]] = []
         for record in records:
@@ -132,6 +133,7 @@ class EventsCore:
         self.closed.extend(step.closed)
         for finding in step.findings:
             outgoing += self._found(finding)
+        outgoing += [Outgoing(self._topics.findings, encode_news(news)) for news in step.news]
         outgoing += [Outgoing(self._topics.evidence, lines) for lines in evidence_lines(step.evidence)]
         return outgoing
 
@@ -186,7 +188,7 @@ class EventsCore:
                 self.counts["events_forwarded"] += 1
                 outgoing.append(self._sent(value, event, observed))
                 return None
-        if abs(event.at - observed) > limits.SKEW_SECONDS:
+        if is_skewed(event, observed):
             self._skewed(event, observed)
         if not self.watermarks.take(event, observed):
             return None

@@ -15,9 +15,10 @@ from monitor.web.page import words
 from monitor.web.page.agents import agents, tally
 from monitor.web.page.incidents import announcement, incidents
 from monitor.web.page.markup import Markup, el, join, name, visible
+from monitor.web.page.rollouts import rollouts
 from monitor.web.page.silences import silences
 from schemas.alert import Incident, SilenceView
-from schemas.view import AgentView, BudgetView, Check, Health
+from schemas.view import AgentView, BudgetView, Check, Health, RolloutView
 
 OWNERS_SHOWN = 100
 """Budgets on the page."""
@@ -48,6 +49,7 @@ class Snapshot:
     health: Health
     counts: Mapping[str, int]
     silences: Sequence[SilenceView] = ()
+    rollouts: Sequence[RolloutView] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def sections(snapshot: Snapshot) -> dict[str, Markup]:
         "announcement": join(announcement(snapshot.incidents)),
         "incidents": incidents(snapshot.incidents, snapshot.time),
         "silences": silences(snapshot.silences, snapshot.time),
+        "rollouts": rollouts(snapshot.rollouts, snapshot.time),
         "agents": agents(snapshot.agents, snapshot.time),
         "budgets": _budgets(snapshot.budgets),
         "intake": _intake(snapshot.counts),
@@ -87,6 +90,7 @@ def document(snapshot: Snapshot, address: Address) -> str:
         el("div", live["overview"], class_="overview", data_live="overview"),
         el("p", live["announcement"], role="status", class_="visually-hidden", data_live="announcement"),
         _section("incidents", "Incidents", live),
+        _section("rollouts", "Rollouts", live),
         _section("silences", "Silences", live),
         _section("agents", "Agents", live),
         _how_to_send(address, is_empty=not snapshot.agents),
@@ -249,6 +253,7 @@ def _footer(version: str) -> Markup:
         "/api/v1/agents",
         "/api/v1/incidents",
         "/api/v1/runs",
+        "/api/v1/rollouts",
         "/api/v2/alerts",
         "/api/v2/silences",
         "/metrics",

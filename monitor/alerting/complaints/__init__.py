@@ -1,0 +1,1 @@
+"""Complaints in the router: which incidents they belong to, and what was missed."""

@@ -1,0 +1,1 @@
+"""News in the router: each kind goes to the part that keeps it."""

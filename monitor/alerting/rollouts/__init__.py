@@ -1,0 +1,1 @@
+"""What the router knows of rollouts: how each stood last."""

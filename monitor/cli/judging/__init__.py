@@ -1,0 +1,1 @@
+"""Commands that judge before something goes live."""

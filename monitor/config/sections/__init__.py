@@ -1,0 +1,1 @@
+"""Checks of single sections of the file, beside those of its grammar."""

@@ -1,0 +1,1 @@
+"""Messages that list and have nothing to act on."""

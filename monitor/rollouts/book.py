@@ -1,0 +1,378 @@
+"""The rollouts of one agent: which there are, which runs are theirs, and when they are over.
+
+A canary begins with the first run that says `variant: canary`, with a `change` of stage canary, or when two versions
+go on side by side (`versions`). A shadow begins with the first run of `variant: shadow`. A canary's runs are fed in the
+order in which they started, each once those before it have closed or passed the usual p99 duration: failures are often
+faster than successes. Runs that a node above agents explains are left out, whichever version they are of.
+
+State: owned by the agent, saved in blocks of its own (`save`), bounded by the limits below. The news of a step is a
+function of that state and the records, so what a crash repeats is told with the same id and time. An older state has no
+such blocks: rollouts begin anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from monitor.evidence.above import Above
+from monitor.evidence.judged import late
+from monitor.rollouts import pairing, readings, sides, telling, versions
+from monitor.rollouts.readings import Reading
+from monitor.rollouts.state import Half, Rollout, Saved, Waiting
+from monitor.runs import Closed, Run
+from schemas.config import RolloutSettings
+from schemas.event import Event
+from schemas.news import News
+
+PREFIX: Final = "o"
+"""The names of all blocks of rollouts begin so."""
+SHADOWS: Final = 3
+"""Shadows of one agent at a time. One more: the oldest ends as `replaced`."""
+HALVES: Final = 500
+"""Runs that wait for the other one of their pair. More: the oldest is forgotten, counted as `pairs_forgotten`."""
+HALF_SECONDS: Final = 3_600.0
+"""A run waits that long for the other one of its pair."""
+WAITING: Final = 500
+"""Runs of a canary that wait for earlier ones. One more: the earliest goes in, counted as `rollouts_forced`."""
+JUDGED: Final = 1_000
+"""Runs of which it is known what was said, and those whose pair is known. More: the oldest is forgotten."""
+SESSIONS: Final = 5_000
+"""Sessions that have had their observation. More: the oldest may have a second one."""
+QUIET_SECONDS: Final = 86_400.0
+"""A rollout whose candidate has had no run for so long is over."""
+
+Known = Callable[[str, str], tuple[float, float]]
+"""Signal and version → bad runs and runs that are known of it."""
+
+
+class Rollouts:
+    """`known`: what the agent's nodes learned; `tell` takes news, `count` counts limits that were reached."""
+
+    def __init__(
+        self,
+        agent: str,
+        owner: str,
+        settings: RolloutSettings,
+        above: Above,
+        known: Known,
+        count: Callable[[str], None],
+        tell: Callable[[News], None],
+    ) -> None:
+        self.agent = agent
+        self.owner = owner
+        self.settings = settings
+        self.above = above
+        self.state = Saved()
+        self.halves: dict[str, Half] = {}
+        self.waiting: list[Waiting] = []
+        self._known = known
+        self._count = count
+        self._tell = tell
+        self._touched: set[str] = set()
+
+    @property
+    def open(self) -> list[Rollout]:
+        """The rollouts that go on."""
+        canary = self.state.canary
+        return [*([] if canary is None else [canary]), *self.state.shadows.values()]
+
+    # -- runs and events
+
+    def observe(self, closed: Closed, now: float) -> None:
+        """A run has closed, of whatever variant."""
+        run, state = closed.run, self.state
+        version = run.version or ""
+        pair = closed.work.pair
+        if state.canary is None and pair is None and run.variant == "stable" and version == state.watch.current:
+            if state.watch.young:
+                self._touched.add("core")
+                versions.see(state.watch, version, now)
+            return
+        if run.variant != "shadow":
+            self._watch(run, version, now)
+            if state.canary is not None:
+                self._observe_canary(state.canary, closed, version, now)
+        if pair is not None:
+            self._observe_pair(pair, readings.read(closed), run.variant == "shadow", now)
+        elif run.variant == "shadow":
+            self._shadow(version, now)
+            self._count("shadows_without_pair")
+
+    def change(self, event: Event, now: float) -> None:
+        """A change of this agent was announced."""
+        version, stage = event.version or "", event.stage or "full"
+        canary = self.state.canary
+        self._touched.add("core")
+        if stage == "canary":
+            if canary is None or canary.candidate != version:
+                before = event.previous or self.state.watch.current
+                self._begin_canary(version, "" if before == version else before, by_variant=False, now=now)
+            elif canary.block:
+                canary.block.clear()  # the share may have changed: labels are alike only within one
+        elif stage == "rolled_back":
+            for rollout in self.open:
+                if rollout.candidate in (version, event.previous):
+                    self._end(rollout, "rolled back", now)
+        elif stage == "full":
+            versions.serve(self.state.watch, version, now)
+            self._end_for(version, now)
+
+    def judge(self, event: Event, run: Run | None) -> None:
+        """An evaluation of a run that has closed; of each run the first one counts."""
+        verdict, state = late.verdict(event), self.state
+        if run is None or verdict is None or verdict[0] != late.REJECTED or not self.open or run.run in state.said:
+            return
+        y = verdict[1]
+        self._touched.add("core")
+        state.said[run.run] = y
+        _forget(state.said, JUDGED)
+        partner = state.partners.get(run.run)
+        if partner is not None:
+            rollout = next((one for one in state.shadows.values() if one.id == partner[0]), None)
+            other = state.said.get(partner[1])
+            if rollout is not None and other is not None:
+                base, its = (other, y) if partner[2] else (y, other)
+                pairing.share(rollout, late.REJECTED, base, its)
+        canary = state.canary
+        if canary is not None and self.settings.randomised != "session":
+            side = _side(canary, run.variant, run.version or "")
+            if side is not None:
+                sides.judge(canary, late.REJECTED, y, side, self.settings)
+
+    # -- time
+
+    def tick(self, now: float, starts: Callable[[float], float]) -> None:
+        """Time went on. `starts`: when the first run started that is open and need still be waited for."""
+        if not self.open and not self.halves:
+            return
+        if self.waiting:
+            self._release(starts(now))
+        while self.halves and next(iter(self.halves.values())).at + HALF_SECONDS <= now:
+            del self.halves[next(iter(self.halves))]
+            self._touched.add("halves")
+        for rollout in self.open:
+            if now - max(rollout.last[1], rollout.started) >= QUIET_SECONDS:
+                self._end(rollout, "quiet", now)
+            elif telling.say(self.agent, self.owner, rollout, self.settings, now, self._tell):
+                self._touched.add("core")
+
+    def next_wake(self, now: float) -> float:
+        """The next tick at which something is due if no run comes; infinity for never."""
+        wakes = [telling.next_word(rollout, now) for rollout in self.open]
+        wakes += [max(rollout.last[1], rollout.started) + QUIET_SECONDS for rollout in self.open]
+        if self.waiting:
+            wakes.append(now + 1.0)
+        return min(wakes, default=float("inf"))
+
+    # -- state
+
+    def save(self) -> dict[str, bytes | None]:
+        """The blocks that changed since the last call, by name."""
+        encode = msgspec.msgpack.encode
+        blocks: dict[str, bytes | None] = {}
+        if "core" in self._touched:
+            blocks[f"{PREFIX}core"] = encode(self.state)
+        if "halves" in self._touched:
+            blocks[f"{PREFIX}halves"] = encode(self.halves)
+        if "waiting" in self._touched:
+            blocks[f"{PREFIX}waiting"] = encode(self.waiting)
+        self._touched.clear()
+        return blocks
+
+    def load(self, blocks: dict[str, bytes]) -> None:
+        """Put back saved blocks, before the first run. Evidence that rests on other settings is given up."""
+        decode = msgspec.msgpack.decode
+        if f"{PREFIX}core" in blocks:
+            self.state = decode(blocks[f"{PREFIX}core"], type=Saved)
+        if f"{PREFIX}halves" in blocks:
+            self.halves = decode(blocks[f"{PREFIX}halves"], type=dict[str, Half])
+        if f"{PREFIX}waiting" in blocks:
+            self.waiting = decode(blocks[f"{PREFIX}waiting"], type=list[Waiting])
+        for rollout in self.open:
+            if rollout.rules != self._rules():
+                rollout.rules = self._rules()
+                rollout.rates, rollout.numbers = {}, {}
+                rollout.block, rollout.late = [], []
+                rollout.verdict, rollout.decided_at = "hold", None
+                self._seed(rollout)
+
+    # -- inner: canaries
+
+    def _watch(self, run: Run, version: str, now: float) -> None:
+        """Which version serves, and whether a canary has begun or is over."""
+        state, watch = self.state, self.state.watch
+        self._touched.add("core")
+        canary = state.canary
+        if run.variant == "canary":
+            if canary is None or canary.candidate != version or not canary.by_variant:
+                if canary is not None and canary.candidate == version:
+                    canary.by_variant = True  # it was announced, and its runs say so as well
+                else:
+                    self._begin_canary(version, watch.current, by_variant=True, now=now)
+            return
+        versions.see(watch, version, now)
+        if versions.has_taken_over(watch, version) and not self._is_on_trial(version):
+            versions.serve(watch, version, now)
+            self._end_for(version, now)
+        elif canary is None and versions.goes_beside(watch, version, now):
+            self._begin_canary(version, watch.current, by_variant=False, now=now)
+
+    def _is_on_trial(self, version: str) -> bool:
+        """Whether nothing but a candidate that has no verdict comes: its trial goes on, against the past."""
+        canary = self.state.canary
+        return (
+            canary is not None
+            and canary.candidate == version
+            and canary.verdict == "hold"
+            and canary.runs[0] < versions.BESIDE_RUNS
+        )
+
+    def _begin_canary(self, version: str, baseline: str, by_variant: bool, now: float) -> None:
+        if self.state.canary is not None:
+            self._end(self.state.canary, "replaced", now)
+        self.waiting.clear()
+        name = f"{self.agent}/canary/{version or 'canary'}/{now:.0f}"
+        rollout = Rollout(name, "canary", baseline, version, by_variant, now, self._rules())
+        self._seed(rollout)
+        self.state.canary = rollout
+        self._touched |= {"core", "waiting"}
+
+    def _seed(self, rollout: Rollout) -> None:
+        """Without a lot the past of the baseline is its reference."""
+        if rollout.mode == "canary" and self.settings.randomised == "no" and rollout.baseline:
+            for row in readings.ROWS:
+                bad, runs = self._known(row.signal, rollout.baseline)
+                if runs > 0.0:
+                    sides.count(rollout, row.signal, 0.0, candidate=False)
+                    rollout.rates[row.signal].base = [bad, runs]
+
+    def _observe_canary(self, canary: Rollout, closed: Closed, version: str, now: float) -> None:
+        run = closed.run
+        if not canary.baseline and run.variant == "stable" and version != canary.candidate:
+            canary.baseline = version
+        candidate = _side(canary, run.variant, version)
+        if candidate is None:
+            return
+        self._touched.add("core")
+        canary.last[candidate] = now
+        session = closed.work.session or ""
+        if self._is_explained(closed) or (self.settings.randomised == "session" and not session):
+            canary.left_out += 1
+            return
+        self.waiting.append(Waiting(candidate, session, readings.read(closed)))
+        self._touched.add("waiting")
+        if len(self.waiting) > WAITING:
+            self._count("rollouts_forced")
+            self.waiting.sort(key=_start)
+            self._feed(self.waiting.pop(0))
+
+    def _is_explained(self, closed: Closed) -> bool:
+        """Whether a node above agents fires that explains what the run shows."""
+        above, run = self.above, closed.run
+        if not above.covering:
+            return False
+        failed = [tool for tool, calls in run.tools.items() if calls[1]]
+        place = above.place(closed.work)
+        return above.covered("run.failed", None, place, run.started) or above.tool_covered(failed, run.started)
+
+    def _release(self, before: float) -> None:
+        """Feed what need not wait any longer."""
+        ready = sorted((item for item in self.waiting if item.reading.started < before), key=_start)
+        if ready:
+            self.waiting = [item for item in self.waiting if item.reading.started >= before]
+            self._touched |= {"core", "waiting"}
+            for item in ready:
+                self._feed(item)
+
+    def _feed(self, item: Waiting) -> None:
+        canary = self.state.canary
+        if canary is None:
+            return
+        if self.settings.randomised == "session":
+            if item.session in canary.sessions:
+                return
+            canary.sessions[item.session] = None
+            _forget(canary.sessions, SESSIONS)
+        canary.runs[item.candidate] += 1
+        sides.add(canary, item.reading, item.candidate, self.settings)
+
+    # -- inner: shadows
+
+    def _shadow(self, version: str, now: float) -> Rollout:
+        shadows = self.state.shadows
+        rollout = shadows.get(version)
+        if rollout is None:
+            if len(shadows) >= SHADOWS:
+                self._end(next(iter(shadows.values())), "replaced", now)
+            name = f"{self.agent}/shadow/{version or 'shadow'}/{now:.0f}"
+            current = self.state.watch.current
+            rollout = shadows[version] = Rollout(name, "shadow", current, version, True, now, self._rules())
+        rollout.last[1] = now
+        self._touched.add("core")
+        return rollout
+
+    def _observe_pair(self, pair: str, reading: Reading, is_shadow: bool, now: float) -> None:
+        self._touched.add("halves")
+        rollout = self._shadow(reading.version, now) if is_shadow else None
+        other = self.halves.get(pair)
+        if other is None or other.shadow == is_shadow:
+            self.halves.pop(pair, None)
+            self.halves[pair] = Half(is_shadow, now, reading)
+            if len(self.halves) > HALVES:
+                del self.halves[next(iter(self.halves))]
+                self._count("pairs_forgotten")
+            return
+        del self.halves[pair]
+        base, its = (other.reading, reading) if is_shadow else (reading, other.reading)
+        if rollout is None:
+            rollout = self._shadow(its.version, now)
+        rollout.baseline = base.version or rollout.baseline
+        rollout.last = [now, now]
+        rollout.runs = [rollout.runs[0] + 1, rollout.runs[1] + 1]
+        pairing.add(rollout, base, its, self.settings)
+        partners = self.state.partners
+        partners[base.run], partners[its.run] = (rollout.id, its.run, False), (rollout.id, base.run, True)
+        _forget(partners, JUDGED)
+
+    # -- inner: ends
+
+    def _end_for(self, version: str, now: float) -> None:
+        """A version serves now: what compared others is over."""
+        for rollout in self.open:
+            self._end(rollout, "promoted" if rollout.candidate == version else "replaced", now)
+
+    def _end(self, rollout: Rollout, why: str, now: float) -> None:
+        if rollout is self.state.canary:
+            for item in sorted(self.waiting, key=_start):
+                self._feed(item)
+            self.waiting.clear()
+            self.state.canary = None
+        else:
+            self.state.shadows.pop(rollout.candidate, None)
+        rollout.ended = why
+        telling.say(self.agent, self.owner, rollout, self.settings, now, self._tell)
+        self._touched |= {"core", "waiting"}
+
+    def _rules(self) -> tuple[str, float]:
+        return self.settings.randomised, self.settings.factor
+
+
+def _side(canary: Rollout, variant: str, version: str) -> bool | None:
+    """Whether a run is the candidate's (True) or the baseline's (False); None: neither."""
+    if canary.by_variant and variant == "canary":
+        return True if version == canary.candidate else None
+    if version == canary.candidate and not canary.by_variant:
+        return True
+    return False if version == canary.baseline and variant == "stable" else None
+
+
+def _start(item: Waiting) -> tuple[float, str]:
+    return item.reading.started, item.reading.run
+
+
+def _forget(known: dict[str, Any], most: int) -> None:
+    while len(known) > most:
+        del known[next(iter(known))]

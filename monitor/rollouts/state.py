@@ -1,0 +1,148 @@
+"""What is known of rollouts, as it lives and as it is written: plain structs, fields only ever appended."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+from detectors.arms import labels, pairs
+from monitor.rollouts.readings import Reading
+from schemas.news import Verdict
+
+
+def _zeros() -> list[float]:
+    return [0.0, 0.0]
+
+
+def _logs() -> list[float]:
+    return [0.0] * len(labels.SLOPES)
+
+
+class Rate(Struct, array_like=True):
+    """A share of two versions. `base`, `other`: bad runs, runs. `logs`: log evidence that the candidate is worse.
+
+    `gaps`: differences within pairs, for shadows (`detectors.arms.pairs`); empty for canaries.
+    """
+
+    base: list[float] = field(default_factory=_zeros)
+    other: list[float] = field(default_factory=_zeros)
+    logs: list[float] = field(default_factory=_logs)
+    gaps: list[int] = []
+
+
+class Number(Struct, array_like=True):
+    """A number of two versions: histograms; log evidence that the candidate's are higher than the factor allows (`up`),
+    and that they are not (`down`)."""
+
+    base: dict[int, int] = {}
+    other: dict[int, int] = {}
+    up: list[float] = field(default_factory=_logs)
+    down: list[float] = field(default_factory=_logs)
+
+
+class Placed(Struct, array_like=True):
+    """A run of a block that is not full yet."""
+
+    candidate: bool
+    shares: dict[str, float]
+    numbers: dict[str, float]
+
+
+class Pairing(Struct, array_like=True):
+    """What pairs have in common. Each list: pairs that differ, pairs. `examples`: (production run, shadow run)."""
+
+    same: list[float] = field(default_factory=_zeros)
+    """Pairs with the same end and tools, pairs."""
+    tools: list[float] = field(default_factory=_zeros)
+    arguments: list[float] = field(default_factory=_zeros)
+    shape: list[float] = field(default_factory=_zeros)
+    end: list[float] = field(default_factory=_zeros)
+    examples: list[tuple[str, str]] = []
+
+
+class Rollout(Struct, array_like=True):
+    """One rollout. `by_variant`: runs say themselves that they are the canary; else the version tells.
+
+    `runs`, `last`: of baseline and candidate.
+    `tools`: tool → runs of baseline and candidate that called it. `rules`: the settings that its evidence rests on.
+    """
+
+    id: str
+    mode: Literal["canary", "shadow"]
+    baseline: str
+    candidate: str
+    by_variant: bool
+    started: float
+    rules: tuple[str, float] = ("no", 1.5)
+    runs: list[int] = field(default_factory=lambda: [0, 0])
+    last: list[float] = field(default_factory=_zeros)
+    left_out: int = 0
+    rates: dict[str, Rate] = {}
+    numbers: dict[str, Number] = {}
+    block: list[Placed] = []
+    late: list[Placed] = []
+    """A block of what was said of runs later."""
+    tools: dict[str, list[float]] = {}
+    pairing: Pairing = field(default_factory=Pairing)
+    sessions: dict[str, None] = {}
+    verdict: Verdict = "hold"
+    decided_at: float | None = None
+    ended: str = ""
+    judged_at: int = -1
+    """How much had come in when the verdict was last thought over."""
+    said_at: float = 0.0
+    said_runs: int = -1
+    said: tuple[str, str] = ("", "")
+    """Verdict and end as they were last told."""
+
+
+def evidence_of(rate: Rate, paired: bool) -> float:
+    """The e-value against "no worse"."""
+    return pairs.evidence(rate.logs) if paired else labels.evidence(rate.logs, labels.WEIGHTS)
+
+
+class Young(Struct, array_like=True):
+    """A version beside the current one. `streak`: its runs since the last of the current one; `beside`: those."""
+
+    since: float
+    runs: int = 0
+    beside: int = 0
+    streak: int = 0
+
+
+class Watch(Struct, array_like=True):
+    """Which version serves, and which come up. `first`: version → when it was first seen."""
+
+    current: str = ""
+    first: dict[str, float] = {}
+    young: dict[str, Young] = {}
+
+
+class Half(Struct, array_like=True):
+    """A run that waits for the other one of its pair."""
+
+    shadow: bool
+    at: float
+    reading: Reading
+
+
+class Waiting(Struct, array_like=True):
+    """A closed run that waits for those that started before it."""
+
+    candidate: bool
+    session: str
+    reading: Reading
+
+
+class Saved(Struct, array_like=True):
+    """Everything but the runs that wait. `shadows`: by candidate. `watch`: which versions there are.
+
+    `partners`: run → (rollout, the other run of its pair, whether it is the shadow). `said`: run → what was said of it.
+    """
+
+    canary: Rollout | None = None
+    shadows: dict[str, Rollout] = {}
+    watch: Watch = field(default_factory=Watch)
+    partners: dict[str, tuple[str, str, bool]] = {}
+    said: dict[str, float] = {}

@@ -1,0 +1,1 @@
+"""Parts of `monitor.app`: how each edge sees the runtime."""
