@@ -285,24 +285,6 @@ def check_detectors(checked: Checked) -> None:
             checked.at(place, "reference", "unreachable: nothing is worse than 100%")
 
 
-def check_rollouts(checked: Checked) -> None:
-    """Rollouts: only agents have versions side by side; a signal is named once."""
-    for place, component in checked.components():
-        if component.rollout is not None and component.kind != "agent":
-            checked.document.report(
-                place.keys_at["rollout"], (*place.path, "rollout"), "only an agent has versions side by side"
-            )
-    for holder in (checked.document.root, *checked.document.root.get("components", ())):
-        own = holder.get("rollout")
-        signals = own.get("signals") if isinstance(own, Mapping) else None
-        if not isinstance(signals, Sequence):
-            continue
-        for index, name in enumerate(signals):
-            if name in list(signals)[:index]:
-                span, path = signals.items_at[index], (*signals.path, signals.indexes[index])
-                checked.document.report(span, path, f"`{clip(str(name))}` stands here twice")
-
-
 def check_slack(checked: Checked) -> None:
     """Slack: an address that is one; channels without a token are told to the console, which is said."""
     slack, place = checked.config.slack, checked.section("slack")
@@ -371,7 +353,6 @@ CHECKS: tuple[Callable[[Checked], None], ...] = (
     check_objectives,
     check_contracts,
     check_detectors,
-    check_rollouts,
     check_slack,
     check_runtime,
     check_tokens,

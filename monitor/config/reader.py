@@ -16,6 +16,7 @@ from monitor.config.problem import ConfigError, Problem
 from monitor.config.routing import check_global, check_inhibition, check_intervals, check_receivers, check_routes
 from monitor.config.scenarios.checks import check_scenarios
 from monitor.config.secret import resolve_secrets
+from monitor.config.sections.rollouts import check_rollouts
 from monitor.config.shape import read_config
 from schemas.config import Config
 
@@ -73,6 +74,7 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
         check_inhibition,
         check_intervals,
         check_scenarios,
+        check_rollouts,
     ):
         check(checked)
     return document, config
