@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from monitor import runs as tracking
+from monitor.changes.sightings import Sightings
 from monitor.drift.banks.plan import Plans
 from monitor.drift.methods import Methods
 from monitor.drift.watch import Drift
@@ -67,6 +68,7 @@ class Agent:
         self.rollouts = Rollouts(
             name, self.owner, topology.rollout_of(name), self.slices.above, self.slices.known, self.tracker.count, tell
         )
+        self.sightings = Sightings(name, tell, self.tracker.count)
         self.traffic = traffic.new(now)
         self.versions: dict[str, float] = {}
         self.tools: dict[str, float] = {}
@@ -93,6 +95,9 @@ class Agent:
             self.traffic.arrivals += run.variant != "shadow"
             if run.version is not None and run.version not in self.versions and run.variant != "shadow":
                 self.slices.deploy(run.version, run.version, now)
+                self.sightings.version(run, now)
+        if event.tool_version is not None and event.tool and run.variant != "shadow" and event.actor == "agent":
+            self.sightings.tool_version(event.tool, event.tool_version, run, now)
         if run.entered != run.started and not run.passed and run.variant != "shadow":
             self.slices.order.enter(run)
         if run.work.facts:
@@ -142,6 +147,8 @@ class Agent:
             self._observe(closed, now)
             found.append(closed)
         self.slices.release(now)
+        for name in self.sightings.due():
+            self.slices.deploy(next(reversed(self.versions), None), name, now)
         if self.slices.firing:
             self.slices.episodes.say_quiet(now)
         self.drift.tick(now)
@@ -191,6 +198,7 @@ class Agent:
         if run.version is not None:
             if run.version not in self.versions:
                 self.slices.deploy(run.version, run.version, now)
+                self.sightings.version(run, now)
             _see(self.versions, run.version, now)
         self.slices.observe_run(closed, now)
         again = closed.work.retry_of
@@ -199,6 +207,7 @@ class Agent:
         self.slices.release(now)
         self.drift.observe(closed, now, self.tracker.usual_seconds(), self._paid_for_drift)
         self.methods.observe(closed, now, self.slices.accounts[self.owner].page_rate)
+        self.sightings.run(closed, self.runs, now)
 
     def _paid_for_drift(self) -> float:
         """What a deploy paid for the drift of its version."""

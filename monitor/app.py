@@ -25,6 +25,7 @@ from monitor.alerting.routing.receivers import Target, plan
 from monitor.intake import bodies, dead_letters, http, otlp, spans
 from monitor.intake.assembler import Assembler
 from monitor.intake.sink import Batch, Unavailable
+from monitor.intake.webhooks import routes as webhooks
 from monitor.notify.console import ConsoleNotifier
 from monitor.notify.delivery import Notifier
 from monitor.notify.dispatch import Dispatcher
@@ -43,7 +44,7 @@ from monitor.web.v2.original import original
 from monitor.web.view import Control, NotNow, NotReloaded, View
 from schemas.actions import Action
 from schemas.alert import Incident
-from schemas.config import Config
+from schemas.config import Config, Deployment
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +213,7 @@ async def _serve_embedded(setup: _Setup, stop: asyncio.Event, started: Callable[
         dispatcher = Dispatcher(outbox, setup.notifiers(), runtime.commit_outbox, clock)
         control = setup.control(runtime, read)
         doors = setup.doors(runtime, clock)
-        web_runner = await _listen(config, runtime, control, clock, doors)
+        web_runner = await _listen(setup, runtime, control, clock, doors)
     except BaseException:
         store.close()
         raise
@@ -247,7 +248,7 @@ async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Se
     runtime = KafkaMonitor(config, parts, clock, version())
     control = setup.control(runtime, read)
     doors = setup.doors(runtime, clock)
-    web_runner = await _listen(config, runtime, control, clock, doors)  # alive, not ready, while it recovers
+    web_runner = await _listen(setup, runtime, control, clock, doors)  # alive, not ready, while it recovers
 
     async def work() -> None:
         await runtime.start()
@@ -281,9 +282,9 @@ async def _until(stop: asyncio.Event, work: object, doors: Doors | None) -> None
 
 
 async def _listen(
-    config: Config, running: _Runtime, control: Control, clock: Callable[[], float], doors: Doors | None
+    setup: _Setup, running: _Runtime, control: Control, clock: Callable[[], float], doors: Doors | None
 ) -> web.AppRunner:
-    runtime = config.runtime
+    config, runtime = setup.config, setup.config.runtime
     loopback = _is_loopback(runtime.host)
     keys = _keys(config)
     if not loopback and not keys:
@@ -292,9 +293,11 @@ async def _listen(
             "or bind to 127.0.0.1 and put a proxy in front"
         )
     outside = urlsplit(runtime.external_url).hostname if runtime.external_url else None
+    sink = _IntakeSink(running)
+    signed = webhooks.routes(sink, lambda: _github(setup.config), clock)
     app = build_app(
-        running, control, http.routes(_IntakeSink(running), clock), host_is_loopback=loopback, keys=keys,
-        hosts=(outside,) if outside else (), signed_routes=doors.routes if doors is not None else (),
+        running, control, http.routes(sink, clock), host_is_loopback=loopback, keys=keys,
+        hosts=(outside,) if outside else (), signed_routes=[*signed, *(doors.routes if doors is not None else ())],
         counts=doors.counts if doors is not None else None, clock=clock,
     )  # fmt: skip
     # The intake unpacks gzip itself: within its limit, and it notices a body that was cut off.
@@ -321,6 +324,14 @@ def _keys(config: Config) -> list[Key]:
         assert secret is not None, "the configuration was loaded with its secrets"
         found.append(Key(secret, Caller(each.name, frozenset(each.roles))))
     return found
+
+
+def _github(config: Config) -> tuple[str, tuple[Deployment, ...]] | None:
+    """The secret of GitHub's webhook and what its deployments mean, as they are now."""
+    github = config.changes.github
+    if github is None or (secret := _secret(github.secret)) is None:
+        return None
+    return secret, tuple(github.deployments)
 
 
 def _workspace(config: Config) -> Workspace | None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from monitor.agents import Agent
+from monitor.changes.sightings import BLOCK as SIGHTINGS
 from monitor.evidence.within.node import Node
 from monitor.runs import Run
 from monitor.saved.core import Core
@@ -64,8 +65,12 @@ class Blocks:
                 del manifest[name]
                 gone += [(f"agent/{agent.name}/{name}.{parity}", None) for parity in (0, 1)]
         tracker.touched.clear()
-        apart = [*agent.drift.save().items(), *((f"m{signal}", value) for signal, value in agent.methods.changes())]
-        apart += agent.rollouts.save().items()
+        apart = [
+            *agent.drift.save().items(),
+            *((f"m{signal}", value) for signal, value in agent.methods.changes()),
+            *agent.sightings.changes(),
+            *agent.rollouts.save().items(),
+        ]
         for name, value in apart:
             if value is not None:
                 entries.append(self._write(agent.name, manifest, name, value))
@@ -101,6 +106,8 @@ class Blocks:
                     saved.core.methods.append(body)
                 elif block[0] == "o":
                     saved.core.rollouts[block] = body
+                elif block == SIGHTINGS:
+                    saved.core.sightings = body
                 else:
                     runs += runs_from_bytes(body)
             self._manifests[name] = saved.manifest
@@ -132,6 +139,7 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     for methods in core.methods:
         agent.methods.load(methods)
     agent.rollouts.load(core.rollouts)
+    agent.sightings.load(core.sightings, core.versions)
 
 
 def _core(agent: Agent) -> Core:

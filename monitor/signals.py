@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from detectors.failure import Grid
+from monitor.alerting.changes import unannounced
 from monitor.runs import Closed
 from schemas.finding import Mode
 from schemas.signals import SIGNALS, Form
@@ -137,5 +138,8 @@ DRIFT_SIGNALS: dict[str, Form] = {
 }
 """Signals watched for any change, in both directions: name → form. Their channels stand in `monitor.drift`."""
 
-WATCHED = (*FAILURE_SIGNALS, *DRIFT_SIGNALS, TRAFFIC, OBJECTIVE)
-"""Every signal that has a detector."""
+ROUTED: Final = (unannounced.SIGNAL,)
+"""Facts that the router tells; no node watches them."""
+
+WATCHED = (*FAILURE_SIGNALS, *DRIFT_SIGNALS, TRAFFIC, OBJECTIVE, *ROUTED)
+"""Every signal that somebody tells."""

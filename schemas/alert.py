@@ -45,6 +45,8 @@ class NotificationReason(enum.StrEnum):
     NEW_NORMAL = "new normal"
     NO_DATA = "no data"
     BLIND = "monitor blind"
+    CAUSE = "likely cause of another incident"
+    CAUSE_FOUND = "likely cause found"
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -105,6 +107,29 @@ class Impact(Struct, frozen=True, kw_only=True):
     incident: str = ""
 
 
+class Cause(Struct, frozen=True, kw_only=True):
+    """A change that an incident may have begun with.
+
+    `component`: as `depends_on` writes it; `owner`: whose it is. `time`: when it came to what suffers, as it was
+    announced or first seen there; epoch seconds. `odds`: how likely it is the cause, 0..1, beside the other changes and
+    "none of them". `share`: part of the evidence that began with a deploy; None where no deploy was near or none was
+    paid for. `announced`: a `change` said so; else `agent` showed it first, in the field `what`.
+    """
+
+    component: str
+    version: str
+    owner: str
+    time: float
+    odds: float
+    share: float | None = None
+    stage: str = "full"
+    announced: bool = True
+    agent: str = ""
+    what: str = ""
+    author: str = ""
+    url: str = ""
+
+
 class Incident(Struct, frozen=True, kw_only=True):
     """Alerts of one owner that belong together. `alerts` in the order in which they joined."""
 
@@ -133,7 +158,12 @@ class Incident(Struct, frozen=True, kw_only=True):
     root: str = ""
     """The incident whose impact this one is; it then has no page of its own."""
     cause: str = ""
-    """The likely cause in words; empty if none is known."""
+    """The likely cause in words, or that none is known; empty where nobody looked."""
+    causes: tuple[Cause, ...] = ()
+    """Changes that may have caused it, the likeliest first."""
+    onset_from: float | None = None
+    onset_to: float | None = None
+    """Between these the change behind it began, as far as its alerts can tell; epoch seconds."""
     silenced_until: float | None = None
     no_data_since: float | None = None
     """Nothing was heard of what it is about since then; it does not end by that."""
@@ -182,6 +212,9 @@ class Notification(Struct, frozen=True, kw_only=True):
     root: str = ""
     """For `affected by another incident`: the incident that this owner suffers from."""
     cause: str = ""
+    causes: tuple[Cause, ...] = ()
+    onset_from: float | None = None
+    onset_to: float | None = None
     silenced_until: float | None = None
     no_data_since: float | None = None
     series: tuple[tuple[float, float], ...] = ()

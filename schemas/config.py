@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from schemas.settings.changes import Changes, Deployment, GitHub
 from schemas.settings.quantities import (
     DAY,
     WEEK,
@@ -42,9 +43,12 @@ from schemas.settings.scenarios import Scenario
 __all__ = [
     "DAY",
     "WEEK",
+    "Changes",
     "ConsoleReceiver",
+    "Deployment",
     "Duration",
     "Escalation",
+    "GitHub",
     "Global",
     "InhibitRule",
     "NamedInterval",
@@ -336,6 +340,7 @@ class Config(Strict):
     detectors: dict[str, DetectorSettings] = Field(default_factory=dict)
     slices: Slices = Slices()
     rollout: RolloutSettings = RolloutSettings()
+    changes: Changes = Changes()
     global_: Global = Field(default=Global(), alias="global")
     route: Route | None = None
     inhibit_rules: list[InhibitRule] = Field(default_factory=list)

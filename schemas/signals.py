@@ -51,6 +51,7 @@ PUBLIC_SIGNALS = (
     PublicSignal("run.rejected", "share", watched=True, declared=True),
     PublicSignal("user.unhappy", "share", watched=True, declared=True),
     PublicSignal("objective.burn", "share", watched=True),
+    PublicSignal("change.unannounced", "share", watched=True),
 )
 
 SIGNALS = {signal.name: signal for signal in PUBLIC_SIGNALS}

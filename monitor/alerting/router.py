@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from monitor.alerting import views
+from monitor.alerting.changes.unannounced import Unannounced
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.digest import Digest
 from monitor.alerting.dispatch.book import Book, Held
@@ -51,11 +52,12 @@ class Router:
 
     def __init__(self, config: Config) -> None:
         self._digest = Digest(config.owners)
-        self._desk = Desk(config, self._digest)
+        self._grid, self._news = Grid(), NewsDesk()
+        self._desk = Desk(config, self._digest, self._news.changes)
+        self._unannounced = Unannounced(self._news.changes, config, self._desk.graph.owner)
         self._book, self._silences, self._told = Book(), Silences(), ToldLog()
         self._inhibition, self._decisions = Inhibition(config), Decisions()
         self._expiry = Expiry()
-        self._grid, self._news = Grid(), NewsDesk()
         self._wakes: dict[str, float] = {}
         self._counts: Counter[str] = Counter()
         self._now = -math.inf
@@ -77,9 +79,9 @@ class Router:
             at = min(max(action.time, self._now), now)
             told += self._advance(at, included=False)
             told += self._act(action, at)
-        for each in news:
-            self._news.take(each)
         touched: dict[str, Record] = {}
+        for each in news:
+            touched.update((record.incident.id, record) for record in self._hear(each, now))
         for finding in findings:
             touched.update((record.incident.id, record) for record in self._desk.take(finding))
         told += self._changed(touched.values(), now)
@@ -109,6 +111,7 @@ class Router:
             part.load(entries)
         self._now = self._grid.now
         self._desk.loaded()
+        self._unannounced.loaded()
         self._inhibition.loaded(self._book)
         self._await_ends()
         for record in self._desk.incidents.open():
@@ -120,6 +123,7 @@ class Router:
         self._configure(config)
         self._desk.reload(config)
         self._digest.reload(config.owners)
+        self._unannounced.reload(config)
         self._inhibition.reload(config, self._book)
         self._dispatcher.reload(self._routing, self._world, self._now)
         self._await_ends()
@@ -222,6 +226,14 @@ class Router:
         self._desk.put_off(now + AWAY_SECONDS)
         self._expiry.put_off(now + AWAY_SECONDS)
 
+    def _hear(self, news: News, now: float) -> list[Record]:
+        """News; the incidents that look another way because of it."""
+        release = self._news.take(news)
+        if release is None or not isinstance(news, ChangeSeen):
+            return []
+        self._unannounced.hear(release)
+        return self._desk.hear(news, now)
+
     def _act(self, action: Action, now: float) -> list[Notification]:
         """One action at `now`, before which everything due was done."""
         self._now = now
@@ -266,7 +278,7 @@ class Router:
         """When something is due of which somebody may be told."""
         return (
             self._dispatcher.groups.next_due(), self._desk.next_escalation(), self._expiry.next_due(),
-            self._silences.next_change(self._now),
+            self._silences.next_change(self._now), self._unannounced.next_due(),
         )  # fmt: skip
 
     def _due(self, now: float) -> list[Notification]:
@@ -286,6 +298,8 @@ class Router:
         if what_was_told:
             self._told.collect(now)
         told += self._changed(self._desk.escalations(now), now)
+        for finding in self._unannounced.due(now):
+            told += self._changed(self._desk.take(finding), now)
         if self._silences.next_change(math.nextafter(now, -math.inf)) == now:
             told += self._tell_all(now)
         return told + self._dispatcher.run(now, included=True)

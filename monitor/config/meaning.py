@@ -27,6 +27,7 @@ _CHANNEL = re.compile(r"#[^\s#]{1,80}|[CGD][A-Z0-9]{6,}")
 _NO_REFERENCE = {
     "objective.burn": "what is normal of `objective.burn` is the `target` of the objective",
     "run.anomaly": "what is normal of `run.anomaly` is learned",
+    "change.unannounced": "`change.unannounced` is a fact and measures nothing; it has a `mode`",
 }
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 

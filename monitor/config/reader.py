@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Environment
 from pathlib import Path
 
+from monitor.config.changes import check_changes, check_unannounced
 from monitor.config.document import MAX_CHARACTERS, Document, read_document
 from monitor.config.meaning import CHECKS, Checked, Names
 from monitor.config.methods import check_methods
@@ -75,6 +76,8 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
         check_intervals,
         check_scenarios,
         check_rollouts,
+        check_changes,
+        check_unannounced,
     ):
         check(checked)
     return document, config

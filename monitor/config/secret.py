@@ -25,6 +25,7 @@ SECRET_PATHS = (
     "runtime.token",
     "runtime.tokens[].token",
     "receivers[].webhook_configs[].url",
+    "changes.github.secret",
 )
 """Where secrets stand, for people; a test holds it equal to the types."""
 

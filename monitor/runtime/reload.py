@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from schemas.config import Config
 
-TAKEN = ("global_", "route", "inhibit_rules", "time_intervals", "mute_time_intervals", "receivers", "tests")
+TAKEN = ("global_", "route", "inhibit_rules", "time_intervals", "mute_time_intervals", "receivers", "changes", "tests")
 """Sections that are taken whole."""
 
 OWNERS_TAKEN = ("slack", "mention", "escalate")

@@ -48,3 +48,5 @@ class Core(Struct, array_like=True):
     pooled: dict[str, float] = {}
     rollouts: dict[str, bytes] = {}
     """Kept in blocks of their own (`Rollouts.save`)."""
+    sightings: bytes = b""
+    """In a block of its own (`Sightings.changes`); a restore puts it here, nothing else does."""

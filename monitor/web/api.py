@@ -53,6 +53,10 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         found = sorted(view.budgets(), key=lambda budget: budget.owner)
         return _listing("budgets", found, _limit(request, LIST_LIMIT), clock())
 
+    async def changes(request: web.Request) -> web.Response:
+        found = view.router.changes_seen() if view.router is not None else []
+        return _listing("changes", found, _limit(request, LIST_LIMIT), clock())
+
     async def status(_: web.Request) -> web.Response:
         health = view.health()
         return answer(
@@ -77,6 +81,7 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         web.get("/api/v1/incidents", incidents),
         web.get("/api/v1/runs", runs),
         web.get("/api/v1/budgets", budgets),
+        web.get("/api/v1/changes", changes),
         web.get("/api/v1/status", status),
     ]
 

@@ -200,4 +200,6 @@ def test_reasons_are_in_the_words_of_alertmanager_first_then_ours() -> None:
         "new normal",
         "no data",
         "monitor blind",
+        "likely cause of another incident",
+        "likely cause found",
     ]

@@ -10,7 +10,7 @@ from monitor.config import ConfigError, check_text, load, render
 from monitor.config.secret import SECRET_FILE_BYTES, SECRET_PATHS
 from monitor.config.shape import fields_of, secret_keys
 from monitor.signals import WATCHED
-from schemas.config import Config, Receiver, Runtime, Slack, Token, WebhookReceiver
+from schemas.config import Config, GitHub, Receiver, Runtime, Slack, Token, WebhookReceiver
 from schemas.signals import SIGNALS
 
 MINIMAL = """\
@@ -200,6 +200,7 @@ def test_secret_fields_are_those_of_the_types() -> None:
         *(f"runtime.{key}" for key in secret_keys(Runtime)),
         *(f"runtime.tokens[].{key}" for key in secret_keys(Token)),
         *(f"receivers[].webhook_configs[].{key}" for key in secret_keys(WebhookReceiver)),
+        *(f"changes.github.{key}" for key in secret_keys(GitHub)),
     } == set(SECRET_PATHS)
     assert not secret_keys(Receiver)
 
@@ -229,8 +230,8 @@ def test_windows_line_ends_and_a_byte_order_mark_are_taken(tmp_path: Path) -> No
 def test_keys_of_the_types_are_those_of_the_design() -> None:
     """Sections are public; a renamed one breaks every user's file."""
     assert list(fields_of(Config)) == [
-        "owners", "components", "defaults", "detectors", "slices", "global", "route", "inhibit_rules", "time_intervals",
-        "mute_time_intervals", "receivers", "slack", "runtime", "text", "tests",
+        "owners", "components", "defaults", "detectors", "slices", "changes", "global", "route", "inhibit_rules",
+        "time_intervals", "mute_time_intervals", "receivers", "slack", "runtime", "text", "tests",
     ]  # fmt: skip
 
 

@@ -15,6 +15,9 @@ def _errors(text: str) -> list[Problem]:
 
 TWO = "owners: {a: {}, b: {}}\n"
 NIGHT = "time_intervals:\n- {name: n, time_intervals: [{"
+GITHUB = "changes: {github: {"
+ROW = 'deployments: [{repository: a/b, component: "agent:x"}]'
+SIGNED = GITHUB + "secret: a-secret-of-the-webhook, deployments: "
 AGENT = "owners: {a: {}}\ncomponents:\n  - agent: x\n    "
 
 ROWS = [
@@ -59,6 +62,21 @@ ROWS = [
     ("rollout: {signals: [run.failed, run.failed]}", 1, 33, "`run.failed` stands here twice", None),
     (AGENT + "rollout: {margins: 2%}", 4, 15, "unknown key `margins`", "margin"),
     ("owners: {a: {}}\ncomponents:\n- {tool: t, rollout: {margin: 2%}}", 3, 13, "only an agent has versions", None),
+    # changes
+    ("changes: {grace: 0s}", 1, 18, "this must be longer than nothing", None),
+    (GITHUB + ROW + "}}", 1, 19, "whoever may announce changes", None),
+    (GITHUB + "secret: short, " + ROW + "}}", 1, 28, "can be guessed", None),
+    (SIGNED + "[{repository: ab, component: \"agent:x\"}]}}", 1, 80, "write `owner/name`", None),
+    (SIGNED + "[{repository: a/b, component: agnet:x}]}}", 1, 96, "`agnet:x` names no component", "agent:x"),
+    (SIGNED + "[{repository: a/b, component: x}]}}", 1, 96, "`x` names no component", None),
+    (SIGNED + "[]}}", 1, 53, "at least 1", None),
+    (
+        SIGNED + "[{repository: a/b, component: \"agent:x\"}, {repository: A/B, component: \"agent:x\"}]}}",
+        1, 121, "this deployment means this component already", None,
+    ),
+    ("detectors: {change.unannounced: {mode: page}}", 1, 40, "never pages", None),
+    ("detectors: {change.unannounced: {tolerance: 2}}", 1, 34, "is a fact and measures nothing", None),
+    ("detectors: {change.unannounced: {reference: 2%}}", 1, 34, "is a fact and measures nothing", None),
     # owners
     ("owners: {a: {budget: 0 per week}}", 1, 22, "with a budget of 0 nothing may ever page", None),
     ("owners: {a: {slack: general}}", 1, 21, "no Slack channel", "#general"),

@@ -94,7 +94,11 @@ def test_the_router_keeps_news_over_a_restart(news: list[News], kept: list[News]
 @pytest.mark.parametrize(
     ("news", "bound", "name"),
     [
-        ([msgspec.structs.replace(SEEN, id=str(n), time=float(n)) for n in range(3)], (ledger, "CHANGES"), "changes"),
+        (
+            [msgspec.structs.replace(SEEN, id=str(n), version=str(n), time=float(n)) for n in range(3)],
+            (ledger, "RELEASES"),
+            "changes",
+        ),
         ([rollout(str(n), float(n)) for n in range(3)], (board, "ROLLOUTS"), "rollouts"),
         ([complaint(str(n), float(n)) for n in range(3)], (book, "COMPLAINTS"), "complaints"),
     ],

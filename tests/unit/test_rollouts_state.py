@@ -9,6 +9,7 @@ import pytest
 
 from monitor.engine import Engine
 from monitor.rollouts import book, versions
+from monitor.saved.core import Core
 from schemas.config import Config
 from schemas.news import RolloutSeen
 from tests.doubles.fleet_log import START, Item, log
@@ -68,8 +69,9 @@ def test_the_state_of_a_monitor_without_rollouts_loads() -> None:
     for key, value in saved:
         if key == "agent/x/core":  # as it was written when there was no field for rollouts, nor a block of theirs
             core, manifest = msgspec.msgpack.decode(value[1:])
-            manifest = {name: parity for name, parity in manifest.items() if name[0] != "o"}
-            value = value[:1] + msgspec.msgpack.encode([core[:-1], manifest])
+            manifest = {name: parity for name, parity in manifest.items() if name[0] in "nrdm"}
+            core = core[: Core.__struct_fields__.index("rollouts")]
+            value = value[:1] + msgspec.msgpack.encode([core, manifest])
         if not key.startswith("agent/x/o"):
             older.append((key, value))
     assert len(older) < len(saved)

@@ -21,7 +21,7 @@ def test_the_shares_of_an_agents_budget_are_at_most_one() -> None:
 
 
 def test_every_public_name_has_one_place() -> None:
-    places = [*signals.FAILURE_SIGNALS, *signals.DRIFT_SIGNALS, signals.TRAFFIC, signals.OBJECTIVE]
+    places = [*signals.FAILURE_SIGNALS, *signals.DRIFT_SIGNALS, signals.TRAFFIC, signals.OBJECTIVE, *signals.ROUTED]
     assert len(places) == len(set(places))
     assert set(places) == {signal.name for signal in PUBLIC_SIGNALS}
     assert all(SIGNALS[name].form == "share" for name in signals.FAILURE_SIGNALS)

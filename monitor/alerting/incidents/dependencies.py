@@ -58,10 +58,14 @@ class Dependencies:
 
     def declared(self, component: str, on: Iterable[str]) -> bool:
         """Whether the YAML says that a component depends on one of others, in whatever number of steps."""
-        return not self._reach(component, learned=False).isdisjoint(on)
+        return not self._reach(component, learned=False).keys().isdisjoint(on)
 
     def reach(self, component: str) -> set[str]:
         """Everything that a component depends on, declared or learned, without itself."""
+        return set(self.steps(component))
+
+    def steps(self, component: str) -> dict[str, int]:
+        """Everything that a component depends on, declared or learned, and in how many steps at least."""
         return self._reach(component, learned=True)
 
     def dependents(self, components: Iterable[str]) -> set[str]:
@@ -82,16 +86,21 @@ class Dependencies:
         if not used or finding.words:
             return
         for agent in agents_of(finding):
-            uses = self._learned.get(agent) or _Uses(agent)
-            fresh = any(name not in uses.seen for name in used)
-            uses.seen.update((name, finding.time) for name in used)
-            while len(uses.seen) > USED:
-                self._unlearn(uses, min(uses.seen, key=lambda name: (uses.seen[name], name)))
-            if fresh:
-                self._make_room(agent)
-                self._learned.put(agent, uses)
-                for name in used:
-                    self._seen_in.setdefault(name, {})[f"agent:{agent}"] = None
+            self.learn_use(agent, used, finding.time)
+
+    def learn_use(self, agent: str, used: Iterable[str], at: float) -> None:
+        """An agent was seen to use some components at `at`, epoch seconds."""
+        used = list(used)
+        uses = self._learned.get(agent) or _Uses(agent)
+        fresh = any(name not in uses.seen for name in used)
+        uses.seen.update((name, at) for name in used)
+        while len(uses.seen) > USED:
+            self._unlearn(uses, min(uses.seen, key=lambda name: (uses.seen[name], name)))
+        if fresh:
+            self._make_room(agent)
+            self._learned.put(agent, uses)
+            for name in used:
+                self._seen_in.setdefault(name, {})[f"agent:{agent}"] = None
 
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call."""
@@ -108,16 +117,16 @@ class Dependencies:
         del uses.seen[name]
         self._seen_in.get(name, {}).pop(f"agent:{uses.agent}", None)
 
-    def _reach(self, component: str, *, learned: bool) -> set[str]:
-        """Everything that a component depends on, without itself."""
-        found: set[str] = set()
+    def _reach(self, component: str, *, learned: bool) -> dict[str, int]:
+        """Everything that a component depends on, without itself, and the steps to it."""
+        found: dict[str, int] = {}
         edge = [component]
-        for _ in range(DEPTH):
+        for step in range(1, DEPTH + 1):
             edge = [name for one in edge for name in self._next(one, learned) if name not in found]
-            found.update(edge)
+            found.update(dict.fromkeys(edge, step))
             if not edge:
                 break
-        found.discard(component)
+        found.pop(component, None)
         return found
 
     def _next(self, component: str, learned: bool) -> Iterator[str]:

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from monitor.alerting.blind import is_blind
+from monitor.alerting.changes.finder import Finder
+from monitor.alerting.changes.ledger import Changes
+from monitor.alerting.changes.unannounced import is_unannounced
 from monitor.alerting.digest import Digest
 from monitor.alerting.dispatch.book import Held
 from monitor.alerting.incidents import deeds
@@ -25,6 +28,7 @@ from schemas.actions import Deed
 from schemas.alert import Alert, NotificationReason
 from schemas.config import DAY, Config, Owner
 from schemas.finding import Finding
+from schemas.news import ChangeSeen
 
 FLAP_SECONDS = 3_600.0
 """What fires again within this time, or as long after its end as it lasted (a day at most), reopens its incident."""
@@ -34,10 +38,11 @@ TRAFFIC = "agent.traffic"
 class Desk:
     """All incidents and what changes them. `counts`: what was done, by name."""
 
-    def __init__(self, config: Config, digest: Digest) -> None:
+    def __init__(self, config: Config, digest: Digest, changes: Changes) -> None:
         self.incidents = Incidents(config.runtime.retention.incidents)
         self.graph = Dependencies(config)
         self._roots = Roots(self.graph)
+        self._finder = Finder(changes, self.graph, self._roots.concerning)
         self.counts: Counter[str] = Counter()
         self._digest = digest
         self.reload(config)
@@ -66,8 +71,16 @@ class Desk:
         if finding.words:
             return records  # a posted alert names no component of ours
         if records:
-            records = [*records, *self._relate(records, finding.time)]
+            related = self._relate(records, finding.time)
+            records = [*records, *related, *self._explain(records, finding.time)]
         return list({record.incident.id: record for record in records}.values())
+
+    def hear(self, news: ChangeSeen, now: float) -> list[Record]:
+        """A change that was not known; the open incidents whose likely cause is another one now."""
+        if not news.announced and not news.component.startswith("agent:"):
+            self.graph.learn_use(news.agent, (news.component,), news.time)
+        records = [self.incidents.get(name) for name in self._finder.concerned(news.component, news.time)]
+        return [record for record in records if self._look(record, now)]
 
     def take_posted(self, held: Held, owner: str, now: float) -> list[Record]:
         """An alert of another system, as it is held at `now`."""
@@ -177,7 +190,9 @@ class Desk:
         if is_blind(finding):
             fresh.firsts[finding.owner] = NotificationReason.BLIND
         elif finding.mode == "digest" or (
-            finding.mode == "notice" and not self._digest.admits(finding.owner, finding.time)
+            finding.mode == "notice"
+            and not is_unannounced(finding)
+            and not self._digest.admits(finding.owner, finding.time)
         ):
             fresh.in_digest = True
             self._digest.put(finding.owner, fresh.incident.id, finding.time)
@@ -221,14 +236,25 @@ class Desk:
             for alert in incident.alerts
             if alert.status == "firing" and alert.finding.signal == TRAFFIC and alert.finding.after == 0.0
         ]
-        lead = next((a for a in incident.alerts if a.finding.deploy_share), None)
         since = min(silent, default=None)
         if since is not None and incident.no_data_since is None:
             record.news(NotificationReason.NO_DATA, finding.time, "no data any more")
-        record.change(
-            no_data_since=since,
-            cause=incident.cause if lead is None else cause_of(lead.finding),
-        )
+        record.change(no_data_since=since)
+
+    def _explain(self, changed: Iterable[Record], now: float) -> list[Record]:
+        """Look for causes anew; the other incidents that have another one because of that."""
+        others: dict[str, None] = {}
+        for record in changed:
+            if self._look(record, now):
+                others.update(dict.fromkeys(self._finder.beside(record)))
+        return [record for name in others if self._look(record := self.incidents.get(name), now)]
+
+    def _look(self, record: Record, now: float) -> bool:
+        if not self._finder.look(record, now):
+            return False
+        self._roots.set(record.incident)
+        self.incidents.touch(record)
+        return True
 
     def _relate(self, changed: Iterable[Record], now: float) -> list[Record]:
         """Find roots anew around incidents that changed; the others that changed by it."""
@@ -281,9 +307,3 @@ class Desk:
         record.news(NotificationReason.IMPACT, now, f"suffers too: {words}" if fresh else "fewer components suffer")
         self.incidents.touch(record)
         return True
-
-
-def cause_of(finding: Finding) -> str:
-    """The likely cause in words: the version or component whose deploy the evidence began with."""
-    names = [f"{label} {finding.node[label]}" for label in ("version", "tool", "model") if label in finding.node]
-    return f"began with a deploy: {', '.join(names)}" if names else "began with a deploy"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from monitor.alerting.changes.unannounced import is_unannounced
 from schemas.alert import Incident
 from schemas.finding import Finding
 
@@ -43,6 +44,8 @@ def home(finding: Finding, incidents: Iterable[Incident], uses: Uses) -> Inciden
 
 def _related(finding: Finding, names: set[str], needs: set[str], other: Finding, uses: Uses) -> bool:
     """Whether two findings speak of the same thing, or one of what the other depends on or belongs to."""
+    if is_unannounced(finding) or is_unannounced(other):
+        return is_unannounced(finding) and is_unannounced(other)  # it says nothing of how the component does
     others = _names(other)
     if finding.words or other.words:
         # Posted alerts that name nothing of ours are one story only under one name.

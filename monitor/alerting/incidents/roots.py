@@ -67,6 +67,16 @@ class Roots:
             found.update((name, None) for key in standing.absorbs for name in self._index.get(("key", key), ()))
         return sorted(found, key=lambda name: (self._standing[name].incident.opened_at, name))
 
+    def concerning(self, components: Iterable[str]) -> list[Incident]:
+        """Open incidents of some components, or of what depends on them, oldest first."""
+        components = list(components)
+        names = dict.fromkeys(name for each in components for name in self._index.get(("cause", each), ()))
+        named = {each.removeprefix("agent:") for each in components if each.startswith("agent:")}
+        for agent in named | self._graph.dependents(components):
+            names.update(self._index.get(("agent", agent), {}))
+        found = [self._standing[name].incident for name in names]
+        return sorted(found, key=lambda each: (each.opened_at, each.id))
+
     def root_of(self, incident: str) -> str:
         """The incident that causes this one; the one that is known if it still does. Empty for none."""
         one = self._standing[incident]
@@ -91,7 +101,10 @@ class Roots:
                 name = f"agent:{agent}"
                 found.setdefault(name, self._impact(name, other.owner, other.opened_at, causes, other.id))
         for alert in incident.alerts:
-            if alert.status == "firing" and "agent" not in alert.finding.node:
+            if alert.status != "firing" or alert.finding.words:
+                continue
+            # An agent in which a tool fails suffers from it where the tool's owner is told of that.
+            if "agent" not in alert.finding.node or f"agent:{alert.finding.node['agent']}" not in causes:
                 for agent in agents_of(alert.finding):
                     name = f"agent:{agent}"
                     found.setdefault(name, self._impact(name, self._graph.owner(name), alert.starts_at, causes, ""))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from monitor.alerting.changes.ledger import Changes
+from monitor.alerting.changes.ledger import Changes, Release
 from monitor.alerting.complaints.book import Complaints
 from monitor.alerting.rollouts.board import Rollouts
 from schemas.news import ChangeSeen, News, RolloutSeen
@@ -22,14 +22,15 @@ class NewsDesk:
         self.complaints = Complaints()
         self.parts = (self.changes, self.rollouts, self.complaints)
 
-    def take(self, news: News) -> None:
-        """Give news to its part; what is known there changes nothing."""
+    def take(self, news: News) -> Release | None:
+        """Give news to its part; what is known there changes nothing. The release that a change told something of."""
         if isinstance(news, ChangeSeen):
-            self.changes.take(news)
-        elif isinstance(news, RolloutSeen):
+            return self.changes.take(news)
+        if isinstance(news, RolloutSeen):
             self.rollouts.take(news)
         else:
             self.complaints.take(news)
+        return None
 
     @property
     def counts(self) -> Counter[str]:

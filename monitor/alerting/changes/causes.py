@@ -1,0 +1,175 @@
+"""Which change an incident began with: candidates with their odds, or none.
+
+A change is a candidate where an alert's slice has it or depends on it, and it came before the onset. Its odds weigh two
+stories of each agent that suffers: it broke with this change, soon after it came there, or by itself at a time of its
+own. One change that explains several agents pays its price once; where another incident beside this one has a change
+that explains it, a common cause gains no more than the price of that one. The numbers of the stories (`BREAKS`,
+`ALONE`, `PROMPT`) are assumptions, written here; how exactly an onset is dated is measured. Pure; it keeps nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from monitor.alerting.changes.ledger import Release
+from monitor.alerting.changes.onset import interval
+from schemas.alert import Cause
+from schemas.config import DAY, WEEK
+from schemas.finding import Finding
+
+BREAKS = 0.1
+"""How often a change breaks something that has it or depends on it."""
+ALONE = 1.0 / WEEK
+"""Faults of one slice without any change that is known, per second."""
+PROMPT = 0.9
+"""The part of faults that show with the first runs; the others within a day."""
+FIRST_RUN_SECONDS = 60.0
+"""So long after a change came somewhere the first run that shows it may end."""
+LATE_SECONDS = 300.0
+"""An announcement may come so long after the version is live: pipelines say so when they are done."""
+LEAST_ODDS = 0.05
+"""What is less likely is not named."""
+NAMED = 3
+"""Candidates that are named."""
+CERTAIN = 0.8
+"""From these odds on it is the likely cause; below, it is one of several, or uncertain."""
+NAMES_IT, ELSEWHERE, WELL_BEFORE = 4.0, 0.1, 0.2
+"""What it says for a change that the slice names it; that the slice names another of its kind; that another version of
+the agent, which has the change as well, is well."""
+A_FIELD = 0.3
+"""The same for a new field of an interface: most break nothing."""
+
+
+class Witness(Struct, frozen=True):
+    """An alert that fires, and the components that its slice has or depends on: component → steps to it."""
+
+    finding: Finding
+    reach: Mapping[str, int]
+
+
+class Found(Struct, frozen=True):
+    """What is known of an incident's cause. `causes`: the likeliest first; the interval of the earliest onset, epoch
+    seconds."""
+
+    causes: tuple[Cause, ...]
+    onset_from: float
+    onset_to: float
+
+
+def find(own: Sequence[Witness], beside: Sequence[Witness], releases: Iterable[Release]) -> Found | None:
+    """The changes that may have caused the alerts `own`; `beside`: alerts of other incidents near in time.
+
+    None where there is no alert to judge by. Owners are filled in by who knows them.
+    """
+    if not own:
+        return None
+    lead = min(own, key=lambda each: (each.finding.onset, each.finding.id))
+    known = list(releases)
+    groups = _by_agent(own)
+    others = [(group, _otherwise(group, known)) for group in _by_agent(beside)]
+    scored = []
+    for release in known:
+        if _ours(own, release) > 0.0:
+            score = math.log(BREAKS) + sum(_best(group, release) for group in groups)
+            score += sum(max(_best(group, release) - else_, 0.0) for group, else_ in others)
+            scored.append((score, release))
+    whole = 1.0 + sum(math.exp(min(score, 700.0)) for score, _ in scored)
+    scored.sort(key=lambda each: (-each[0], each[1].component, each[1].version))
+    likely = [(math.exp(min(score, 700.0)) / whole, release) for score, release in scored[:NAMED]]
+    named = tuple(_cause(odds, release, own) for odds, release in likely if odds >= LEAST_ODDS)
+    return Found(named, *interval(lead.finding))
+
+
+def _by_agent(witnesses: Iterable[Witness]) -> list[list[Witness]]:
+    """Alerts of one agent are one fault that is seen several times."""
+    groups: dict[str, list[Witness]] = {}
+    for witness in witnesses:
+        groups.setdefault(witness.finding.node.get("agent", ""), []).append(witness)
+    return list(groups.values())
+
+
+def _ours(own: Iterable[Witness], release: Release) -> float:
+    return max((_weight(witness, release) for witness in own), default=0.0)
+
+
+def _best(group: Iterable[Witness], release: Release) -> float:
+    """By how much the change explains one agent's fault better than chance, as a logarithm; never worse than not."""
+    return max(math.log(max(_weight(witness, release) / ALONE, 1.0)) for witness in group)
+
+
+def _otherwise(group: Sequence[Witness], releases: Iterable[Release]) -> float:
+    """How well another incident is explained by a change of its own, whatever caused this one."""
+    return max(max((_best(group, each) for each in releases), default=0.0) + math.log(BREAKS), 0.0)
+
+
+def _weight(witness: Witness, release: Release) -> float:
+    """Likelihood, per second, of a fault at this onset if the change brought it; 0 where it cannot have."""
+    steps = witness.reach.get(release.component)
+    if steps is None:
+        return 0.0
+    low, high = interval(witness.finding)
+    density = max((_density(at, slack, low, high) for at, slack in _came(witness.finding, release)), default=0.0)
+    return density * _fit(witness.finding, release) * 0.5 ** max(steps - 1, 0)
+
+
+def _came(finding: Finding, release: Release) -> list[tuple[float, float]]:
+    """When the change came to a slice, and by how much later it may have been said than it was so."""
+    agent = finding.node.get("agent")
+    said = [(each.time, LATE_SECONDS) for each in release.announced if each.stage != "shadow"]
+    mine = release.agents.get(agent) if agent is not None else min(release.agents.values(), default=None)
+    if mine is not None:
+        return [(mine, 0.0), *said]
+    first = release.first
+    return said if first is None or said else [(first.time, 0.0)]
+
+
+def _density(at: float, slack: float, low: float, high: float) -> float:
+    if at > high + slack + 1.0:
+        return 0.0
+    width = high - low + FIRST_RUN_SECONDS
+    away = max(low - FIRST_RUN_SECONDS - at, 0.0)
+    prompt = PROMPT * math.exp(-away / width) / (width + slack)
+    return prompt + ((1.0 - PROMPT) / DAY if high - at <= DAY else 0.0)
+
+
+def _fit(finding: Finding, release: Release) -> float:
+    """How well the slice fits the change."""
+    kind, _, name = release.component.partition(":")
+    node, fit = finding.node, 1.0
+    if kind in ("tool", "model") and kind in node:
+        fit *= NAMES_IT if node[kind] == name else ELSEWHERE
+    version = node.get("version")
+    if kind == "agent" and name == node.get("agent") and version is not None:
+        fit *= NAMES_IT if version == release.version else ELSEWHERE
+    elif version is not None and any(side.startswith("version=") for side in finding.unaffected):
+        fit *= WELL_BEFORE
+    if release.first is not None and release.first.what == "fields" and not release.announced:
+        fit *= A_FIELD
+    return fit
+
+
+def _cause(odds: float, release: Release, own: Sequence[Witness]) -> Cause:
+    witness = max(own, key=lambda each: _weight(each, release))
+    low, high = interval(witness.finding)
+    came = _came(witness.finding, release)
+    at = max(came, key=lambda each: (_density(each[0], each[1], low, high), -each[0]))[0]
+    said = [each for each in release.announced if each.stage != "shadow" and each.time <= high + LATE_SECONDS + 1.0]
+    last, first = (said[-1] if said else None), release.first
+    shares = [each.finding.deploy_share for each in own if each.finding.deploy_share is not None]
+    return Cause(
+        component=release.component,
+        version=release.version,
+        owner="",
+        time=at,
+        odds=odds,
+        share=max(shares, default=None),
+        stage=last.stage if last is not None else first.stage if first is not None else "full",
+        announced=last is not None,
+        agent="" if last is not None or first is None else first.agent,
+        what="" if last is not None or first is None else first.what,
+        author=last.author if last is not None else "",
+        url=last.url if last is not None else "",
+    )

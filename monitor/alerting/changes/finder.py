@@ -1,0 +1,140 @@
+"""Looks for the cause of incidents: which releases can be meant, what else suffers at the same time, who is to know.
+
+It changes incidents that it is given and keeps nothing; odds stand in `causes`, wording in `words`. Invariant: the
+cause depends on what is known, not on the order in which it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from monitor.alerting.changes import causes, words
+from monitor.alerting.changes.causes import Witness
+from monitor.alerting.changes.ledger import Changes
+from monitor.alerting.incidents.dependencies import Dependencies, agents_of
+from monitor.alerting.incidents.record import Record
+from monitor.alerting.incidents.roots import NEAR_SECONDS
+from schemas.alert import Cause, Incident, NotificationReason
+from schemas.config import DAY
+from schemas.finding import Finding
+
+BESIDE = 50
+"""Other incidents that are looked at for one; the nearest in time."""
+TELL_ODDS = 0.5
+"""From these odds on the owner of a change hears of the incident that it may have caused."""
+SAME_ODDS = 0.1
+"""Odds that moved by less are the same."""
+
+
+class Finder:
+    """`around`: open incidents that have to do with some components, as `Roots` knows them."""
+
+    def __init__(
+        self, changes: Changes, graph: Dependencies, around: Callable[[Iterable[str]], Iterable[Incident]]
+    ) -> None:
+        self._changes = changes
+        self._graph = graph
+        self._around = around
+
+    def look(self, record: Record, now: float) -> bool:
+        """Find the cause of an open incident anew; whether another one is named now than before."""
+        incident = record.incident
+        own = self._witnesses(incident)
+        if not own or incident.status != "firing":
+            return False
+        releases = self._changes.of({component for each in own for component in each.reach})
+        components = {release.component for release in releases}
+        beside = [each for other in self._near(incident, components) for each in self._witnesses(other)]
+        if beside:
+            releases = self._changes.of({component for each in (*own, *beside) for component in each.reach})
+        found = causes.find(own, beside, releases)
+        assert found is not None
+        named = tuple(msgspec.structs.replace(c, owner=self._graph.owner(c.component)) for c in found.causes)
+        fresh = {(each.component, each.version) for each in named}
+        known = {(each.component, each.version) for each in incident.causes}
+        if incident.cause and fresh == known and _alike(incident.causes, named):
+            record.change(onset_from=found.onset_from, onset_to=found.onset_to)
+            return False
+        record.change(
+            cause=words.of(named) if named else _undated(own),
+            causes=named,
+            onset_from=found.onset_from,
+            onset_to=found.onset_to,
+        )
+        self._tell_owner(record)
+        other = named[:1] != () and (not incident.causes or _name(named[0]) != _name(incident.causes[0]))
+        if other and record.sent and named[0].odds >= causes.CERTAIN:
+            record.news(NotificationReason.CAUSE_FOUND, now, f"likely cause: {words.change(named[0])}")
+        return other
+
+    def concerned(self, component: str, at: float) -> list[str]:
+        """Ids of open incidents that a change of a component at `at` may have caused."""
+        return [each.id for each in self._around((component,)) if at <= each.opened_at + DAY and each.onset <= at + DAY]
+
+    def beside(self, record: Record) -> list[str]:
+        """Ids of the open incidents for which this one is a witness."""
+        components = {each.component for each in record.incident.causes}
+        return [each.id for each in self._near(record.incident, components)]
+
+    def _near(self, incident: Incident, components: Iterable[str]) -> list[Incident]:
+        components = list(components)
+        if not components:
+            return []
+        found = [
+            (abs(other.onset - incident.onset), other.id, other)
+            for other in self._around(components)
+            if other.id != incident.id and abs(other.onset - incident.onset) <= NEAR_SECONDS
+        ]
+        return [other for _, _, other in sorted(found, key=lambda each: each[:2])[:BESIDE]]
+
+    def _witnesses(self, incident: Incident) -> list[Witness]:
+        firing = (alert.finding for alert in incident.alerts if alert.status == "firing")
+        return [Witness(finding, self._reach(finding)) for finding in firing if not finding.words]
+
+    def _reach(self, finding: Finding) -> dict[str, int]:
+        """What a slice has or depends on, and in how many steps. Of many agents: what they have in common."""
+        node = finding.node
+        found = {f"{kind}:{node[kind]}": 0 for kind in ("tool", "model") if kind in node}
+        if "agent" in node:
+            found = {f"agent:{node['agent']}": 0, **dict.fromkeys(found, 1)}
+        elif not found:
+            shared: dict[str, int] | None = None
+            for agent in agents_of(finding):
+                reach = self._graph.steps(f"agent:{agent}")
+                shared = reach if shared is None else {name: shared[name] for name in shared if name in reach}
+            return shared or {}
+        for name, first in list(found.items()):
+            for other, steps in self._graph.steps(name).items():
+                found[other] = min(found.get(other, first + steps), first + steps)
+        return found
+
+    def _tell_owner(self, record: Record) -> None:
+        """The owner of what was changed hears of the incident in another's, once."""
+        incident = record.incident
+        if not incident.causes or incident.root or record.in_digest:
+            return
+        cause = incident.causes[0]
+        if cause.odds >= TELL_ODDS and cause.owner not in (incident.owner, *record.also):
+            record.onlookers.setdefault(cause.owner, NotificationReason.CAUSE)
+
+
+def _undated(own: Iterable[Witness]) -> str:
+    """No release is known, but a deploy paid for the evidence: its version is all that can be said."""
+    lead = next((each.finding for each in own if each.finding.deploy_share), None)
+    if lead is None:
+        return words.UNKNOWN
+    names = [f"{label} {lead.node[label]}" for label in ("version", "tool", "model") if label in lead.node]
+    return f"began with a deploy: {', '.join(names)}" if names else "began with a deploy"
+
+
+def _name(cause: Cause) -> tuple[str, str, bool, str]:
+    return cause.component, cause.version, cause.announced, cause.author
+
+
+def _alike(one: tuple[Cause, ...], other: tuple[Cause, ...]) -> bool:
+    return all(
+        _name(a) == _name(b) and a.url == b.url and abs(a.odds - b.odds) < SAME_ODDS
+        for a, b in zip(one, other, strict=True)
+    )

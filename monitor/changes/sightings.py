@@ -1,0 +1,167 @@
+"""First sightings: versions, response models, tool versions and fields of tools that an agent shows for the first time.
+
+What an agent shows from the start is no change, and is not told; what comes to be beside it is. A field of a tool is
+new only while its interface was steady before: what calls bring in ever new fields has no interface.
+
+The agent owns it, in a block of its own (`s`), written when it changed. Bound: `COMPONENTS`, `VERSIONS` of each,
+`TOOLS`, `FIELDS` of each. A crash before it is written tells a sighting again, under the same id. What a sighting makes
+due is paid at the next tick, after the run that showed it was seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from monitor.runs import Closed, Run
+from schemas.news import ChangeSeen, News, Stage
+
+COMPONENTS = 100
+"""Components of one agent whose versions are known. More: the one that changed longest ago is known anew."""
+VERSIONS = 20
+"""Versions of one component that are known. More: the oldest would be new again; counted as `sightings_forgotten`."""
+TOOLS = 40
+"""Tools of one agent whose fields are known. More: the one that changed longest ago is known anew."""
+FIELDS = 80
+"""Fields of one tool. A tool that shows more has no interface, and no field of it is new."""
+STEADY_RUNS = 500
+"""Runs of the agent after which a field of a tool that showed none before is told."""
+NAMED = 3
+"""New fields that name a version of an interface; the others are counted in it."""
+BLOCK = "s"
+
+
+class _Interface(Struct, array_like=True):
+    """The fields of one tool, as `result.status:string`. `changed`: runs of the agent when the last one came to be;
+    `last`: fields of the latest run that differed."""
+
+    changed: int = 0
+    fields: dict[str, None] = {}
+    last: list[str] = []
+
+
+class _Saved(Struct, array_like=True):
+    known: dict[str, list[str]]
+    interfaces: dict[str, _Interface]
+    due: list[str]
+
+
+class Sightings:
+    """What one agent showed. `tell` takes news, `count` one name of a limit."""
+
+    def __init__(self, agent: str, tell: Callable[[News], None], count: Callable[[str], None]) -> None:
+        self._agent = agent
+        self._tell = tell
+        self._count = count
+        self._known: dict[str, list[str]] = {}
+        self._interfaces: dict[str, _Interface] = {}
+        self._due: list[str] = []
+        self._changed = False
+
+    def version(self, run: Run, now: float) -> None:
+        """A run of a version that may be new."""
+        if run.version is not None:
+            self._see(f"agent:{self._agent}", run.version, "version", run, now, due=False)
+
+    def tool_version(self, tool: str, version: str, run: Run, now: float) -> None:
+        """A call of a tool that says which version it has."""
+        self._see(f"tool:{tool}", version, "tool_version", run, now)
+
+    def run(self, closed: Closed, runs: int, now: float) -> None:
+        """What else a closed run shows: who answered for its model, fields of its tools. `runs`: of the agent."""
+        work = closed.work
+        if work.response_model is not None and work.model is not None:
+            self._see(f"model:{work.model}", work.response_model, "response_model", closed.run, now)
+        for tool in closed.run.tools:
+            fields = work.result_fields.get(tool, _NONE) + work.argument_fields.get(tool, _NONE)
+            if fields:
+                self._see_fields(tool, fields, closed.run, runs, now)
+
+    def due(self) -> list[str]:
+        """What was seen since the last call that is a deploy for the agent's nodes: component and version."""
+        if not self._due:
+            return self._due
+        due, self._due = self._due, []
+        self._changed = True
+        return due
+
+    def changes(self) -> list[tuple[str, bytes]]:
+        """The block, if it changed since the last call."""
+        if not self._changed:
+            return []
+        self._changed = False
+        return [(BLOCK, msgspec.msgpack.encode(_Saved(self._known, self._interfaces, self._due)))]
+
+    def load(self, saved: bytes, versions: dict[str, float]) -> None:
+        """Put back the block. Where a version before this one saved none, the agent's `versions` are known."""
+        if saved:
+            found = msgspec.msgpack.decode(saved, type=_Saved)
+            self._known, self._interfaces, self._due = found.known, found.interfaces, found.due
+        elif versions:
+            self._known[f"agent:{self._agent}"] = list(versions)[-VERSIONS:]
+
+    # -- inner
+
+    def _see(self, component: str, version: str, what: str, run: Run, now: float, due: bool = True) -> None:
+        known = self._known.get(component)
+        if known is not None and version in known:
+            return
+        self._changed = True
+        if known is None:
+            if len(self._known) >= COMPONENTS:
+                del self._known[next(iter(self._known))]
+                self._count("sightings_forgotten")
+            self._known[component] = [version]
+            return
+        self._say(component, version, known[-1], what, run, now, due)
+        self._known[component] = self._known.pop(component)  # the order of a dict is that of the latest change
+        known.append(version)
+        if len(known) > VERSIONS:
+            del known[0]
+            self._count("sightings_forgotten")
+
+    def _see_fields(self, tool: str, fields: list[str], run: Run, runs: int, now: float) -> None:
+        interface = self._interfaces.get(tool)
+        if interface is None:
+            if len(self._interfaces) >= TOOLS:
+                del self._interfaces[next(iter(self._interfaces))]
+            interface = self._interfaces[tool] = _Interface(runs, {}, [])
+        if fields == interface.last:
+            return
+        self._changed = True
+        self._interfaces[tool] = self._interfaces.pop(tool)
+        interface.last = fields
+        new = [name for name in fields if name not in interface.fields]
+        if not new:
+            return
+        steady = runs - interface.changed > STEADY_RUNS and len(interface.fields) <= FIELDS
+        interface.changed = runs
+        interface.fields.update(dict.fromkeys(new[: FIELDS + 1 - len(interface.fields)]))
+        if steady:
+            more = f" and {len(new) - NAMED} more" if len(new) > NAMED else ""
+            self._say(f"tool:{tool}", f"with {', '.join(sorted(new)[:NAMED])}{more}", "", "fields", run, now, True)
+
+    def _say(self, component: str, version: str, previous: str, what: str, run: Run, now: float, due: bool) -> None:
+        name = "\x1f".join((component, version, self._agent, what))
+        stage: Stage = "canary" if run.variant == "canary" and component == f"agent:{self._agent}" else "full"
+        self._tell(
+            ChangeSeen(
+                id="seen-" + hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=10).hexdigest(),
+                time=now,
+                component=component,
+                version=version,
+                previous=previous,
+                stage=stage,
+                announced=False,
+                agent=self._agent,
+                what=what,
+            )
+        )
+        if due:
+            self._due.append(f"{component} {version}")
+
+
+_NONE: list[str] = []

@@ -1,0 +1,223 @@
+"""The cause in the incident: which change is named, how sure, and who hears of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitor.alerting.router import Router
+from schemas.alert import Incident, Notification
+from schemas.config import Config
+from schemas.finding import Finding
+from schemas.news import ChangeSeen
+from tests.doubles.changes import announced, sighted
+from tests.doubles.clock import START
+from tests.doubles.findings import finding
+
+CONFIG = Config.model_validate(
+    {
+        "owners": {"platform": {}, "payments": {}, "search": {}, "models": {}},
+        "components": [
+            {"tool": "issue_refund", "owner": "platform", "depends_on": ["tool:ledger"]},
+            {"tool": "ledger", "owner": "platform"},
+            {"model": "m", "owner": "models"},
+            {
+                "agent": "refund-agent",
+                "owner": "payments",
+                "depends_on": ["tool:issue_refund", "model:m", "prompt:refund"],
+            },
+            {"agent": "order-agent", "owner": "search", "depends_on": ["tool:issue_refund", "model:m"]},
+        ],
+        "defaults": {"owner": "platform"},
+    }
+)
+
+
+def agent(at: float = 300.0, name: str = "refund-agent", owner: str = "payments", **more: Any) -> Finding:
+    """An agent's runs fail since `onset` (60 s before) with 30 % instead of 2 %, seen every two seconds."""
+    fields: dict[str, Any] = {
+        "key": name,
+        "signal": "run.failed",
+        "node": {"agent": name},
+        "owner": owner,
+        "before": 0.02,
+        "after": 0.3,
+        "after_n": 30.0,
+        "unaffected": (),
+    }
+    return finding(at, **(fields | more))
+
+
+def tool(at: float = 300.0, name: str = "refund-agent", **more: Any) -> Finding:
+    """The tool fails in an agent, told to the tool's owner."""
+    node = {"agent": name, "tool": "issue_refund"}
+    return agent(at, **({"key": f"tool {name}", "signal": "tool.failed", "node": node, "owner": "platform"} | more))
+
+
+def run(*records: ChangeSeen | Finding, config: Config = CONFIG) -> tuple[Router, list[Notification]]:
+    router, told = Router(config), []
+    for record in sorted(records, key=lambda each: each.time):
+        news = [record] if isinstance(record, ChangeSeen) else []
+        findings = [record] if isinstance(record, Finding) else []
+        told += router.step(findings, record.time, (), news)
+    return router, told
+
+
+def named(incident: Incident) -> list[str]:
+    return [f"{each.component} {each.version}" for each in incident.causes]
+
+
+ROWS: list[tuple[str, list[ChangeSeen], Finding, list[str]]] = [
+    ("a tool that an agent declares to use", [announced(230)], agent(), ["tool:issue_refund 4"]),
+    ("what the tool itself depends on", [announced(230, "tool:ledger")], agent(), ["tool:ledger 4"]),
+    ("a prompt", [announced(230, "prompt:refund")], agent(), ["prompt:refund 4"]),
+    ("its model answers as another", [sighted(230, "model:m", "m-2")], agent(), ["model:m m-2"]),
+    ("its own version, seen first", [sighted(230, "agent:refund-agent", "v13")], agent(), ["agent:refund-agent v13"]),
+    ("a tool that nobody has to do with", [announced(230, "tool:search")], agent(), []),
+    ("after the onset", [sighted(290)], agent(), []),
+    ("announced when the pipeline was done", [announced(290)], agent(), ["tool:issue_refund 4"]),
+    ("a shadow is not in production", [announced(230, stage="shadow")], agent(), []),
+    ("two days before", [announced(-2 * 86_400)], agent(), []),
+    ("of two, the one that came with it", [announced(-7_200), announced(235, "prompt:refund")], agent(),
+     ["prompt:refund 4"]),
+    ("the slice names the version", [announced(230), sighted(230, "agent:refund-agent", "v13")],
+     agent(node={"agent": "refund-agent", "version": "v13"}, unaffected=("version=v12",)),
+     ["agent:refund-agent v13"]),
+    ("the slice names the tool", [announced(230), announced(230, "tool:ledger")], tool(), ["tool:issue_refund 4"]),
+    ("the tool in no agent alone", [sighted(230)], finding(300, node={"tool": "issue_refund"}, owner="platform"),
+     ["tool:issue_refund 4"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("why", "changes", "found", "names"), ROWS, ids=[row[0] for row in ROWS])
+def test_which_change_is_named(why: str, changes: list[ChangeSeen], found: Finding, names: list[str]) -> None:
+    router, _ = run(*changes, found)
+    (incident,) = router.incidents()
+    assert named(incident)[:1] == names, why
+    if names:
+        assert incident.causes[0].odds > 0.75
+    else:
+        assert incident.cause == "not known: no change of it or of what it depends on came near the onset"
+
+
+def test_the_cause_says_who_when_where_and_how_sure() -> None:
+    router, told = run(announced(230, url="https://git.example/7"), agent(deploy_share=0.9))
+    (incident,) = router.incidents()
+    (cause,) = incident.causes
+    assert (cause.owner, cause.author, cause.url, cause.time) == (
+        "platform",
+        "kim",
+        "https://git.example/7",
+        START + 230,
+    )
+    assert (cause.announced, cause.share) == (True, 0.9)
+    assert incident.cause == (
+        "tool:issue_refund 4, live since 08:57 UTC, announced by kim "
+        "(99 % likely, 90 % of the evidence began with a deploy)"
+    )
+    assert incident.onset_from is not None
+    assert incident.onset_to is not None
+    assert START + 200 < incident.onset_from < START + 240 < incident.onset_to < START + 270
+    assert (told[0].causes, told[0].onset_from) == (incident.causes, incident.onset_from)
+
+
+def test_what_nobody_announced_is_named_by_its_first_sighting() -> None:
+    router, _ = run(sighted(235), agent())
+    (incident,) = router.incidents()
+    assert incident.cause.startswith(
+        "tool:issue_refund 4, first seen 08:57 UTC in calls of refund-agent, not announced (99 % likely"
+    )
+
+
+def test_several_candidates_are_named_with_their_odds() -> None:
+    router, _ = run(announced(230), announced(232, "prompt:refund", "7"), agent())
+    (incident,) = router.incidents()
+    assert named(incident) == ["prompt:refund 7", "tool:issue_refund 4"]
+    assert sum(each.odds for each in incident.causes) > 0.95
+    assert incident.cause.startswith(
+        "not sure: prompt:refund 7, live since 08:57 UTC, announced by kim (50 %) or tool:"
+    )
+
+
+def test_a_change_hours_before_is_named_as_little_likely() -> None:
+    router, _ = run(announced(-10_000), agent())
+    (incident,) = router.incidents()
+    assert 0.05 < incident.causes[0].odds < 0.2
+    assert "none of these" in incident.cause
+
+
+def test_two_agents_that_suffer_tell_the_tool_from_the_prompt() -> None:
+    """Each by itself could as well be its own prompt; both together are the tool."""
+    router, _ = run(announced(230), announced(231, "prompt:refund", "7"), agent(), agent(301, "order-agent", "search"))
+    first, second = router.incidents()
+    assert named(first)[0] == named(second)[0] == "tool:issue_refund 4"
+    assert first.causes[0].odds > 0.85
+
+
+def test_what_broke_others_before_is_not_blamed_for_this_as_well() -> None:
+    """A tool broke two agents; half a minute later another one breaks two more, which use the first one too."""
+    common = [sighted(200, agent=name) for name in ("refund-agent", "order-agent", "a", "b")]
+    second = [sighted(235, "tool:find", "2", agent=name) for name in ("a", "b")]
+    first = [
+        agent(265, name, owner, onset=205) for name, owner in (("refund-agent", "payments"), ("order-agent", "search"))
+    ]
+    later = [
+        agent(300, name, owner, signal="tool.failed", node={"agent": name, "tool": "find"})
+        for name, owner in (("a", "payments"), ("b", "search"))
+    ]
+    router, _ = run(*common, *second, *first, *later)
+    found = {each.alerts[0].finding.node["agent"]: each for each in router.incidents()}
+    assert named(found["refund-agent"])[0] == "tool:issue_refund 4"
+    assert named(found["a"])[0] == named(found["b"])[0] == "tool:find 2"
+    assert found["a"].causes[0].odds > 0.75
+
+
+def test_the_owner_of_the_change_hears_of_it_in_its_own_way() -> None:
+    _, told = run(announced(230), agent(), agent(400, status="resolved"))
+    assert [(each.receiver, str(each.reason), each.mention, each.severity) for each in told] == [
+        ("payments", "first notification", True, "page"),
+        ("platform", "likely cause of another incident", False, "notice"),
+        ("payments", "all alerts resolved", False, "page"),
+        ("platform", "all alerts resolved", False, "notice"),
+    ]
+
+
+def test_both_dependents_stand_in_the_incident_of_the_tool() -> None:
+    router, told = run(announced(230), tool(), tool(302, "order-agent"))
+    (incident,) = router.incidents()
+    assert (incident.owner, named(incident)) == ("platform", ["tool:issue_refund 4"])
+    assert [(each.component, each.owner, each.declared) for each in incident.impact] == [
+        ("agent:refund-agent", "payments", True),
+        ("agent:order-agent", "search", True),
+    ]
+    firsts = {each.receiver: str(each.reason) for each in reversed(told)}
+    assert firsts == {
+        "platform": "first notification",
+        "payments": "affected by another incident",
+        "search": "affected by another incident",
+    }
+
+
+def test_an_announcement_that_comes_later_names_its_author() -> None:
+    router, told = run(sighted(235), agent(), announced(400))
+    (incident,) = router.incidents()
+    assert incident.causes[0].author == "kim"
+    assert str(told[-1].reason) == "likely cause found"
+    assert incident.timeline[-1].text == "likely cause: tool:issue_refund 4, live since 08:57 UTC, announced by kim"
+
+
+def test_what_was_loaded_finds_the_same() -> None:
+    before, _ = run(announced(230), agent())
+    again = Router(CONFIG)
+    again.load((key, value) for key, value in before.changes() if value is not None)
+    for router in (before, again):
+        router.step([agent(302, "order-agent", "search")], START + 302.0)
+    assert before.incidents() == again.incidents()
+    assert named(again.incidents()[1]) == ["tool:issue_refund 4"]
+
+
+def test_a_posted_alert_has_no_cause_of_ours() -> None:
+    router, _ = run(announced(230), finding(300, words="disk full", node={}))
+    (incident,) = router.incidents()
+    assert (incident.cause, incident.causes) == ("", ())
