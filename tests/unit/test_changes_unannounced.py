@@ -80,7 +80,9 @@ def test_it_says_what_and_where_and_stands_for_a_day() -> None:
         "alertname": "change.unannounced", "severity": "notice", "owner": "platform", "tool": "issue_refund",
         "version": "4",
     }  # fmt: skip
-    assert alert.finding.words == ("Nobody announced tool issue_refund 4: calls of refund-agent have it, before 3")
+    assert alert.finding.words == (
+        "Nobody announced tool issue_refund 4: calls of refund-agent have it since 08:53 UTC, before it 3"
+    )
     assert not alert.finding.paid
     assert story.until(GRACE + 11 + DAY).lines[-1] == f"{10 + GRACE + DAY:g} platform resolved"
     assert story.router.next_wake() is None or story.router.next_wake() > START + 2 * DAY  # type: ignore[operator]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from monitor.alerting.changes.ledger import Changes, Release
 from schemas.config import DAY, Config
@@ -118,9 +119,10 @@ def _finding(release: Release, owner: str, mode: Mode, status: FindingStatus, no
     first = release.first
     assert first is not None
     key = f"{SIGNAL}/{release.component}/{release.version}"
-    before = f", before {first.previous}" if first.previous else ""
+    before = f", before it {first.previous}" if first.previous else ""
     where = _WHERE[first.what].format(agent=first.agent)
-    words = f"Nobody announced {kind} {name} {release.version}: {where}{before}"
+    since = datetime.fromtimestamp(first.time, UTC).strftime("%H:%M UTC")
+    words = f"Nobody announced {kind} {name} {release.version}: {where} since {since}{before}"
     reason = ""
     if status == "resolved":
         last = release.announced[-1] if release.announced else None

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from monitor.alerting.changes.words import web_address
 from monitor.alerting.headline import level_texts
 from monitor.web.page import words
 from monitor.web.page.markup import Markup, el, join, name, visible
 from schemas.alert import Alert, Incident
+from schemas.config import DAY
 from schemas.finding import Finding
 
 OPEN_SHOWN = 50
@@ -22,6 +24,9 @@ RESOLVED_SHOWN = 8
 
 ALERTS_SHOWN = 5
 """Further alerts of one incident."""
+
+CAUSE_SHOWN = 400
+"""Characters of the likely cause, which may name three changes."""
 
 IMPACT_SHOWN = 5
 """Components that suffer from one incident."""
@@ -113,7 +118,9 @@ def where(node: dict[str, str]) -> Markup:
     )
 
 
-def _change(finding: Finding) -> Markup:
+def _change(finding: Finding) -> Markup | None:
+    if finding.words:
+        return None
     before, after = level_texts(finding)
     if finding.before_bad or finding.after_bad:
         counts = (
@@ -142,14 +149,14 @@ def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
     facts = [
         _fact("Owner", name(incident.owner)),
         _fact("Signal", el("code", finding.signal)),
-        _fact("Began", words.ago(incident.onset, now)),
+        _fact("Began", _began(incident, now)),
         _fact("Found", f"{words.span(float(round(found_after)))} after it began"),
     ]
     if incident.complained_at is not None:
         facts.append(_fact("Lead", _lead(incident.complained_at - incident.opened_at)))
     facts += _people(incident, now)
     if incident.cause:
-        facts.append(_fact("Likely cause", name(incident.cause)))
+        facts.append(_fact("Likely cause", _cause(incident)))
     if incident.no_data_since is not None:
         facts.append(_fact("No data since", words.ago(incident.no_data_since, now)))
     if finding.error_types:
@@ -161,6 +168,22 @@ def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
             )
         )
     return facts
+
+
+def _began(incident: Incident, now: float) -> Markup:
+    """How long ago, and between which times of day, in UTC, where the evidence says that."""
+    first, last = incident.onset_from, incident.onset_to
+    if first is None or last is None or last - first >= DAY:
+        return join(words.ago(incident.onset, now))
+    return join(words.ago(incident.onset, now), f", between {words.clock(first)} and {words.clock(last)} UTC")
+
+
+def _cause(incident: Incident) -> Markup:
+    """The change or changes, each with its link; or that none is known."""
+    text = el("bdi", visible(incident.cause[:CAUSE_SHOWN]), class_="name")
+    links = [(each, url) for each in incident.causes if (url := web_address(each.url)) is not None]
+    shown = [[" ", el("a", f"open {each.component} {each.version}", href=url, rel="noreferrer")] for each, url in links]
+    return join(text, shown)
 
 
 def _people(incident: Incident, now: float) -> list[Markup]:

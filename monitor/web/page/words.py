@@ -5,9 +5,15 @@ Pure: `now` is a parameter. Units stand beside every number.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from monitor.alerting.headline import share_text
+from monitor.web.page.markup import visible
 from schemas.alert import Alert
 from schemas.signals import SIGNALS
+
+WORDS_SHOWN = 200
+"""Characters of what another system, or the monitor itself, says in words."""
 
 _UP = {
     "run.failed": "Runs fail more often",
@@ -36,6 +42,8 @@ _DOWN = {
 def headline(alert: Alert) -> str:
     """What happened, in a few words."""
     finding = alert.finding
+    if finding.words:
+        return visible(finding.words[:WORDS_SHOWN])
     known = (_UP if finding.direction == "up" else _DOWN).get(finding.signal)
     return known or f"{finding.signal} went {finding.direction}"
 
@@ -83,6 +91,11 @@ def span(seconds: float) -> str:
 def ago(time: float, now: float) -> str:
     """How long ago, or `now`."""
     return "now" if now - time < 1.0 else f"{span(float(int(now - time)))} ago"
+
+
+def clock(time: float) -> str:
+    """The time of day in UTC, to the second."""
+    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S")
 
 
 def whole(number: float) -> str:
