@@ -71,11 +71,11 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         if view.router is None:
             raise web.HTTPServiceUnavailable(text="this worker stands by; ask the active one")
         found = [rollout_line(each) for each in view.router.rollouts()]
-        return listing("rollouts", found, limit_of(request, LIST_LIMIT), clock())
+        return listing("rollouts", found, limit_of(request), clock())
 
     async def changes(request: web.Request) -> web.Response:
         found = view.router.changes_seen() if view.router is not None else []
-        return listing("changes", found, limit_of(request, LIST_LIMIT), clock())
+        return listing("changes", found, limit_of(request), clock())
 
     async def status(_: web.Request) -> web.Response:
         health = view.health()

@@ -57,6 +57,15 @@ def test_ready_judges_the_file_by_what_the_monitor_has_seen(monitor: MonitorProc
     assert {"owner", "calls", "versions"} <= set(told["missing"])
 
 
+def test_several_workers_are_asked_together(monitor: MonitorProcess) -> None:
+    both = f"{monitor.url}, {monitor.url}"
+    file = str(monitor.directory / "forewarn.yaml")
+    result = forewarn(monitor, "impact", "tool:issue_refund", "-c", file, "--endpoint", both)
+    assert result.stdout.count("agent:refund-agent  payments") == 1, result.output
+    result = forewarn(monitor, "impact", "tool:issue_refund", "--endpoint", both)
+    assert (result.exit_code, "-c forewarn.yaml" in result.stderr) == (2, True)
+
+
 def test_impact_asks_the_monitor_or_compares_a_file_with_it(monitor: MonitorProcess, tmp_path: Any) -> None:
     result = forewarn(monitor, "impact", "tool:issue_refund")
     assert result.exit_code == 0, result.output

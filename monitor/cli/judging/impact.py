@@ -92,7 +92,6 @@ def _found(
     component: str, file: Path | None, inputs: tuple[str, ...], endpoint: str, token: str | None
 ) -> tuple[Dependents, Sequence[str]]:
     """The answer, and every component that is known."""
-    monitor = Monitor(endpoint, token)
     config: Config | None = None
     seen: Sequence[SeenView] = ()
     if inputs:
@@ -100,9 +99,11 @@ def _found(
         seen = replay.seen()
     elif file is not None:
         config = declared(file)
-        seen = asked(monitor) if given("endpoint") else ()
+        seen = asked(endpoint, token) if given("endpoint") else ()
     if config is None:
-        return monitor.get(f"/api/v1/dependents?{urlencode({'component': component})}", Dependents), ()
+        if "," in endpoint:
+            fail("several workers answer with the configuration: -c forewarn.yaml")
+        return Monitor(endpoint, token).get(f"/api/v1/dependents?{urlencode({'component': component})}", Dependents), ()
     graph = Graph(config, seen, asked=bool(inputs) or given("endpoint"))
     return graph.dependents(component), graph.components
 

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from monitor.cli import GOOD, PROBLEMS_FOUND
-from monitor.cli.acting.asking import Monitor, fail, with_endpoint
+from monitor.cli.acting.asking import fail, with_endpoint
 from monitor.cli.judging.traffic import asked, declared, recorded
 from monitor.cli.telling.words import table
 from monitor.notify.redact import name as harmless
@@ -55,7 +55,7 @@ def command(
         seen: Sequence[SeenView] = replay.seen()
     else:
         config = declared(file)
-        seen = asked(Monitor(endpoint, token))
+        seen = asked(endpoint, token)
     if runs is not None:
         config = config.model_copy(update={"ready": config.ready.model_copy(update={"runs": runs})})
     given = case(agent, config, next((view for view in seen if view.agent == agent), None))

@@ -37,12 +37,22 @@ def declared(file: Path) -> Config:
         fail(f"cannot read {file}: {error.strerror}")
 
 
-def asked(monitor: Monitor) -> list[SeenView]:
-    """What a running monitor has seen; more agents than one answer holds are said on standard error."""
-    found = monitor.get(f"/api/v1/seen?limit={LIMIT}", _Seen)
-    if found.total > len(found.seen):
-        click.echo(f"forewarn: {found.total} agents, the first {len(found.seen)} are looked at", err=True)
-    return found.seen
+def asked(endpoint: str, token: str | None) -> list[SeenView]:
+    """What a running monitor has seen, or each worker of one on Kafka, whose addresses stand with commas between.
+
+    More agents than one answer holds are said on standard error. An agent that moved is known by the worker that has
+    seen it last.
+    """
+    seen: dict[str, SeenView] = {}
+    for address in endpoint.split(","):
+        found = Monitor(address.strip(), token).get(f"/api/v1/seen?limit={LIMIT}", _Seen)
+        if found.total > len(found.seen):
+            click.echo(f"forewarn: {found.total} agents, the first {len(found.seen)} are looked at", err=True)
+        for view in found.seen:
+            known = seen.get(view.agent)
+            if known is None or known.last_seen <= view.last_seen:
+                seen[view.agent] = view
+    return list(seen.values())
 
 
 def recorded(file: Path | None, inputs: tuple[str, ...]) -> tuple[Config, Replay]:
