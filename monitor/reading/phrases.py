@@ -4,41 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import re2
+
 HEAD = 600
 TAIL = 200
 """Characters from the start and from the end in which a phrase is looked for: what follows is about something else."""
+_REFUSES, _APOLOGISES = 0, 1
 
 
 class Phrases:
     """The lists of `text:`, ready to be looked for."""
 
     def __init__(self, refusals: Sequence[str], apologies: Sequence[str]) -> None:
-        self._refusals = _sorted_out(refusals)
-        self._apologies = _sorted_out(apologies)
+        self._set = re2.Set.SearchSet()
+        for phrases in (refusals, apologies):
+            # a set needs one pattern in each place; that of no phrase matches nothing
+            said = "|".join(re2.escape(plain(phrase)) for phrase in phrases)
+            self._set.Add((said or "[^\\x00-\\x{10FFFF}]").encode("utf-8", "replace"))
+        self._set.Compile()
 
     def found(self, text: str) -> tuple[bool, bool]:
         """Whether the text refuses, and whether it apologises."""
         said = plain(text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}")
-        ascii_only = said.isascii()
-        return _holds(said, self._refusals, ascii_only), _holds(said, self._apologies, ascii_only)
+        found = self._set.Match(said.encode("utf-8", "replace")) or ()
+        return _REFUSES in found, _APOLOGISES in found
 
 
 def plain(text: str) -> str:
     """Lower case, with the apostrophe of typewriters."""
     return text.lower().replace("’", "'")  # noqa: RUF001 (the one of printers)
-
-
-_Sorted = tuple[tuple[str, ...], tuple[str, ...]]
-
-
-def _sorted_out(phrases: Sequence[str]) -> _Sorted:
-    """Phrases that ASCII text can hold, and those that it cannot."""
-    said = [plain(phrase) for phrase in phrases]
-    return tuple(phrase for phrase in said if phrase.isascii()), tuple(p for p in said if not p.isascii())
-
-
-def _holds(text: str, phrases: _Sorted, ascii_only: bool) -> bool:
-    for phrase in phrases[0]:
-        if phrase in text:
-            return True
-    return not ascii_only and any(phrase in text for phrase in phrases[1])

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import islice
-from typing import Any
-
-from msgspec import Struct
+from typing import Any, Final
 
 from monitor.reading import characters as chars
 from monitor.reading.values import UNREAD, parsed
 
-JSON_CHARACTERS = 200_000
+JSON_CHARACTERS: Final = 200_000
 """Text that is read as JSON. Longer: it is taken for what its first and last characters say, without depth or keys."""
-JSON_VALUES = 2_000
+JSON_VALUES: Final = 2_000
 """Containers that are visited to find JSON's depth; the rest is taken to be no deeper."""
-KEY_SET = 40
+KEY_SET: Final = 40
 """Keys that make up the key set. More: data, not a form; the set counts as one."""
 
 KINDS = (
@@ -34,7 +31,18 @@ KINDS = (
     "prose",
 )
 """What a text is, by number. The first that fits."""
-EMPTY, JSON_OBJECT, JSON_ARRAY, FENCED, MARKUP, TABLE, LIST, MARKDOWN, NUMBER, WORD, SIGNS, PROSE = range(len(KINDS))
+EMPTY: Final = 0
+JSON_OBJECT: Final = 1
+JSON_ARRAY: Final = 2
+FENCED: Final = 3
+MARKUP: Final = 4
+TABLE: Final = 5
+LIST: Final = 6
+MARKDOWN: Final = 7
+NUMBER: Final = 8
+WORD: Final = 9
+SIGNS: Final = 10
+PROSE: Final = 11
 
 _ITEMS = frozenset("-*+•‣◦")
 _DIGITS = frozenset("0123456789")
@@ -44,23 +52,25 @@ _HEADING = re.compile(r"#{1,6}[ \t]")
 _NUMBER = re.compile(r"[-+$€£¥]?[ ]?[0-9][0-9.,  ]*(?:%|[eE][-+]?[0-9]+)?")
 
 
-class Marks(Struct, frozen=True, gc=False):
+class Marks:
     """How often each mark of a layout stands in a text."""
 
-    items: int
-    headings: int
-    bold: int
-    links: int
-    rows: int
+    def __init__(self, items: int, headings: int, bold: int, links: int, rows: int) -> None:
+        self.items = items
+        self.headings = headings
+        self.bold = bold
+        self.links = links
+        self.rows = rows
 
 
-class Found(Struct, frozen=True, gc=False):
+class Found:
     """What the whole is. `key_set`: the keys, sorted, as one text."""
 
-    kind: int
-    depth: int = 0
-    keys: int = 0
-    key_set: str = ""
+    def __init__(self, kind: int, depth: int = 0, keys: int = 0, key_set: str = "") -> None:
+        self.kind = kind
+        self.depth = depth
+        self.keys = keys
+        self.key_set = key_set
 
 
 def marks(text: str, lines: Sequence[str], counts: Sequence[int]) -> Marks:
@@ -142,7 +152,11 @@ def _depth(value: Any) -> int:
     while level and visited < JSON_VALUES:
         depth += 1
         visited += len(level)
-        room = JSON_VALUES - visited
-        inner = (each for box in level for each in (box.values() if isinstance(box, dict) else box))
-        level = list(islice((each for each in inner if isinstance(each, dict | list)), max(room, 1)))
+        room = max(JSON_VALUES - visited, 1)
+        inner: list[Any] = []
+        for box in level:
+            for each in box.values() if isinstance(box, dict) else box:
+                if isinstance(each, dict | list) and len(inner) < room:
+                    inner.append(each)
+        level = inner
     return depth

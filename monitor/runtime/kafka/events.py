@@ -18,6 +18,7 @@ from aiokafka.partitioner import murmur2
 
 from monitor.engine import RECENT_RUNS, PartitionEngine
 from monitor.engine import Record as EngineRecord
+from monitor.runs import Closed
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing
 from monitor.runtime.parts import Entry
@@ -26,7 +27,6 @@ from schemas.config import Config, Topics
 from schemas.event import BadEvent, Event, Reason, decode
 from schemas.finding import Finding, encode_finding
 from schemas.records import decode_control, is_control
-from schemas.view import RunView
 
 OBSERVED = "forewarn-observed"
 """Header: epoch seconds at which an event was first seen by the monitor or the broker."""
@@ -82,7 +82,7 @@ class EventsCore:
     def __init__(self, config: Config, partition: int, read_events: ReadEvents, letters: LetterParts) -> None:
         self.engine = PartitionEngine(config, partition)
         self.counts: Counter[str] = Counter()
-        self.closed: deque[RunView] = deque(maxlen=RECENT_RUNS)
+        self.closed: deque[tuple[str, Closed]] = deque(maxlen=RECENT_RUNS)
         self._topics: Topics = config.runtime.kafka.topics
         self._partition = partition
         self._partitions = config.runtime.kafka.partitions
