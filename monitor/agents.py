@@ -24,6 +24,7 @@ from monitor.readiness import carried
 from monitor.readiness.gate import Gate
 from monitor.rollouts import Rollouts
 from monitor.runs import Closed, Run, RunTracker
+from monitor.runs.run import NO_FACTS
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
 from monitor.topology import Topology
 from schemas.config import Config, DetectorSettings
@@ -245,7 +246,8 @@ class Agent:
             self.slices.observe_verdict(late.UNHAPPY, 1.0, again, again, now)
         self.slices.release(now)
         self.drift.observe(closed, now, self.tracker.usual_seconds(), self._paid_for_drift)
-        self.methods.observe(closed, now, self.slices.accounts[self.owner].page_rate)
+        if self.methods.on:
+            self.methods.observe(closed, now, self.slices.accounts[self.owner].page_rate)
         self.sightings.run(closed, self.runs, now)
 
     def _paid_for_drift(self) -> float:
@@ -255,8 +257,7 @@ class Agent:
         return mass
 
     def _tell_facts(self, run: Run, now: float) -> None:
-        facts = list(run.work.facts)
-        run.work.facts.clear()
+        facts, run.work.facts = run.work.facts, NO_FACTS
         if run.variant == "shadow":
             return
         for fact in facts:
@@ -318,6 +319,8 @@ _NO_SETTING = DetectorSettings()
 
 
 def _see(names: dict[str, float], name: str, now: float) -> None:
+    if names.get(name) == now:
+        return  # within a tick the first order stays
     names.pop(name, None)  # the order of a dict is that of first insertion
     names[name] = now
     if len(names) > NAMES:

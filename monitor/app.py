@@ -133,7 +133,7 @@ def collect_rarely() -> None:
 
     Worth a good part of the engine's speed while it ran interpreted.
     """
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(500_000, 20, 100)
 
 
 async def serve(

@@ -13,8 +13,6 @@ What does not belong to a known run of an agent, and how each is counted: see `c
 
 from __future__ import annotations
 
-import heapq
-import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -27,18 +25,19 @@ from monitor.evidence.above import Covers
 from monitor.evidence.aggregator import Aggregator
 from monitor.reading import Reader
 from monitor.runs import Closed
-from monitor.runs.view import of_run
+from monitor.runs.remembered import Remembered
 from monitor.saved.states import Clock
+from monitor.stepping.step import Record as Record
+from monitor.stepping.step import Said
+from monitor.stepping.step import Step as Step
+from monitor.stepping.wakes import Wakes
 from monitor.topology import Topology
 from schemas import limits
 from schemas.config import Config
 from schemas.event import Event, is_skewed
 from schemas.finding import Finding
 from schemas.news import News
-from schemas.records import Ack, Control, Cover, EvidenceBatch, Grant, Pooled, Ruling, Tick
-from schemas.view import RunView
-
-Record = Event | Control
+from schemas.records import Ack, Cover, EvidenceBatch, Grant, Pooled, Ruling, Tick
 
 RUN_KINDS = frozenset(
     (
@@ -56,22 +55,8 @@ RUN_KINDS = frozenset(
 """Kinds that belong to a run and open it."""
 AGENTS: Final = 100_000
 """Agents of one partition. Events of further ones are counted as `agents_refused` and skipped."""
-REMEMBERED: Final = 200_000
-"""Runs, sessions and users whose agent is known without being named. More: the oldest is forgotten; its late events are
-counted as `unassigned`. After a restart runs are known again, sessions and users once they come back."""
 RECENT_RUNS: Final = 200
 """Closed runs that a view can show."""
-
-
-class Step:
-    """What came out of a batch. `rulings` only from `Engine`; a partition gets its own from the log."""
-
-    def __init__(self) -> None:
-        self.findings: list[Finding] = []
-        self.evidence: list[EvidenceBatch] = []
-        self.closed: list[RunView] = []
-        self.rulings: list[Ruling] = []
-        self.news: list[News] = []
 
 
 class PartitionEngine:
@@ -90,19 +75,38 @@ class PartitionEngine:
         self.agents: dict[str, Agent] = {}
         self.covers = Covers()
         self._blocks = Blocks()
-        self._active: dict[str, None] = {}
         self._unsaved: dict[str, None] = {}
-        self._wakes: list[tuple[float, str]] = []
-        self._scheduled: dict[str, float] = {}
-        self._owners: dict[str, str] = {}
+        self._wakes = Wakes(self.agents)
+        self._owners = Remembered()
         self._step = Step()
 
     def step(self, batch: Iterable[tuple[int, Record]]) -> Step:
-        """Advance by records of the log with their offsets, which must rise."""
+        """Advance by records of the log with their offsets, which must rise.
+
+        Between two records of the monitor's own, agents take turns: all events of one, then all of the next, so that
+        its state is looked up, and fetched from memory, once. They know nothing of each other, so that changes nothing
+        but speed; what they say is put back in the order of the log.
+        """
         step = self._step = Step()
+        groups: dict[str, list[tuple[int, Event]]] = {}
         for offset, record in batch:
-            if type(record) is Event:
-                self._event(offset, record)
+            if isinstance(record, Event):
+                if self.now == 0.0:
+                    self._settle(record)
+                    self.now = float(int(record.at))
+                name = record.agent
+                if name is not None:
+                    group = groups.get(name)
+                    if group is None:
+                        groups[name] = [(offset, record)]
+                    else:
+                        group.append((offset, record))
+                    continue
+            if groups:
+                self._events(groups)
+                groups = {}
+            if isinstance(record, Event):
+                self._unnamed(offset, record)
             elif isinstance(record, Tick):
                 self._tick(offset, record)
             elif isinstance(record, Grant | Pooled):
@@ -111,26 +115,20 @@ class PartitionEngine:
                 self.covers.take(record)
             elif isinstance(record, Ack):
                 self._ack(offset, record)
+        if groups:
+            self._events(groups)
         return step
 
     def next_wake(self) -> float | None:
         """The next tick at which something may be due if nothing comes; None while there are no agents."""
-        if self._active:
-            return self.now + 1.0
-        while self._wakes:
-            at, name = self._wakes[0]
-            if self._scheduled.get(name) == at and self.agents[name].wake == at:
-                return at
-            self._pop_wake()
-        return None
+        return self._wakes.next(self.now)
 
     def claimed(self, event: Event) -> str | None:
         """The agent of an event that names none: by the component that changed, its run, or its session's or user's."""
-        owners = self._owners
         if event.component is not None and event.component.startswith("agent:"):
             changed = event.component.removeprefix("agent:")
             return changed if changed in self.agents else None
-        return owners.get(event.run or "") or owners.get(f"session {event.session}") or owners.get(f"user {event.user}")
+        return self._owners.agent_of(event)
 
     # -- state
 
@@ -156,50 +154,78 @@ class PartitionEngine:
         for name, (core, nodes, runs) in self._blocks.restore(values.items()).items():
             agent = self._new_agent(name)
             put_back(agent, core, nodes, runs)
-            self._schedule(agent)
+            self._wakes.schedule(agent, self.now)
             for run in runs:
-                self._owners[run.run] = name
+                self._owners.put(run.run, name)
 
     # -- records
 
-    def _event(self, offset: int, event: Event) -> None:
+    def _events(self, groups: dict[str, list[tuple[int, Event]]]) -> None:
+        """Events of many agents, each agent's in the order of the log."""
+        step = self._step
+        findings, news = Said(len(step.findings)), Said(len(step.news))
+        for name, group in groups.items():
+            agent = self.agents.get(name) or self._meet(name)
+            if agent is None:
+                self._count("agents_refused", len(group))
+                continue
+            for offset, event in group:
+                self._event(agent, offset, event)
+                findings.note(offset, len(step.findings))
+                news.note(offset, len(step.news))
+        step.findings[findings.first :] = [step.findings[at] for at in findings.order()]
+        step.news[news.first :] = [step.news[at] for at in news.order()]
+
+    def _unnamed(self, offset: int, event: Event) -> None:
+        """An event that names no agent."""
+        name = self.claimed(event)
+        if name is not None:
+            agent = self.agents.get(name) or self._meet(name)
+            if agent is None:
+                self._count("agents_refused")
+            else:
+                self._event(agent, offset, event)
+            return
+        self._settle(event)
+        self._count("events")
+        if event.kind == "change":
+            self._count("change")
+            telling.change(event, self.now, self._tell)
+            self._copy_change(offset, event)
+        else:
+            self._count("unassigned")
+
+    def _settle(self, event: Event) -> None:
+        """An event that is far from the time at which it was seen is taken at that time."""
         observed = event.observed_time
         if observed is not None and abs(event.at - observed) > limits.SKEW_SECONDS and is_skewed(event, observed):
             event.time = observed
             self._count("skewed")
-        now = self.now
-        if now == 0.0:
-            now = self.now = float(int(event.at))
-        name = event.agent or self.claimed(event)
-        if name is None:
-            self._count("events")
-            if event.kind == "change":
-                self._count("change")
-                telling.change(event, now, self._tell)
-                self._copy_change(offset, event)
-            else:
-                self._count("unassigned")
+
+    def _meet(self, name: str) -> Agent | None:
+        """A new agent, if there is room for one."""
+        if len(self.agents) >= AGENTS:
+            return None
+        self._wakes.soon(name)
+        return self._new_agent(name)
+
+    def _event(self, agent: Agent, offset: int, event: Event) -> None:
+        if event.observed_time is not None:
+            self._settle(event)
+        if offset <= agent.offset:
             return
-        agent = self.agents.get(name)
-        if agent is None:
-            if len(self.agents) >= AGENTS:
-                self._count("agents_refused")
-                return
-            agent = self._new_agent(name)
-            self._active[name] = None
-        elif offset <= agent.offset:
-            return
+        now, name = self.now, agent.name
         agent.offset = offset
         self.reader.read(event)
         if agent.wake > now:
             agent.wake = now
-            self._active[name] = None
+            self._wakes.soon(name)
         self._unsaved[name] = None
         self.counts["events"] = self.counts.get("events", 0) + 1
         kind = event.kind
         if kind in RUN_KINDS:
             if kind == "run_started":
-                self._remember(event, name)
+                self._owners.note(event, name)
             closed = agent.take(event, now)
             if closed is not None:
                 self._closed(name, closed)
@@ -243,20 +269,16 @@ class PartitionEngine:
             self._blind(offset, before, tick)
         if self.covers.known:
             self.covers.forget(tick.time)
-        while self._wakes and self._wakes[0][0] <= tick.time:
-            self._pop_wake()
-        active = sorted(self._active)
-        self._active.clear()
-        for name in active:
+        for name in self._wakes.take(tick.time):
             agent = self.agents[name]
             if offset <= agent.offset or agent.wake > tick.time:
-                self._schedule(agent)
+                self._wakes.schedule(agent, tick.time)
                 continue
             agent.offset = offset
             self._unsaved[name] = None
             for closed in agent.tick(tick.time):
                 self._closed(name, closed)
-            self._schedule(agent)
+            self._wakes.schedule(agent, tick.time)
             evidence, pools = agent.slices.above.take(), agent.slices.above.ask()
             if evidence or pools or agent.slices.asked:
                 asked, agent.slices.asked = tuple(agent.slices.asked), []
@@ -270,7 +292,7 @@ class PartitionEngine:
             if offset > agent.offset:
                 agent.blind(until, until - before)
                 agent.wake = before
-                self._active[name] = None
+                self._wakes.soon(name)
 
     def hear(self, rulings: Sequence[Ruling]) -> None:
         """Rulings that do not come through the log: they belong to the tick that was stepped last."""
@@ -301,25 +323,6 @@ class PartitionEngine:
         agent.slices.above.covers = self.covers
         return agent
 
-    def _schedule(self, agent: Agent) -> None:
-        """See to it that the agent is looked at when it wants to be; early is harmless, for it is asked again."""
-        name, wake = agent.name, agent.wake
-        if wake <= self.now + 1.0:
-            self._active[name] = None
-        elif wake < self._scheduled.get(name, math.inf):
-            self._scheduled[name] = wake
-            heapq.heappush(self._wakes, (wake, name))
-            if len(self._wakes) > 2 * len(self.agents) + 1_000:  # most of them were overtaken by earlier ones
-                self._wakes = [(at, name) for name, at in self._scheduled.items()]
-                heapq.heapify(self._wakes)
-
-    def _pop_wake(self) -> None:
-        """Take the earliest entry away; what its agent still wants is scheduled anew."""
-        at, name = heapq.heappop(self._wakes)
-        if self._scheduled.get(name) == at:
-            del self._scheduled[name]
-            self._schedule(self.agents[name])
-
     def _emit(self, finding: Finding) -> None:
         self._step.findings.append(finding)
 
@@ -328,20 +331,10 @@ class PartitionEngine:
 
     def _closed(self, agent: str, closed: Closed) -> None:
         self._count("runs")
-        self._step.closed.append(of_run(agent, closed))
+        self._step.closed.append((agent, closed))
 
-    def _remember(self, event: Event, agent: str) -> None:
-        """Note whose run, session and user this is, for events that name no agent."""
-        owners = self._owners
-        for key in (event.run, event.session and f"session {event.session}", event.user and f"user {event.user}"):
-            if key:
-                owners.pop(key, None)
-                owners[key] = agent
-        while len(owners) > REMEMBERED:
-            del owners[next(iter(owners))]
-
-    def _count(self, name: str) -> None:
-        self.counts[name] = self.counts.get(name, 0) + 1
+    def _count(self, name: str, times: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + times
 
 
 class Engine:

@@ -156,6 +156,11 @@ class Methods:
         self._watched = [_Watched(name, *found) for name, found in sorted(named(settings).items())]
 
     @property
+    def on(self) -> bool:
+        """Whether there is anything to watch, or to end."""
+        return bool(self._watched or self._gone)
+
+    @property
     def signals(self) -> tuple[str, ...]:
         """The signals that are watched here."""
         return tuple(watched.signal for watched in self._watched)

@@ -67,12 +67,15 @@ class Covers:
 
     def __init__(self) -> None:
         self.known: dict[str, Cover] = {}
+        self.signals: set[str] = set()
+        """Those of the nodes that are known: of any other signal nothing is covered."""
 
     def take(self, cover: Cover) -> None:
         """A record of the log; one that is older than what is known changes nothing."""
         known = self.known.get(cover.node)
         if known is None or known.time <= cover.time:
             self.known[cover.node] = cover
+            self.signals.add(cells.parts_of(cover.node)[0])
 
     def forget(self, now: float) -> None:
         """Drop what is over."""
@@ -80,6 +83,7 @@ class Covers:
             over = cover.time + COVER_SECONDS if cover.until is None else cover.until + AFTER_SECONDS
             if over <= now:
                 del self.known[name]
+                self.signals = {cells.parts_of(node)[0] for node in self.known}
 
 
 class Above:
@@ -179,14 +183,17 @@ class Above:
 
     def covered(self, signal: str, tool: str | None, place: str, started: float) -> bool:
         """Whether an observation of a run that started at `started` belongs to a node above that fires."""
-        known = self._chains.get((signal, tool, place)) or self._chain(signal, tool, place)
-        return self._any_covers(known[1], started)
+        if signal not in self.covers.signals:
+            return False
+        return self._any_covers(self._chain(signal, tool, place)[1], started)
 
     def tool_covered(self, tools: Iterable[str], started: float) -> bool:
         """Whether one of the tools that failed in a run is covered: then all that the run shows is that tool's matter.
 
         It is no evidence for other nodes above either.
         """
+        if TOOL_FAILED.name not in self.covers.signals:
+            return False
         return self._any_covers([cells.node_of(TOOL_FAILED.name, "tool", tool) for tool in tools], started)
 
     # -- pooled references

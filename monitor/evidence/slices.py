@@ -152,7 +152,11 @@ class Slices:
 
     def release(self, now: float) -> None:
         """Feed the nodes with what need not wait any longer."""
-        for run, started, place, observations in self.order.ready(now):
+        while True:
+            item = self.order.next(now)
+            if item is None:
+                break
+            started, run, _, place, observations = item
             self._feed(run, started, place, observations, now)
 
     def known(self, signal: str, version: str) -> tuple[float, float]:

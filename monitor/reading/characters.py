@@ -6,6 +6,8 @@ What is not in a range is `OTHER`.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,11 +51,42 @@ CLASSES = (
 )
 """Class of a character by its number. From `latin_lower` on, letters beyond ASCII."""
 
-(
-    OTHER, SPACE, NEWLINE, DIGIT, LOWER, UPPER, STOP, COMMA, QUESTION, EXCLAMATION, COLON, QUOTE, APOSTROPHE, OPENER,
-    CLOSER, MARK, HASH, TICK, ANGLE, PIPE, SIGN, EMOJI, LATIN_LOWER, LATIN_UPPER, GREEK_LOWER, GREEK_UPPER,
-    CYRILLIC_LOWER, CYRILLIC_UPPER, HEBREW, ARABIC, INDIC, SOUTHEAST_ASIAN, HANGUL, KANA, HAN, LETTER,
-) = range(len(CLASSES))  # fmt: skip
+OTHER: Final = 0
+SPACE: Final = 1
+NEWLINE: Final = 2
+DIGIT: Final = 3
+LOWER: Final = 4
+UPPER: Final = 5
+STOP: Final = 6
+COMMA: Final = 7
+QUESTION: Final = 8
+EXCLAMATION: Final = 9
+COLON: Final = 10
+QUOTE: Final = 11
+APOSTROPHE: Final = 12
+OPENER: Final = 13
+CLOSER: Final = 14
+MARK: Final = 15
+HASH: Final = 16
+TICK: Final = 17
+ANGLE: Final = 18
+PIPE: Final = 19
+SIGN: Final = 20
+EMOJI: Final = 21
+LATIN_LOWER: Final = 22
+LATIN_UPPER: Final = 23
+GREEK_LOWER: Final = 24
+GREEK_UPPER: Final = 25
+CYRILLIC_LOWER: Final = 26
+CYRILLIC_UPPER: Final = 27
+HEBREW: Final = 28
+ARABIC: Final = 29
+INDIC: Final = 30
+SOUTHEAST_ASIAN: Final = 31
+HANGUL: Final = 32
+KANA: Final = 33
+HAN: Final = 34
+LETTER: Final = 35
 
 SCRIPTS = (
     "none", "latin", "greek", "cyrillic", "hebrew", "arabic", "indic", "southeast_asian", "hangul", "japanese", "han",
@@ -61,7 +94,7 @@ SCRIPTS = (
 )  # fmt: skip
 """Scripts by number; `japanese` is kana, with or without Han beside it."""
 
-_TABLE_SIZE = 0x40000
+_TABLE_SIZE: Final = 0x40000
 
 _RANGES: tuple[tuple[int, int, int], ...] = (
     (LATIN_LOWER, 0x00DF, 0x00FF),
@@ -142,7 +175,7 @@ def _alternating(table: bytearray, first: int, last: int, odd_is_upper: bool) ->
         table[code] = LATIN_UPPER if (code % 2 == 1) == odd_is_upper else LATIN_LOWER
 
 
-def _build() -> NDArray[np.uint8]:
+def _build() -> bytes:
     table = bytearray(_TABLE_SIZE)
     _alternating(table, 0x0100, 0x0137, odd_is_upper=False)
     _alternating(table, 0x0139, 0x0148, odd_is_upper=True)
@@ -154,10 +187,13 @@ def _build() -> NDArray[np.uint8]:
     for kind, characters in _SINGLE:
         for character in characters:
             table[ord(character)] = kind
-    return np.frombuffer(bytes(table), np.uint8)
+    table[-1] = OTHER  # no character; what lies beyond is clipped to it
+    return bytes(table)
 
 
-_TABLE = _build()
+TABLE = _build()
+"""The class of each code point up to its length; others have `OTHER`."""
+_CLASSES = np.frombuffer(TABLE, np.uint8)
 
 
 def codes_of(text: str) -> NDArray[np.uint32]:
@@ -169,14 +205,14 @@ def codes_of(text: str) -> NDArray[np.uint32]:
 
 def count(codes: NDArray[np.uint32]) -> list[int]:
     """How many characters of each class, in the order of `CLASSES`."""
-    found: list[int] = np.bincount(_TABLE.take(codes, mode="clip"), minlength=len(CLASSES)).tolist()
+    found: list[int] = np.bincount(_CLASSES.take(codes, mode="clip"), minlength=len(CLASSES)).tolist()
     return found
 
 
 def class_of(character: str) -> int:
     """The class of one character."""
     code = ord(character)
-    return int(_TABLE[code]) if code < _TABLE_SIZE else OTHER
+    return TABLE[code] if code < _TABLE_SIZE else OTHER
 
 
 def script_of(counts: list[int]) -> int:

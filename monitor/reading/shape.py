@@ -11,23 +11,24 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from itertools import islice
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.reading import characters as chars
-from monitor.reading import structure
+from monitor.reading import structure, tally
 from monitor.reading.phrases import Phrases
 from monitor.reading.structure import KINDS
 
 TEXT_CHARACTERS: Final = 20_000
 """Characters of a text that are looked at. Longer: its first and its last half of that, counted as `texts_cut`."""
-STEP: Final = 1_000
+STEP: Final = 1_000.0
 """Numbers are multiples of 1/STEP, so that a log holds three decimals of them."""
+WALKED: Final = 0 if tally.__file__.endswith(".py") else 4_000
+"""Characters up to which a text is walked over by `tally`, which is slow where it is not compiled; beyond, by numpy."""
 BUCKETS: Final = 64
 """Values of a hashed category: 0 is none."""
 PROJECTIONS: Final = 8
@@ -37,8 +38,7 @@ SHORT_WORD: Final = 3
 FeatureKind = Literal["number", "category", "flag"]
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(NamedTuple):
     """One place of `output_shape`. `size`: how many values a category has, from 0."""
 
     name: str
@@ -111,6 +111,8 @@ _WORD = re.compile(
 )
 _SENTENCE_ENDS = (". ", ".\n", "? ", "?\n", "! ", "!\n")
 _SENTENCE_ENDS_BEYOND_ASCII = ("。", "！", "？", "।", "۔", "؟", "…")  # noqa: RUF001 (the characters themselves)
+_BEYOND_ASCII = re.compile("[^\\x00-\\x7f]")
+_NO_CODES: Final[NDArray[np.uint32]] = np.zeros(0, np.uint32)
 _ENDS = frozenset((chars.STOP, chars.QUESTION, chars.EXCLAMATION))
 _STOPPED = frozenset(
     (chars.STOP, chars.QUESTION, chars.EXCLAMATION, chars.COLON, chars.QUOTE, chars.CLOSER, chars.MARK, chars.TICK,
@@ -119,7 +121,6 @@ _STOPPED = frozenset(
 """Classes of a last character after which nothing need follow; a letter, a digit or a comma is cut off."""
 _ENDLESS = frozenset((structure.EMPTY, structure.NUMBER, structure.WORD, structure.SIGNS))
 _MIXED = {name: np.uint32(value) for name, value in (("a", 2654435761), ("b", 2246822519), ("c", 3266489917))}
-_SIGNED = np.uint32(2 * PROJECTIONS)
 _FIFTEEN, _TOP = np.uint32(15), np.uint32(32 - (2 * PROJECTIONS - 1).bit_length())
 
 
@@ -130,13 +131,16 @@ def read(text: str, phrases: Phrases) -> list[float]:
     if length > TEXT_CHARACTERS:
         half = TEXT_CHARACTERS // 2
         text = text[:half] + text[-half:]
-    codes = chars.codes_of(text)
-    counts = chars.count(codes)
     ascii_only = text.isascii()
     size = len(text) or 1
+    width = 1 if ascii_only else 4
+    raw = text.encode("ascii") if ascii_only else text.encode("utf-32-le", "surrogatepass")
+    walks = len(text) <= WALKED
+    codes = _NO_CODES if walks else chars.codes_of(text)
+    counts = tally.classes(raw, width, chars.TABLE, len(chars.CLASSES)) if walks else chars.count(codes)
     lines = text.split("\n")
     line_count = len(lines)
-    words, lengths = _words(text, ascii_only)
+    words, lengths = _words(text, raw, ascii_only)
     word_count = len(words)
     per_word = word_count or 1
     short = sum([lengths.count(letters) for letters in range(1, SHORT_WORD + 1)])
@@ -150,7 +154,7 @@ def read(text: str, phrases: Phrases) -> list[float]:
     marks = structure.marks(text, lines, counts)
     found = structure.find(stripped, lines, marks, counts, word_count)
     refuses, apologises = phrases.found(stripped)
-    values = [
+    values: list[float] = [
         _log2(length),
         line_count,
         size / line_count if length else 0,
@@ -164,7 +168,7 @@ def read(text: str, phrases: Phrases) -> list[float]:
         counts[chars.DIGIT] / size,
         sum([counts[kind] for kind in chars.PUNCTUATION]) / size,
         (counts[chars.SPACE] + counts[chars.NEWLINE]) / size,
-        0 if ascii_only else int(np.count_nonzero(codes > 127)) / size,
+        0 if ascii_only else len(_BEYOND_ASCII.findall(text)) / size,
         accents / ((latin_lower + latin_upper + accents) or 1),
         short / per_word,
         len(set(words)) / per_word,
@@ -194,9 +198,10 @@ def read(text: str, phrases: Phrases) -> list[float]:
         refuses,
         apologises,
     ]
-    values += _projected(_trigrams(codes), np.array(list(map(crc32, words)), np.uint32))
-    rounded: list[float] = (np.rint(np.array(values, np.float64) * STEP) / STEP).tolist()
-    return rounded
+    hashes = [crc32(word) for word in words]
+    values += tally.trigrams(raw, width, PROJECTIONS) if walks else _projected(_trigrams(codes))
+    values += tally.hashed(hashes, PROJECTIONS) if walks else _projected(np.array(hashes, np.uint32))
+    return tally.rounded([float(value) for value in values], STEP)
 
 
 def bucket(word: bytes) -> int:
@@ -204,10 +209,10 @@ def bucket(word: bytes) -> int:
     return 1 + crc32(word) % (BUCKETS - 1)
 
 
-def _words(text: str, ascii_only: bool) -> tuple[list[bytes], list[int]]:
+def _words(text: str, raw: bytes, ascii_only: bool) -> tuple[list[bytes], list[int]]:
     """Words as UTF-8, and how many characters each has."""
     if ascii_only:
-        words = text.encode("ascii").translate(_APART).split()
+        words = raw.translate(_APART).split()
         return words, list(map(len, words))
     found: list[str] = _WORD.findall(text)
     return [word.encode("utf-8", "replace") for word in found], list(map(len, found))
@@ -242,23 +247,14 @@ def _trigrams(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return mixed
 
 
-def _projected(trigrams: NDArray[np.uint32], words: NDArray[np.uint32]) -> list[float]:
-    """Hashes of each kind added up in `PROJECTIONS` sums, each with a sign of its own, over the root of their number.
-
-    Both in one pass: of a short text, numpy's calls are dearer than its arithmetic.
-    """
-    first = len(trigrams)
-    hashes = np.concatenate((trigrams, words))
+def _projected(hashes: NDArray[np.uint32]) -> list[float]:
+    """Hashes added up in `PROJECTIONS` sums, each with a sign of its own, over the root of their number."""
+    size = len(hashes)
+    if not size:
+        return [0.0] * PROJECTIONS
     mixed = hashes ^ (hashes >> _FIFTEEN)
     mixed *= _MIXED["a"]
     mixed >>= _TOP
-    mixed[first:] += _SIGNED
-    sums: list[int] = np.bincount(mixed, minlength=2 * 2 * PROJECTIONS).tolist()
-    return _over_root(sums, 0, first) + _over_root(sums, 2 * PROJECTIONS, len(words))
-
-
-def _over_root(sums: list[int], start: int, size: int) -> list[float]:
-    if not size:
-        return [0.0] * PROJECTIONS
+    sums = np.bincount(mixed, minlength=2 * PROJECTIONS).tolist()
     root = math.sqrt(size)
-    return [(sums[at] - sums[at + PROJECTIONS]) / root for at in range(start, start + PROJECTIONS)]
+    return [(plus - minus) / root for plus, minus in zip(sums[:PROJECTIONS], sums[PROJECTIONS:], strict=True)]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from monitor.reading import characters as chars
 from monitor.reading.values import UNREAD, parsed
 
-JSON_CHARACTERS = 200_000
+JSON_CHARACTERS: Final = 200_000
 """Text that is read as JSON. Longer: it is taken for what its first and last characters say, without depth or keys."""
-JSON_VALUES = 2_000
+JSON_VALUES: Final = 2_000
 """Containers that are visited to find JSON's depth; the rest is taken to be no deeper."""
-KEY_SET = 40
+KEY_SET: Final = 40
 """Keys that make up the key set. More: data, not a form; the set counts as one."""
 
 KINDS = (
@@ -31,7 +31,18 @@ KINDS = (
     "prose",
 )
 """What a text is, by number. The first that fits."""
-EMPTY, JSON_OBJECT, JSON_ARRAY, FENCED, MARKUP, TABLE, LIST, MARKDOWN, NUMBER, WORD, SIGNS, PROSE = range(len(KINDS))
+EMPTY: Final = 0
+JSON_OBJECT: Final = 1
+JSON_ARRAY: Final = 2
+FENCED: Final = 3
+MARKUP: Final = 4
+TABLE: Final = 5
+LIST: Final = 6
+MARKDOWN: Final = 7
+NUMBER: Final = 8
+WORD: Final = 9
+SIGNS: Final = 10
+PROSE: Final = 11
 
 _ITEMS = frozenset("-*+•‣◦")
 _DIGITS = frozenset("0123456789")
@@ -137,7 +148,7 @@ def _json(text: str) -> Found | None:
 def _depth(value: Any) -> int:
     """How deep containers stand in each other, breadth first, so that the bound leaves out the deepest."""
     depth, visited = 0, 0
-    level: list[Any] = [value]
+    level = [value]
     while level and visited < JSON_VALUES:
         depth += 1
         visited += len(level)
@@ -145,11 +156,7 @@ def _depth(value: Any) -> int:
         inner: list[Any] = []
         for box in level:
             for each in box.values() if isinstance(box, dict) else box:
-                if isinstance(each, dict | list):
+                if isinstance(each, dict | list) and len(inner) < room:
                     inner.append(each)
-                    if len(inner) == room:
-                        break
-            if len(inner) == room:
-                break
         level = inner
     return depth

@@ -49,7 +49,7 @@ class Rules:
             if not rule.startswith(CLAIM):
                 self._break(work, rule, tool, rule)
             elif (required := self.claims.get(rule)) is not None and required not in work.claims:
-                work.claims.append(required)
+                work.claims = [*work.claims, required]
 
     def check_limits(self, work: Work, seconds: float) -> None:
         """What the run took so far, `seconds` of time included."""
@@ -77,8 +77,8 @@ class Rules:
 
     def _break(self, work: Work, rule: str, tool: str, text: str) -> None:
         if rule not in work.broken and len(work.broken) < RULES_PER_RUN:
-            work.broken.append(rule)
-            work.facts.append(Fact(SIGNAL, tool, rule, self.severity, text))
+            work.broken = [*work.broken, rule]
+            work.facts = [*work.facts, Fact(SIGNAL, tool, rule, self.severity, text)]
 
 
 def _limit(value: float | None) -> float:

@@ -19,6 +19,13 @@ CLAIM_BROKEN: Final = "claim: "
 EFFECT_BROKEN: Final = "effect: "
 """Begins the rule of an outcome without the call that brings it about; the tool follows."""
 
+NO_COUNTS: Final[dict[str, int]] = {}
+NO_FIELDS: Final[dict[str, list[str]]] = {}
+NO_NAMES: Final[list[str]] = []
+NO_FACTS: Final[list[Fact]] = []
+"""What a run holds of which it has none. Nothing is ever put into them: who has the first makes a new one, for most
+runs have none of most."""
+
 
 @mypyc_attr(acyclic=True)
 class Work:
@@ -103,14 +110,14 @@ class Work:
         self.output_tokens = output_tokens
         self.cached_tokens = cached_tokens
         self.cost_usd = cost_usd
-        self.finish_reasons: dict[str, int] = {} if finish_reasons is None else finish_reasons
-        self.error_types: dict[str, int] = {} if error_types is None else error_types
+        self.finish_reasons: dict[str, int] = NO_COUNTS if finish_reasons is None else finish_reasons
+        self.error_types: dict[str, int] = NO_COUNTS if error_types is None else error_types
         self.empty_retrievals = empty_retrievals
         self.scored = scored
         self.score_sum = score_sum
-        self.path: list[str] = [] if path is None else path
-        self.argument_fields: dict[str, list[str]] = {} if argument_fields is None else argument_fields
-        self.result_fields: dict[str, list[str]] = {} if result_fields is None else result_fields
+        self.path: list[str] = NO_NAMES if path is None else path
+        self.argument_fields: dict[str, list[str]] = NO_FIELDS if argument_fields is None else argument_fields
+        self.result_fields: dict[str, list[str]] = NO_FIELDS if result_fields is None else result_fields
         self.calls_spoken_at = calls_spoken_at
         self.tool_turns_before = tool_turns_before
         self.last_step_failed = last_step_failed
@@ -122,13 +129,13 @@ class Work:
         self.loop = loop
         self.user_loop = user_loop
         self.looped = looped
-        self.claims: list[str] = [] if claims is None else claims
-        self.facts: list[Fact] = [] if facts is None else facts
-        self.broken: list[str] = [] if broken is None else broken
-        self.documents: dict[str, int] = {} if documents is None else documents
+        self.claims: list[str] = NO_NAMES if claims is None else claims
+        self.facts: list[Fact] = NO_FACTS if facts is None else facts
+        self.broken: list[str] = NO_NAMES if broken is None else broken
+        self.documents: dict[str, int] = NO_COUNTS if documents is None else documents
         self.pair = pair
         self.calls_hash = calls_hash
-        self.used: list[str] = [] if used is None else used
+        self.used: list[str] = NO_NAMES if used is None else used
 
     @property
     def steps(self) -> int:

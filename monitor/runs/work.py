@@ -14,7 +14,7 @@ from detectors import loops
 from detectors.loops import Loop
 from monitor.reading.shape import INDEX
 from monitor.runs.contracts import Rules
-from monitor.runs.run import Run, Work
+from monitor.runs.run import NO_COUNTS, NO_FIELDS, Run, Work
 from monitor.saved.states import Fact
 from schemas import derive
 from schemas.event import Event
@@ -89,7 +89,10 @@ def model_call(work: Work, event: Event, book: Book) -> None:
         work.cost_usd = cost if work.cost_usd is None else work.cost_usd + cost
     name = event.finish_reason
     if name is not None:
-        _tally(work.finish_reasons, name, book)
+        if work.finish_reasons is NO_COUNTS:
+            work.finish_reasons = {name: 1}
+        else:
+            _tally(work.finish_reasons, name, book)
     attempt = event.attempt
     if attempt is not None and attempt > 1:
         work.retries += 1
@@ -131,7 +134,10 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
         calls[1] += 1
         calls[2] = 1
         run.error_type = error = event.error_type or ("soft_error" if soft else "error")
-        _tally(work.error_types, error, book)
+        if work.error_types is NO_COUNTS:
+            work.error_types = {error: 1}
+        else:
+            _tally(work.error_types, error, book)
         work.last_step_failed = True
     else:
         calls[2] = 0
@@ -148,7 +154,9 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
     if work.pair is not None:
         work.calls_hash = (work.calls_hash + crc32(f"{tool} {event.arguments_hash}".encode())) % CALLS_HASH
     number = work.tool_calls = work.tool_calls + 1
-    if number <= PATH:
+    if number == 1:
+        work.path = [tool]
+    elif number <= PATH:
         work.path.append(tool)
     attempt = event.attempt
     if attempt is not None and attempt > 1:
@@ -157,9 +165,13 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
         work.output_empty = False
     fields = event.arguments_fields
     if fields:
+        if work.argument_fields is NO_FIELDS:
+            work.argument_fields = {}
         _note_fields(work.argument_fields, tool, fields, book)
     fields = event.result_fields
     if fields and not failed:
+        if work.result_fields is NO_FIELDS:
+            work.result_fields = {}
         _note_fields(work.result_fields, tool, fields, book)
     if event.violations and book.rules.declared:
         book.rules.take_violations(work, tool, event.violations)
@@ -243,6 +255,8 @@ def _retrieval(work: Work, event: Event, book: Book) -> None:
         if len(work.documents) >= KINDS_PER_RUN:
             book.count("kinds_folded")
             return
+        if work.documents is NO_COUNTS:
+            work.documents = {}
         work.documents[source] = derive.text_hash(event.document.encode())
 
 
@@ -279,13 +293,13 @@ def _use(work: Work, component: str, book: Book) -> None:
         if len(work.used) >= USED:
             book.count("used_folded")
         else:
-            work.used.append(component)
+            work.used = [*work.used, component]
 
 
 def _say_loop(work: Work, loop: Loop, tool: str, who: str) -> None:
     work.looped = True
     text = f"{who}repeats itself: {loop.repeats} calls in a row bring nothing new, the last of {tool}"
-    work.facts.append(Fact(LOOP, tool, "loop", "notice", text))
+    work.facts = [*work.facts, Fact(LOOP, tool, "loop", "notice", text)]
 
 
 def _tally(kinds: dict[str, int], kind: str, book: Book) -> None:

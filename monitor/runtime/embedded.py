@@ -24,6 +24,7 @@ from monitor import views
 from monitor.alerting.blind import BLIND_SECONDS
 from monitor.alerting.router import Router
 from monitor.engine import Record
+from monitor.runs.view import of_run
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.counting import published
 from monitor.runtime.parts import Assembler, Batch, Busy, Dispatcher, Outbox
@@ -191,7 +192,7 @@ class Embedded:
 
     def runs(self, limit: int) -> list[RunView]:
         """Runs that closed last, newest first."""
-        return list(self._steps.closed)[::-1][:limit]
+        return [of_run(*closed) for closed in list(self._steps.closed)[::-1][:limit]]
 
     def budgets(self) -> list[BudgetView]:
         """One account per owner."""

@@ -18,6 +18,7 @@ from monitor.alerting.blind import Sight
 from monitor.alerting.router import Router
 from monitor.blocks import WrongVersion
 from monitor.engine import RECENT_RUNS, Engine, Record
+from monitor.runs import Closed
 from monitor.runtime.parts import Assembler, Entry, Outbox
 from monitor.runtime.store import Store, StoreError
 from schemas import derive
@@ -26,7 +27,6 @@ from schemas.config import Config
 from schemas.event import Event, encode
 from schemas.finding import Finding
 from schemas.records import Ack, Tick, encode_control
-from schemas.view import RunView
 
 TICK_SECONDS = 1.0
 """Between two ticks of a monitor that is well."""
@@ -53,7 +53,7 @@ class Steps:
         self.assembler = assembler
         self.outbox = outbox
         self.counts: Counter[str] = Counter()
-        self.closed: deque[RunView] = deque(maxlen=RECENT_RUNS)
+        self.closed: deque[tuple[str, Closed]] = deque(maxlen=RECENT_RUNS)
         self._offset = store.next_offset()
         try:
             entries = store.entries()

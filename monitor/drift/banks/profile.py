@@ -19,8 +19,8 @@ from detectors import shares
 from detectors.drift import Bank, Plan, Word, state
 from detectors.drift.channels import Value
 from monitor.drift.banks.plan import POSITIONS, TIMED_POSITIONS
-from monitor.drift.banks.recent import CHUNK, RING, Recent, Sample
-from monitor.drift.banks.slots import Rates, Saved, Slot
+from monitor.drift.banks.recent import CHUNK, RING, Recent
+from monitor.drift.banks.slots import Rates, Sample, Saved, Slot
 
 VERSIONS: Final = 20
 """Versions of an agent with a bank. More: the one quiet longest is forgotten, counted as `versions_forgotten`."""

@@ -9,33 +9,16 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from detectors.drift import Change
-from detectors.drift.channels import Value
 from monitor.drift.banks.plan import CHANNELS, POSITIONS
+from monitor.drift.banks.slots import SAMPLES, Sample
 
 RING: Final = 64
 """Runs that are kept: to say which version changed, and to restore banks."""
 CHUNK: Final = 8
 """Runs that are saved together."""
 _CHUNKS = RING // CHUNK + 1
-
-
-class Sample(Struct, array_like=True, gc=False):
-    """One run as the banks took it. `notice`, `page`: what was dripped into the agent's bank, and the version's."""
-
-    number: int
-    run: str
-    version: str
-    at: float
-    values: list[Value]
-    notice: float
-    page: float
-    version_notice: float = 0.0
-    version_page: float = 0.0
-    timed: bool = True
-    """Whether the version's bank takes what hangs on the duration, too."""
 
 
 class Recent:
@@ -117,14 +100,13 @@ class Recent:
 
     def load(self, chunks: Iterable[bytes], number: int) -> None:
         """Put back saved chunks."""
-        runs = [sample for chunk in chunks for sample in _decoder.decode(chunk)]
+        runs = [sample for chunk in chunks for sample in SAMPLES.decode(chunk)]
         for sample in runs:  # of a version of ours that had fewer channels
             sample.values += [None] * (len(CHANNELS) - len(sample.values))
         self.ring = sorted((one for one in runs if one.number >= number - RING), key=lambda one: one.number)
         self._saved = number
 
 
-_decoder = msgspec.msgpack.Decoder(list[Sample])
 _encoder = msgspec.msgpack.Encoder()
 
 

@@ -1,8 +1,11 @@
-"""What is known of a bank beside what it learned, as it is written: its part of the budget, and where it is saved."""
+"""What is known of a bank beside what it learned, as it is written: its part of the budget, its place, its runs."""
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
+
+from detectors.drift.channels import Value
 
 
 class Slot(Struct, array_like=True):
@@ -42,3 +45,23 @@ class Saved(Struct, array_like=True):
     newcomers: int
     alone: bool
     rates: Rates
+
+
+class Sample(Struct, array_like=True, gc=False):
+    """One run as the banks took it. `notice`, `page`: what was dripped into the agent's bank, and the version's."""
+
+    number: int
+    run: str
+    version: str
+    at: float
+    values: list[Value]
+    notice: float
+    page: float
+    version_notice: float = 0.0
+    version_page: float = 0.0
+    timed: bool = True
+    """Whether the version's bank takes what hangs on the duration, too."""
+
+
+SAMPLES = msgspec.msgpack.Decoder(list[Sample])
+"""Reads the runs of one chunk."""

@@ -9,7 +9,7 @@ Invariant: what waits is a function of the runs that opened and closed, so a res
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from mypy_extensions import mypyc_attr
@@ -82,9 +82,11 @@ class Order:
         self._size += len(observations)
         heapq.heappush(self._items, (run.started, run.run, self._number, place, observations))
 
-    def ready(self, now: float) -> Iterator[tuple[str, float, str | None, list[Observation]]]:
-        """Name, start, place and observations of each run that need not wait any longer, in the order of starts."""
+    def next(self, now: float) -> Item | None:
+        """The earliest run that need not wait any longer; None where all must wait."""
         items, opened = self._items, self._opened
+        if not items and not opened:
+            return None
         patience = now - self.tracker.usual_seconds()
         while opened:
             started, name = opened[0]
@@ -95,12 +97,15 @@ class Order:
                 run.passed = True
                 self.tracker.touched.add(run.block)
             heapq.heappop(opened)
-        while items and (not opened or items[0][0] < opened[0][0] or self._size > WAITING):
-            if opened and items[0][0] >= opened[0][0]:
-                self.tracker.count("order_forced")
-            started, name, _, place, observations = heapq.heappop(items)
-            self._size -= len(observations)
-            yield name, started, place, observations
+        if not items:
+            return None
+        if opened and items[0][0] >= opened[0][0]:
+            if self._size <= WAITING:
+                return None
+            self.tracker.count("order_forced")
+        item: Item = heapq.heappop(items)
+        self._size -= len(item[4])
+        return item
 
     # -- state
 

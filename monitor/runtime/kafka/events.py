@@ -18,6 +18,7 @@ from aiokafka.partitioner import murmur2
 
 from monitor.engine import RECENT_RUNS, PartitionEngine
 from monitor.engine import Record as EngineRecord
+from monitor.runs import Closed
 from monitor.runtime.kafka.cluster.sightings import Sighter
 from monitor.runtime.kafka.cluster.watermarks import Watermarks
 from monitor.runtime.kafka.microbatch import Record
@@ -29,7 +30,6 @@ from schemas.event import BadEvent, Event, Reason, decode, is_skewed
 from schemas.finding import Finding, encode_finding
 from schemas.news import encode_news
 from schemas.records import CONTROL_PREFIX, EvidenceBatch, decode_control, encode_control
-from schemas.view import RunView
 
 OBSERVED = "forewarn-observed"
 """Header: epoch seconds at which an event was first seen by the monitor or the broker."""
@@ -103,7 +103,7 @@ class EventsCore:
     def __init__(self, config: Config, partition: int, read_events: ReadEvents, letters: LetterParts) -> None:
         self.engine = PartitionEngine(config, partition)
         self.counts: Counter[str] = Counter()
-        self.closed: deque[RunView] = deque(maxlen=RECENT_RUNS)
+        self.closed: deque[tuple[str, Closed]] = deque(maxlen=RECENT_RUNS)
         self._topics: Topics = config.runtime.kafka.topics
         self._partition = partition
         self._partitions = config.runtime.kafka.partitions

@@ -20,6 +20,7 @@ from faust.exceptions import ProducerSendError
 from monitor import views
 from monitor.alerting.blind import BLIND_SECONDS
 from monitor.alerting.router import Router
+from monitor.runs.view import of_run
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.counting import published
 from monitor.runtime.kafka import topics as layout
@@ -182,7 +183,7 @@ class KafkaMonitor:
 
     def runs(self, limit: int) -> list[RunView]:
         """Runs that closed last on this worker, newest first."""
-        closed = [run for core in self._cores(EventsCore) for run in core.closed]
+        closed = [of_run(*run) for core in self._cores(EventsCore) for run in core.closed]
         closed.sort(key=lambda run: run.started + run.duration_seconds, reverse=True)
         return closed[:limit]
 

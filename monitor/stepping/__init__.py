@@ -1,0 +1,1 @@
+"""What the engine steps by: what comes out of a batch, and which agents a tick is for."""
