@@ -186,7 +186,7 @@ class PartitionWorker:
                 self._unsaved.append(sent)
             self._epoch = batch.epoch
             self._pending += len(batch.records)
-        if self._save_seconds == 0.0 or self._pending >= PENDING_RECORDS:
+        if self._save_seconds == 0.0 or self._pending >= PENDING_RECORDS or self._flood.rising:
             await self.save()
         else:
             self._wake.set()
