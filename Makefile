@@ -106,4 +106,4 @@ $(READY): requirements-dev.lock pyproject.toml $(wildcard sdk/pyproject.toml)
 
 clean: ## remove what the targets above made
 	-python3 hatch_build.py --clean
-	rm -rf .venv tests/slack_types/node_modules .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf .venv tests/slack_types/node_modules tests/asyncapi/node_modules .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

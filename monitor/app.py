@@ -226,6 +226,7 @@ async def _serve_embedded(setup: _Setup, stop: asyncio.Event, started: Callable[
 
 
 async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Serving], None], read: Read) -> None:
+    from monitor.runtime.kafka.broker.security import SecurityError
     from monitor.runtime.kafka.live import KafkaMonitor, Parts  # Faust takes a second to import; embedded needs none
     from monitor.runtime.kafka.partition import LetterParts
     from monitor.runtime.kafka.spans import SpanParts
@@ -244,7 +245,10 @@ async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Se
         lambda: Outbox(setup.planned),
         lambda outbox, commit, may: Dispatcher(cast(Outbox, outbox), setup.notifiers(), commit, clock, may),
     )
-    runtime = KafkaMonitor(config, parts, clock, version())
+    try:
+        runtime = KafkaMonitor(config, parts, clock, version())
+    except SecurityError as error:
+        raise CannotServe(str(error)) from error
     control = setup.control(runtime, read)
     doors = setup.doors(runtime, clock)
     web_runner = await _listen(config, runtime, control, clock, doors)  # alive, not ready, while it recovers

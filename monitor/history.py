@@ -27,8 +27,9 @@ from monitor.reading import Reader
 from monitor.runtime.store import StoreError, read_log
 from monitor.runtime.topic_log import SCHEME, TopicLogError, read_topic
 from schemas.actions import ACTION_PREFIX, Action, Deed, PostedAlert, SilenceEnded, SilenceSet, encode_action
+from schemas.config import Kafka
 from schemas.event import BadEvent, Event, Reason, decode
-from schemas.records import CONTROL_PREFIX, Ack, Ruling, Tick, decode_control, is_control
+from schemas.records import CONTROL_PREFIX, Ack, Ruling, Sighting, Tick, decode_control, is_control
 
 GZIP = b"\x1f\x8b"
 SQLITE = b"SQLite format 3\0"
@@ -70,14 +71,14 @@ class History:
 
 
 def read(
-    inputs: Sequence[Path | str], trace_timeout: float, bootstrap_servers: str = "", reader: Reader | None = None
+    inputs: Sequence[Path | str], trace_timeout: float, kafka: Kafka | None = None, reader: Reader | None = None
 ) -> History:
     """All files and topics (`kafka://topic`) as one history. Raises `CannotRead`."""
     history = History()
     spans: list[SpanRecord] = []
     for given in inputs:
         if isinstance(given, str) and given.startswith(SCHEME):
-            _read_topic(given.removeprefix(SCHEME), bootstrap_servers, history, spans)
+            _read_topic(given.removeprefix(SCHEME), kafka or Kafka(), history, spans)
             continue
         path = Path(given)
         content = _content(path)
@@ -183,10 +184,10 @@ def _read_log(path: Path, history: History) -> History:
     return history
 
 
-def _read_topic(topic: str, bootstrap_servers: str, history: History, spans: list[SpanRecord]) -> None:
+def _read_topic(topic: str, kafka: Kafka, history: History, spans: list[SpanRecord]) -> None:
     """A topic of events or of OTLP. Its ticks are left out: each partition has its own, and time is made anew."""
     try:
-        for place, value in read_topic(bootstrap_servers, topic):
+        for place, value in read_topic(kafka, topic):
             if is_control(value):
                 continue
             if _is_text(value):
@@ -220,7 +221,7 @@ def _take(raw: bytes, place: str, history: History) -> None:
     try:
         if not raw.startswith(CONTROL_PREFIX):
             history.records.append(_event_or_action(raw))
-        elif not isinstance(record := decode_control(raw), Ruling):
+        elif not isinstance(record := decode_control(raw), Ruling | Sighting):
             history.records.append(record)
     except BadEvent as error:
         history.reject(place, error)

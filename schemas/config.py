@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from schemas.settings.kafka import Floods, Kafka, Security, Topics
 from schemas.settings.quantities import (
     DAY,
     WEEK,
@@ -44,18 +45,22 @@ __all__ = [
     "ConsoleReceiver",
     "Duration",
     "Escalation",
+    "Floods",
     "Global",
     "InhibitRule",
+    "Kafka",
     "NamedInterval",
     "Rate",
     "Receiver",
     "Reference",
     "Route",
+    "Security",
     "Share",
     "SlackReceiver",
     "Strict",
     "TimeRange",
     "TimeSpec",
+    "Topics",
     "WebhookReceiver",
     "parse_duration",
     "parse_rate",
@@ -217,32 +222,6 @@ class Slack(Strict):
     members: dict[str, Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,20}$")]] = Field(default_factory=dict)
     """Name of a person → Slack user id (`U…`). With it only these may press buttons, and deeds carry their names."""
     base_url: str = "https://slack.com/api/"
-
-
-class Topics(Strict):
-    """Kafka topic names."""
-
-    events: str = "forewarn.events"
-    spans: str = "forewarn.spans"
-    evidence: str = "forewarn.evidence"
-    findings: str = "forewarn.findings"
-    incidents: str = "forewarn.incidents"
-    control: str = "forewarn.control"
-    dead_letters: str = "forewarn.dead-letters"
-    otlp_spans: str = "otlp_spans"
-    otlp_logs: str = "otlp_logs"
-
-
-class Kafka(Strict):
-    """The broker, and how the topics are laid out."""
-
-    bootstrap_servers: str = "localhost:9092"
-    partitions: int = Field(default=8, gt=0)
-    replication_factor: int = Field(default=1, gt=0)
-    group: str = "forewarn"
-    standby_replicas: int = Field(default=0, ge=0, le=5)
-    """Other workers that read along the state of a partition, so that taking it over need not read all of it."""
-    topics: Topics = Topics()
 
 
 class Retention(Strict):

@@ -71,10 +71,25 @@ class Pooled(Struct, frozen=True, tag_field="kind", tag="forewarn.pooled"):
     rates: dict[str, float]
 
 
+class Sighting(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="forewarn.sighting"):
+    """What one place saw since its last sighting, told to the router, which decides whether the monitor is blind.
+
+    `place`: a partition as `events/3`, or the name of a door. `time`: the tick (epoch seconds) up to which it has come;
+    0 for a place that knows no ticks. `read`, `unread`: events, and things that became dead letters. `beats`: producers
+    whose heartbeat came.
+    """
+
+    place: str
+    time: float = 0.0
+    read: int = 0
+    unread: int = 0
+    beats: tuple[str, ...] = ()
+
+
 Ruling = Grant | Cover | Pooled
 """What the aggregator tells the partitions. Made anew from the same evidence, so no replay needs them."""
 
-Control = Tick | Grant | Cover | Pooled | Ack
+Control = Tick | Grant | Cover | Pooled | Ack | Sighting
 
 _decoder = msgspec.json.Decoder(Control)
 _encoder = msgspec.json.Encoder()

@@ -19,6 +19,7 @@ from msgspec import Struct
 from monitor.alerting.entries import Entries
 from schemas.config import DAY
 from schemas.finding import Finding, FindingStatus
+from schemas.records import Sighting
 
 PREFIX = "monitor."
 BLIND_SECONDS = 10.0
@@ -40,6 +41,11 @@ RECENT_BEATS = 10
 MISSED = 3.0
 """A heartbeat is missing after so many usual intervals, and `MISSING_SECONDS` at least."""
 MISSING_SECONDS = 60.0
+LAG_SECONDS = 60.0
+"""A partition that is so far behind the router's clock is late: well above its sightings, ten seconds apart, and a
+takeover."""
+PLACES = 10_000
+"""Places whose progress is known. Sightings of more are counted, and nobody misses them."""
 GONE_SECONDS = DAY
 """A producer that is missing for so long is no longer awaited: it was taken out of service."""
 
@@ -50,12 +56,14 @@ class Blindness(enum.StrEnum):
     GAP = "gap"
     HEARTBEAT = "heartbeat"
     UNREADABLE = "unreadable"
+    LAG = "lag"
 
 
 _WORDS = {
     Blindness.GAP: "The monitor was not there",
     Blindness.HEARTBEAT: "A producer's heartbeat is missing",
     Blindness.UNREADABLE: "Events cannot be read",
+    Blindness.LAG: "The monitor is behind",
 }
 
 
@@ -83,6 +91,13 @@ class _Producer(Struct):
         return max(MISSED * self.usual, MISSING_SECONDS) if self.beats >= BEATS else math.inf
 
 
+class _Place(Struct):
+    """A partition. `time`: the tick up to which it has come; `excused`: until then nobody could come further."""
+
+    time: float
+    excused: float = 0.0
+
+
 class Sight:
     """What the monitor knows of its own sight; `owner` is told of a gap in the ticks of more than `gap_seconds`.
 
@@ -95,6 +110,7 @@ class Sight:
         self.counts: Counter[str] = Counter()
         self._episodes = Entries("sight/episode/", _Episode)
         self._producers = Entries("sight/producer/", _Producer)
+        self._places = Entries("sight/place/", _Place)
         self._beating: dict[str, None] = {}
         self._read = self._unread = 0
         self._slots: deque[tuple[float, int, int]] = deque()
@@ -111,6 +127,20 @@ class Sight:
         self._read += read
         self._unread += unread
 
+    def saw(self, sighting: Sighting) -> None:
+        """A place elsewhere tells what it saw; what it tells twice after a crash counts once."""
+        if sighting.time:
+            known = self._places.get(sighting.place)
+            if known is not None and sighting.time <= known.time:
+                return
+            if known is None and len(self._places) >= PLACES:
+                self.counts["places_unwatched"] += 1
+            else:
+                self._places.put(sighting.place, _Place(sighting.time))
+        self.came(sighting.read, sighting.unread)
+        for producer in sighting.beats:
+            self.beat(producer)
+
     def tick(self, before: float, now: float) -> list[Finding]:
         """Time went on from the tick `before` (epoch seconds; 0 for the first) to `now`: what there is to say."""
         if now <= before:
@@ -119,17 +149,19 @@ class Sight:
         said += self._heard(now)
         said += self._missed(now)
         said += self._unreadable(now)
+        said += self._behind(before, now)
         over = [key for key, episode in self._episodes.items() if episode.until <= now]
         return said + [self._end(key, now) for key in over]
 
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call; None deletes. After a crash dead letters are counted anew."""
-        return [*self._producers.changes(), *self._episodes.changes()]
+        return [*self._producers.changes(), *self._places.changes(), *self._episodes.changes()]
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take up what `changes` gave, before the first tick. Entries of others are ignored."""
         entries = list(entries)
         self._producers.load(entries)
+        self._places.load(entries)
         self._episodes.load(entries)
 
     def _was_away(self, before: float, now: float) -> Finding:
@@ -196,6 +228,20 @@ class Sight:
         since = next(slot[0] for slot in self._slots if slot[2])
         detail = f"{unread} of {total} in {_span(WINDOW_SECONDS)}"
         return [self._say(_Episode(Blindness.UNREADABLE, "", since, now + STAYS_SECONDS, detail), now)]
+
+    def _behind(self, before: float, now: float) -> list[Finding]:
+        if before and now - before > BLIND_SECONDS:  # nobody wrote ticks: no partition could come further
+            for name, place in self._places.items():
+                self._places.put(name, _Place(place.time, now))
+        behind = [now - max(place.time, place.excused) for place in self._places]
+        late = [seconds for seconds in behind if seconds > LAG_SECONDS]
+        known = self._episodes.get(key := _key(Blindness.LAG))
+        if not late:
+            return [self._end(key, now)] if known is not None else []
+        if known is not None:
+            return []
+        detail = f"{len(late)} of {len(behind)} partitions by {_span(max(late))}"
+        return [self._say(_Episode(Blindness.LAG, "", now - max(late), math.inf, detail), now)]
 
     def _say(self, episode: _Episode, now: float) -> Finding:
         self._episodes.put(_key(episode.why, episode.who), episode)

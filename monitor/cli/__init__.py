@@ -28,12 +28,14 @@ COMMANDS = {
     "ack": "Say of an incident that you have it, that it is not yours, or that it is none.",
     "explain": "Why is there, or is there not, an alert?",
     "emit": "Send one event, a change or a complaint.",
-    "schema": "Print the JSON Schema of events or of the configuration.",
+    "topics": "Create and check the Kafka topics.",
+    "schema": "Print the JSON Schema of events or of the configuration, or the topics.",
 }
 """Name → one line of help. The command itself is `monitor.cli.<name>:command`."""
 
 FOLDERS = {
     "test": "scenarios", "alerts": "acting", "incidents": "acting", "silence": "acting", "ack": "acting",
+    "topics": "brokers",
 }  # fmt: skip
 """Name → the folder of `monitor.cli` that its module lies in, where it lies in one."""
 

@@ -13,16 +13,18 @@ import click
 
 from monitor import app, history
 from monitor.cli import COULD_NOT_RUN, GOOD, PROBLEMS_FOUND
+from monitor.cli.environment import environment
 from monitor.cli.moment import MOMENT
 from monitor.cli.telling import difference
 from monitor.cli.telling.words import differences
-from monitor.config import ConfigError, load_with_places, render
+from monitor.config import ConfigError, load, load_with_places, render
 from monitor.notify.console import plain
 from monitor.notify.console import render as render_message
 from monitor.notify.message import compose
 from monitor.reading import Reader
 from monitor.runtime.replay import Replay, line
 from monitor.runtime.store import FILE as LOG
+from monitor.runtime.topic_log import SCHEME
 from schemas.alert import Notification, NotificationReason
 from schemas.config import Config
 
@@ -96,14 +98,13 @@ def read_history(file: Path, inputs: tuple[str, ...], *, quiet: bool = False) ->
     """The configuration and what was recorded; without inputs, the log of the embedded monitor that FILE describes.
 
     Says what cannot be read: the command ends with 2, but for single lines, which are named unless `quiet`. Nothing is
-    sent, so no secret is read.
+    sent, so no secret is read, but for a topic: its brokers may want one.
     """
     try:
-        config, _ = load_with_places(file)
+        asks_brokers = any(given.startswith(SCHEME) for given in inputs)
+        config = load(file, environment()) if asks_brokers else load_with_places(file)[0]
         given = inputs or (str(Path(config.runtime.directory) / LOG),)
-        recorded = history.read(
-            given, config.runtime.trace_timeout, config.runtime.kafka.bootstrap_servers, Reader(config)
-        )
+        recorded = history.read(given, config.runtime.trace_timeout, config.runtime.kafka, Reader(config))
     except ConfigError as error:
         click.echo(render(error.problems), err=True)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None

@@ -16,6 +16,7 @@ from monitor.config.problem import ConfigError, Problem
 from monitor.config.routing import check_global, check_inhibition, check_intervals, check_receivers, check_routes
 from monitor.config.scenarios.checks import check_scenarios
 from monitor.config.secret import resolve_secrets
+from monitor.config.security import check_security, locate_files
 from monitor.config.shape import read_config
 from schemas.config import Config
 
@@ -62,10 +63,12 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
     document = read_document(text, file)
     names = Names.of(document.root)
     resolve_secrets(document, environ, as_warnings=as_warnings)
+    locate_files(document, environ, as_warnings=as_warnings)
     config = read_config(document)
     checked = Checked(document, config, names)
     for check in (
         *CHECKS,
+        check_security,
         check_methods,
         check_receivers,
         check_routes,

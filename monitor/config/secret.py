@@ -24,6 +24,8 @@ SECRET_PATHS = (
     "slack.signing_secret",
     "runtime.token",
     "runtime.tokens[].token",
+    "runtime.kafka.security.password",
+    "runtime.kafka.security.key_password",
     "receivers[].webhook_configs[].url",
 )
 """Where secrets stand, for people; a test holds it equal to the types."""

@@ -49,6 +49,7 @@ NAMES = {
     "silence forgotten": "evicted:silences",
     # monitor.alerting.blind
     "producers_unwatched": "evicted:producers",
+    "places_unwatched": "evicted:places",
     # monitor.notify.outbox
     "sent": "deliveries",
     "sent lines": "deliveries",

@@ -11,33 +11,33 @@ from collections.abc import Iterator
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from monitor.runtime.kafka.broker.connect import CannotConnect, connect, described, refusal
+from schemas.config import Kafka
+
 SCHEME = "kafka://"
 PATIENCE_SECONDS = 30.0
 """Without a record for so long the broker is given up, although it said that there are more."""
-BOOTSTRAP_MS = 10_000
+BOOTSTRAP_SECONDS = 10.0
 
 
 class TopicLogError(Exception):
     """The topic cannot be read; the message says where and why."""
 
 
-def read_topic(bootstrap_servers: str, topic: str) -> Iterator[tuple[str, bytes]]:
+def read_topic(kafka: Kafka, topic: str) -> Iterator[tuple[str, bytes]]:
     """`topic/partition@offset` and value of every record. Raises `TopicLogError`."""
-    where = f"{SCHEME}{topic} at {bootstrap_servers} (`runtime.kafka.bootstrap_servers`)"
+    where = f"{SCHEME}{topic}: {described(kafka)}"
     try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap_servers.split(","),
-            client_id="forewarn-replay",
-            group_id=None,
+        consumer: KafkaConsumer = connect(
+            KafkaConsumer, kafka, patience_seconds=BOOTSTRAP_SECONDS, client_id="forewarn-replay", group_id=None,
             enable_auto_commit=False,
-            bootstrap_timeout_ms=BOOTSTRAP_MS,
-        )
-    except (KafkaError, OSError, ValueError) as error:
-        raise TopicLogError(f"{where} does not answer: {error}. Is the broker running?") from error
+        )  # fmt: skip
+    except CannotConnect as error:
+        raise TopicLogError(f"{SCHEME}{topic}: {error}") from None
     try:
         yield from _read(consumer, topic, where)
     except KafkaError as error:
-        raise TopicLogError(f"{where} cannot be read: {error}") from error
+        raise TopicLogError(f"{where} cannot be read: {refusal(error)}") from error
     finally:
         consumer.close()
 

@@ -61,6 +61,14 @@ METRICS: tuple[Metric, ...] = (
     _counter("events_received", "Events that the intake or the topic brought."),
     _counter("events_duplicate", "Events dropped because their id was seen before."),
     _counter("events_late", "Events that came after their run was closed and forgotten."),
+    _counter(
+        "events_behind",
+        "Events further behind the latest one of their producer than `late_after`, by their fate.",
+        "fate",
+    ),
+    _gauge(
+        "producer_watermark_timestamp_seconds", "The latest event time of a producer, in epoch seconds.", "producer"
+    ),
     _counter("events_skewed", "Events taken at the time of receipt because their own was too far from it.", "producer"),
     _counter("events_skipped", "Events of a kind that this version does not know."),
     _counter("events_unattributed", "Events without an agent that no recent run could claim."),
@@ -86,6 +94,10 @@ METRICS: tuple[Metric, ...] = (
     _gauge("tick_age_seconds", "Seconds since the last tick; large means that the monitor is blind."),
     _counter("blind_gaps", "Gaps in the ticks: times that the monitor did not see."),
     _gauge("lag_records", "Records that wait in a topic or log.", "topic"),
+    _gauge("partitions_assigned", "Partitions of a topic that this worker works on.", "topic"),
+    _gauge("recovery_records", "Records of state that a recovery has still to read; 0 while there is none."),
+    _counter("rebalances", "Times that partitions were dealt out anew."),
+    _counter("state_healed", "Times that state was written over what a worker wrote that had lost it unawares."),
     # what went out
     _gauge("incidents_open", "Incidents that are open."),
     _counter("notifications", "Notifications that the router decided on, by reason.", "reason"),

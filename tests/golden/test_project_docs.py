@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli import COMMANDS, cli
+from monitor.cli.schema import asyncapi
 from monitor.config import check_text, render
 from monitor.config.shape import fields_of
 from schemas.border import config_schema, event_schema
@@ -68,6 +69,13 @@ def test_schemas_for_editors_are_the_real_ones(file: str, schema: object) -> Non
     if os.environ.get(UPDATE):
         path.write_text(real, encoding="utf-8")
     assert path.read_text(encoding="utf-8") == real, "`make golden` writes it anew"
+
+
+def test_the_topics_for_other_programs_are_the_real_ones() -> None:
+    path = DOCS / "asyncapi.yaml"
+    if os.environ.get(UPDATE):
+        path.write_text(asyncapi(), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == asyncapi(), "`make golden` writes it anew"
 
 
 @pytest.mark.parametrize("page", PAGES)

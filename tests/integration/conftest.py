@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.services import kafka_broker, prometheus_tools
+from tests.services import certificates, kafka_broker, kafka_secure, prometheus_tools
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +29,19 @@ def own_broker() -> Iterator[kafka_broker.Broker]:
             running.stop()
             pytest.skip(f"restarts the broker; unset {kafka_broker.ADDRESS_VARIABLE} to run it")
         yield running
+
+
+@pytest.fixture(scope="session")
+def secure_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka_secure.SecureBroker]:
+    """A real Kafka broker that wants TLS and passwords, shared by the session."""
+    try:
+        running = kafka_secure.start(tmp_path_factory.mktemp("certificates"))
+    except (kafka_broker.BrokerUnavailableError, certificates.OpenSSLMissingError) as error:
+        _without(str(error))
+    try:
+        yield running
+    finally:
+        running.broker.stop()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiokafka
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -21,9 +21,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from monitor import history
 from monitor.intake import dead_letters
 from monitor.runtime.kafka.live import KafkaMonitor
 from schemas.config import Config
+from schemas.event import Event
 from schemas.view import RunView
 from tests.services import serving
 from tests.services.kafka_broker import Broker
@@ -105,6 +107,77 @@ async def test_spans_with_nil_keys_give_the_run_records_that_http_gives(
     assert over_kafka == over_http
     assert sum(run.status == "error" for run in over_kafka) == 8
     assert sum(bool(run.failed_tools) for run in over_kafka) == 14
+
+
+async def test_a_trace_split_over_partitions_and_workers_is_one_run(
+    broker: Broker, prefix: str, tmp_path: Path
+) -> None:
+    """Bodies of the Collector with nil keys, two workers, the second of which comes in the middle."""
+    spans = spans_of_runs(60)
+    bodies = bodies_of(spans)
+    half = len(bodies) // 2
+    config = config_of(broker.bootstrap, prefix, tmp_path / "one")
+    other = config_of(broker.bootstrap, prefix, tmp_path / "two")
+    topic = config.runtime.kafka.topics.otlp_spans
+    async with monitor(config) as (first, producer):
+        for number, body in enumerate(bodies[:half]):
+            await producer.send(topic, body, partition=number % 4)
+        await producer.flush()
+        async with monitor(other) as (second, _):
+            for number, body in enumerate(bodies[half:]):
+                await producer.send(topic, body, partition=number % 4)
+            await producer.flush()
+            both = (first, second)
+            await until(lambda: sum(a.runs for m in both for a in m.agents()) == 60, 60.0, "60 runs on two workers")
+            assert all(found.ready for found in both)
+            names = [agent.agent for found in both for agent in found.agents()]
+            assert sorted(names) == ["agent-0", "agent-1"], "an agent lives on one worker"
+            assert sum(agent.failed for found in both for agent in found.agents()) == 12
+            assert sum(found.counts().get("runs_headless", 0) for found in both) == 0
+            assert not [n for found in both for n in found.counts() if n.startswith("dead_letters")]
+
+
+async def test_every_codec_of_either_client_is_read_live_and_replayed(
+    broker: Broker, prefix: str, tmp_path: Path
+) -> None:
+    config = config_of(broker.bootstrap, prefix, tmp_path)
+    names = config.runtime.kafka.topics
+    now = time.time()
+
+    def event(client: str, codec: str | None) -> bytes:
+        text = "much the same text " * 50  # something to compress
+        event = {
+            "kind": "run_finished",
+            "agent": client,
+            "run": str(codec),
+            "status": "ok",
+            "time": now,
+            "output": text,
+        }
+        return json.dumps(event).encode()
+
+    (body,) = [encode_spans(spans_of_runs(1)).SerializeToString()]
+    async with monitor(config) as (found, _):
+        for codec in CODECS:
+            async with aiokafka.AIOKafkaProducer(bootstrap_servers=broker.bootstrap, compression_type=codec) as one:
+                await one.send_and_wait(names.events, event("aiokafka", codec), key=b"aiokafka")
+            await asyncio.to_thread(_sent_by_kafka_python, broker, codec, names.events, event("kafka-python", codec))
+            # The same spans again and again: duplicates by their ids.
+            await asyncio.to_thread(_sent_by_kafka_python, broker, codec, names.otlp_spans, body)
+        wanted = {(client, str(codec)) for client in ("aiokafka", "kafka-python") for codec in CODECS}
+        await until(lambda: {(run.agent, run.run) for run in found.runs(100)} >= wanted, what="runs of every codec")
+        await until(lambda: len(found.runs(100)) == len(wanted) + 1, what="the run of the spans, once")
+    read = await asyncio.to_thread(history.read, [f"kafka://{names.events}"], 60.0, config.runtime.kafka)
+    again = {(record.agent, record.run) for record in read.records if isinstance(record, Event)}
+    assert again >= wanted and read.dead_letters == 0
+
+
+CODECS = (None, "gzip", "snappy", "lz4", "zstd")
+
+
+def _sent_by_kafka_python(broker: Broker, codec: str | None, topic: str, value: bytes) -> None:
+    with KafkaProducer(bootstrap_servers=broker.bootstrap, compression_type=codec) as producer:
+        producer.send(topic, value).get(10.0)
 
 
 async def test_every_shape_of_our_own_events_is_read(broker: Broker, prefix: str, tmp_path: Path) -> None:

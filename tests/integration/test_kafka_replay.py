@@ -11,6 +11,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 
 from monitor import history
 from monitor.cli import cli
+from schemas.config import Kafka
 from schemas.records import Tick, encode_control
 from tests.services import kafka_broker
 
@@ -59,10 +60,10 @@ def test_a_topic_is_replayed_like_a_file(broker: kafka_broker.Broker, prefix: st
 
 
 def test_a_topic_that_is_not_there_is_named(broker: kafka_broker.Broker, prefix: str) -> None:
-    with pytest.raises(history.CannotRead, match=f"kafka://{prefix}.nowhere at .*no such topic"):
-        history.read([f"kafka://{prefix}.nowhere"], 60.0, broker.bootstrap)
+    with pytest.raises(history.CannotRead, match=f"kafka://{prefix}.nowhere: .*no such topic"):
+        history.read([f"kafka://{prefix}.nowhere"], 60.0, Kafka(bootstrap_servers=broker.bootstrap))
 
 
 def test_a_broker_that_is_not_there_is_named() -> None:
     with pytest.raises(history.CannotRead, match="does not answer"):
-        history.read(["kafka://x"], 60.0, "127.0.0.1:1")
+        history.read(["kafka://x"], 60.0, Kafka(bootstrap_servers="127.0.0.1:1"))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
+from monitor.cli import cli
 from monitor.runtime.kafka import topics
 from schemas.config import Kafka, Retention, Runtime, Topics
 from tests.services.kafka_broker import Broker
@@ -21,10 +26,10 @@ def runtime_of(broker: Broker, prefix: str, **changes: object) -> Runtime:
 def test_topics_are_made_once_and_are_as_specified(broker: Broker, prefix: str) -> None:
     runtime = runtime_of(broker, prefix)
     specs = topics.specification(runtime)
-    made = topics.create(broker.bootstrap, specs)
+    made = topics.create(runtime.kafka, specs)
     assert sorted(made) == sorted(spec.name for spec in specs)
-    assert topics.create(broker.bootstrap, specs) == []
-    assert topics.differences(broker.bootstrap, specs) == []
+    assert topics.create(runtime.kafka, specs) == []
+    assert topics.differences(runtime.kafka, specs) == []
     by_name = {spec.name: spec for spec in specs}
     events = by_name[runtime.kafka.topics.events]
     assert events.partitions == 4
@@ -56,11 +61,62 @@ def test_a_harmless_difference_is_told_and_not_fatal(broker: Broker, prefix: str
 def test_the_collectors_topics_may_have_any_shape(broker: Broker, prefix: str) -> None:
     runtime = runtime_of(broker, prefix)
     theirs = topics.TopicSpec(runtime.kafka.topics.otlp_spans, 2, 1)
-    topics.create(broker.bootstrap, [theirs])
+    topics.create(runtime.kafka, [theirs])
     assert topics.prepare(runtime) == []
 
 
 def test_a_broker_that_is_not_there_is_named(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topics, "TIMEOUT_MS", 500)
+    monkeypatch.setattr(topics, "PATIENCE_SECONDS", 0.5)
     with pytest.raises(topics.TopicError, match=r"127\.0\.0\.1:9.*does not answer.*Is the broker running"):
-        topics.create("127.0.0.1:9", [topics.TopicSpec(prefix, 1, 1)])
+        topics.create(Kafka(bootstrap_servers="127.0.0.1:9"), [topics.TopicSpec(prefix, 1, 1)])
+
+
+def written(broker: Broker, prefix: str, folder: Path, **changes: object) -> Path:
+    """A configuration file; `changes` go to its `kafka:`."""
+    names = {field: f"{prefix}.{field}" for field in Topics.model_fields}
+    kafka = {"bootstrap_servers": broker.bootstrap, "partitions": 4, "group": prefix, "topics": names, **changes}
+    file = folder / "forewarn.yaml"
+    file.write_text(json.dumps({"owners": {"a": {}}, "runtime": {"kind": "kafka", "kafka": kafka}}))
+    return file
+
+
+def asked(file: Path, *options: str) -> tuple[int, str]:
+    """Exit code and output of `forewarn topics`."""
+    result = CliRunner().invoke(cli, ["topics", "-c", str(file), *options])
+    return result.exit_code, result.output
+
+
+def test_the_command_tells_makes_and_checks(broker: Broker, prefix: str, tmp_path: Path) -> None:
+    file = written(broker, prefix, tmp_path)
+    code, said = asked(file, "--dry-run")
+    assert code == 1 and "13 topics: 13 missing (nothing was changed)" in said
+    assert f"  missing  {prefix}.evidence: 1 partition, factor 1, cleanup.policy=delete retention.ms=86400000 " in said
+    assert topics.differences(runtime_of(broker, prefix).kafka, topics.specification(runtime_of(broker, prefix)))
+    code, said = asked(file)
+    assert code == 0 and said.endswith("13 topics: 13 made\n")
+    code, said = asked(file, "--json")
+    assert code == 0 and {topic["state"] for topic in json.loads(said)["topics"]} == {"good"}
+    code, said = asked(written(broker, prefix, tmp_path, partitions=5, replication_factor=2), "--json")
+    told = json.loads(said)
+    assert code == 1 and told["ok"] is False
+    by_name = {topic["name"]: topic for topic in told["topics"]}
+    assert by_name[f"{prefix}.events"]["state"] == "wrong"
+    assert by_name[f"{prefix}.events"]["differences"][0] == {
+        "what": "partitions", "found": "4", "wanted": "5", "fatal": True,
+    }  # fmt: skip
+    assert by_name[f"{prefix}.control"]["state"] == "different"
+    assert by_name[f"{prefix}.otlp_spans"]["state"] == "good"
+    code, said = asked(written(broker, prefix, tmp_path, partitions=5))
+    assert code == 1 and f"  WRONG    {prefix}.events\n           partitions is 4, should be 5\n" in said
+    assert said.endswith("or use new topic names and a new `runtime.kafka.group`\n")
+
+
+def test_the_command_says_what_the_broker_refuses(broker: Broker, prefix: str, tmp_path: Path) -> None:
+    code, said = asked(written(broker, prefix, tmp_path, replication_factor=7))
+    assert code == 2 and "replication factor 7): InvalidReplicationFactorError: Unable to replicate" in said
+    assert len(said) < 600, said
+    code, said = asked(tmp_path / "nowhere.yaml")
+    assert code == 2 and "cannot read" in said
+    (tmp_path / "bad.yaml").write_text("runtime: {kafka: {partitons: 4}}")
+    code, said = asked(tmp_path / "bad.yaml")
+    assert code == 2 and "did you mean `partitions`" in said

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,17 +108,20 @@ class Broker:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
 
 
-def start() -> Broker:
-    """A broker that answers. Raises `BrokerUnavailableError`."""
+def start(more: Mapping[str, str] | None = None, scram: Sequence[str] = ()) -> Broker:
+    """A broker that answers. `more`: further server properties, listeners with a `+` before them; `scram`: its users.
+
+    With these it is always a process of ours. Raises `BrokerUnavailableError`.
+    """
     address = os.environ.get(ADDRESS_VARIABLE)
-    if address:
+    if address and more is None:
         broker = Broker(address)
         broker._wait_until_ready()
         return broker
     if shutil.which("java") and (_libraries().exists() or shutil.which("mvn")):
         prepare()
-        return _start_java()
-    if _docker_works():
+        return _start_java(more or {}, scram)
+    if _docker_works() and more is None:
         return _start_docker()
     raise BrokerUnavailableError(
         "these tests need a real Kafka: install Java 17 and Maven (Debian: openjdk-17-jre-headless maven), "
@@ -164,13 +168,13 @@ def _libraries(cache: Path = CACHE) -> Path:
     return cache / f"kafka-{VERSION}"
 
 
-def _start_java() -> Broker:
+def _start_java(more: Mapping[str, str], scram: Sequence[str]) -> Broker:
     last: BrokerUnavailableError | None = None
     for _ in range(3):  # a free port may be taken before the broker binds it
         directory = Path(tempfile.mkdtemp(prefix="forewarn-kafka-"))
         broker = Broker(f"127.0.0.1:{free_port()}", directory / "broker.log", directory)
         try:
-            _format(directory, broker.bootstrap)
+            _format(directory, broker.bootstrap, more, scram)
             broker._process = _launch(directory)
             broker._wait_until_ready()
             return broker
@@ -181,7 +185,7 @@ def _start_java() -> Broker:
     raise last
 
 
-def _format(directory: Path, bootstrap: str) -> None:
+def _format(directory: Path, bootstrap: str, more: Mapping[str, str], scram: Sequence[str]) -> None:
     controller = f"127.0.0.1:{free_port()}"
     properties = {
         "process.roles": "broker,controller",
@@ -201,6 +205,8 @@ def _format(directory: Path, bootstrap: str) -> None:
         "group.initial.rebalance.delay.ms": "0",
         "auto.create.topics.enable": "false",
     }
+    for name, value in more.items():
+        properties[name.lstrip("+")] = f"{properties[name[1:]]},{value}" if name.startswith("+") else value
     (directory / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
     made = _java(directory, "-Xmx128m", "kafka.tools.StorageTool", "random-uuid")
     cluster = made.stdout.strip().splitlines()[-1] if made.returncode == 0 else ""
@@ -214,6 +220,7 @@ def _format(directory: Path, bootstrap: str) -> None:
         cluster,
         "-c",
         "server.properties",
+        *(part for user in scram for part in ("--add-scram", user)),
     )
     if done.returncode != 0:
         raise BrokerUnavailableError(

@@ -36,7 +36,10 @@ READY_SECONDS = 90.0
 
 @dataclass(frozen=True)
 class Look:
-    """How a worker stands. `agents`: runs and failed runs by agent, of the partitions that it has."""
+    """How a worker stands. `agents`: runs and failed runs by agent, of the partitions that it has.
+
+    `incidents`: id → the agents that its alerts name; of the active one.
+    """
 
     ready: bool
     active: bool
@@ -44,7 +47,7 @@ class Look:
     agents: dict[str, tuple[int, int]]
     counts: dict[str, int]
     gauges: dict[str, float]
-    incidents: int
+    incidents: dict[str, list[str]]
 
 
 class Worker:
@@ -178,7 +181,10 @@ def _look(monitor: KafkaMonitor) -> dict[str, Any]:
         "agents": {agent.agent: (agent.runs, agent.failed) for agent in monitor.agents()},
         "counts": monitor.counts(),
         "gauges": gauges,
-        "incidents": len(monitor.incidents()),
+        "incidents": {
+            incident.id: sorted({alert.labels.get("agent", "") for alert in incident.alerts})
+            for incident in monitor.incidents()
+        },
     }
 
 

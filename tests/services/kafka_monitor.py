@@ -28,14 +28,28 @@ from monitor.runtime.kafka.spans import SpanParts
 from schemas.config import Config, Topics
 
 
-def config_of(bootstrap: str, prefix: str, directory: Path, *, partitions: int = 4, **sections: Any) -> Config:
+def config_of(
+    bootstrap: str,
+    prefix: str,
+    directory: Path,
+    *,
+    partitions: int = 4,
+    security: Mapping[str, Any] | None = None,
+    **sections: Any,
+) -> Config:
     """A configuration whose topics and group start with `prefix`."""
     names = {field: f"{prefix}.{field}" for field in Topics.model_fields}
     runtime = {
         "kind": "kafka",
         "directory": str(directory),
         "trace_timeout": "5s",
-        "kafka": {"bootstrap_servers": bootstrap, "partitions": partitions, "group": prefix, "topics": names},
+        "kafka": {
+            "bootstrap_servers": bootstrap,
+            "partitions": partitions,
+            "group": prefix,
+            "topics": names,
+            "security": dict(security or {}),
+        },
     }
     return Config.model_validate({"runtime": runtime, **sections})
 

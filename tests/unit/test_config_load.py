@@ -10,7 +10,7 @@ from monitor.config import ConfigError, check_text, load, render
 from monitor.config.secret import SECRET_FILE_BYTES, SECRET_PATHS
 from monitor.config.shape import fields_of, secret_keys
 from monitor.signals import WATCHED
-from schemas.config import Config, Receiver, Runtime, Slack, Token, WebhookReceiver
+from schemas.config import Config, Receiver, Runtime, Security, Slack, Token, WebhookReceiver
 from schemas.signals import SIGNALS
 
 MINIMAL = """\
@@ -134,6 +134,28 @@ def test_a_secret_is_read_from_a_file_beside_the_configuration(tmp_path: Path) -
     assert config.slack.bot_token.get_secret_value() == "xoxb-from-file"
 
 
+def test_certificates_are_found_from_the_folder_of_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "tls").mkdir()
+    (tmp_path / "tls" / "ca.pem").write_text("x", encoding="utf-8")
+    text = "runtime: {kafka: {security: {protocol: SSL, ca_file: tls/ca.pem}}}\n"
+    assert load(_write(tmp_path, text), {}).runtime.kafka.security.ca_file == str(tmp_path / "tls" / "ca.pem")
+    missing = _write(tmp_path, text.replace("ca.pem", "no.pem"))
+    with pytest.raises(ConfigError, match="cannot read the file: No such file or directory"):
+        load(missing, {})
+    (warning,) = check_text(missing.read_text(encoding="utf-8"), str(missing), {})
+    assert warning.severity == "warning" and warning.found == "tls/no.pem"
+    assert check_text(missing.read_text(encoding="utf-8"), str(missing)) == []
+
+
+def test_a_password_in_the_open_is_warned_of_beyond_this_machine() -> None:
+    door = "security: {protocol: SASL_PLAINTEXT, mechanism: PLAIN, username: u, password: SECRET}"
+    (warning,) = check_text(f"runtime: {{kafka: {{bootstrap_servers: k:9092, {door}}}}}", "f.yaml", {})
+    assert warning.severity == "warning" and "shows the password to everyone" in warning.message
+    assert "SECRET" not in warning.message
+    for here in ("localhost:9092", "127.0.0.1:9092,[::1]:9092"):
+        assert check_text(f'runtime: {{kafka: {{bootstrap_servers: "{here}", {door}}}}}', "f.yaml", {}) == []
+
+
 SECRET_PROBLEMS = [
     ("slack: {bot_token_file: nowhere}", "cannot read the secret's file: No such file or directory"),
     ("slack: {bot_token_file: empty}", "the secret's file is empty"),
@@ -199,6 +221,7 @@ def test_secret_fields_are_those_of_the_types() -> None:
         *(f"slack.{key}" for key in secret_keys(Slack)),
         *(f"runtime.{key}" for key in secret_keys(Runtime)),
         *(f"runtime.tokens[].{key}" for key in secret_keys(Token)),
+        *(f"runtime.kafka.security.{key}" for key in secret_keys(Security)),
         *(f"receivers[].webhook_configs[].{key}" for key in secret_keys(WebhookReceiver)),
     } == set(SECRET_PATHS)
     assert not secret_keys(Receiver)

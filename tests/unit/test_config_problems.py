@@ -14,6 +14,7 @@ def _errors(text: str) -> list[Problem]:
 
 
 TWO = "owners: {a: {}, b: {}}\n"
+DOOR = "runtime: {kafka: {security: {"
 NIGHT = "time_intervals:\n- {name: n, time_intervals: [{"
 AGENT = "owners: {a: {}}\ncomponents:\n  - agent: x\n    "
 
@@ -150,6 +151,18 @@ ROWS = [
     ("runtime: {external_url: x}", 1, 25, "no address", None),
     ('runtime: {kafka: {topics: {events: "a b"}}}', 1, 36, "Kafka takes letters", None),
     ("runtime: {kafka: {topics: {events: forewarn.control}}}", 1, 36, "are the same topic", None),
+    # the brokers' door
+    (DOOR + "protocol: SASL_TLS}}}", 1, 40, "`SASL_TLS` is not among the allowed words", "SASL_SSL"),
+    (DOOR + "mechanism: PLAIN}}}", 1, 30, "`mechanism` has no effect: the protocol PLAINTEXT shows no password", None),
+    (DOOR + "protocol: SASL_SSL}}}", 1, 40, "SASL_SSL needs `mechanism` and `username` and `password`", None),
+    (DOOR + "protocol: SASL_SSL, mechanism: PLAIN, username: u}}}", 1, 40, "SASL_SSL needs `password`", None),
+    (DOOR + "protocol: SASL_SSL, mechanism: MD5, username: u, password: p}}}", 1, 61, "`MD5` is not among", None),
+    (DOOR + 'protocol: SASL_SSL, mechanism: PLAIN, username: "", password: p}}}', 1, 78, "an empty username", None),
+    (DOOR + "protocol: SASL_PLAINTEXT, mechanism: PLAIN, username: u, password: p, ca_file: c}}}", 1, 100,
+     "`ca_file` has no effect: the protocol SASL_PLAINTEXT is in the open", None),
+    (DOOR + "protocol: SSL, key_file: k}}}", 1, 45, "a key without its `certificate_file`", None),
+    (DOOR + "protocol: SSL, username: u}}}", 1, 45, "`username` has no effect: the protocol SSL", None),
+    (DOOR + "ca_fil: x}}}", 1, 30, "unknown key `ca_fil`", "ca_file"),
     ("runtime: {retention: {text: 0s}}", 1, 29, "must be longer than nothing", None),
 ]  # fmt: skip
 

@@ -27,7 +27,18 @@ from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import BadEvent, Reason
 from schemas.finding import Finding, decode_finding, encode_finding
-from schemas.records import Ack, Cover, EvidenceBatch, Grant, Pooled, Tick, decode_control, encode_control, is_control
+from schemas.records import (
+    Ack,
+    Cover,
+    EvidenceBatch,
+    Grant,
+    Pooled,
+    Sighting,
+    Tick,
+    decode_control,
+    encode_control,
+    is_control,
+)
 
 BOOKED = 5_000
 """Firing findings whose cost is known to be booked. Only a crash repeats one, within seconds; older are forgotten."""
@@ -210,7 +221,9 @@ class RouterCore:
             if self._actions:
                 self._route()
             self._waiting.append(finding)
-        elif isinstance(control := decode_control(value), Tick) and control.time > self._mark.now:
+        elif isinstance(control := decode_control(value), Sighting):
+            self.sight.saw(control)
+        elif isinstance(control, Tick) and control.time > self._mark.now:
             blind = self.sight.tick(self._mark.now, control.time)
             self._mark.now = control.time
             self._route()

@@ -18,6 +18,8 @@ from aiokafka.partitioner import murmur2
 
 from monitor.engine import RECENT_RUNS, PartitionEngine
 from monitor.engine import Record as EngineRecord
+from monitor.runtime.kafka.cluster.sightings import Sighter
+from monitor.runtime.kafka.cluster.watermarks import Watermarks
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing
 from monitor.runtime.parts import Entry
@@ -25,7 +27,7 @@ from schemas import derive, limits
 from schemas.config import Config, Topics
 from schemas.event import BadEvent, Event, Reason, decode
 from schemas.finding import Finding, encode_finding
-from schemas.records import CONTROL_PREFIX, EvidenceBatch, decode_control
+from schemas.records import CONTROL_PREFIX, EvidenceBatch, decode_control, encode_control
 from schemas.view import RunView
 
 OBSERVED = "forewarn-observed"
@@ -107,6 +109,8 @@ class EventsCore:
         self._read_events = read_events
         self._read_text = self.engine.reader.read
         self._letters = Letters(letters, self._topics.dead_letters, self._topics.events, partition)
+        self.watermarks = Watermarks(config.runtime.kafka, self.counts)
+        self._sighter = Sighter(f"events/{partition}")
         self._homes: dict[str, int] = {}
         self._offset = -1
 
@@ -121,6 +125,10 @@ class EventsCore:
         if records:
             self._offset = records[-1].offset
         step = self.engine.step(batch)
+        unread = sum(out.topic == self._topics.dead_letters for out in outgoing)
+        sighting = self._sighter.saw(self.engine.now, len(batch), unread)
+        if sighting is not None:
+            outgoing.append(Outgoing(self._topics.findings, encode_control(sighting), sighting.place.encode()))
         self.closed.extend(step.closed)
         for finding in step.findings:
             outgoing += self._found(finding)
@@ -136,12 +144,14 @@ class EventsCore:
         return self._offset
 
     def changes(self) -> list[Entry]:
-        """The engine's; it keeps the offset of each agent in it."""
-        return self.engine.changes()
+        """The engine's, which keeps the offset of each agent in them; then the watermarks."""
+        return [*self.engine.changes(), *self.watermarks.changes()]
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
-        """The engine's entries."""
-        self.engine.load(entries)
+        """The engine's entries and the watermarks."""
+        found = list(entries)
+        self.watermarks.load(found)
+        self.engine.load(found)
 
     def _take(self, record: Record, outgoing: list[Outgoing]) -> EngineRecord | None:
         """What the engine is to see of a record; the rest goes out."""
@@ -178,6 +188,10 @@ class EventsCore:
                 return None
         if abs(event.at - observed) > limits.SKEW_SECONDS:
             self._skewed(event, observed)
+        if not self.watermarks.take(event, observed):
+            return None
+        if event.kind == "heartbeat" and event.producer:
+            self._sighter.beat(event.producer)
         self._read_text(event)
         return derive.drop_text(event)
 

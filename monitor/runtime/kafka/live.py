@@ -34,7 +34,7 @@ from schemas.actions import Action, encode_action
 from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import encode
-from schemas.records import Tick, encode_control
+from schemas.records import Sighting, Tick, encode_control
 from schemas.view import AgentView, BudgetView, Check, Health, RunView
 
 _log = logging.getLogger(__name__)
@@ -152,6 +152,9 @@ class KafkaMonitor:
             yield send(self._topics.spans, parts.encode_span(span), key=parts.span_key(span))
         for letter in batch.dead_letters:
             yield send(self._topics.dead_letters, self._parts.letters.encode(letter))
+        if batch.dead_letters:
+            told = Sighting(place="http", read=len(batch.events), unread=len(batch.dead_letters))
+            yield send(self._topics.findings, encode_control(told), partition=0)
 
     # -- what people see
 
@@ -198,7 +201,7 @@ class KafkaMonitor:
                     parts.append(core.aggregator.counts)
                 elif isinstance(core, RouterCore):
                     parts += [core.router.counts, core.sight.counts, core.outbox.counts]
-        return dict(published(*parts) + found)
+        return dict(published(*parts) + found + self._worker.counts())
 
     def gauges(self) -> dict[str, float]:
         """Levels by metric name."""
@@ -209,8 +212,14 @@ class KafkaMonitor:
         traces = sum(core.assembler.open_traces for core in self._cores(AssemblerCore))
         nodes = sum(len(a.slices.nodes) for core in self._cores(EventsCore) for a in core.engine.agents.values())
         found = {f"lag_records:{topic}": float(lag) for topic, lag in lags.items()}
+        found |= {f"partitions_assigned:{topic}": float(count) for topic, count in self._worker.partitions().items()}
+        for core in self._cores(EventsCore):
+            for producer, latest in core.watermarks.latest.items():
+                name = f"producer_watermark_timestamp_seconds:{producer}"
+                found[name] = max(latest, found.get(name, latest))
         return {
             **found,
+            "recovery_records": float(self._worker.recovery() or 0),
             "nodes": float(nodes),
             "tick_age_seconds": max(self._tick_age(), 0.0),
             "traces_open": float(traces),
@@ -221,12 +230,22 @@ class KafkaMonitor:
         """Alive: the worker runs. Ready: assigned and recovered, and time goes on."""
         failure = self._worker.failure
         live = Check(name="worker", ok=failure is None, message="" if failure is None else type(failure).__name__)
-        blind = self._tick_age() > BLIND_SECONDS
+        age = self._tick_age()
         ready = (
-            Check(name="kafka", ok=self.ready, message="" if self.ready else "no partitions yet, or recovering"),
-            Check(name="ticks", ok=not blind, message="no tick for a while" if blind else ""),
+            Check(name="kafka", ok=self.ready, message="" if self.ready else self._waiting_for()),
+            Check(name="ticks", ok=age <= BLIND_SECONDS, message=self._behind(age) if age > BLIND_SECONDS else ""),
         )
         return Health(live=(live,), ready=ready)
+
+    def _waiting_for(self) -> str:
+        left = self._worker.recovery()
+        if left is None:
+            return "no partitions yet"
+        return f"recovering: {left:,} records of state still to read"
+
+    def _behind(self, age: float) -> str:
+        waiting = sum(lag for (topic, _), lag in self._worker.lags().items() if topic == self._topics.events)
+        return f"{age:.0f} s behind: {waiting:,} events wait" if waiting else f"no tick for {age:.0f} s"
 
     def _tick_age(self) -> float:
         """Seconds since the latest tick that an engine of ours has seen; 0 while none has."""
@@ -240,8 +259,14 @@ class KafkaMonitor:
         many = self._kafka.partitions
         spans, letters = parts.spans, parts.letters
         roles = [
-            Role(names.events, lambda tp: EventsCore(config, tp[1], parts.read_events, letters), "agents", many),
-            Role(names.spans, lambda tp: AssemblerCore(names, tp[1], spans, letters), "traces", many),
+            Role(
+                names.events,
+                lambda tp: EventsCore(config, tp[1], parts.read_events, letters),
+                "agents",
+                many,
+                keep=True,
+            ),
+            Role(names.spans, lambda tp: AssemblerCore(names, tp[1], spans, letters), "traces", many, keep=True),
             Role(names.otlp_spans, lambda tp: OtlpCore(names, tp[0], tp[1], spans, letters), save_seconds=0.2),
             Role(names.otlp_logs, lambda tp: OtlpCore(names, tp[0], tp[1], spans, letters), save_seconds=0.2),
             Role(names.evidence, lambda _: AggregatorCore(config, letters), "aggregator"),

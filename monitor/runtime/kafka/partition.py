@@ -26,8 +26,9 @@ import faust
 import msgspec
 from faust.types import TP
 
+from monitor.runtime.kafka.cluster.floods import Flood
 from monitor.runtime.kafka.cluster.store import PartitionStore, PartitionTable
-from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, Record
+from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, MicroBatchSchema, Record
 from monitor.runtime.parts import Entry
 from schemas.event import BadEvent
 
@@ -128,7 +129,10 @@ class Watermark:
 
 
 class PartitionWorker:
-    """Drives one core over one partition. `crash` ends the whole worker: the broker refused what must not be lost."""
+    """Drives one core over one partition. `crash` ends the whole worker: the broker refused what must not be lost.
+
+    `letters`: the topic of the dead letters, which `flood` counts. `loaded`: the core has its state already.
+    """
 
     def __init__(
         self,
@@ -139,8 +143,11 @@ class PartitionWorker:
         producer: Any,
         consumer: MicroBatchConsumer,
         save_seconds: float,
+        flood: Flood,
+        letters: str,
         crash: Callable[[BaseException], Awaitable[None]],
         saved: Callable[[], None] | None = None,
+        loaded: bool = False,
     ) -> None:
         self.tp = tp
         self.core = core
@@ -148,6 +155,8 @@ class PartitionWorker:
         self._producer = producer
         self._consumer = consumer
         self._save_seconds = save_seconds
+        self._flood = flood
+        self._letters = letters
         self._crash = crash
         self._saved = saved
         self._unsaved: list[Awaitable[Any]] = []
@@ -159,19 +168,31 @@ class PartitionWorker:
         self._stepping = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._saver: asyncio.Task[None] | None = None
+        self._stopped = False
         if table is not None:
-            core.load(table.entries(tp.partition))
+            entries = table.entries(tp.partition)
+            flood.load(entries)
+            if not loaded:
+                core.load([entry for entry in entries if entry[0] != Flood.KEY])
 
     def start(self) -> None:
         """Begin to save in the background."""
         self._saver = asyncio.create_task(self._save_forever(), name=f"save {self.tp.topic}/{self.tp.partition}")
 
     async def take(self, batch: Batch) -> None:
-        """Step the records of a batch and send what comes of it; durable later, or on return where nothing may wait."""
+        """Step the records of a batch and send what comes of it; durable later, or on return where nothing may wait.
+
+        Raises `DeadLetterFlood`.
+        """
         if batch.epoch != self._consumer.epoch:
             return  # the partitions moved: these records come again
         async with self._stepping:
-            for topic, value, key, partition, headers in self.core.step(batch.records):
+            if self._stopped:
+                return  # it comes again, to whoever has the partition then
+            outgoing = self.core.step(batch.records)
+            unread = sum(out.topic == self._letters for out in outgoing)
+            self._flood.took(len(batch.records), unread, batch.records[0].offset)
+            for topic, value, key, partition, headers in outgoing:
                 sent = await self._producer.send(topic, key, value, partition, None, list(headers) or None)
                 self._unsaved.append(sent)
             self._epoch = batch.epoch
@@ -181,36 +202,41 @@ class PartitionWorker:
         else:
             self._wake.set()
 
-    async def save(self) -> None:
-        """Make all steps so far durable and let their offset be committed. Raises what the broker answers."""
+    async def save(self) -> bool:
+        """Make all steps so far durable and let their offset be committed. Raises what the broker answers.
+
+        False, and nothing is written, where another worker may have the partition.
+        """
         async with self._saving:
             async with self._stepping:
                 settled, epoch = self.core.settled(), self._epoch
                 unsaved, self._unsaved = self._unsaved, []
                 self._pending = 0
                 begun = time.thread_time()
-                entries = self.core.changes() if self._table is not None else ()
+                entries = [*self.core.changes(), *self._flood.changes()] if self._table is not None else []
                 self._cost = time.thread_time() - begun
             if unsaved:
                 await asyncio.gather(*unsaved)
             if not await self._consumer.leased(self._consumer.epoch if epoch is None else epoch):
-                return  # another worker may have the partition: what was stepped since the last save comes again there
+                return False  # what was stepped since the last save comes again, where the partition is now
             if self._table is not None:
                 await self._table.write(self.tp.partition, entries)
             if settled >= 0 and epoch is not None:
                 self._consumer.done(self.tp, settled, epoch)
         if self._saved is not None:
             self._saved()
+        return True
 
-    async def stop(self, *, save: bool) -> None:
-        """End; with `save`, what was stepped is made durable first."""
+    async def stop(self, *, save: bool) -> bool:
+        """End; with `save`, what was stepped is made durable first. Whether it is."""
+        async with self._stepping:
+            self._stopped = True
         saver, self._saver = self._saver, None
         if saver is not None:
             async with self._saving:  # a save cut in two would lose what it had taken from the core
                 saver.cancel()
             await asyncio.gather(saver, return_exceptions=True)
-        if save:
-            await self.save()
+        return await self.save() if save else False
 
     async def _save_forever(self) -> None:
         try:
@@ -234,19 +260,9 @@ class StateTable:
     """One table with raw keys and values; `partitions` must be those of the topic beside it."""
 
     def __init__(self, app: faust.App, name: str, partitions: int) -> None:
-        raw: faust.Schema[bytes, bytes] = faust.Schema(
-            key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-        )
         self._app = app
-        # The types once more: Faust takes the table's serializers from them, whatever its schema says.
         table: Any = PartitionTable(
-            app,
-            name=name,
-            partitions=partitions,
-            schema=raw,
-            key_type=bytes,
-            value_type=bytes,
-            beacon=app.tables.beacon,
+            app, name=name, partitions=partitions, schema=MicroBatchSchema(), beacon=app.tables.beacon
         )
         app.tables.add(table)
         self._store: PartitionStore = table.data
@@ -257,6 +273,10 @@ class StateTable:
         """What is stored for the partition, in no order."""
         cut = len(_prefix(partition))
         return [(key[cut:].decode(), value) for key, value in self._store.held.get(partition, {}).items()]
+
+    def offset(self, partition: int) -> int | None:
+        """Up to where the changelog is held; None where it holds nothing."""
+        return self._store.persisted_offset(TP(self.topic, partition))
 
     async def write(self, partition: int, entries: Sequence[Entry]) -> None:
         """Make the entries durable in their order. Raises what the broker answers; then the worker must end.

@@ -14,8 +14,9 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from monitor.runtime.kafka.broker.connect import CannotConnect, connect, described, refusal
 from schemas import limits
-from schemas.config import DAY, Runtime
+from schemas.config import DAY, Kafka, Runtime
 
 MESSAGE_BYTES = 2 * limits.EVENT_BYTES
 """The largest record: the largest event with what Kafka and a span add to it. The broker refuses more."""
@@ -24,6 +25,16 @@ SHORT_SECONDS = DAY
 """How long records between our own parts are kept; they are read within seconds."""
 
 TIMEOUT_MS = 30_000
+PATIENCE_SECONDS = 30.0
+"""A broker that is just starting has so long to answer."""
+
+
+MISSING = "the topic"
+"""`Difference.what` of a topic that is not there."""
+REMEDY = (
+    "A partition count is fixed once events have been counted: set `runtime.kafka.partitions` to what is there, "
+    "or use new topic names and a new `runtime.kafka.group`"
+)
 
 
 class TopicError(Exception):
@@ -93,32 +104,35 @@ def changelog(group: str, table: str) -> str:
     return f"{group}-{table}-changelog"
 
 
-def create(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[str]:
+def create(kafka: Kafka, specs: Sequence[TopicSpec]) -> list[str]:
     """Make the topics that are missing; returns their names. Raises `TopicError`.
 
     Two monitors that start at once do no harm: a topic that appeared meanwhile is taken as it is.
     """
-    with _Admin(bootstrap_servers) as admin:
-        present = admin.partitions(spec.name for spec in specs)
+    with _Admin(kafka) as admin:
+        present = admin.described(spec.name for spec in specs)
         return [spec.name for spec in specs if spec.name not in present and admin.create(spec)]
 
 
-def differences(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[Difference]:
+def differences(kafka: Kafka, specs: Sequence[TopicSpec]) -> list[Difference]:
     """What is not as it must be, the worst first. Raises `TopicError` when the broker cannot be asked."""
-    with _Admin(bootstrap_servers) as admin:
-        present = admin.partitions(spec.name for spec in specs)
+    with _Admin(kafka) as admin:
+        present = admin.described(spec.name for spec in specs)
         settings = admin.settings([spec.name for spec in specs if spec.ours and spec.name in present])
     found = []
     for spec in specs:
         if spec.name not in present:
-            found.append(Difference(spec.name, "the topic", "missing", "there", fatal=True))
+            found.append(Difference(spec.name, MISSING, "missing", "there", fatal=True))
             continue
         if not spec.ours:
             continue
-        if present[spec.name] != spec.partitions:
+        partitions, replicas = present[spec.name]
+        if partitions != spec.partitions:
             # State lives with the partition of its agent: another count would send agents to strangers' state.
-            count = str(present[spec.name])
-            found.append(Difference(spec.name, "partitions", count, str(spec.partitions), fatal=True))
+            found.append(Difference(spec.name, "partitions", str(partitions), str(spec.partitions), fatal=True))
+        if replicas < spec.replication_factor:
+            wanted = str(spec.replication_factor)
+            found.append(Difference(spec.name, "replication factor", str(replicas), wanted, fatal=False))
         for key, wanted in spec.settings.items():
             value = settings.get(spec.name, {}).get(key, "unset")
             if value != wanted:
@@ -130,31 +144,26 @@ def differences(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[Diff
 def prepare(runtime: Runtime) -> list[Difference]:
     """Make what is missing and check the rest: returns what is odd but harmless. Raises `TopicError` on the rest."""
     specs = specification(runtime)
-    create(runtime.kafka.bootstrap_servers, specs)
-    found = differences(runtime.kafka.bootstrap_servers, specs)
+    create(runtime.kafka, specs)
+    found = differences(runtime.kafka, specs)
     fatal = [str(difference) for difference in found if difference.fatal]
     if fatal:
-        raise TopicError(
-            "; ".join(fatal) + ". A partition count is fixed once events have been counted: set "
-            "`runtime.kafka.partitions` to what is there, or use new topic names and a new `runtime.kafka.group`"
-        )
+        raise TopicError("; ".join(fatal) + f". {REMEDY}")
     return found
 
 
 class _Admin:
     """kafka-python's admin client, with errors that say where."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._where = f"Kafka at {bootstrap_servers} (`runtime.kafka.bootstrap_servers`)"
+    def __init__(self, kafka: Kafka) -> None:
+        self._where = described(kafka)
         try:
-            self._client = KafkaAdminClient(
-                bootstrap_servers=bootstrap_servers.split(","),
-                client_id="forewarn-topics",
+            self._client: KafkaAdminClient = connect(
+                KafkaAdminClient, kafka, patience_seconds=PATIENCE_SECONDS, client_id="forewarn-topics",
                 request_timeout_ms=TIMEOUT_MS,
-                bootstrap_timeout_ms=TIMEOUT_MS,
-            )
-        except (KafkaError, OSError, ValueError) as error:
-            raise TopicError(f"{self._where} does not answer: {error}. Is the broker running?") from error
+            )  # fmt: skip
+        except CannotConnect as error:
+            raise TopicError(str(error)) from None
 
     def __enter__(self) -> _Admin:
         return self
@@ -162,15 +171,15 @@ class _Admin:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def partitions(self, names: Iterable[str]) -> dict[str, int]:
-        """Partition counts of those topics that are there."""
+    def described(self, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Partition count and least number of replicas of those topics that are there."""
         wanted = set(names)
         try:
             there = wanted & set(self._client.list_topics())
             described = self._client.describe_topics(sorted(there)) if there else []
         except KafkaError as error:
-            raise TopicError(f"{self._where} does not list its topics: {error}") from error
-        return {str(topic["name"]): len(topic["partitions"]) for topic in described}
+            raise TopicError(f"{self._where} does not list its topics: {refusal(error)}") from error
+        return {str(topic["name"]): _size(topic["partitions"]) for topic in described}
 
     def settings(self, names: list[str]) -> dict[str, dict[str, str]]:
         """All settings of the topics, defaults included."""
@@ -180,7 +189,7 @@ class _Admin:
         try:
             answer: dict[str, dict[str, dict[str, Any]]] = self._client.describe_configs(resources, config_filter="all")
         except KafkaError as error:
-            raise TopicError(f"{self._where} does not show its topics' settings: {error}") from error
+            raise TopicError(f"{self._where} does not show its topics' settings: {refusal(error)}") from error
         topics = next((found for kind, found in answer.items() if kind.lower() == "topic"), {})
         return {
             name: {key: str(data["value"] if isinstance(data, dict) else data) for key, data in settings.items()}
@@ -201,10 +210,14 @@ class _Admin:
         except KafkaError as error:
             raise TopicError(
                 f"{self._where} did not make topic {spec.name!r} ({spec.partitions} partitions, "
-                f"replication factor {spec.replication_factor}): {error}. "
+                f"replication factor {spec.replication_factor}): {refusal(error)}. "
                 "Make it yourself with these settings, or give the monitor's user the right to"
             ) from error
         return True
+
+
+def _size(partitions: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    return len(partitions), min((len(partition["replica_nodes"]) for partition in partitions), default=0)
 
 
 def _milliseconds(seconds: float) -> str:

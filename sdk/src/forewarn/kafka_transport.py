@@ -5,6 +5,7 @@ The client is made by the sending thread with the first batch, so that a forked 
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from forewarn.transport import Receipt, Record
@@ -42,6 +43,8 @@ class KafkaTransport:
     def send(self, batch: list[Record]) -> Receipt:
         """Produces and waits for the acknowledgements."""
         if self._producer is None:
+            if "sasl_plain_password" in self._settings:
+                _keep_password_out_of_logs()
             self._producer = self._kafka.KafkaProducer(
                 bootstrap_servers=self._servers,
                 **{
@@ -89,3 +92,10 @@ class KafkaTransport:
         else:
             receipt.again.append(record)
             receipt.problem = problem
+
+
+def _keep_password_out_of_logs() -> None:
+    """At DEBUG kafka-python writes its settings and its requests, the password in both."""
+    logger = logging.getLogger("kafka")
+    if logger.getEffectiveLevel() < logging.INFO:
+        logger.setLevel(logging.INFO)

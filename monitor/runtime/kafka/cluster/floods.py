@@ -1,0 +1,77 @@
+"""A flood of dead letters: when so little can be read that going on would only empty a topic into the dead letters.
+
+One `Flood` watches one partition over its last `WINDOW_RECORDS` records. Pure. Owner: the partition's worker; its state
+is saved with the partition's, so that a worker that is started again stops at the same place instead of draining
+another thousand. A crash before a save repeats the records, and their count. What is stepped when the flood is seen is
+neither written nor committed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+
+from schemas.config import Floods
+
+WINDOW_RECORDS = 10_000
+"""Over so many records of a partition letters are counted."""
+SLOT_RECORDS = 500
+"""In slots of so many: the window forgets by slots."""
+_VERSION = 1
+
+
+class DeadLetterFlood(Exception):
+    """Too little of a partition can be read. Says where it stands, how much it is, and what to do."""
+
+
+class Flood:
+    """Records and dead letters of one partition. `place` names it as `topic/3`."""
+
+    KEY = "flood"
+
+    def __init__(self, limits: Floods, place: str) -> None:
+        self._limits = limits
+        self._place = place
+        self._slots: deque[tuple[int, int]] = deque()
+        self._changed = False
+
+    def took(self, records: int, letters: int, first: int) -> None:
+        """So many records came, from the offset `first` on, and so many letters of them. Raises `DeadLetterFlood`."""
+        if self._limits.letters == 0 or (not letters and not self._slots):
+            return  # nothing unreadable in the window: there is nothing to count
+        if self._slots and self._slots[-1][0] < SLOT_RECORDS:
+            before, bad = self._slots.pop()
+            self._slots.append((before + records, bad + letters))
+        else:
+            self._slots.append((records, letters))
+        self._changed = True
+        total, unread = (sum(column) for column in zip(*self._slots, strict=True))
+        if letters and unread >= self._limits.letters and unread > self._limits.share * total:
+            raise DeadLetterFlood(
+                f"{unread:,} of the last {total:,} records of {self._place} could not be read; the worker stops at "
+                f"offset {first:,} rather than empty the topic into the dead letters. The last dead letters say why. "
+                "Mend the producer; then move the group's offset past the bad records, or raise "
+                "`runtime.kafka.floods.letters` (0: never stop)"
+            )
+        while total - self._slots[0][0] >= WINDOW_RECORDS:
+            total -= self._slots.popleft()[0]
+        if not any(bad for _, bad in self._slots):
+            self._slots.clear()
+
+    def changes(self) -> list[tuple[str, bytes]]:
+        """The window, where it changed since the last call."""
+        if not self._changed:
+            return []
+        self._changed = False
+        return [(self.KEY, msgspec.msgpack.encode((_VERSION, list(self._slots))))]
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Take it up from the entries of the partition."""
+        for key, value in entries:
+            if key == self.KEY:
+                version, slots = msgspec.msgpack.decode(value, type=tuple[int, list[tuple[int, int]]])
+                if version != _VERSION:
+                    raise ValueError(f"{key}: state of version {version}; this monitor reads {_VERSION}")
+                self._slots.extend(slots)
