@@ -10,8 +10,11 @@ CODE := schemas detectors monitor forewarn_server.py hatch_build.py sdk tests be
 # Side by side: half of the tests wait for a broker, a browser or a clock. A file stays on one worker.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
+# What `make bench-kafka` runs beside us.
+CONTESTANTS := .cache/contestants/bytewax/.ready .cache/contestants/quix/.ready
+
 .DEFAULT_GOAL := help
-.PHONY: help native interpreted demo test check bench bench-detection parity golden format lock browser clean
+.PHONY: help native interpreted demo test check bench bench-detection bench-kafka parity golden format lock lock-contestants browser clean
 # Two installs into one .venv at the same time would spoil it.
 .NOTPARALLEL:
 
@@ -36,6 +39,15 @@ bench: $(READY) $(NATIVE) ## what the README claims, measured here
 
 bench-detection: $(READY) $(NATIVE) ## delay, false pages and the rest of detection (`ARGS="--quick"`, `ARGS="--data FOLDER"`)
 	$(BIN)/python benchmarks/bench_detection.py $(ARGS)
+
+bench-kafka: $(READY) $(NATIVE) $(CONTESTANTS) ## beside Faust, Bytewax and Quix Streams on a real broker (`ARGS="--section match"`)
+	$(BIN)/python benchmarks/bench_kafka.py $(ARGS)
+
+# Each contestant has an environment of its own: their dependencies and ours exclude each other.
+.cache/contestants/%/.ready: benchmarks/kafka/requirements/%.lock $(READY)
+	$(BIN)/python -m venv $(@D)
+	VIRTUAL_ENV=$(@D) $(BIN)/uv pip install --quiet --require-hashes -r $<
+	@touch $@
 
 native: $(NATIVE) ## compile the hot path, where there is a C compiler
 
@@ -64,6 +76,9 @@ lock: $(READY) ## pin every dependency anew from pyproject.toml (`make lock UPGR
 	$(LOCK) $(UPGRADE) pyproject.toml -o requirements.lock
 	$(LOCK) $(UPGRADE) -c requirements.lock --extra demo --group dev pyproject.toml -o requirements-dev.lock
 	$(LOCK) -c requirements-dev.lock --group build -o requirements-build.lock
+
+lock-contestants: $(READY) ## pin the environments of `make bench-kafka` anew
+	for name in bytewax quix; do $(LOCK) benchmarks/kafka/requirements/$$name.txt -o benchmarks/kafka/requirements/$$name.lock; done
 
 # An installed browser is taken as it is; else Playwright fetches its own where it can. Without either the browser
 # tests are skipped with a remedy, and fail in CI.

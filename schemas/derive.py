@@ -110,7 +110,11 @@ def derive(event: Event) -> Event:
 
 def keep_no_text(event: Event) -> Event:
     """The event without agent text, features kept (in place)."""
-    derive(event)
+    return drop_text(derive(event))
+
+
+def drop_text(event: Event) -> Event:
+    """The event without agent text (in place); what it says was derived before."""
     event.input = event.output = event.arguments = event.result = event.text = NOTHING
     return event
 

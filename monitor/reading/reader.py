@@ -84,8 +84,9 @@ class Reader:
 
     def _read_call(self, event: Event) -> None:
         tool = event.tool or ""
-        rules = self._contracts.of_call(event.agent, tool, event.tool_version)
-        checks = self._contracts.checks_arguments(event.agent, tool)
+        contracts = self._contracts
+        rules = contracts.of_call(event.agent, tool, event.tool_version) if contracts.any else []
+        checks = contracts.any and contracts.checks_arguments(event.agent, tool)
         arguments = bytes(event.arguments)
         if arguments and (checks or event.arguments_fields is None):
             value = self._value(arguments)

@@ -119,6 +119,7 @@ _STOPPED = frozenset(
 """Classes of a last character after which nothing need follow; a letter, a digit or a comma is cut off."""
 _ENDLESS = frozenset((structure.EMPTY, structure.NUMBER, structure.WORD, structure.SIGNS))
 _MIXED = {name: np.uint32(value) for name, value in (("a", 2654435761), ("b", 2246822519), ("c", 3266489917))}
+_SIGNED = np.uint32(2 * PROJECTIONS)
 _FIFTEEN, _TOP = np.uint32(15), np.uint32(32 - (2 * PROJECTIONS - 1).bit_length())
 
 
@@ -193,8 +194,7 @@ def read(text: str, phrases: Phrases) -> list[float]:
         refuses,
         apologises,
     ]
-    values += _projected(_trigrams(codes))
-    values += _projected(np.array(list(map(crc32, words)), np.uint32))
+    values += _projected(_trigrams(codes), np.array(list(map(crc32, words)), np.uint32))
     rounded: list[float] = (np.rint(np.array(values, np.float64) * STEP) / STEP).tolist()
     return rounded
 
@@ -242,14 +242,23 @@ def _trigrams(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return mixed
 
 
-def _projected(hashes: NDArray[np.uint32]) -> list[float]:
-    """Hashes added up in `PROJECTIONS` sums, each with a sign of its own, over the root of their number."""
-    size = len(hashes)
-    if not size:
-        return [0.0] * PROJECTIONS
+def _projected(trigrams: NDArray[np.uint32], words: NDArray[np.uint32]) -> list[float]:
+    """Hashes of each kind added up in `PROJECTIONS` sums, each with a sign of its own, over the root of their number.
+
+    Both in one pass: of a short text, numpy's calls are dearer than its arithmetic.
+    """
+    first = len(trigrams)
+    hashes = np.concatenate((trigrams, words))
     mixed = hashes ^ (hashes >> _FIFTEEN)
     mixed *= _MIXED["a"]
     mixed >>= _TOP
-    sums = np.bincount(mixed, minlength=2 * PROJECTIONS).tolist()
+    mixed[first:] += _SIGNED
+    sums: list[int] = np.bincount(mixed, minlength=2 * 2 * PROJECTIONS).tolist()
+    return _over_root(sums, 0, first) + _over_root(sums, 2 * PROJECTIONS, len(words))
+
+
+def _over_root(sums: list[int], start: int, size: int) -> list[float]:
+    if not size:
+        return [0.0] * PROJECTIONS
     root = math.sqrt(size)
-    return [(plus - minus) / root for plus, minus in zip(sums[:PROJECTIONS], sums[PROJECTIONS:], strict=True)]
+    return [(sums[at] - sums[at + PROJECTIONS]) / root for at in range(start, start + PROJECTIONS)]

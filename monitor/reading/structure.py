@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
-
-from msgspec import Struct
 
 from monitor.reading import characters as chars
 from monitor.reading.values import UNREAD, parsed
@@ -44,23 +41,25 @@ _HEADING = re.compile(r"#{1,6}[ \t]")
 _NUMBER = re.compile(r"[-+$€£¥]?[ ]?[0-9][0-9.,  ]*(?:%|[eE][-+]?[0-9]+)?")
 
 
-class Marks(Struct, frozen=True, gc=False):
+class Marks:
     """How often each mark of a layout stands in a text."""
 
-    items: int
-    headings: int
-    bold: int
-    links: int
-    rows: int
+    def __init__(self, items: int, headings: int, bold: int, links: int, rows: int) -> None:
+        self.items = items
+        self.headings = headings
+        self.bold = bold
+        self.links = links
+        self.rows = rows
 
 
-class Found(Struct, frozen=True, gc=False):
+class Found:
     """What the whole is. `key_set`: the keys, sorted, as one text."""
 
-    kind: int
-    depth: int = 0
-    keys: int = 0
-    key_set: str = ""
+    def __init__(self, kind: int, depth: int = 0, keys: int = 0, key_set: str = "") -> None:
+        self.kind = kind
+        self.depth = depth
+        self.keys = keys
+        self.key_set = key_set
 
 
 def marks(text: str, lines: Sequence[str], counts: Sequence[int]) -> Marks:
@@ -138,11 +137,19 @@ def _json(text: str) -> Found | None:
 def _depth(value: Any) -> int:
     """How deep containers stand in each other, breadth first, so that the bound leaves out the deepest."""
     depth, visited = 0, 0
-    level = [value]
+    level: list[Any] = [value]
     while level and visited < JSON_VALUES:
         depth += 1
         visited += len(level)
-        room = JSON_VALUES - visited
-        inner = (each for box in level for each in (box.values() if isinstance(box, dict) else box))
-        level = list(islice((each for each in inner if isinstance(each, dict | list)), max(room, 1)))
+        room = max(JSON_VALUES - visited, 1)
+        inner: list[Any] = []
+        for box in level:
+            for each in box.values() if isinstance(box, dict) else box:
+                if isinstance(each, dict | list):
+                    inner.append(each)
+                    if len(inner) == room:
+                        break
+            if len(inner) == room:
+                break
+        level = inner
     return depth

@@ -122,7 +122,8 @@ class AggregatorCore:
         elif any(name == FINDING for name, _ in record.headers):
             self._book(decode_finding(value))
         else:
-            self.aggregator.take(_evidence.decode(value))
+            for evidence in _evidence.decode_lines(value):
+                self.aggregator.take(evidence)
 
     def _tick(self, tick: Tick, outgoing: list[Outgoing]) -> None:
         self._mark.now = tick.time

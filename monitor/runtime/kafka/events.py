@@ -10,7 +10,7 @@ in a header when it was first observed, so that an outage of ours does not look 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -27,7 +27,7 @@ from schemas import derive, limits
 from schemas.config import Config, Topics
 from schemas.event import BadEvent, Event, Reason, decode
 from schemas.finding import Finding, encode_finding
-from schemas.records import decode_control, encode_control, is_control
+from schemas.records import CONTROL_PREFIX, EvidenceBatch, decode_control, encode_control
 from schemas.view import RunView
 
 OBSERVED = "forewarn-observed"
@@ -40,6 +40,9 @@ KNOWN_AGENTS = 200_000
 """Agents whose partition is remembered. More: the memory starts anew; only speed is lost."""
 COUNT_NAMES = 1_000
 """Producers told apart in the counts, for they name themselves. More are counted as `_other`."""
+
+EVIDENCE_BYTES = 256 * 1024
+"""Evidence of many agents goes in one record, for a record costs more to send than to make. More: another record."""
 
 _evidence = msgspec.json.Encoder()
 
@@ -78,6 +81,21 @@ def observed_header(time: float) -> tuple[tuple[str, bytes], ...]:
     return ((OBSERVED, repr(time).encode()),)
 
 
+def evidence_lines(batches: Iterable[EvidenceBatch]) -> Iterator[bytes]:
+    """What agents tell the aggregator, an object a line, as few records as `EVIDENCE_BYTES` allows."""
+    lines: list[bytes] = []
+    size = 0
+    for batch in batches:
+        line = _evidence.encode(batch)
+        if lines and size + len(line) > EVIDENCE_BYTES:
+            yield b"\n".join(lines)
+            lines, size = [], 0
+        lines.append(line)
+        size += len(line) + 1
+    if lines:
+        yield b"\n".join(lines)
+
+
 class EventsCore:
     """One partition of the events topic and its engine."""
 
@@ -89,6 +107,7 @@ class EventsCore:
         self._partition = partition
         self._partitions = config.runtime.kafka.partitions
         self._read_events = read_events
+        self._read_text = self.engine.reader.read
         self._letters = Letters(letters, self._topics.dead_letters, self._topics.events, partition)
         self.watermarks = Watermarks(config.runtime.kafka, self.counts)
         self._sighter = Sighter(f"events/{partition}")
@@ -113,8 +132,7 @@ class EventsCore:
         self.closed.extend(step.closed)
         for finding in step.findings:
             outgoing += self._found(finding)
-        for evidence in step.evidence:
-            outgoing.append(Outgoing(self._topics.evidence, _evidence.encode(evidence), evidence.agent.encode()))
+        outgoing += [Outgoing(self._topics.evidence, lines) for lines in evidence_lines(step.evidence)]
         return outgoing
 
     def counted(self) -> Counter[str]:
@@ -141,7 +159,7 @@ class EventsCore:
         if value is None:
             self.counts["events_skipped"] += 1
             return None
-        if is_control(value):
+        if value.startswith(CONTROL_PREFIX):
             return self._control(value, record, outgoing)
         try:
             event = decode(value)
@@ -151,23 +169,31 @@ class EventsCore:
             else:
                 self._read_again(value, record, outgoing)
             return None
-        headers = dict(record.headers) if record.headers else {}
-        event.observed_time = _observed(headers, record.time)
-        if event.agent is None:
-            if not self._stays(event, COPY in headers, value, outgoing):
+        copied, observed = False, record.time
+        if record.headers:
+            headers = dict(record.headers)
+            copied, observed = COPY in headers, _observed(headers, observed)
+        event.observed_time = observed
+        agent = event.agent
+        if agent is None:
+            if not self._stays(event, copied, value, outgoing):
                 return None
-        elif self._home(event.agent) != self._partition:
-            self.counts["events_forwarded"] += 1
-            outgoing.append(self._sent(value, event, event.observed_time))
-            return None
-        if abs(event.at - event.observed_time) > limits.SKEW_SECONDS:
-            self._skewed(event, event.observed_time)
-        if not self.watermarks.take(event, event.observed_time):
+        else:
+            home = self._homes.get(agent)
+            if home is None:
+                home = self._home(agent)
+            if home != self._partition:
+                self.counts["events_forwarded"] += 1
+                outgoing.append(self._sent(value, event, observed))
+                return None
+        if abs(event.at - observed) > limits.SKEW_SECONDS:
+            self._skewed(event, observed)
+        if not self.watermarks.take(event, observed):
             return None
         if event.kind == "heartbeat" and event.producer:
             self._sighter.beat(event.producer)
-        self.engine.reader.read(event)
-        return derive.keep_no_text(event)
+        self._read_text(event)
+        return derive.drop_text(event)
 
     def _skewed(self, event: Event, observed: float) -> None:
         """A clock that is wrong harms nobody else: the event is taken at the time at which it was seen."""

@@ -5,9 +5,10 @@ which its results become durable:
 
     outgoing records acknowledged by the broker → state entries (the naming one last) → the offset may be committed
 
-Steps do not wait for any of it: results are gathered and made durable together, at most `save_seconds` later, so that
-speed does not depend on round trips. A crash replays what was not committed; outgoing records have ids that are the
-same when they are made again, and the core skips offsets that its state has seen.
+Steps do not wait for any of it: results are gathered and made durable together, `save_seconds` later, under load up to
+`LONGEST_SAVE_SECONDS`, so that speed does not depend on round trips. Records that go out do so at once.
+A crash replays what was not committed; outgoing records have ids that are the same when they are made again, and the
+core skips offsets that its state has seen.
 
 Invariant: what `save` writes is the state after exactly those records whose offset it reports as done.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -34,6 +36,13 @@ _log = logging.getLogger(__name__)
 
 PENDING_RECORDS = 200_000
 """Records stepped and not yet durable, per partition. At the bound the partition waits for its save."""
+
+SAVE_RATIO = 200
+"""Between two saves lies so many times the CPU time that the last one took: each rewrites whatever was touched since,
+so under load, when every agent is, saves that are rarer do less."""
+
+LONGEST_SAVE_SECONDS = 4.0
+"""But no longer: a crash replays what was not saved, and takeover is promised in 15 s, the group's session included."""
 
 
 class Outgoing(NamedTuple):
@@ -153,6 +162,8 @@ class PartitionWorker:
         self._unsaved: list[Awaitable[Any]] = []
         self._epoch: int | None = None
         self._pending = 0
+        self._cost = 0.0
+        """CPU seconds that the last save took to make what it writes."""
         self._wake = asyncio.Event()
         self._stepping = asyncio.Lock()
         self._saving = asyncio.Lock()
@@ -201,7 +212,9 @@ class PartitionWorker:
                 settled, epoch = self.core.settled(), self._epoch
                 unsaved, self._unsaved = self._unsaved, []
                 self._pending = 0
+                begun = time.thread_time()
                 entries = [*self.core.changes(), *self._flood.changes()] if self._table is not None else []
+                self._cost = time.thread_time() - begun
             if unsaved:
                 await asyncio.gather(*unsaved)
             if not await self._consumer.leased(self._consumer.epoch if epoch is None else epoch):
@@ -229,13 +242,18 @@ class PartitionWorker:
         try:
             while True:
                 await self._wake.wait()
-                await asyncio.sleep(self._save_seconds)
+                await asyncio.sleep(pause_seconds(self._save_seconds, self._cost))
                 self._wake.clear()
                 await self.save()
         except asyncio.CancelledError:
             raise
         except Exception as error:
             await self._crash(error)
+
+
+def pause_seconds(wanted: float, cost: float) -> float:
+    """Seconds before the next save where it should come after `wanted`, and the last took `cost` of CPU time."""
+    return max(wanted, min(cost * SAVE_RATIO, LONGEST_SAVE_SECONDS))
 
 
 class StateTable:

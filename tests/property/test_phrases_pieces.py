@@ -1,0 +1,22 @@
+"""Phrases are looked for by pieces that they share; that must find what looking for each of them finds."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.reading.phrases import HEAD, TAIL, Phrases, plain
+
+WORDS = st.sampled_from(
+    ["can", "not", "i can't", "help", "sorry", "désolé", "无法", "a", "", "sorry for", "elp w", " "]
+)
+TEXTS = st.lists(WORDS, max_size=12).map("".join)
+
+
+@given(st.lists(TEXTS.filter(bool), max_size=8), TEXTS)
+def test_a_text_holds_a_phrase_exactly_if_one_of_them_is_in_it(phrases: list[str], text: str) -> None:
+    assert len(text) <= HEAD + TAIL
+    found = any(plain(phrase) in plain(text) for phrase in phrases)
+
+    assert Phrases(phrases, []).found(text) == (found, False)
+    assert Phrases([], phrases).found(text) == (False, found)
