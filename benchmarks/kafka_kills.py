@@ -1,6 +1,6 @@
 """kill -9 at random points, again and again, under load: are counts exact, is any page lost or sent twice?
 
-    python -m benchmarks.kafka_kills [--kills 100] [--events 2000000] [--workers 2] [--seed 1] [--rate 1500] [--minutes 0]
+    python -m benchmarks.kafka_kills [--kills 100] [--events 2000000] [--workers 2] [--rate 1500] [--minutes M]
 
 Workers of one group, each a process, on a real broker; a Slack double on loopback. Runs are written at `--rate` events
 a second; at a random moment a random worker that others can follow is killed and, seconds later, started again. Now
