@@ -81,8 +81,8 @@ def contestants(fleet: Fleet, warm: int) -> list[Contestant]:
         ),
         Contestant("Bytewax + msgspec + river", f"{module}bytewax_flow", 50_000, "bytewax", topics=("findings",)),
         Contestant("Quix Streams + river", f"{module}quix_stream", 20_000, "quix", topics=("findings",)),
-        Contestant("ceiling: fetch and decode", f"{module}ceiling", 100_000, arguments=("decode",)),
-        Contestant("ceiling: fetch", f"{module}ceiling", 100_000, arguments=("fetch",)),
+        Contestant("ceiling: fetch and decode", f"{module}ceiling", 0, arguments=("decode",)),
+        Contestant("ceiling: fetch", f"{module}ceiling", 0, arguments=("fetch",)),
     ]
 
 

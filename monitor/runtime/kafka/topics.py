@@ -24,6 +24,11 @@ MESSAGE_BYTES = 2 * limits.EVENT_BYTES
 SHORT_SECONDS = DAY
 """How long records between our own parts are kept; they are read within seconds."""
 
+STATE_SEGMENT_BYTES = 32 * 1024 * 1024
+STATE_SEGMENT_SECONDS = 600.0
+"""A changelog's segment is closed at either, for only closed ones are compacted. With Kafka's 1 GiB and a week a worker
+that takes over would read all that was ever saved."""
+
 TIMEOUT_MS = 30_000
 PATIENCE_SECONDS = 30.0
 """A broker that is just starting has so long to answer."""
@@ -84,6 +89,11 @@ def specification(runtime: Runtime) -> list[TopicSpec]:
     short = {"cleanup.policy": "delete", "retention.ms": _milliseconds(SHORT_SECONDS)}
     long = {"cleanup.policy": "delete", "retention.ms": _milliseconds(runtime.retention.events)}
     compact = {"cleanup.policy": "compact", "max.message.bytes": str(MESSAGE_BYTES)}
+    state = compact | {
+        "segment.bytes": str(STATE_SEGMENT_BYTES),
+        "segment.ms": _milliseconds(STATE_SEGMENT_SECONDS),
+        "min.cleanable.dirty.ratio": "0.2",
+    }
     return [
         TopicSpec(names.events, many, replicas, text | appended),
         TopicSpec(names.spans, many, replicas, text | appended),
@@ -94,8 +104,8 @@ def specification(runtime: Runtime) -> list[TopicSpec]:
         TopicSpec(names.dead_letters, 1, replicas, long),
         TopicSpec(names.otlp_spans, many, replicas, text | {"max.message.bytes": str(MESSAGE_BYTES)}, ours=False),
         TopicSpec(names.otlp_logs, many, replicas, text | {"max.message.bytes": str(MESSAGE_BYTES)}, ours=False),
-        *(TopicSpec(changelog(kafka.group, table), many, replicas, compact) for table in STATE_TABLES),
-        *(TopicSpec(changelog(kafka.group, table), 1, replicas, compact) for table in CENTRAL_TABLES),
+        *(TopicSpec(changelog(kafka.group, table), many, replicas, state) for table in STATE_TABLES),
+        *(TopicSpec(changelog(kafka.group, table), 1, replicas, state) for table in CENTRAL_TABLES),
     ]
 
 
