@@ -58,8 +58,7 @@ _LOOP = LoopState.__struct_fields__
 _RUN = RunState.__struct_fields__
 _DID = WorkState.__struct_fields__
 _WORK = _RUN.index("work")
-# A save reads every field of what was touched, a start those of all: in one call, for a loop over names costs three times
-# as much.
+# A save reads every field of what was touched, a start those of all: in one call, for a loop costs three times as much.
 _of_node = attrgetter(*_NODE)
 _of_run = attrgetter(*_RUN)
 _LOOPS = ("loop", "user_loop")
