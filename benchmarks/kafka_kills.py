@@ -1,6 +1,6 @@
 """kill -9 at random points, again and again, under load: are counts exact, is any page lost or sent twice?
 
-    python -m benchmarks.kafka_kills [--kills 100] [--events 2000000] [--workers 2] [--seed 1] [--rate 1500]
+    python -m benchmarks.kafka_kills [--kills 100] [--events 2000000] [--workers 2] [--rate 1500] [--minutes M]
 
 Workers of one group, each a process, on a real broker; a Slack double on loopback. Runs are written at `--rate` events
 a second; at a random moment a random worker that others can follow is killed and, seconds later, started again. Now
@@ -87,7 +87,7 @@ class Traffic:
         self.truth: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self.written = 0
-        self.hurry = False
+        self.hurry = self.enough = False
         self._topic = config.runtime.kafka.topics.events
         self._producer = aiokafka.AIOKafkaProducer(
             bootstrap_servers=config.runtime.kafka.bootstrap_servers, request_timeout_ms=120_000, linger_ms=20
@@ -100,7 +100,7 @@ class Traffic:
     @property
     def failing(self) -> list[str]:
         """Agents that failed for a while."""
-        return sorted(self._bursts)
+        return sorted(agent for agent, start in self._bursts.items() if self.truth[agent] >= start + BURST)
 
     async def write(self) -> None:
         """Write everything, at the rate, or as fast as it goes once `hurry` is set."""
@@ -108,7 +108,7 @@ class Traffic:
         try:
             begun = time.monotonic()
             for number in itertools.count():
-                if self.written >= self._events:
+                if self.written >= self._events or self.enough:
                     break
                 await self._run(number)
                 ahead = self.written / self._rate - (time.monotonic() - begun)
@@ -171,6 +171,7 @@ async def run(
     rate: float = 1_500.0,
     agents: int = AGENTS,
     failing: int = FAILING,
+    minutes: float = 0.0,
     say: bool = False,
 ) -> Result:
     """The whole of it."""
@@ -201,6 +202,9 @@ async def run(
             if writing.done():
                 writing.result()
                 result.problems.append(f"all was written before kill {number + 1}: a lower --rate is needed")
+                break
+            if minutes and time.monotonic() - begun > minutes * 60.0:
+                traffic.enough = True
                 break
             await killer.strike()
             if say:
@@ -263,6 +267,7 @@ async def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=1_500.0)
+    parser.add_argument("--minutes", type=float, default=0.0, help="kill and write no longer than this; 0: to the end")
     parser.add_argument("--logs", type=Path, default=None, help="folder for the workers' logs")
     asked = parser.parse_args()
     broker = kafka_broker.start()
@@ -278,6 +283,7 @@ async def main() -> int:
                 workers=asked.workers,
                 seed=asked.seed,
                 rate=asked.rate,
+                minutes=asked.minutes,
                 say=True,
             )
     finally:

@@ -72,7 +72,8 @@ def _state_of_run(run: Run) -> RunState:
 
 def _run_of(state: RunState) -> Run:
     values = list(_of_run(state))
-    values[_WORK] = SPENT if state.closed else _work_of(state.work)
+    # Nearly all runs of a state are closed and have let go of what they did; an open one that did nothing is no such.
+    values[_WORK] = SPENT if state.closed and state.work == _SPENT else _work_of(state.work)
     return Run(*values)
 
 

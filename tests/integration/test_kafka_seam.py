@@ -154,6 +154,53 @@ async def test_a_worker_that_dies_before_it_saves_loses_nothing_and_counts_nothi
     await room.worker.stop()
 
 
+async def test_what_a_worker_wrote_that_had_lost_the_partition_is_written_over(room: Room) -> None:
+    """It was frozen between its look at the lease and the write: the state that it wrote is an old one."""
+    await room.worker.start()
+    await room.produce(["first"] * 100)
+    await until(lambda: room.total().total() == 100)
+    assert await _committed_to(room, {0: 50, 1: 50})
+    table = room.worker._tables[room.topic]
+    await _write(room, table.topic, b"0/values", msgspec.msgpack.encode({"old": 1}))
+    await room.produce(["second"] * 100)
+    await until(lambda: table.healed == 1, what="the hole in the offsets is seen")
+    await room.worker.app.stop()  # without a last save
+    await room.fresh().start()
+    await until(lambda: room.total().total() == 200)
+    assert room.total() == Counter({"first": 100, "second": 100})
+
+
+async def test_a_worker_that_stands_by_has_the_state_of_the_other(broker: Broker, prefix: str, tmp_path: Path) -> None:
+    kafka = {"standby_replicas": 1}
+    config = config_of(broker.bootstrap, prefix, tmp_path, partitions=2, kafka=kafka)
+    await asyncio.to_thread(topics.prepare, config.runtime)
+    one, two = Room(config), Room(config)
+    try:
+        await one.worker.start()
+        await one.produce(["x"] * 100)
+        await until(lambda: one.total().total() == 100)
+        await two.worker.start()
+        stores = [room.worker._tables[room.topic]._store for room in (one, two)]
+        await until(lambda: all(set(store.held) == {0, 1} for store in stores), what="each has both partitions")
+        await one.produce(["y"] * 100)
+        await until(lambda: one.total() + two.total() == Counter(x=100, y=100), what="both count")
+        assert one.cores and two.cores
+        await one.worker.stop()
+        await until(lambda: two.total() == Counter(x=100, y=100), what="the other has all")
+    finally:
+        for room in (one, two):
+            await room.worker.stop()
+
+
+async def _write(room: Room, topic: str, key: bytes, value: bytes) -> None:
+    producer = aiokafka.AIOKafkaProducer(bootstrap_servers=room.kafka.bootstrap_servers)
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, value, key=key, partition=0)
+    finally:
+        await producer.stop()
+
+
 async def test_holes_in_the_offsets_are_no_obstacle(room: Room) -> None:
     """Transaction markers take offsets, as compaction does: one hole after each transaction."""
     producer = aiokafka.AIOKafkaProducer(

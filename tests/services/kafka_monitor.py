@@ -35,9 +35,10 @@ def config_of(
     *,
     partitions: int = 4,
     security: Mapping[str, Any] | None = None,
+    kafka: Mapping[str, Any] | None = None,
     **sections: Any,
 ) -> Config:
-    """A configuration whose topics and group start with `prefix`."""
+    """A configuration whose topics and group start with `prefix`; `kafka` adds to `runtime.kafka`."""
     names = {field: f"{prefix}.{field}" for field in Topics.model_fields}
     runtime = {
         "kind": "kafka",
@@ -49,6 +50,7 @@ def config_of(
             "group": prefix,
             "topics": names,
             "security": dict(security or {}),
+            **(kafka or {}),
         },
     }
     return Config.model_validate({"runtime": runtime, **sections})

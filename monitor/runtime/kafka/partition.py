@@ -197,7 +197,7 @@ class PartitionWorker:
                 self._unsaved.append(sent)
             self._epoch = batch.epoch
             self._pending += len(batch.records)
-        if self._save_seconds == 0.0 or self._pending >= PENDING_RECORDS:
+        if self._save_seconds == 0.0 or self._pending >= PENDING_RECORDS or self._flood.rising:
             await self.save()
         else:
             self._wake.set()
@@ -262,7 +262,12 @@ class StateTable:
     def __init__(self, app: faust.App, name: str, partitions: int) -> None:
         self._app = app
         table: Any = PartitionTable(
-            app, name=name, partitions=partitions, schema=MicroBatchSchema(), beacon=app.tables.beacon
+            app,
+            name=name,
+            partitions=partitions,
+            schema=MicroBatchSchema(),
+            beacon=app.tables.beacon,
+            standby_buffer_size=1,  # events are batches already
         )
         app.tables.add(table)
         self._store: PartitionStore = table.data
