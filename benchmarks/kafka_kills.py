@@ -4,9 +4,9 @@
 
 Workers of one group, each a process, on a real broker; a Slack double on loopback. Runs are written at `--rate` events
 a second; at a random moment a random worker that others can follow is killed and, seconds later, started again. Now
-and then an agent fails for a while. A takeover lasts from the kill until everything that stood in the events topic then is
-committed. At the end, over all partitions: runs and failed runs of each agent equal what was written; every agent that
-failed has an incident; every incident has exactly one message. Exit code 1 where that does not hold.
+and then an agent fails for a while. A takeover lasts from the kill until everything that stood in the events topic
+then is committed. At the end, over all partitions: runs and failed runs of each agent equal what was written; every
+agent that failed has an incident; every incident has exactly one message. Exit code 1 where that does not hold.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Killer:
         self._result.kills += 1
         self._result.active_kills += active
         restart = asyncio.create_task(self._restart(victim))
-        took = await takeover_seconds(self._group, begun)
+        took = await takeover_seconds(self._group, begun, SETTLE_SECONDS)
         self._result.takeovers.append(took)
         if took > TAKEOVER_GOAL_SECONDS:
             self._result.problems.append(f"takeover {self._result.kills} took {took:.1f} s")

@@ -259,8 +259,14 @@ class KafkaMonitor:
         many = self._kafka.partitions
         spans, letters = parts.spans, parts.letters
         roles = [
-            Role(names.events, lambda tp: EventsCore(config, tp[1], parts.read_events, letters), "agents", many),
-            Role(names.spans, lambda tp: AssemblerCore(names, tp[1], spans, letters), "traces", many),
+            Role(
+                names.events,
+                lambda tp: EventsCore(config, tp[1], parts.read_events, letters),
+                "agents",
+                many,
+                keep=True,
+            ),
+            Role(names.spans, lambda tp: AssemblerCore(names, tp[1], spans, letters), "traces", many, keep=True),
             Role(names.otlp_spans, lambda tp: OtlpCore(names, tp[0], tp[1], spans, letters), save_seconds=0.2),
             Role(names.otlp_logs, lambda tp: OtlpCore(names, tp[0], tp[1], spans, letters), save_seconds=0.2),
             Role(names.evidence, lambda _: AggregatorCore(config, letters), "aggregator"),

@@ -56,7 +56,10 @@ RELIED_ON: dict[str, tuple[str, ...]] = {
     "MemoryStore.apply_changelog_batch": ("self", "batch", "to_key", "to_value"),
     "MemoryStore.on_recovery_completed": ("self", "active_tps", "standby_tps"),
     "MemoryStore.persisted_offset": ("self", "tp"),
+    "Consumer._is_changelog_tp": ("self", "tp"),
     "Recovery.active_remaining_total": ("self",),
+    "Recovery.need_recovery": ("self",),
+    "Recovery.on_recovery_completed": ("self", "generation_id"),
     "Recovery._add": ("self", "table", "tp", "offsets"),
     "Table._new_store": ("self",),
     "Consumer.on_partitions_revoked": ("self", "revoked"),
@@ -134,7 +137,7 @@ class MicroBatchConsumer(driver.Consumer):
             if self._moved(generation, epoch):
                 break
             given[tp] += size
-            if tp.topic in self._batched:
+            if self._in_batches(tp):
                 # Faust's reader would otherwise mark all offsets since the message before as a gap, one interval each.
                 self._read_offset[tp] = message.offset
             yield tp, message
@@ -149,11 +152,11 @@ class MicroBatchConsumer(driver.Consumer):
         for tp in allowed:
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
         for tp, fetched in allowed.items():
-            if tp.topic in self._batched:
+            if self._in_batches(tp):
                 for start in range(0, len(fetched), BATCH_RECORDS):
                     piece = fetched[start : start + BATCH_RECORDS]
                     yield tp, len(piece), self._batch(tp, piece, epoch)
-        one_by_one = {tp: fetched for tp, fetched in allowed.items() if tp.topic not in self._batched}
+        one_by_one = {tp: fetched for tp, fetched in allowed.items() if not self._in_batches(tp)}
         for tp, record in self.scheduler.iterate(one_by_one):
             yield tp, 1, self._to_message(tp, record)
 
@@ -182,6 +185,10 @@ class MicroBatchConsumer(driver.Consumer):
         )
         message.value = cast(Any, Batch(tp, epoch, records))
         return message
+
+    def _in_batches(self, tp: TP) -> bool:
+        """Changelogs come in batches as well, to a recovery that knows them (`cluster.store`)."""
+        return tp.topic in self._batched or self._is_changelog_tp(tp)
 
     def _moved(self, generation: int, epoch: int) -> bool:
         return not self.flow_active or generation != self.app.consumer_generation_id or epoch != self._epoch

@@ -26,7 +26,7 @@ from faust.types import TP
 
 from monitor.runtime.kafka.cluster.floods import Flood
 from monitor.runtime.kafka.cluster.store import PartitionStore, PartitionTable
-from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, Record
+from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, MicroBatchSchema, Record
 from monitor.runtime.parts import Entry
 from schemas.event import BadEvent
 
@@ -122,7 +122,7 @@ class Watermark:
 class PartitionWorker:
     """Drives one core over one partition. `crash` ends the whole worker: the broker refused what must not be lost.
 
-    `letters`: the topic of the dead letters, which `flood` counts.
+    `letters`: the topic of the dead letters, which `flood` counts. `loaded`: the core has its state already.
     """
 
     def __init__(
@@ -138,6 +138,7 @@ class PartitionWorker:
         letters: str,
         crash: Callable[[BaseException], Awaitable[None]],
         saved: Callable[[], None] | None = None,
+        loaded: bool = False,
     ) -> None:
         self.tp = tp
         self.core = core
@@ -156,10 +157,12 @@ class PartitionWorker:
         self._stepping = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._saver: asyncio.Task[None] | None = None
+        self._stopped = False
         if table is not None:
             entries = table.entries(tp.partition)
             flood.load(entries)
-            core.load([entry for entry in entries if entry[0] != Flood.KEY])
+            if not loaded:
+                core.load([entry for entry in entries if entry[0] != Flood.KEY])
 
     def start(self) -> None:
         """Begin to save in the background."""
@@ -173,6 +176,8 @@ class PartitionWorker:
         if batch.epoch != self._consumer.epoch:
             return  # the partitions moved: these records come again
         async with self._stepping:
+            if self._stopped:
+                return  # it comes again, to whoever has the partition then
             outgoing = self.core.step(batch.records)
             unread = sum(out.topic == self._letters for out in outgoing)
             self._flood.took(len(batch.records), unread, batch.records[0].offset)
@@ -181,13 +186,16 @@ class PartitionWorker:
                 self._unsaved.append(sent)
             self._epoch = batch.epoch
             self._pending += len(batch.records)
-        if self._save_seconds == 0.0 or self._pending >= PENDING_RECORDS:
+        if self._save_seconds == 0.0 or self._pending >= PENDING_RECORDS or self._flood.rising:
             await self.save()
         else:
             self._wake.set()
 
-    async def save(self) -> None:
-        """Make all steps so far durable and let their offset be committed. Raises what the broker answers."""
+    async def save(self) -> bool:
+        """Make all steps so far durable and let their offset be committed. Raises what the broker answers.
+
+        False, and nothing is written, where another worker may have the partition.
+        """
         async with self._saving:
             async with self._stepping:
                 settled, epoch = self.core.settled(), self._epoch
@@ -197,23 +205,25 @@ class PartitionWorker:
             if unsaved:
                 await asyncio.gather(*unsaved)
             if not await self._consumer.leased(self._consumer.epoch if epoch is None else epoch):
-                return  # another worker may have the partition: what was stepped since the last save comes again there
+                return False  # what was stepped since the last save comes again, where the partition is now
             if self._table is not None:
                 await self._table.write(self.tp.partition, entries)
             if settled >= 0 and epoch is not None:
                 self._consumer.done(self.tp, settled, epoch)
         if self._saved is not None:
             self._saved()
+        return True
 
-    async def stop(self, *, save: bool) -> None:
-        """End; with `save`, what was stepped is made durable first."""
+    async def stop(self, *, save: bool) -> bool:
+        """End; with `save`, what was stepped is made durable first. Whether it is."""
+        async with self._stepping:
+            self._stopped = True
         saver, self._saver = self._saver, None
         if saver is not None:
             async with self._saving:  # a save cut in two would lose what it had taken from the core
                 saver.cancel()
             await asyncio.gather(saver, return_exceptions=True)
-        if save:
-            await self.save()
+        return await self.save() if save else False
 
     async def _save_forever(self) -> None:
         try:
@@ -232,19 +242,9 @@ class StateTable:
     """One table with raw keys and values; `partitions` must be those of the topic beside it."""
 
     def __init__(self, app: faust.App, name: str, partitions: int) -> None:
-        raw: faust.Schema[bytes, bytes] = faust.Schema(
-            key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-        )
         self._app = app
-        # The types once more: Faust takes the table's serializers from them, whatever its schema says.
         table: Any = PartitionTable(
-            app,
-            name=name,
-            partitions=partitions,
-            schema=raw,
-            key_type=bytes,
-            value_type=bytes,
-            beacon=app.tables.beacon,
+            app, name=name, partitions=partitions, schema=MicroBatchSchema(), beacon=app.tables.beacon
         )
         app.tables.add(table)
         self._store: PartitionStore = table.data
@@ -255,6 +255,10 @@ class StateTable:
         """What is stored for the partition, in no order."""
         cut = len(_prefix(partition))
         return [(key[cut:].decode(), value) for key, value in self._store.held.get(partition, {}).items()]
+
+    def offset(self, partition: int) -> int | None:
+        """Up to where the changelog is held; None where it holds nothing."""
+        return self._store.persisted_offset(TP(self.topic, partition))
 
     async def write(self, partition: int, entries: Sequence[Entry]) -> None:
         """Make the entries durable in their order. Raises what the broker answers; then the worker must end.

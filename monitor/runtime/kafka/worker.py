@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import faust
 from faust.tables.manager import TableManager
@@ -24,6 +24,7 @@ from faust.types import TP
 from monitor.runtime.kafka.broker.security import password_of, tls_context
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import HEARTBEAT_SECONDS, SESSION_SECONDS
+from monitor.runtime.kafka.cluster.recovery import SureRecovery
 from monitor.runtime.kafka.microbatch import MicroBatchApp, MicroBatchConsumer
 from monitor.runtime.kafka.partition import Core, PartitionWorker, StateTable
 from monitor.runtime.kafka.topics import MESSAGE_BYTES
@@ -44,8 +45,9 @@ WAITING_MESSAGES = 16
 FETCH_BYTES = 2 * MESSAGE_BYTES
 LEAVE_SECONDS = 4.0
 """Partitions that may go: so long sends under way may end, and again so long a save may take. The others wait."""
-STOP_SECONDS = 30.0
-"""A graceful stop may save and commit for so long; then it goes without, and replays at the next start."""
+STOP_SECONDS = 15.0
+"""A graceful stop may save and commit for so long; then it goes without, and replays at the next start. While the
+broker is away Faust then still waits for its last writes, `DELIVERY_SECONDS` at most; to be killed does no harm."""
 
 
 class WorkerFailed(Exception):
@@ -57,7 +59,8 @@ class Role:
     """What to do with the partitions of one topic.
 
     `table`: its state beside the topic, with as many partitions. Results are durable at most `save_seconds` after a
-    step; 0: before the next step. `saved` is called after each save.
+    step; 0: before the next step. `saved` is called after each save. `keep`: a core whose partition stays ours through
+    a rebalance goes on, and need not be built anew.
     """
 
     topic: str
@@ -66,6 +69,16 @@ class Role:
     partitions: int = 1
     save_seconds: float = 1.0
     saved: Callable[[Core], None] | None = None
+    keep: bool = False
+
+
+class _Kept(NamedTuple):
+    """A core between two stays of its partition. Nobody else had it if the generations follow each other, and nobody
+    else wrote its state if the changelog ends where we left it."""
+
+    core: Core
+    generation: int
+    offset: int | None
 
 
 class KafkaWorker:
@@ -89,9 +102,10 @@ class KafkaWorker:
         self._on_moved = on_moved
         self._on_leaving = on_leaving
         self._workers: dict[TP, PartitionWorker] = {}
+        self._kept: dict[TP, _Kept] = {}
         self._failure: BaseException | None = None
         self._ended = asyncio.Event()
-        self._recovered = self._started = False
+        self._recovered = self._started = self._leaving = False
         self._rebalances = 0
         self._watch: asyncio.Task[None] | None = None
         Path(runtime.directory).mkdir(parents=True, exist_ok=True)
@@ -215,54 +229,86 @@ class KafkaWorker:
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
         """The state is recovered, the flow not yet resumed."""
         self._rebalances += 1
+        generation = self.app.consumer_generation_id
         assigned = {tp for tp in self._consumer.assignment() if tp.topic in self._roles}
         await self._drop(set(self._workers) - assigned, save=False)
         for tp in sorted(assigned - set(self._workers)):
-            role = self._roles[tp.topic]
-            core = role.build(tp)
-            worker = PartitionWorker(
-                tp,
-                core,
-                table=self._tables.get(tp.topic),
-                producer=self.app.producer,
-                consumer=self._consumer,
-                save_seconds=role.save_seconds,
-                flood=Flood(self._kafka.floods, f"{tp.topic}/{tp.partition}"),
-                letters=self._kafka.topics.dead_letters,
-                crash=self.fail,
-                saved=partial(role.saved, core) if role.saved is not None else None,
-            )
-            worker.start()
-            self._workers[tp] = worker
+            if generation != self.app.consumer_generation_id or self._leaving:
+                return  # they move again: what is built here would be built on the state of yesterday
+            self._workers[tp] = self._built(tp, generation)
+            await asyncio.sleep(0)  # loading many agents takes a while; others want to breathe
+        self._kept.clear()
         self._recovered = True
         _log.info("kafka: %d partitions assigned and recovered", len(self._workers))
         if self._on_moved is not None:
             self._on_moved()
 
+    def _built(self, tp: TP, generation: int) -> PartitionWorker:
+        role, table = self._roles[tp.topic], self._tables.get(tp.topic)
+        kept = self._kept.pop(tp, None)
+        offset = table.offset(tp.partition) if table is not None else None
+        goes_on = kept is not None and kept.generation + 1 == generation and kept.offset == offset
+        core = kept.core if kept is not None and goes_on else role.build(tp)
+        worker = PartitionWorker(
+            tp,
+            core,
+            table=table,
+            producer=self.app.producer,
+            consumer=self._consumer,
+            save_seconds=role.save_seconds,
+            flood=Flood(self._kafka.floods, f"{tp.topic}/{tp.partition}"),
+            letters=self._kafka.topics.dead_letters,
+            crash=self.fail,
+            saved=partial(role.saved, core) if role.saved is not None else None,
+            loaded=goes_on,
+        )
+        worker.start()
+        return worker
+
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
-        """Partitions may go: save what is done while they are ours, then forget them; recovery brings them back."""
+        """Partitions may go: save what is done while they are ours, then let go; those that stay are kept."""
         self._recovered = False
+        self._leaving = True
+        try:
+            await self._let_go()
+        finally:
+            self._leaving = False
+        if self._on_moved is not None:
+            self._on_moved()
+
+    async def _let_go(self) -> None:
         if self._on_leaving is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LEAVE_SECONDS):
                     await self._on_leaving()
+        generation, assigned = self.app.consumer_generation_id, self._consumer.assignment()
+        # Those that nobody came to build anew in this generation are as they were.
+        self._kept = {
+            tp: kept._replace(generation=generation)
+            for tp, kept in self._kept.items()
+            if kept.generation + 1 == generation and tp in assigned
+        }
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS):
                 # Without the lease another worker may have them already: what it says counts.
-                await self._drop(set(self._workers), save=self._consumer.lease.held)
+                for worker in await self._drop(set(self._workers), save=self._consumer.lease.held):
+                    table = self._tables.get(worker.tp.topic)
+                    if self._roles[worker.tp.topic].keep and table is not None:
+                        self._kept[worker.tp] = _Kept(worker.core, generation, table.offset(worker.tp.partition))
         self._workers.clear()
-        if self._on_moved is not None:
-            self._on_moved()
 
-    async def _drop(self, tps: set[TP], *, save: bool) -> None:
+    async def _drop(self, tps: set[TP], *, save: bool) -> list[PartitionWorker]:
+        """Let go of partitions; those whose every step is durable."""
         workers = [self._workers.pop(tp) for tp in sorted(tps)]
         if not workers:
-            return
-        for outcome in await asyncio.gather(*(w.stop(save=save) for w in workers), return_exceptions=True):
+            return []
+        outcomes = await asyncio.gather(*(worker.stop(save=save) for worker in workers), return_exceptions=True)
+        for outcome in outcomes:
             if isinstance(outcome, Exception):
                 _log.warning("kafka: a partition was given up unsaved and will be replayed: %r", outcome)
         if save:
             await self._consumer.commit()
+        return [worker for worker, saved in zip(workers, outcomes, strict=True) if saved is True]
 
     async def fail(self, error: BaseException) -> None:
         """End the worker: something must not be lost and cannot be written."""
@@ -331,4 +377,6 @@ def _app(runtime: Runtime, batched: frozenset[str]) -> MicroBatchApp:
         stream_recovery_delay=0.0,
     )
     app.batched_topics = batched
+    tables = cast(TableManager, app.tables)
+    tables._recovery = SureRecovery(app, tables, beacon=tables.beacon, loop=tables.loop)
     return app

@@ -19,6 +19,8 @@ WINDOW_RECORDS = 10_000
 """Over so many records of a partition letters are counted."""
 SLOT_RECORDS = 500
 """In slots of so many: the window forgets by slots."""
+RISING_SHARE = 0.25
+"""From this part of the limit on a flood is rising."""
 _VERSION = 1
 
 
@@ -36,6 +38,8 @@ class Flood:
         self._place = place
         self._slots: deque[tuple[int, int]] = deque()
         self._changed = False
+        self.rising = False
+        """Whether so much is unreadable that each step is better saved at once, lest its letters be written twice."""
 
     def took(self, records: int, letters: int, first: int) -> None:
         """So many records came, from the offset `first` on, and so many letters of them. Raises `DeadLetterFlood`."""
@@ -48,6 +52,7 @@ class Flood:
             self._slots.append((records, letters))
         self._changed = True
         total, unread = (sum(column) for column in zip(*self._slots, strict=True))
+        self.rising = unread >= self._limits.letters * RISING_SHARE
         if letters and unread >= self._limits.letters and unread > self._limits.share * total:
             raise DeadLetterFlood(
                 f"{unread:,} of the last {total:,} records of {self._place} could not be read; the worker stops at "
@@ -59,6 +64,7 @@ class Flood:
             total -= self._slots.popleft()[0]
         if not any(bad for _, bad in self._slots):
             self._slots.clear()
+            self.rising = False
 
     def changes(self) -> list[tuple[str, bytes]]:
         """The window, where it changed since the last call."""

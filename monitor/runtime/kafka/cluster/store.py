@@ -43,11 +43,13 @@ class PartitionStore(memory.Store[bytes, bytes]):
     def apply_changelog_batch(
         self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
-        """Called by Faust's recovery, with events in order."""
-        del to_key, to_value  # raw: the message has both
+        """Called by Faust's recovery, with the batches that `microbatch` makes of a changelog, in order."""
+        del to_key, to_value  # raw: the records have both
         for event in batch:
-            message = event.message
-            self.write(message.tp, {message.key: message.value}, message.offset)
+            place, held = event.message.tp, self._offsets.get(event.message.tp, -1)
+            records = [record for record in event.value.records if record.offset > held]
+            if records:
+                self.write(place, {record.key: record.value for record in records}, records[-1].offset)
 
     def persisted_offset(self, tp: TP) -> int | None:
         """Where a recovery may go on."""
