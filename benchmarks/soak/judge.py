@@ -103,7 +103,7 @@ def findings(config: Config, again: Again) -> Iterator[str]:
     for record in _values(config, names.evidence):
         value = record.value or b""
         if not is_control(value) and not any(name == FINDING for name, _ in record.headers):
-            written.add(value)
+            written.update(value.splitlines())
     yield from _differences("evidence", dict.fromkeys(again.evidence), dict.fromkeys(written))
 
 
@@ -135,7 +135,7 @@ def _take(again: Again, outgoing: Iterable[Outgoing], config: Config) -> None:
             finding = decode_finding(value)
             again.findings[finding.id] = finding
         elif out.topic == names.evidence and not any(name == FINDING for name, _ in out.headers):
-            again.evidence.add(value)
+            again.evidence.update(value.splitlines())  # how many agents' stand in one record is a matter of batches
 
 
 def _chunks(config: Config, topic: str, partition: int) -> Iterator[list[Record]]:
