@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks.soak import judge, memory
 from benchmarks.soak.cluster import Cluster
 from benchmarks.soak.fleet import Fleet
-from benchmarks.soak.plan import faults
+from benchmarks.soak.plan import SECONDS, faults
 from benchmarks.soak.trouble import Trouble, say
 
 PARTITIONS = 8
@@ -42,7 +42,7 @@ async def soak(options: argparse.Namespace, directory: Path) -> int:
         stop = asyncio.Event()
         began = time.monotonic()
         loading = asyncio.create_task(fleet.work(stop))
-        plan = faults(options.seed, options.minutes * 60.0)
+        plan = faults(options.seed, options.minutes * 60.0, options.only)
         trouble = asyncio.create_task(Trouble(cluster, fleet, options.seed).happen(plan))
         await asyncio.wait({loading, trouble}, timeout=options.minutes * 60.0, return_when=asyncio.FIRST_EXCEPTION)
         await trouble
@@ -52,8 +52,10 @@ async def soak(options: argparse.Namespace, directory: Path) -> int:
         say(f"{loaded:6.1f} s  load and faults are over; everything must be counted and told")
         complaints = [*await settle(cluster, fleet)]
         settled = time.monotonic() - began - loaded
+        say(f"{loaded + settled:6.1f} s  " + ("; ".join(complaints) or "all is counted and told"))
         again = await asyncio.to_thread(judge.step_again, cluster.config)
         seen = await cluster.agents() or {}
+        say(f"{time.monotonic() - began:6.1f} s  the topics were stepped once more")
         checks = {
             "counts exact": judge.counts(fleet.truth, seen, again),
             "findings as in a replay of the topics": judge.findings(cluster.config, again),
@@ -132,6 +134,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rate", type=float, default=1000.0, help="events per second")
+    parser.add_argument("--only", action="append", choices=list(SECONDS), help="this kind of fault; may be repeated")
     parser.add_argument("--keep", type=Path, help="an empty folder that keeps what the workers said")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it as Ctrl-C does: with all that it started

@@ -63,6 +63,7 @@ class Worker:
     async def start(self) -> None:
         """Start it; it listens once its state is recovered, which is not waited for."""
         self._asked = False
+        self.process.url = ""
         await asyncio.to_thread(self.process.start, "--runtime", "kafka", "--log-level", "warning", listens=False)
         child = self.process._process
         assert child is not None

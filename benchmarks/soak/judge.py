@@ -27,6 +27,7 @@ from monitor.runtime.kafka.central import AggregatorCore, RouterCore
 from monitor.runtime.kafka.events import FINDING, EventsCore
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Outgoing
+from schemas.actions import is_action
 from schemas.config import Config
 from schemas.finding import Finding, decode_finding
 from schemas.records import Tick, decode_control, is_control
@@ -93,7 +94,7 @@ def findings(config: Config, again: Again) -> Iterator[str]:
     names, live = config.runtime.kafka.topics, dict[str, Finding]()
     for record in _values(config, names.findings):
         value = record.value or b""
-        if not is_control(value):
+        if not (is_control(value) or is_action(value)):
             finding = decode_finding(value)
             if live.setdefault(finding.id, finding) != finding:
                 yield f"finding {finding.id}: made twice, and not the same"
@@ -102,7 +103,7 @@ def findings(config: Config, again: Again) -> Iterator[str]:
     for record in _values(config, names.evidence):
         value = record.value or b""
         if not is_control(value) and not any(name == FINDING for name, _ in record.headers):
-            written.add(value)
+            written.update(value.splitlines())
     yield from _differences("evidence", dict.fromkeys(again.evidence), dict.fromkeys(written))
 
 
@@ -130,11 +131,11 @@ def _take(again: Again, outgoing: Iterable[Outgoing], config: Config) -> None:
     names = config.runtime.kafka.topics
     for out in outgoing:
         value = out.value or b""
-        if out.topic == names.findings:
+        if out.topic == names.findings and not is_control(value):
             finding = decode_finding(value)
             again.findings[finding.id] = finding
         elif out.topic == names.evidence and not any(name == FINDING for name, _ in out.headers):
-            again.evidence.add(value)
+            again.evidence.update(value.splitlines())  # how many agents' stand in one record is a matter of batches
 
 
 def _chunks(config: Config, topic: str, partition: int) -> Iterator[list[Record]]:

@@ -6,6 +6,7 @@ Every kind of fault comes once before any comes twice. Faults of one target do n
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 QUIET_SECONDS = 15.0
@@ -41,14 +42,15 @@ class Fault:
     draw: float
 
 
-def faults(seed: int, seconds: float) -> list[Fault]:
-    """The plan of a soak that loads for so many seconds, in order."""
+def faults(seed: int, seconds: float, only: Sequence[str] | None = None) -> list[Fault]:
+    """The plan of a soak that loads for so many seconds, in order; of all kinds, or `only` of these."""
     chance = random.Random(seed)
+    kinds = list(only or SECONDS)
     found: list[Fault] = []
     at, waiting = QUIET_SECONDS, list[str]()
     while True:
         if not waiting:
-            waiting = chance.sample(list(SECONDS), len(SECONDS))
+            waiting = chance.sample(kinds, len(kinds))
         kind = waiting.pop()
         fault = Fault(at, kind, chance.uniform(*SECONDS[kind]), chance.random())
         if at + fault.seconds > seconds:
