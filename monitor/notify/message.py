@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from monitor.alerting.blind import is_blind
-from monitor.alerting.changes.causes import CERTAIN
+from monitor.alerting.changes import words
 from monitor.alerting.changes.unannounced import is_unannounced
-from monitor.alerting.changes.words import LINK_LENGTH, web_address
+from monitor.alerting.changes.words import LINK_LENGTH
 from monitor.alerting.headline import closing_line, headline, level_texts, recovered
 from monitor.notify.chart.series import Chart, chart_of
 from monitor.notify.redact import name, redact
@@ -49,9 +49,6 @@ OWNERS = 99
 """Owners that an incident can be handed to from its message: as many as a Slack menu takes beside one of ours."""
 
 ERRORS = 3
-CAUSE_LENGTH = 400
-"""Characters of the likely cause, which may name three changes."""
-
 _SLACK_ID = re.compile(r"\bslack:[UW][A-Z0-9]{1,20} (?=\S)")
 _NAME_LENGTHS = {"agent": 40, "version": 24, "tool": 40, "model": 40, "provider": 30, "tenant": 30, "owner": 40}
 
@@ -145,8 +142,8 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         incident=notification.incident,
         mention=owner.mention if owner is not None and mention and firing else None,
         states=_states(notification),
-        cause=redact(notification.cause, CAUSE_LENGTH),
-        cause_url=_change_url(notification),
+        cause=redact(notification.cause, words.CAUSE_LENGTH),
+        cause_url=words.link_of(notification.causes),
         impact=_impact(notification),
         chart=chart_of(notification.series, finding),
         incidents=(notification.incidents or (notification.incident,)) if firing else (),
@@ -308,24 +305,13 @@ def _facts(notification: Notification, lead: Alert, finding: Finding) -> tuple[F
         ]
     else:
         noticed = f", {span_text(notification.opened_at - since)} later" if notification.opened_at > since else ""
-        facts += [Fact("Since about", _between(notification), since), Fact("Noticed", noticed, notification.opened_at)]
+        facts += [
+            Fact("Since about", words.between(notification.onset_from, notification.onset_to), since),
+            Fact("Noticed", noticed, notification.opened_at),
+        ]
     facts.append(Fact("Signal", finding.signal))
     facts += [Fact(label.capitalize(), name(lead.labels[label])) for label in LABELS if label in lead.labels]
     return (*facts, Fact("Owner", name(notification.owner, 60)))
-
-
-def _change_url(notification: Notification) -> str | None:
-    """Where the one change stands that it began with."""
-    first = notification.causes[0] if notification.causes else None
-    return web_address(first.url) if first is not None and first.odds >= CERTAIN else None
-
-
-def _between(notification: Notification) -> str:
-    """How exactly the onset is known, where it is; of the time of day, in UTC."""
-    first, last = notification.onset_from, notification.onset_to
-    if first is None or last is None or last - first >= DAY:
-        return ""
-    return f", between {utc(first)[11:19]} and {utc(last)[11:19]} UTC"
 
 
 def _posted(notification: Notification, lead: Alert) -> tuple[Fact, ...]:

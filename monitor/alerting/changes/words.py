@@ -12,9 +12,12 @@ from urllib.parse import urlsplit
 from monitor.alerting.changes.causes import CERTAIN, LEAST_ODDS
 from monitor.alerting.headline import share_text
 from schemas.alert import Cause
+from schemas.config import DAY
 
 UNKNOWN = "not known: no change of it or of what it depends on came near the onset"
 
+CAUSE_LENGTH = 400
+"""Characters of the likely cause that are shown; it may name three changes."""
 LINK_LENGTH = 500
 """Characters of a link. A longer one is left out."""
 
@@ -67,6 +70,19 @@ def odds(cause: Cause) -> str:
 def odds_text(value: float) -> str:
     """A probability in whole percent; 99 at most, for the stories behind it are assumptions."""
     return f"{min(round(100.0 * value), 99):.0f} %"
+
+
+def link_of(causes: tuple[Cause, ...]) -> str | None:
+    """Where the one change stands that an incident began with."""
+    return web_address(causes[0].url) if causes and causes[0].odds >= CERTAIN else None
+
+
+def between(first: float | None, last: float | None) -> str:
+    """How exactly an onset is known, where it is: `, between 14:02:11 and 14:02:40 UTC`."""
+    if first is None or last is None or last - first >= DAY:
+        return ""
+    from_, to = (datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S") for at in (first, last))
+    return f", between {from_} and {to} UTC"
 
 
 def web_address(text: str) -> str | None:

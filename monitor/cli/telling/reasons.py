@@ -10,7 +10,6 @@ from typing import Protocol
 
 from monitor.alerting.changes import words
 from monitor.cli.telling.words import labels_text, when
-from monitor.notify.message import CAUSE_LENGTH
 from monitor.notify.redact import name as harmless
 from monitor.notify.redact import redact
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
@@ -51,7 +50,7 @@ def of_incident(incident: Incident, router: Asked) -> list[str]:
     if incident.onset_from is not None and incident.onset_to is not None:
         lines.append(f"began     between {when(incident.onset_from)} and {when(incident.onset_to)}")
     if incident.cause:
-        lines.append(f"cause     {redact(incident.cause, CAUSE_LENGTH)}")
+        lines.append(f"cause     {redact(incident.cause, words.CAUSE_LENGTH)}")
     for cause in incident.causes:
         link = f" {url}" if (url := words.web_address(cause.url)) is not None else ""
         change = harmless(words.change(cause), 200)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from monitor.alerting.changes.words import web_address
+from monitor.alerting.changes.words import CAUSE_LENGTH, between, web_address
 from monitor.alerting.headline import level_texts
 from monitor.web.page import words
 from monitor.web.page.markup import Markup, el, join, name, visible
 from schemas.alert import Alert, Incident
-from schemas.config import DAY
 from schemas.finding import Finding
 
 OPEN_SHOWN = 50
@@ -24,9 +23,6 @@ RESOLVED_SHOWN = 8
 
 ALERTS_SHOWN = 5
 """Further alerts of one incident."""
-
-CAUSE_SHOWN = 400
-"""Characters of the likely cause, which may name three changes."""
 
 IMPACT_SHOWN = 5
 """Components that suffer from one incident."""
@@ -172,15 +168,12 @@ def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
 
 def _began(incident: Incident, now: float) -> Markup:
     """How long ago, and between which times of day, in UTC, where the evidence says that."""
-    first, last = incident.onset_from, incident.onset_to
-    if first is None or last is None or last - first >= DAY:
-        return join(words.ago(incident.onset, now))
-    return join(words.ago(incident.onset, now), f", between {words.clock(first)} and {words.clock(last)} UTC")
+    return join(words.ago(incident.onset, now), between(incident.onset_from, incident.onset_to) or None)
 
 
 def _cause(incident: Incident) -> Markup:
     """The change or changes, each with its link; or that none is known."""
-    text = el("bdi", visible(incident.cause[:CAUSE_SHOWN]), class_="name")
+    text = el("bdi", visible(incident.cause[:CAUSE_LENGTH]), class_="name")
     links = [(each, url) for each in incident.causes if (url := web_address(each.url)) is not None]
     shown = [[" ", el("a", f"open {each.component} {each.version}", href=url, rel="noreferrer")] for each, url in links]
     return join(text, shown)

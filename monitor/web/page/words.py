@@ -5,8 +5,6 @@ Pure: `now` is a parameter. Units stand beside every number.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from monitor.alerting.headline import share_text
 from monitor.web.page.markup import visible
 from schemas.alert import Alert
@@ -91,11 +89,6 @@ def span(seconds: float) -> str:
 def ago(time: float, now: float) -> str:
     """How long ago, or `now`."""
     return "now" if now - time < 1.0 else f"{span(float(int(now - time)))} ago"
-
-
-def clock(time: float) -> str:
-    """The time of day in UTC, to the second."""
-    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S")
 
 
 def whole(number: float) -> str:
