@@ -12,6 +12,7 @@ such blocks: rollouts begin anew.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 from zlib import crc32
@@ -149,7 +150,7 @@ class Rollouts:
 
     def tick(self, now: float, starts: Callable[[float], float]) -> None:
         """Time went on. `starts`: when the first run started that is open and need still be waited for."""
-        if not self.open and not self.halves:
+        if self.state.canary is None and not self.state.shadows and not self.halves:
             return
         if self.waiting:
             self._release(starts(now))
@@ -164,11 +165,13 @@ class Rollouts:
 
     def next_wake(self, now: float) -> float:
         """The next tick at which something is due if no run comes; infinity for never."""
+        if self.state.canary is None and not self.state.shadows:
+            return math.inf
         wakes = [telling.next_word(rollout, now) for rollout in self.open]
         wakes += [max(rollout.last[1], rollout.started) + QUIET_SECONDS for rollout in self.open]
         if self.waiting:
             wakes.append(now + 1.0)
-        return min(wakes, default=float("inf"))
+        return min(wakes)
 
     # -- state
 
