@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from detectors.arms import labels, medians, pairs, shares
+from monitor.alerting.headline import share_text
 from monitor.rollouts.readings import ROW_OF, ROWS, Row
 from monitor.rollouts.state import Number, Rate, Rollout, evidence_of
 from schemas.config import RolloutSettings
@@ -143,7 +144,7 @@ def _of_tools(rollout: Rollout, settings: RolloutSettings) -> Iterator[Compared]
         signal=TOOL_MIX, baseline=base[0] / base_n, candidate=other[0] / other_n, baseline_n=int(base_n),
         candidate_n=int(other_n), effect=other[0] / other_n - base[0] / base_n, low=low, high=high,
         evidence=shares.unlike(base, other) / count, unit="share", better=None, decides=False,
-        detail=f"{tool} is called in {other[0] / other_n:.0%} of runs against {base[0] / base_n:.0%}",
+        detail=f"{tool} is called in {share_text(other[0] / other_n)} of runs against {share_text(base[0] / base_n)}",
     )  # fmt: skip
 
 

@@ -15,13 +15,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from detectors.arms import labels, shares
+from monitor.alerting.headline import level_text
 from monitor.rollouts import comparing
 from monitor.rollouts.readings import REJECTED, ROW_OF
 from monitor.rollouts.state import Rollout
 from schemas.config import RolloutSettings
-from schemas.finding import Unit
 from schemas.news import Compared, Verdict
 
+DIGITS: Final = 3
+"""Of a level in a reason, as in the messages."""
 FARTHEST: Final = 1_000_000
 """More runs than that are not foretold."""
 _LEAST: Final = -5.0
@@ -67,18 +69,9 @@ def runs_needed(rollout: Rollout, rows: Sequence[Compared], settings: RolloutSet
     return max(math.ceil(total), 1) if total <= FARTHEST else None
 
 
-def level(value: float, unit: Unit) -> str:
-    """A level as people write it."""
-    if unit == "share":
-        return f"{value:.1%}"
-    if unit == "usd":
-        return f"${value:.4f}" if value < 0.1 else f"${value:.2f}"
-    return f"{value:.3g}s" if unit == "seconds" else f"{value:.4g}"
-
-
 def _worse(row: Compared) -> str:
-    unit = row.unit
-    return f"{row.signal} is worse: {level(row.candidate, unit)} against {level(row.baseline, unit)}"
+    new, old = (level_text(value, row.unit, DIGITS) for value in (row.candidate, row.baseline))
+    return f"{row.signal} is worse: {new} against {old}"
 
 
 def _counted(rollout: Rollout) -> str:

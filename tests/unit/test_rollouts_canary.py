@@ -89,7 +89,7 @@ def test_another_mix_of_tools_is_shown_and_decides_nothing() -> None:
     row = _row(news[-1], "run.tool_mix")
     assert row.evidence > 100.0
     assert not row.decides
-    assert row.detail in ("t is called in 0% of runs against 100%", "u is called in 100% of runs against 0%")
+    assert row.detail in ("t is called in 0 % of runs against 100 %", "u is called in 100 % of runs against 0 %")
     assert news[-1].verdict == "hold"
 
 

@@ -72,7 +72,7 @@ def test_titles(seen: RolloutSeen, ended_at: float | None, title: str) -> None:
         (rollout(), "by lot, a run each: a wrong `roll back` with probability 1 % at most"),
         (rollout(randomised="session", alpha=0.05),
          "by lot, a session each: a wrong `roll back` with probability 5 % at most"),
-        (rollout(randomised="no"), "not by lot: the old version's past is the reference, so this is no exact test"),
+        (rollout(randomised="no"), "not by lot: runs may differ in more than the version, so this is no exact test"),
         (shadow(), "paired by input: a wrong `roll back` with probability 1 % at most"),
     ],
 )  # fmt: skip

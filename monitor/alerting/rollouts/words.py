@@ -83,7 +83,7 @@ def drawn(seen: RolloutSeen) -> str:
     if seen.mode == "shadow":
         return f"paired by input: a wrong `roll back` with probability {level_text(seen.alpha, 'share')} at most"
     if seen.randomised == "no":
-        return "not by lot: the old version's past is the reference, so this is no exact test"
+        return "not by lot: runs may differ in more than the version, so this is no exact test"
     unit = "a run each" if seen.randomised == "run" else "a session each"
     return f"by lot, {unit}: a wrong `roll back` with probability {level_text(seen.alpha, 'share')} at most"
 
