@@ -73,6 +73,10 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         found = [rollout_line(each) for each in view.router.rollouts()]
         return _listing("rollouts", found, _limit(request, LIST_LIMIT), clock())
 
+    async def changes(request: web.Request) -> web.Response:
+        found = view.router.changes_seen() if view.router is not None else []
+        return _listing("changes", found, _limit(request, LIST_LIMIT), clock())
+
     async def status(_: web.Request) -> web.Response:
         health = view.health()
         return answer(
@@ -99,6 +103,7 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         web.get("/api/v1/budgets", budgets),
         web.get("/api/v1/report", report),
         web.get("/api/v1/rollouts", rollouts),
+        web.get("/api/v1/changes", changes),
         web.get("/api/v1/status", status),
     ]
 
