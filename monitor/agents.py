@@ -20,27 +20,31 @@ from monitor.evidence.judged import late, verifiers
 from monitor.evidence.slices import Slices
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.within.window import BINS, Window
+from monitor.readiness import carried
+from monitor.readiness.gate import Gate
 from monitor.rollouts import Rollouts
 from monitor.runs import Closed, Run, RunTracker
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
 from monitor.topology import Topology
-from schemas.config import DetectorSettings
+from schemas.config import Config, DetectorSettings
 from schemas.event import Event
 from schemas.finding import Finding, FindingStatus
 from schemas.news import News
 from schemas.records import Ack, Grant
+from schemas.view import SeenView
 
 NAMES: Final = 200
 """Versions and tools that an agent's view names, each. More: the one that was quiet longest is forgotten."""
 
 
 class Settings:
-    """What the YAML says about detection: settings per signal, the time-out of runs in seconds, the layout of banks."""
+    """What the YAML says: settings per signal, the time-out of runs in seconds, the layout of banks; and all of it."""
 
-    def __init__(self, detectors: dict[str, DetectorSettings], run_timeout: float | None, drift: Plans) -> None:
-        self.detectors = detectors
-        self.run_timeout = run_timeout
-        self.drift = drift
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.detectors = config.detectors
+        self.run_timeout = config.runtime.run_timeout
+        self.drift = Plans(config.detectors)
 
 
 class Agent:
@@ -81,6 +85,8 @@ class Agent:
         self.offset = -1
         self.wake = 0.0
         self.loose_ids: dict[str, float] = {}
+        self.carried = carried.Carried()
+        self.gate = Gate(name, settings.config, self.emit, self._identify, self.tracker.count)
 
     def emit(self, finding: Finding) -> None:
         """Say something, with what belongs to it on the other side of the agent's state."""
@@ -138,12 +144,25 @@ class Agent:
         """A human's word for an episode of this agent; False if it has none of that name."""
         if self.slices.acknowledge(ack, now) or self.drift.acknowledge(ack, now):
             return True
+        if self.gate.acknowledge(ack.node, ack.word, now):
+            return True
         key = self.traffic.firing_key
         if not key or ack.node not in (key, TRAFFIC) or ack.word not in ACKS:
             return False
         self._say_traffic("resolved", now, self.settings.detectors.get(TRAFFIC, _NO_SETTING), ACKS[ack.word])
         traffic.end(self.traffic, now)
         return True
+
+    def seen(self, now: float) -> SeenView:
+        """What its latest runs carried and used."""
+        return carried.seen(self.carried, self.name, self.owner, self.runs_per_minute(now), self.last_seen)
+
+    def runs_per_minute(self, now: float) -> float:
+        """Runs of the last hour that was watched; of all its time while that is short."""
+        recent = [count for count in self.traffic.bins[-traffic.HOUR_BINS :] if count != traffic.UNKNOWN]
+        if recent:
+            return sum(recent) / (len(recent) * traffic.BIN_SECONDS) * 60.0
+        return (self.runs + self.tracker.open_count) / max(now - self.first_seen, 1.0) * 60.0
 
     # -- time
 
@@ -209,6 +228,10 @@ class Agent:
         self.calls += closed.work.tool_calls
         if self.window is not None:
             self.window.count(closed.status != "ok" or closed.silent, now)
+        forgotten = carried.observe(self.carried, closed, now)
+        for _ in range(forgotten):
+            self.tracker.count("uses_forgotten")
+        self.gate.observe(self.carried, self.seen, self.first_seen, now)
         for tool in run.tools:
             _see(self.tools, tool, now)
         if run.version is not None:

@@ -120,6 +120,7 @@ class _Setup:
             reload,
             lambda: original(self.config, runtime.router.receivers() if runtime.router is not None else ()),
             lambda: self.config.global_.resolve_timeout,
+            lambda: self.config,
         )
 
 

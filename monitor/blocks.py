@@ -136,6 +136,11 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> No
     agent.slices.facts.begun = core.facts_begun
     if agent.window is not None and core.window is not None and core.window.width == agent.window.width:
         agent.window = core.window
+    agent.carried = core.carried
+    if core.standing is not None:
+        agent.gate.standing = core.standing
+    else:
+        agent.gate.known(list(core.tools))
     agent.slices.restore(nodes, core.waiting)
     agent.drift.load(core.drift)
     for methods in core.methods:
@@ -154,6 +159,7 @@ def _core(agent: Agent) -> Core:
         agent.calls, agent.tracker.loop_mass, agent.slices.table.deploys, agent.slices.judged,
         list(agent.slices.facts.groups.values()), agent.slices.facts.begun,
         outputs=agent.tracker.outputs, pooled=agent.slices.above.pooled, window=agent.window,
+        carried=agent.carried, standing=agent.gate.standing,
     )  # fmt: skip
 
 

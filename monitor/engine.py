@@ -23,7 +23,6 @@ import msgspec
 from monitor.agents import Agent, Settings
 from monitor.blocks import VERSION, Blocks, Entry, put_back
 from monitor.changes import telling
-from monitor.drift.banks.plan import Plans
 from monitor.evidence.above import Covers
 from monitor.evidence.aggregator import Aggregator
 from monitor.reading import Reader
@@ -84,7 +83,7 @@ class PartitionEngine:
     def __init__(self, config: Config, partition: int = 0) -> None:
         self.partition = partition
         self.topology = Topology(config)
-        self.settings = Settings(config.detectors, config.runtime.run_timeout, Plans(config.detectors))
+        self.settings = Settings(config)
         self.counts: dict[str, int] = {}
         self.reader = Reader(config, self.counts)
         self.now = 0.0

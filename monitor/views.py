@@ -11,7 +11,7 @@ from monitor.evidence.within import objectives
 from monitor.evidence.within.facts import Group
 from monitor.evidence.within.node import Node
 from monitor.signals import OBJECTIVE, TRAFFIC
-from schemas.view import AgentState, AgentView, SignalView
+from schemas.view import AgentState, AgentView, SeenView, SignalView
 
 WEEK = 604_800.0
 SIGNALS_SHOWN = 50
@@ -23,6 +23,11 @@ def agents(engine: PartitionEngine) -> list[AgentView]:
     return [of_agent(agent, engine.now) for _, agent in sorted(engine.agents.items())]
 
 
+def seen(engine: PartitionEngine) -> list[SeenView]:
+    """What the latest runs of every agent of a partition carried and used."""
+    return [agent.seen(engine.now) for _, agent in sorted(engine.agents.items())]
+
+
 def of_agent(agent: Agent, now: float) -> AgentView:
     """One agent at `now`, epoch seconds."""
     nodes = list(agent.slices.nodes.values())
@@ -32,12 +37,6 @@ def of_agent(agent: Agent, now: float) -> AgentView:
     signals += of_drift(agent.drift, agent.owner, now)
     signals += agent.methods.views(now, agent.slices.accounts[agent.owner].page_rate)
     signals.append(_of_traffic(agent.traffic))
-    seconds = max(now - agent.first_seen, 1.0)
-    recent = [count for count in agent.traffic.bins[-traffic.HOUR_BINS :] if count != traffic.UNKNOWN]
-    if recent:
-        per_minute = sum(recent) / (len(recent) * traffic.BIN_SECONDS) * 60.0
-    else:
-        per_minute = (agent.runs + agent.tracker.open_count) / seconds * 60.0
     return AgentView(
         agent=agent.name,
         owner=agent.owner,
@@ -50,7 +49,7 @@ def of_agent(agent: Agent, now: float) -> AgentView:
         versions=tuple(sorted(agent.versions)),
         tools=tuple(sorted(agent.tools)),
         last_seen=agent.last_seen,
-        runs_per_minute=per_minute,
+        runs_per_minute=agent.runs_per_minute(now),
         signals=tuple(signals),
     )
 

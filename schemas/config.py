@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, model_validator
 
 from schemas.settings.changes import Changes, Deployment, GitHub
+from schemas.settings.gates import Backtest, Ready
 from schemas.settings.quantities import (
     DAY,
     WEEK,
@@ -45,6 +46,7 @@ from schemas.settings.scenarios import Scenario
 __all__ = [
     "DAY",
     "WEEK",
+    "Backtest",
     "Changes",
     "ConsoleReceiver",
     "Deployment",
@@ -55,6 +57,7 @@ __all__ = [
     "InhibitRule",
     "NamedInterval",
     "Rate",
+    "Ready",
     "Receiver",
     "Reference",
     "Reporting",
@@ -155,6 +158,8 @@ class Component(Strict):
     contract: Contract | None = None
     rollout: RolloutSettings | None = None
     """For this agent; what it leaves out is as at the top of the file."""
+    fallback: str | None = None
+    """What takes over when it fails: a component (`model:gpt-4o-mini`, `agent:refund-basic`) or `human`."""
 
     @model_validator(mode="after")
     def _one_name(self) -> Component:
@@ -173,6 +178,8 @@ class Component(Strict):
         return f"{self.kind}:{getattr(self, self.kind)}"
 
 
+HUMAN = "human"
+"""The fallback that is no component."""
 COMPONENT_KINDS = ("agent", "tool", "prompt", "model", "retriever")
 
 
@@ -369,6 +376,8 @@ class Config(Strict):
     runtime: Runtime = Runtime()
     text: Text = Text()
     report: Reporting = Reporting()
+    ready: Ready = Ready()
+    backtest: Backtest | None = None
     tests: list[Scenario] = Field(default_factory=list)
 
     @property

@@ -80,6 +80,83 @@ class AgentView(Struct, frozen=True, kw_only=True):
     signals: tuple[SignalView, ...] = ()
 
 
+class UseView(Struct, frozen=True, kw_only=True):
+    """A component that an agent's runs used, or an agent that called it. Times in epoch seconds.
+
+    `component`: as `depends_on` writes it. `runs`: of the latest runs that are counted, those that used it; of a tool,
+    `calls` in them, and the runs in which every call carried its `arguments`, `results` (a failed call needs none) and
+    `versions`.
+    """
+
+    component: str
+    first_seen: float
+    last_seen: float
+    runs: int
+    calls: int = 0
+    arguments: int = 0
+    results: int = 0
+    versions: int = 0
+
+
+class SeenView(Struct, frozen=True, kw_only=True):
+    """What the latest production runs of one agent carried and used.
+
+    `runs`: how many are counted, 400 at most; of them `versions`, `outcomes` had one, `modelled` called a model, and of
+    those `tokens`, `costs` said them.
+    """
+
+    agent: str
+    owner: str
+    runs_per_minute: float
+    last_seen: float
+    runs: int = 0
+    versions: int = 0
+    outcomes: int = 0
+    modelled: int = 0
+    tokens: int = 0
+    costs: int = 0
+    uses: tuple[UseView, ...] = ()
+    callers: tuple[UseView, ...] = ()
+
+
+class Dependent(Struct, frozen=True, kw_only=True):
+    """A component that depends on another one.
+
+    `steps`: how many dependencies lie between, 1 for a direct one; `through`: the one that it depends on itself.
+    `declared`: the YAML says every one of them; `seen`: runs used `through`; `fallback`: only where another fails.
+    `share`: of the agent's latest runs those that used `through`, 0..1; None where nothing was seen of it.
+    """
+
+    component: str
+    owner: str
+    steps: int
+    through: str
+    declared: bool
+    seen: bool = False
+    fallback: bool = False
+    runs_per_minute: float | None = None
+    share: float | None = None
+    last_seen: float | None = None
+    objectives: tuple[str, ...] = ()
+
+
+class Dependents(Struct, frozen=True, kw_only=True):
+    """Who depends on a component: the nearest first. `known`: the YAML declares it, or runs used it.
+
+    `asked`: whether anybody looked at runs; else only what is declared is known. `left_out`: those beyond the bound.
+    `time`: epoch seconds of the latest event that was looked at; 0 where none was.
+    """
+
+    component: str
+    owner: str
+    known: bool
+    declared: bool
+    asked: bool
+    time: float = 0.0
+    dependents: tuple[Dependent, ...] = ()
+    left_out: int = 0
+
+
 class BudgetView(Struct, frozen=True, kw_only=True):
     """One owner's account in false pages: what was granted, what pages took.
 

@@ -28,6 +28,8 @@ COMMANDS = {
     "silence": "Mute alerts for a time: add, list, expire.",
     "ack": "Say of an incident that you have it, that it is not yours, or that it is none.",
     "explain": "Why is there, or is there not, an alert?",
+    "ready": "May an agent go to production, and what is missing?",
+    "impact": "Who depends on a component, before it is changed.",
     "report": "Lead times, misses, false alarms against budget, per owner.",
     "rollout": "The verdict on canary and shadow versions.",
     "emit": "Send one event, a change or a complaint.",
@@ -37,6 +39,7 @@ COMMANDS = {
 
 FOLDERS = {
     "test": "scenarios", "alerts": "acting", "incidents": "acting", "silence": "acting", "ack": "acting",
+    "ready": "judging", "impact": "judging",
     "report": "judging",
     "rollout": "judging",
 }  # fmt: skip

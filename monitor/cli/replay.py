@@ -13,7 +13,9 @@ import click
 
 from monitor import app, history
 from monitor.cli import COULD_NOT_RUN, GOOD, PROBLEMS_FOUND
+from monitor.cli.judging import backtest
 from monitor.cli.moment import MOMENT
+from monitor.cli.telling import backtest as telling
 from monitor.cli.telling import difference
 from monitor.cli.telling.words import differences
 from monitor.config import ConfigError, load_with_places, render
@@ -24,7 +26,8 @@ from monitor.reading import Reader
 from monitor.runtime.replay import Replay, line
 from monitor.runtime.store import FILE as LOG
 from schemas.alert import Notification, NotificationReason
-from schemas.config import Config
+from schemas.config import Backtest, Config
+from schemas.event import Event
 
 PROGRESS_SECONDS = 0.2
 """Least time between two words of progress."""
@@ -56,16 +59,17 @@ def command(
     kafka://TOPIC, read from the broker of the configuration. Nothing is sent. The last line is a summary. With
     --shuffle the runs of each agent exchange their places first, and what fires in that order is printed; the summary
     counts both orders (the audit of the budget). With --against only incidents and notifications that are not the same
-    under both configurations are printed. Exit code 0, 1 if --against found a difference, or 2 if something cannot be
-    read.
+    under both configurations are printed, then what each owner gets, FILE → OTHER: pages, notices, incidents, lead.
+    Where OTHER (else FILE) has backtest: limits, they decide. Exit code 0, 1 if a limit is broken or, without limits,
+    --against found a difference, 2 if something cannot be read.
     """
     app.collect_rarely()
     if against is not None:
         if shuffle is not None:
             click.echo("forewarn: --against compares the true order; leave out --shuffle", err=True)
             raise click.exceptions.Exit(COULD_NOT_RUN)
-        differ = compare(file, against, inputs, until, as_json=as_json)
-        raise click.exceptions.Exit(PROBLEMS_FOUND if differ else GOOD)
+        good = compare(file, against, inputs, until, as_json=as_json)
+        raise click.exceptions.Exit(GOOD if good else PROBLEMS_FOUND)
     began = time.perf_counter()
     config, recorded = read_history(file, inputs)
     records: Sequence[history.Recorded] = recorded.records
@@ -123,25 +127,48 @@ def read_history(file: Path, inputs: tuple[str, ...], *, quiet: bool = False) ->
 
 
 def compare(file: Path, other: Path, inputs: tuple[str, ...], until: float | None, *, as_json: bool) -> bool:
-    """Print what is not the same under the two configurations; whether anything is."""
-    sides = []
+    """Print what is not the same under the two configurations, and the limits that OTHER sets, else FILE.
+
+    Whether it is good: every limit is kept, or without limits nothing differs.
+    """
+    sides: list[backtest.Side] = []
+    limits: list[Backtest | None] = []
     for path in (file, other):  # read twice: what is read of agent text hangs on the configuration
         config, recorded = read_history(path, inputs, quiet=path is not file)
         replay = Replay(config)
+        began = min((_at(record) for record in recorded.records), default=0.0)
         told = [said for said in replay.said(recorded.records, until) if isinstance(said, Notification)]
-        sides.append((replay.incidents(), told))
-    (here, told_here), (there, told_there) = sides
-    opened = difference.incidents(here, there)
-    said = difference.notifications(told_here, told_there)
+        missed = {each.owner: len(each.missed) for each in replay.report(began, replay.now).owners if each.missed}
+        sides.append(backtest.Side(replay.incidents(), told, max(replay.now - began, 0.0), missed))
+        limits.append(config.backtest)
+    here, there = sides
+    opened = difference.incidents(here.incidents, there.incidents)
+    said = difference.notifications(here.notifications, there.notifications)
+    heard = backtest.told(there)
+    rows = backtest.compare(backtest.told(here), heard, here.missed, there.missed)
+    whose = other if limits[1] is not None else file
+    wanted = limits[1] if limits[1] is not None else limits[0]
+    verdicts = [] if wanted is None else backtest.judge(wanted, rows, heard, there.seconds)
+    same = not opened and not said
     if as_json:
         for what, found in (("incident", opened), ("notification", said)):
             for each in found:
                 click.echo(json.dumps(difference.line(what, each)))
-        same = not opened and not said
-        click.echo(json.dumps({"type": "summary", "same": same, "incidents": len(opened), "notifications": len(said)}))
+        for row in rows:
+            click.echo(json.dumps(telling.owner_line(row)))
+        for verdict in verdicts:
+            click.echo(json.dumps(telling.limit_line(verdict)))
+        broken = sum(not each.kept for each in verdicts)
+        summary = {"type": "summary", "same": same, "incidents": len(opened), "notifications": len(said)}
+        click.echo(json.dumps(summary | ({} if wanted is None else {"limits": len(verdicts), "broken": broken})))
     else:
-        click.echo("\n".join(differences(opened, said, file.name, other.name)))
-    return bool(opened or said)
+        lines = [*differences(opened, said, file.name, other.name), *telling.owners(rows)]
+        click.echo("\n".join(lines if wanted is None else [*lines, *telling.limits(verdicts, whose.name)]))
+    return same if wanted is None else all(each.kept for each in verdicts)
+
+
+def _at(record: history.Recorded) -> float:
+    return record.at if isinstance(record, Event) else record.time
 
 
 def audit(shuffled: dict[str, Any], in_order: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from monitor.config.document import Document, Mapping, Sequence, clip
+from monitor.config.document import Document, Mapping, Path, Sequence, clip
 from monitor.config.problem import Span, nearest
 from monitor.reading.contracts import pattern_problem, schema_problem
 from schemas.config import COMPONENT_KINDS, Component, Config, Contract, Objective
@@ -141,30 +141,36 @@ def check_components(checked: Checked) -> None:
 
 def _check_dependencies(checked: Checked, place: Mapping, component: Component) -> None:
     dependencies = place.get("depends_on")
-    if not isinstance(dependencies, Sequence):
-        return
-    for index, text in enumerate(dependencies):
-        span, path = dependencies.items_at[index], (*dependencies.path, dependencies.indexes[index])
-        kind, colon, name = text.partition(":")
-        if not colon:
-            forms = tuple(f"{kind}:{text}" for kind in COMPONENT_KINDS)
-            checked.document.report(
-                span, path, f"`{clip(text)}` does not say of what kind it is", found=clip(text), allowed=forms
-            )
-        elif kind not in COMPONENT_KINDS:
-            near = nearest(kind, COMPONENT_KINDS)
-            checked.document.report(
-                span,
-                path,
-                f"there is no kind of component `{clip(kind)}`",
-                found=clip(text),
-                allowed=COMPONENT_KINDS,
-                suggestion=f"{near}:{name}" if near else None,
-            )
-        elif not name.strip():
-            checked.document.report(span, path, f"`{clip(text)}` names no component", found=clip(text))
-        elif text == component.key:
-            checked.document.report(span, path, f"`{clip(text)}` depends on itself", found=clip(text))
+    if isinstance(dependencies, Sequence):
+        for index, text in enumerate(dependencies):
+            span, path = dependencies.items_at[index], (*dependencies.path, dependencies.indexes[index])
+            check_reference(checked, span, path, text, component, "depends on")
+
+
+def check_reference(
+    checked: Checked, span: Span, path: Path, text: str, component: Component, verb: str, words: tuple[str, ...] = ()
+) -> None:
+    """A component that is named must be of a kind, and another one."""
+    kind, colon, name = text.partition(":")
+    if not colon:
+        forms = (*words, *(f"{kind}:{text}" for kind in COMPONENT_KINDS))
+        checked.document.report(
+            span, path, f"`{clip(text)}` does not say of what kind it is", found=clip(text), allowed=forms
+        )
+    elif kind not in COMPONENT_KINDS:
+        near = nearest(kind, COMPONENT_KINDS)
+        checked.document.report(
+            span,
+            path,
+            f"there is no kind of component `{clip(kind)}`",
+            found=clip(text),
+            allowed=COMPONENT_KINDS,
+            suggestion=f"{near}:{name}" if near else None,
+        )
+    elif not name.strip():
+        checked.document.report(span, path, f"`{clip(text)}` names no component", found=clip(text))
+    elif text == component.key:
+        checked.document.report(span, path, f"`{clip(text)}` {verb} itself", found=clip(text))
 
 
 def check_objectives(checked: Checked) -> None:

@@ -98,9 +98,10 @@ class Slices:
         found: list[Observation] = []
         told = False
         if self._tools:
-            for tool, (calls, failed, _) in run.tools.items():
+            for tool, calls in run.tools.items():
+                failed = calls[1]
                 error = run.error_type if failed else None
-                fires = self._observe(found, TOOL_FAILED.name, run, tool, failed / calls, error, now, place)
+                fires = self._observe(found, TOOL_FAILED.name, run, tool, failed / calls[0], error, now, place)
                 told = told or (fires and failed > 0)
         for row in self._rows:
             y = row.read(closed)

@@ -170,7 +170,7 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         runs=tuple(run_link(run, config.runtime.run_url) for run in notification.runs[:EXAMPLE_RUNS]),
         others=_others(notification, config),
         timeline=tuple(Fact("", happened(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
-        footer=_footer(notification, finding, config),
+        footer=_footer(notification, lead, finding, config),
         link=None if external is None else f"{external.rstrip('/')}/#incident-{notification.incident}",
     )
 
@@ -329,13 +329,13 @@ def run_link(run: str, template: str | None) -> RunLink:
     return RunLink(name(run, 80), url if url is not None and len(url) <= LINK_LENGTH else None)
 
 
-def _footer(notification: Notification, finding: Finding, config: Config) -> tuple[str, ...]:
+def _footer(notification: Notification, lead: Alert, finding: Finding, config: Config) -> tuple[str, ...]:
     if is_blind(finding):
         normal = "the monitor about itself"
     elif is_unannounced(finding):
         normal = "a fact, no bet: it spends no budget"
     elif finding.words:
-        normal = "told by another system"
+        normal = "told by another system" if lead.posted else "a fact, no bet: it spends no budget"
     elif finding.reference == "declared":
         normal = "normal level declared in the configuration"
     else:

@@ -78,6 +78,7 @@ class Work:
         documents: dict[str, int] | None = None,
         pair: str | None = None,
         calls_hash: int = 0,
+        used: list[str] | None = None,
     ) -> None:
         self.model = model
         self.response_model = response_model
@@ -127,6 +128,7 @@ class Work:
         self.documents: dict[str, int] = {} if documents is None else documents
         self.pair = pair
         self.calls_hash = calls_hash
+        self.used: list[str] = [] if used is None else used
 
     @property
     def steps(self) -> int:
@@ -158,7 +160,8 @@ class Work:
 
 @mypyc_attr(acyclic=True)
 class Run:
-    """One run. `tools` maps a tool to [calls, failed calls, whether the last one failed and nothing dealt with it].
+    """One run. `tools` maps a tool to [calls, failed calls, whether the last one failed and nothing dealt with it, what
+    some call of it did not carry (`monitor.runs.work.NO_ARGUMENTS` …)].
 
     The fields: `monitor.saved.states.RunState`.
     """

@@ -33,6 +33,12 @@ CALLS_HASH: Final = 1 << 48
 LENGTH = INDEX["length"]
 LOOP: Final = "run.loop"
 OTHER: Final = "_other"
+NO_ARGUMENTS: Final = 1
+NO_RESULT: Final = 2
+NO_VERSION: Final = 4
+"""What some call of a tool did not carry in a run; a failed call needs no result."""
+USED: Final = 16
+"""Components beside tools that a run notes as used. Further ones are counted as `used_folded` and not noted."""
 MOST_TOKENS = 1 << 40
 """Of one call. A count that is negative or larger is no count of tokens."""
 
@@ -59,14 +65,16 @@ def model_call(work: Work, event: Event, book: Book) -> None:
     if work.last_step_failed or event.status == "error":
         work.last_step_failed = event.status == "error"
     name = event.model
-    if name is not None:
+    if name is not None and name != work.model:
         work.model = name
+        _use(work, "model:" + name, book)
     name = event.response_model
     if name is not None:
         work.response_model = name
     name = event.provider
-    if name is not None:
+    if name is not None and name != work.provider:
         work.provider = name
+        _use(work, "provider:" + name, book)
     tokens = event.input_tokens
     if tokens is not None and 0 <= tokens <= MOST_TOKENS:
         work.input_tokens = tokens if work.input_tokens is None else work.input_tokens + tokens
@@ -113,8 +121,12 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
         if len(run.tools) >= TOOLS_PER_RUN:
             book.count("tools_folded")
             tool = OTHER
-        calls = run.tools.setdefault(tool, [0, 0, 0])
+        calls = run.tools.setdefault(tool, [0, 0, 0, 0])
     calls[0] += 1
+    if event.arguments_hash is None:
+        calls[3] |= NO_ARGUMENTS
+    if event.tool_version is None:
+        calls[3] |= NO_VERSION
     if failed:
         calls[1] += 1
         calls[2] = 1
@@ -123,6 +135,8 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
         work.last_step_failed = True
     else:
         calls[2] = 0
+        if result is None:
+            calls[3] |= NO_RESULT
         if work.last_step_failed or event.result_empty:
             work.last_step_failed = bool(event.result_empty)
     if result is not None:
@@ -160,8 +174,9 @@ def other(run: Run, work: Work, event: Event, book: Book) -> None:
         describe(run, work, event)
         if event.cost_usd is not None:
             work.cost_usd = event.cost_usd
-        if event.model is not None:
+        if event.model is not None and event.model != work.model:
             work.model = event.model
+            _use(work, "model:" + event.model, book)
         if event.output_hash is not None or event.output_shape is not None:
             _read_output(work, event, final=True)
         if event.violations and book.rules.declared:
@@ -175,6 +190,8 @@ def other(run: Run, work: Work, event: Event, book: Book) -> None:
         work.last_step_failed = work.output_empty = False
         if kind == "handoff":
             work.handoffs += 1
+            if event.to_agent is not None:
+                _use(work, "agent:" + event.to_agent, book)
             return
         work.fallbacks += kind == "fallback"
         work.escalations += kind == "escalation"
@@ -211,6 +228,8 @@ def length_of(shape: list[float] | None) -> float | None:
 
 def _retrieval(work: Work, event: Event, book: Book) -> None:
     work.retrievals += 1
+    if event.source is not None:
+        _use(work, "retriever:" + event.source, book)
     empty = event.hits == 0
     work.empty_retrievals += empty
     work.last_step_failed = empty or event.status == "error"
@@ -253,6 +272,14 @@ def _note_fields(known: dict[str, list[str]], tool: str, fields: list[str], book
             book.count("fields_folded")
         if new and room:
             known[tool] = before + new[:room]
+
+
+def _use(work: Work, component: str, book: Book) -> None:
+    if component not in work.used:
+        if len(work.used) >= USED:
+            book.count("used_folded")
+        else:
+            work.used.append(component)
 
 
 def _say_loop(work: Work, loop: Loop, tool: str, who: str) -> None:

@@ -34,7 +34,7 @@ from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import Event
 from schemas.records import Tick
-from schemas.view import AgentView, BudgetView, Check, Health, RunView
+from schemas.view import AgentView, BudgetView, Check, Health, RunView, SeenView
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +180,10 @@ class Embedded:
         """Every agent."""
         found = views.agents(self._steps.engine.partition)
         return [_blind(view) for view in found] if self._is_blind() else found
+
+    def seen(self) -> list[SeenView]:
+        """What the latest runs of every agent carried and used."""
+        return views.seen(self._steps.engine.partition)
 
     def incidents(self) -> list[Incident]:
         """Open incidents, then closed ones."""

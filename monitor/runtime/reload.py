@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from schemas.config import Config
 
-TAKEN = ("global_", "route", "inhibit_rules", "time_intervals", "mute_time_intervals", "receivers", "changes", "tests")
+TAKEN = (
+    "global_",
+    "route",
+    "inhibit_rules",
+    "time_intervals",
+    "mute_time_intervals",
+    "receivers",
+    "changes",
+    "tests",
+    "backtest",
+)
 """Sections that are taken whole."""
 
 OWNERS_TAKEN = ("slack", "mention", "escalate")

@@ -26,7 +26,7 @@ from schemas.finding import Finding
 from schemas.news import ChangeSeen, ComplaintSeen
 from schemas.records import Ack, Control, Tick
 from schemas.report import Report
-from schemas.view import AgentView, BudgetView, RolloutView
+from schemas.view import AgentView, BudgetView, RolloutView, SeenView
 
 Said = Finding | Notification
 Fed = Event | Control | Action
@@ -147,6 +147,10 @@ class Replay:
     def agents(self) -> list[AgentView]:
         """Every agent, as the page would show it."""
         return views.agents(self._engine.partition)
+
+    def seen(self) -> list[SeenView]:
+        """What the latest runs of every agent carried and used."""
+        return views.seen(self._engine.partition)
 
     def incidents(self) -> list[Incident]:
         """Open incidents, then closed ones."""

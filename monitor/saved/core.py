@@ -9,6 +9,8 @@ from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
 from monitor.evidence.within.deploys import Deploys
 from monitor.evidence.within.facts import Group
 from monitor.evidence.within.window import Window
+from monitor.readiness.carried import Carried
+from monitor.readiness.gate import Standing
 from monitor.saved.states import Waiting
 
 
@@ -53,3 +55,6 @@ class Core(Struct, array_like=True):
     """How it stands against its objective, where it has one."""
     rollouts: dict[str, bytes] = {}
     """Kept in blocks of their own (`Rollouts.save`)."""
+    carried: Carried = field(default_factory=Carried)
+    standing: Standing | None = None
+    """None where the version before wrote it."""

@@ -237,10 +237,13 @@ class WorkState(Struct, omit_defaults=True, gc=False):
     """What this run and a shadow's run of the same input have in common."""
     calls_hash: int = 0
     """A hash of all calls of tools with their arguments, whatever their order, where there is a `pair`."""
+    used: list[str] = []
+    """What it used beside tools, as `depends_on` writes it: `model:gpt-4o`, `retriever:handbook`, `agent:billing`."""
 
 
 class RunState(Struct, array_like=True, gc=False):
-    """One run. `tools` maps a tool to [calls, failed calls, whether the last one failed and nothing dealt with it]."""
+    """One run. `tools` maps a tool to [calls, failed calls, whether the last one failed and nothing dealt with it, what
+    some call of it did not carry]; the version before wrote the first three."""
 
     run: str
     version: str | None

@@ -58,6 +58,8 @@ _RUN = RunState.__struct_fields__
 _DID = WorkState.__struct_fields__
 _WORK = _RUN.index("work")
 _LOOPS = ("loop", "user_loop")
+BEFORE = 3
+"""Numbers of a tool in a run as the version before wrote them."""
 
 
 def _state_of_run(run: Run) -> RunState:
@@ -69,6 +71,9 @@ def _state_of_run(run: Run) -> RunState:
 def _run_of(state: RunState) -> Run:
     values = [getattr(state, name) for name in _RUN]
     values[_WORK] = _work_of(state.work)
+    for calls in state.tools.values():
+        if len(calls) == BEFORE:
+            calls.append(0)
     return Run(*values)
 
 

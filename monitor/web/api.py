@@ -46,17 +46,17 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
 
     async def agents(request: web.Request) -> web.Response:
         found = sorted(view.agents(), key=lambda agent: agent.agent)
-        return _listing("agents", found, _limit(request, LIST_LIMIT), clock())
+        return listing("agents", found, limit_of(request), clock())
 
     async def incidents(request: web.Request) -> web.Response:
-        return _listing("incidents", in_order(view.incidents()), _limit(request, LIST_LIMIT), clock())
+        return listing("incidents", in_order(view.incidents()), limit_of(request), clock())
 
     async def runs(request: web.Request) -> web.Response:
-        return answer({"time": clock(), "runs": list(view.runs(_limit(request, RUNS_LIMIT)))})
+        return answer({"time": clock(), "runs": list(view.runs(limit_of(request, RUNS_LIMIT)))})
 
     async def budgets(request: web.Request) -> web.Response:
         found = sorted(view.budgets(), key=lambda budget: budget.owner)
-        return _listing("budgets", found, _limit(request, LIST_LIMIT), clock())
+        return listing("budgets", found, limit_of(request), clock())
 
     async def report(request: web.Request) -> web.Response:
         if view.router is None:
@@ -71,11 +71,11 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         if view.router is None:
             raise web.HTTPServiceUnavailable(text="this worker stands by; ask the active one")
         found = [rollout_line(each) for each in view.router.rollouts()]
-        return _listing("rollouts", found, _limit(request, LIST_LIMIT), clock())
+        return listing("rollouts", found, limit_of(request), clock())
 
     async def changes(request: web.Request) -> web.Response:
         found = view.router.changes_seen() if view.router is not None else []
-        return _listing("changes", found, _limit(request, LIST_LIMIT), clock())
+        return listing("changes", found, limit_of(request), clock())
 
     async def status(_: web.Request) -> web.Response:
         health = view.health()
@@ -121,7 +121,8 @@ def answer(value: Any, status: int = 200) -> web.Response:
     return web.Response(body=_encode(value), status=status, content_type="application/json")
 
 
-def _listing(name: str, found: Sequence[Any], limit: int, time: float) -> web.Response:
+def listing(name: str, found: Sequence[Any], limit: int, time: float) -> web.Response:
+    """A list, cut at `limit`, and how many there are."""
     return answer({"time": time, "total": len(found), name: found[:limit]})
 
 
@@ -146,7 +147,8 @@ def _moment(request: web.Request, name: str, default: float) -> float:
     return at
 
 
-def _limit(request: web.Request, default: int) -> int:
+def limit_of(request: web.Request, default: int = LIST_LIMIT) -> int:
+    """How many the caller wants. Raises `HTTPBadRequest`."""
     text = request.query.get("limit", str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= LIST_MAXIMUM):
         raise web.HTTPBadRequest(text=f"limit={text[:40]!r}; a whole number from 1 to {LIST_MAXIMUM}")

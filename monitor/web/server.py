@@ -18,7 +18,7 @@ from importlib import resources
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from monitor.web import acting, api
+from monitor.web import acting, api, gates
 from monitor.web.guard import Guard, Key, guard_middleware
 from monitor.web.live import Live
 from monitor.web.metrics import Exposition
@@ -123,6 +123,7 @@ def build_app(
     )
     app.add_routes([*intake, *signed])
     app.add_routes(api.routes(view, counts, clock))
+    app.add_routes(gates.routes(view, control.config, clock))
     app.add_routes(acting.routes(view, control, counts, clock))
     app.add_routes(alertmanager.routes(view, control, clock))
     app.add_routes([web.get("/api/v1/live", live.handle, allow_head=False), web.get("/metrics", metrics)])

@@ -16,9 +16,10 @@ from typing import Protocol
 
 from schemas.actions import Action, SilenceSet
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
+from schemas.config import Config
 from schemas.news import ChangeSeen
 from schemas.report import Report
-from schemas.view import AgentView, BudgetView, Health, RolloutView, RunView
+from schemas.view import AgentView, BudgetView, Health, RolloutView, RunView, SeenView
 
 
 class RouterView(Protocol):
@@ -78,6 +79,10 @@ class View(Protocol):
         """Every agent that is known, in any order."""
         ...
 
+    def seen(self) -> Sequence[SeenView]:
+        """What the latest runs of every agent that is known carried and used, in any order."""
+        ...
+
     def incidents(self) -> Sequence[Incident]:
         """Open incidents, and closed ones for as long as they are kept, in any order."""
         ...
@@ -129,10 +134,11 @@ class Control:
 
     `reload` reads the configuration again and returns what it takes a restart for; raises `NotReloaded`, `NotNow`.
     `original`: the part of the configuration that Alertmanager knows, as its YAML without secrets. `resolve_timeout`:
-    seconds after which an alert without an end ends, unless it is sent again.
+    seconds after which an alert without an end ends, unless it is sent again. `config`: the configuration in force.
     """
 
     actions: Actions
     reload: Callable[[], Awaitable[Sequence[str]]]
     original: Callable[[], str]
     resolve_timeout: Callable[[], float]
+    config: Callable[[], Config] = Config

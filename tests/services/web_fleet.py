@@ -18,7 +18,7 @@ from schemas.alert import Alert, Incident, TimelineEntry
 from schemas.config import Config
 from schemas.finding import Finding
 from schemas.news import RolloutSeen
-from schemas.view import AgentView, BudgetView, Check, Health, RunView, SignalView
+from schemas.view import AgentView, BudgetView, Check, Health, RunView, SeenView, SignalView
 from tests.doubles import rollouts
 from tests.doubles.clock import START
 
@@ -32,6 +32,7 @@ class MemoryView:
 
     version: str = "0.1.0"
     agent_list: list[AgentView] = field(default_factory=list)
+    seen_list: list[SeenView] = field(default_factory=list)
     incident_list: list[Incident] = field(default_factory=list)
     run_list: list[RunView] = field(default_factory=list)
     budget_list: list[BudgetView] = field(default_factory=list)
@@ -42,6 +43,9 @@ class MemoryView:
 
     def agents(self) -> Sequence[AgentView]:
         return list(self.agent_list)
+
+    def seen(self) -> Sequence[SeenView]:
+        return list(self.seen_list)
 
     def incidents(self) -> Sequence[Incident]:
         return list(self.incident_list)

@@ -233,7 +233,7 @@ def test_keys_of_the_types_are_those_of_the_design() -> None:
     assert list(fields_of(Config)) == [
         "owners", "components", "defaults", "detectors", "slices", "changes", "rollout", "global", "route",
         "inhibit_rules", "time_intervals", "mute_time_intervals", "receivers", "slack", "runtime", "text", "report",
-        "tests",
+        "ready", "backtest", "tests",
     ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from monitor.web.guard import Caller, Key
 from monitor.web.server import build_app
 from schemas import event
 from schemas.alert import Impact
-from schemas.view import rollout_of
+from schemas.view import SeenView, UseView, rollout_of
 from tests.services import web_fleet
 from tests.services.web_fleet import NOW, MemoryView, control_of
 
@@ -72,6 +72,19 @@ async def test_incidents_come_open_first_with_all_that_is_known(start: Start) ->
         "version": "v13",
         "tool": "issue_refund",
     }
+
+
+async def test_what_runs_carried_and_who_depends_on_what(start: Start) -> None:
+    view = web_fleet.calm()
+    use = UseView(component="tool:t", first_seen=NOW, last_seen=NOW, runs=3, calls=3)
+    view.seen_list = [SeenView(agent="a", owner="one", runs_per_minute=1.0, last_seen=NOW, runs=4, uses=(use,))]
+    client = await start(view)
+    assert (await (await client.get("/api/v1/seen")).json())["seen"][0]["uses"][0]["component"] == "tool:t"
+    found = await (await client.get("/api/v1/dependents", params={"component": "tool:t"})).json()
+    assert [(each["component"], each["share"]) for each in found["dependents"]] == [("agent:a", 0.75)]
+    for wrong in ("", "t", "tol:t", "tool:", "tool:" + "x" * 600):
+        answer = await client.get("/api/v1/dependents", params={"component": wrong})
+        assert (answer.status, "agent:NAME" in (await answer.json())["error"]) == (400, True), wrong
 
 
 async def test_runs_and_status(start: Start) -> None:

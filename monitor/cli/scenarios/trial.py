@@ -47,7 +47,7 @@ class Trial:
 
 def run(config: Config, scenario: Scenario) -> Trial:
     """Try one scenario from a monitor that knows nothing."""
-    trial, replay, story = Trial(scenario), Replay(config), story_of(scenario)
+    trial, replay, story = Trial(scenario), Replay(_without_gate(config)), story_of(scenario)
     fed, since = 0, 0
     for at, act in _stops(trial, scenario, replay):
         moment = scenario.start + at
@@ -59,6 +59,11 @@ def run(config: Config, scenario: Scenario) -> Trial:
         fed = upto
         since = act(since)
     return trial
+
+
+def _without_gate(config: Config) -> Config:
+    """A scenario is no production: nobody is told that its agents are not ready."""
+    return config.model_copy(update={"ready": config.ready.model_copy(update={"mode": "off"})})
 
 
 def _stops(trial: Trial, scenario: Scenario, replay: Replay) -> Iterator[tuple[float, Callable[[int], int]]]:

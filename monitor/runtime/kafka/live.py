@@ -35,7 +35,7 @@ from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import encode
 from schemas.records import Tick, encode_control
-from schemas.view import AgentView, BudgetView, Check, Health, RunView
+from schemas.view import AgentView, BudgetView, Check, Health, RunView, SeenView
 
 _log = logging.getLogger(__name__)
 C = TypeVar("C", bound=Core)
@@ -171,6 +171,10 @@ class KafkaMonitor:
     def agents(self) -> list[AgentView]:
         """Every agent of this worker's partitions."""
         return [view for core in self._cores(EventsCore) for view in views.agents(core.engine)]
+
+    def seen(self) -> list[SeenView]:
+        """What the latest runs of the agents of this worker's partitions carried and used."""
+        return [view for core in self._cores(EventsCore) for view in views.seen(core.engine)]
 
     def incidents(self) -> list[Incident]:
         """Open incidents, then closed ones; empty on a worker that stands by."""
