@@ -56,6 +56,7 @@ NAMES = {
     "unannounced unsaid": "notifications_withheld:unannounced",
     "rollouts forgotten": "evicted:rollouts",
     "complaints forgotten": "evicted:complaints",
+    "objectives forgotten": "evicted:objectives",
     # monitor.alerting.blind
     "producers_unwatched": "evicted:producers",
     "places_unwatched": "evicted:places",
