@@ -161,7 +161,11 @@ class Gate:
             signal, node, who = AGENT, {"agent": name}, f"agent {name} is in production"
             hint = f"`forewarn ready {name}` says what to add"
         else:
-            signal, node, who = TOOL, {"tool": name}, f"tool {name} is called in production by {self._agent}"
+            signal, node, who = (
+                TOOL,
+                {"agent": self._agent, "tool": name},
+                f"tool {name} is called in production by {self._agent}",
+            )
             hint = f"declare it as a component, and its version in the contract of {self._agent}"
         self._emit(
             Finding(
@@ -182,7 +186,6 @@ class Gate:
                 before_bad=0.0,
                 after_bad=0.0,
                 onset=now if since is None else since,
-                affected=(f"agent={self._agent}",) if kind == "tool" else (),
                 paid=False,
                 reason=reason or hint,
                 words=f"{who} and not ready: it lacks {missing}" if missing else f"{who}, and was not ready",
