@@ -25,7 +25,7 @@ from monitor.runtime.kafka.events import EventsCore
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, Record
 from monitor.runtime.kafka.partition import LetterParts
 from schemas.config import Config, Floods, Kafka
-from schemas.event import Event
+from schemas.event import BadEvent, Event, Reason
 from schemas.finding import Finding
 from schemas.records import Sighting, Tick, decode_control, encode_control
 from tests.doubles.clock import START
@@ -134,11 +134,16 @@ async def test_a_recovery_that_was_cut_short_does_not_call_itself_complete(
 # -- floods
 
 
+LETTER = dead_letters.encode(
+    dead_letters.dead_letter(b"{nope", BadEvent(Reason.NOT_JSON, "no"), time=START, source="kafka:t/0@1")
+)
+
+
 def steps(flood: Flood, *took: tuple[int, int]) -> int | None:
     """The step at which it stops."""
     for place, (records, letters) in enumerate(took):
         try:
-            flood.took(records, letters, place * 100)
+            flood.took(records, [LETTER] * letters, place * 100)
         except DeadLetterFlood:
             return place
     return None
@@ -164,10 +169,10 @@ def test_when_dead_letters_are_a_flood(why: str, took: list[tuple[int, int]], st
 
 def test_a_flood_says_where_it_stands_and_what_to_do() -> None:
     with pytest.raises(DeadLetterFlood) as error:
-        Flood(Floods(letters=10), "forewarn.events/3").took(12, 12, 4711)
+        Flood(Floods(letters=10), "forewarn.events/3").took(12, [LETTER] * 12, 4711)
     assert str(error.value) == (
         "12 of the last 12 records of forewarn.events/3 could not be read; the worker stops at offset 4,711 rather "
-        "than empty the topic into the dead letters. The last dead letters say why. Mend the producer; then move the "
+        "than empty the topic into the dead letters. What is wrong there: not_json. Mend the producer; then move the "
         "group's offset past the bad records, or raise `runtime.kafka.floods.letters` (0: never stop)"
     )
 
