@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -112,7 +113,11 @@ def main() -> None:
     options = parser.parse_args()
     compiled = "interpreted" if str(nodes_module.__file__).endswith(".py") else "compiled"
     print(f"forewarn {compiled}, default detectors: {', '.join(SIGNALS)}")
-    broker = kafka_broker.start() if set(options.section) - {"stages"} else None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: with its broker
+    try:
+        broker = kafka_broker.start() if set(options.section) - {"stages"} else None
+    except kafka_broker.BrokerUnavailableError as error:
+        sys.exit(str(error))
     try:
         for section in options.section:
             print(f"-- {section}", flush=True)
@@ -130,7 +135,7 @@ def _filled(options: argparse.Namespace, bootstrap: str) -> Fleet:
     """The fleet, and the topic written, once for all sections."""
     fleet = _fleet(options)
     runtime = config_of(bootstrap, TOPIC, "bench", "", fleet.partitions).runtime
-    made = layout.create(bootstrap, [spec for spec in layout.specification(runtime) if spec.name == TOPIC])
+    made = layout.create(runtime.kafka, [spec for spec in layout.specification(runtime) if spec.name == TOPIC])
     if made:
         mean, _ = asyncio.run(fill(bootstrap, TOPIC, fleet))
         print(

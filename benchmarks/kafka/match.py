@@ -111,9 +111,10 @@ def measure(bootstrap: str, topic: str, contestant: Contestant, seconds: float, 
     try:
         out, errors = process.communicate(timeout=PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
         raise RuntimeError(f"no number after {PATIENCE_SECONDS:.0f} s") from None
+    finally:
+        process.kill()
+        process.wait()
     return read(out, errors)
 
 

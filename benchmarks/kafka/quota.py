@@ -62,9 +62,16 @@ class Quota:
 
 
 def _version_2(group: Path, share: float) -> None:
-    (group / "cpu.max").write_text(f"{int(PERIOD_MICROSECONDS * share)} {PERIOD_MICROSECONDS}")
+    _write(group / "cpu.max", f"{int(PERIOD_MICROSECONDS * share)} {PERIOD_MICROSECONDS}")
 
 
 def _version_1(group: Path, share: float) -> None:
-    (group / "cpu.cfs_period_us").write_text(str(PERIOD_MICROSECONDS))
-    (group / "cpu.cfs_quota_us").write_text(str(int(PERIOD_MICROSECONDS * share)))
+    _write(group / "cpu.cfs_period_us", str(PERIOD_MICROSECONDS))
+    _write(group / "cpu.cfs_quota_us", str(int(PERIOD_MICROSECONDS * share)))
+
+
+def _write(setting: Path, value: str) -> None:
+    """Raises `OSError` where the kernel made no such file: the folder may be a plain one that groups hang in."""
+    if not setting.exists():
+        raise FileNotFoundError(setting)
+    setting.write_text(value)

@@ -8,6 +8,7 @@ committed by the other.
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 import time
 import uuid
@@ -15,15 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiokafka
+
 from benchmarks.kafka.traffic import Fleet, fill
 from monitor.runtime.kafka import topics as layout
+from schemas.config import Config
 from tests.services.kafka_cluster import Group, Worker, takeover_seconds
 from tests.services.kafka_monitor import config_of, until
 
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds, and how much state it was (as Kafka holds it, uncompressed, before compaction is not known here)."""
+    """Seconds."""
 
     agents: int
     events: int
@@ -56,12 +60,25 @@ async def measure(bootstrap: str, fleet: Fleet) -> Times:
             await until_both(first, second, fleet.partitions)
             begun = time.monotonic()
             await first.kill()
+            await _one_more(config, fleet.partitions)
             takeover = await takeover_seconds(group, begun, 120.0)
         finally:
             await first.kill()
             await second.kill()
             group.close()
     return Times(agents, fleet.events, recovery, takeover)
+
+
+async def _one_more(config: Config, partitions: int) -> None:
+    """A record in each partition that the dead one cannot have committed."""
+    beat = json.dumps({"kind": "heartbeat", "producer": "recovery", "time": time.time()}).encode()
+    producer = aiokafka.AIOKafkaProducer(bootstrap_servers=config.runtime.kafka.bootstrap_servers)
+    await producer.start()
+    try:
+        for number in range(partitions):
+            await producer.send_and_wait(config.runtime.kafka.topics.events, beat, partition=number)
+    finally:
+        await producer.stop()
 
 
 async def until_both(first: Worker, second: Worker, partitions: int) -> None:
