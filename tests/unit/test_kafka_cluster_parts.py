@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +25,9 @@ from monitor.runtime.kafka.cluster.store import PartitionStore
 from monitor.runtime.kafka.cluster.watermarks import PRODUCERS, Watermarks
 from monitor.runtime.kafka.events import EventsCore
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, Record
-from monitor.runtime.kafka.partition import LetterParts
+from monitor.runtime.kafka.partition import LetterParts, Outgoing
+from monitor.runtime.kafka.worker import KafkaWorker, Role, _Kept
+from monitor.runtime.parts import Entry
 from schemas.config import Config, Floods, Kafka
 from schemas.event import BadEvent, Event, Reason
 from schemas.finding import Finding
@@ -129,6 +133,55 @@ async def test_a_recovery_that_was_cut_short_does_not_call_itself_complete(
             await found.on_recovery_completed(generation)
     assert said == ([4] if complete else [])
     assert found.signal_recovery_start.is_set() is (signalled or missing), "a pass that misses something is made again"
+
+
+# -- partitions that stay
+
+
+class Nothing:
+    """A core that was loaded so often."""
+
+    loads = 0
+
+    def step(self, records: Sequence[Record]) -> list[Outgoing]:
+        raise AssertionError(records)
+
+    def counted(self) -> Counter[str]:
+        return Counter()
+
+    def settled(self) -> int:
+        return -1
+
+    def changes(self) -> list[Entry]:
+        return []
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        assert list(entries) == [("a", b"1")]
+        self.loads += 1
+
+
+@pytest.mark.parametrize(
+    ("why", "kept", "generation", "offset", "goes_on"),
+    [
+        ("it was ours in the generation before", 4, 5, 7, True),
+        ("somebody else may have had it in between", 3, 5, 7, False),
+        ("somebody wrote its state", 4, 5, 8, False),
+        ("it was not ours", None, 5, 7, False),
+    ],
+)
+async def test_a_partition_that_stays_goes_on(
+    why: str, kept: int | None, generation: int, offset: int, goes_on: bool, tmp_path: Path
+) -> None:
+    runtime = Config.model_validate({"runtime": {"kind": "kafka", "directory": str(tmp_path)}}).runtime
+    found = KafkaWorker(runtime, [Role("t", lambda _: Nothing(), "state", 1, keep=True)])
+    place, core = TP("t", 0), Nothing()
+    found._tables["t"]._store.write(TP(found._tables["t"].topic, 0), {b"0/a": b"1"}, offset)
+    if kept is not None:
+        found._kept[place] = _Kept(core, kept, 7)
+    built = found._built(place, generation)
+    await built.stop(save=False)
+    assert (built.core is core) is goes_on, why
+    assert isinstance(built.core, Nothing) and built.core.loads == (0 if goes_on else 1)
 
 
 # -- floods
