@@ -30,9 +30,10 @@ from monitor.runtime.kafka.worker import KafkaWorker, Role, _Kept
 from monitor.runtime.parts import Entry
 from schemas.config import Config, Floods, Kafka
 from schemas.event import BadEvent, Event, Reason
-from schemas.finding import Finding
+from schemas.finding import Finding, encode_finding
 from schemas.records import Sighting, Tick, decode_control, encode_control
 from tests.doubles.clock import START
+from tests.doubles.findings import finding
 
 LETTERS = LetterParts(dead_letters.dead_letter, dead_letters.encode)
 
@@ -356,6 +357,24 @@ def test_heartbeats_and_dead_letters_of_partitions_become_notices() -> None:
         ("monitor.heartbeat", "firing", "A producer's heartbeat is missing: p, usually every 10 s"),
         ("monitor.unreadable", "firing", "Events cannot be read: 80 of 1580 in 5 min"),
     ]
+
+
+def test_an_episode_that_is_over_before_the_next_tick_is_told_all_the_same() -> None:
+    """A router that catches up reads both at once; judged together there would be nothing to tell."""
+    config = Config.model_validate({"owners": {"payments": {}}})
+    core = RouterCore(config, Outbox(plan(config, slack=False)), LETTERS)
+    fired = finding(1.0)
+    over = finding(3.0, id="over", status="resolved", incident_key=fired.incident_key)
+    values = [
+        encode_control(Tick(START)),
+        encode_finding(fired),
+        encode_finding(over),
+        encode_control(Tick(START + 9.0)),
+    ]
+    core.step([Record(place, None, value, START, ()) for place, value in enumerate(values)])
+    (incident,) = core.router.incidents()
+    assert incident.status == "resolved"
+    assert core.outbox.pending() == 1
 
 
 def test_the_router_hears_sightings_and_they_survive_a_crash() -> None:
