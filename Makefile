@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 CONTESTANTS := .cache/contestants/bytewax/.ready .cache/contestants/quix/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help native interpreted demo test check bench bench-detection bench-kafka soak parity golden format lock lock-contestants browser clean
+.PHONY: help native interpreted demo test check bench bench-detection bench-kafka bench-kills soak parity golden format lock lock-contestants browser clean
 # Two installs into one .venv at the same time would spoil it.
 .NOTPARALLEL:
 
@@ -48,6 +48,9 @@ bench-kafka: $(READY) $(NATIVE) $(CONTESTANTS) ## beside Faust, Bytewax and Quix
 	$(BIN)/python -m venv $(@D)
 	VIRTUAL_ENV=$(@D) $(BIN)/uv pip install --quiet --require-hashes -r $<
 	@touch $@
+
+bench-kills: $(READY) $(NATIVE) ## workers on Kafka killed with -9, 100 times under load (`ARGS="--kills 5 --events 100000"`)
+	$(BIN)/python -m benchmarks.kafka_kills $(ARGS)
 
 native: $(NATIVE) ## compile the hot path, where there is a C compiler
 

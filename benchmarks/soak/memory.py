@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from benchmarks.soak.cluster import Life
 
-WARM_SECONDS = 30.0
-"""Of each life left out: imports, recovery, first fetches."""
-LEAST_SECONDS = 30.0
+WARM_SECONDS = 120.0
+"""Of each life left out: imports, recovery, first fetches, the first runs that are remembered."""
+LEAST_SECONDS = 120.0
 """A life that was measured for less says nothing of growth."""
 
 
@@ -32,5 +32,6 @@ def most(lives: Sequence[Life]) -> float:
 
 
 def measured_seconds(lives: Sequence[Life]) -> float:
-    """How long processes were watched in all, without their starts."""
-    return sum(max(life.rss[-1][0] - WARM_SECONDS, 0.0) for life in lives if life.rss)
+    """How long processes were watched in all, of lives that were long enough and without their starts."""
+    watched = [life.rss[-1][0] - WARM_SECONDS for life in lives if life.rss]
+    return sum(seconds for seconds in watched if seconds >= LEAST_SECONDS)

@@ -14,6 +14,11 @@ QUIET_SECONDS = 15.0
 GAP_SECONDS = 9.0
 """Between the beginnings of two faults, on average."""
 
+STEADY_FROM_SECONDS = 600.0
+STEADY_SHARE = 1.0 / 3.0
+"""Of a soak that is at least so long, the last share is without faults of processes: a life that long shows whether
+memory grows."""
+
 SECONDS: dict[str, tuple[float, float]] = {
     "kill worker": (0.0, 3.0),
     "kill router": (0.0, 3.0),
@@ -48,13 +53,15 @@ def faults(seed: int, seconds: float, only: Sequence[str] | None = None) -> list
     kinds = list(only or SECONDS)
     found: list[Fault] = []
     at, waiting = QUIET_SECONDS, list[str]()
-    while True:
+    steady = seconds * (1.0 - STEADY_SHARE) if seconds >= STEADY_FROM_SECONDS else seconds
+    while at < seconds:
         if not waiting:
             waiting = chance.sample(kinds, len(kinds))
         kind = waiting.pop()
         fault = Fault(at, kind, chance.uniform(*SECONDS[kind]), chance.random())
-        if at + fault.seconds > seconds:
-            return found
-        found.append(fault)
         gap = chance.uniform(0.5, 1.5) * GAP_SECONDS
-        at += max(gap, fault.seconds + 1.0) if kind in EXCLUSIVE else gap
+        if at + fault.seconds <= (steady if kind in EXCLUSIVE else seconds):
+            found.append(fault)
+            gap = max(gap, fault.seconds + 1.0) if kind in EXCLUSIVE else gap
+        at += gap
+    return found

@@ -89,7 +89,13 @@ class Router:
         for each in news:
             told += self._news.take(each, now)
             touched.update((record.incident.id, record) for record in self._hear(each, now))
+        said: set[str] = set()
         for finding in findings:
+            if finding.incident_key in said:
+                # An episode that is over again in the same step began all the same: judged together, nobody is told.
+                told += self._changed(touched.values(), now)
+                touched, said = {}, set()
+            said.add(finding.incident_key)
             touched.update((record.incident.id, record) for record in self._desk.take(finding))
         told += self._changed(touched.values(), now)
         told += self._advance(now, included=True)

@@ -24,6 +24,13 @@ def test_a_plan_is_the_same_for_the_same_seed_and_has_every_fault() -> None:
     ends = [(fault.at, fault.at + fault.seconds) for fault in plan if fault.kind in EXCLUSIVE]
     assert all(end <= after for (_, end), (after, _) in itertools.pairwise(ends))
     assert faults(7, 10.0) == []
+    assert {fault.kind for fault in faults(7, 300.0, ["slack down", "kill worker"])} == {"slack down", "kill worker"}
+
+
+def test_a_long_plan_ends_without_faults_of_processes() -> None:
+    late = {fault.kind for fault in faults(7, 1800.0) if fault.at + fault.seconds > 1200.0}
+    assert late == set(SECONDS) - EXCLUSIVE
+    assert faults(7, 1800.0, ["kill worker"])[-1].at < 1200.0
 
 
 def test_the_fleet_knows_what_it_wrote() -> None:
@@ -78,10 +85,10 @@ def test_a_finding_of_another_kind_is_seen() -> None:
 
 @pytest.mark.parametrize(("per_second", "levels"), [(0.0, (1e8,)), (1e4, (1e8, 3e8)), (-500.0, (2e8, 1e8))])
 def test_the_slope_of_memory_does_not_see_the_levels(per_second: float, levels: tuple[float, ...]) -> None:
-    lives = [Life(1, 0.0, [(float(at), int(level + per_second * at)) for at in range(0, 200, 2)]) for level in levels]
+    lives = [Life(1, 0.0, [(float(at), int(level + per_second * at)) for at in range(0, 400, 2)]) for level in levels]
     grown = memory.slope([*lives, Life(2, 0.0, [(5.0, 10**9)])])
     assert grown == pytest.approx(per_second * 3600 / 2**20, rel=1e-3, abs=0.01)
 
 
 def test_lives_that_are_too_short_say_nothing_of_memory() -> None:
-    assert memory.slope([Life(1, 0.0, [(40.0, 10**8), (50.0, 10**8)])]) is None
+    assert memory.slope([Life(1, 0.0, [(130.0, 10**8), (180.0, 10**8)])]) is None

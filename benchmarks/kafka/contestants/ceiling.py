@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import aiokafka
-from aiokafka import TopicPartition
 
 from benchmarks.kafka.contestants.meter import arguments, further
 from schemas.event import BadEvent, decode
@@ -15,12 +14,10 @@ async def main(decoding: bool) -> None:
     """Fetch as the monitor's worker does; with `decoding`, make an event of each record."""
     bootstrap, topic, _, meter = arguments()
     consumer = aiokafka.AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, auto_offset_reset="earliest",
+        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest",
         max_partition_fetch_bytes=4 * 1024 * 1024, enable_auto_commit=False,
     )  # fmt: skip
     await consumer.start()
-    await consumer.topics()  # asks the broker, so that it knows the partitions
-    consumer.assign([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()])
     meter.set(0)  # from here on: what is fetched ahead must not look as if it took no time
     while True:
         for records in (await consumer.getmany(timeout_ms=1_000)).values():
