@@ -82,6 +82,14 @@ def contestants(fleet: Fleet, warm: int) -> list[Contestant]:
             "the same without a table", f"{module}plain_faust", 5_000, arguments=("memory",), topics=("findings",)
         ),
         Contestant("Bytewax + msgspec + river", f"{module}bytewax_flow", 50_000, "bytewax", topics=("findings",)),
+        Contestant(
+            "Bytewax, its state saved each second",
+            f"{module}bytewax_flow",
+            50_000,
+            "bytewax",
+            arguments=("recovery",),
+            topics=("findings",),
+        ),
         Contestant("Quix Streams + river", f"{module}quix_stream", 20_000, "quix", topics=("findings",)),
         Contestant("ceiling: fetch and decode", f"{module}ceiling", 0, arguments=("decode",), whole=True),
         Contestant("ceiling: fetch", f"{module}ceiling", 0, arguments=("fetch",), whole=True),
