@@ -30,8 +30,11 @@ from monitor.runtime.kafka.partition import LetterParts, Outgoing
 from schemas.actions import is_action
 from schemas.config import Config
 from schemas.finding import Finding, decode_finding
-from schemas.records import Tick, decode_control, is_control
+from schemas.records import EvidenceBatch, Tick, decode_control, is_control
 from tests.doubles.slack_eyes import Post
+
+Named = tuple[float, int, str]
+"""Time, partition and agent: what names evidence, the earliest first."""
 
 STEP_RECORDS = 2_000
 SHOWN = 3
@@ -46,7 +49,7 @@ class Again:
     agents: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Agent → runs, failed."""
     findings: dict[str, Finding] = field(default_factory=dict)
-    evidence: set[bytes] = field(default_factory=set)
+    evidence: dict[Named, bytes] = field(default_factory=dict)
     incidents: dict[str, bytes] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     """Incidents that Slack is to be told of."""
@@ -99,12 +102,14 @@ def findings(config: Config, again: Again) -> Iterator[str]:
             if live.setdefault(finding.id, finding) != finding:
                 yield f"finding {finding.id}: made twice, and not the same"
     yield from _differences("finding", again.findings, live)
-    written = set()
+    written = dict[Named, bytes]()
     for record in _values(config, names.evidence):
         value = record.value or b""
         if not is_control(value) and not any(name == FINDING for name, _ in record.headers):
-            written.update(value.splitlines())
-    yield from _differences("evidence", dict.fromkeys(again.evidence), dict.fromkeys(written))
+            for name, line in _evidence(value):
+                if written.setdefault(name, line) != line:
+                    yield f"evidence {name}: told twice, and not the same"
+    yield from _differences("evidence (time, partition, agent)", again.evidence, written)
 
 
 def incidents(config: Config, again: Again) -> Iterator[str]:
@@ -135,7 +140,14 @@ def _take(again: Again, outgoing: Iterable[Outgoing], config: Config) -> None:
             finding = decode_finding(value)
             again.findings[finding.id] = finding
         elif out.topic == names.evidence and not any(name == FINDING for name, _ in out.headers):
-            again.evidence.update(value.splitlines())  # how many agents' stand in one record is a matter of batches
+            again.evidence.update(_evidence(value))
+
+
+def _evidence(value: bytes) -> Iterator[tuple[Named, bytes]]:
+    """Evidence by its name; how many agents' stand in one record is a matter of batches."""
+    for line in value.splitlines():
+        batch = msgspec.json.decode(line, type=EvidenceBatch)
+        yield (batch.time, batch.partition, batch.agent), line
 
 
 def _chunks(config: Config, topic: str, partition: int) -> Iterator[list[Record]]:
@@ -192,5 +204,6 @@ def _differences(what: str, wanted: Mapping[Any, Any], found: Mapping[Any, Any])
     other = [key for key in wanted if key in found and wanted[key] != found[key]]
     for words, keys in (("missing", missing), ("too many", more), ("different", other)):
         if keys:
+            keys.sort()
             shown = "; ".join(f"{key!s}: {wanted.get(key)!s} → {found.get(key)!s}"[:300] for key in keys[:SHOWN])
             yield f"{what}: {len(keys)} {words} of {len(wanted)}: {shown}"
