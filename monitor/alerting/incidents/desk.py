@@ -289,10 +289,18 @@ class Desk:
         if root:
             record.escalate_at = None
             record.news(NotificationReason.AFFECTED, now, f"suffers from incident {root}")
+            self._spare(root, record.incident.owner)
         else:
             record.news(NotificationReason.IMPACT, now, "goes on without the incident that caused it")
             deeds.arm(record, self._owners, now)
         self.incidents.touch(record)
+
+    def _spare(self, root: str, owner: str) -> None:
+        """Who hears by their own incident that they suffer is not told the same by its root, if that has not been."""
+        found = self.incidents.find(root)
+        if found is not None and owner not in found.sent and found.onlookers.get(owner) is NotificationReason.AFFECTED:
+            del found.onlookers[owner]
+            self.incidents.touch(found)
 
     def _set_impact(self, record: Record, now: float) -> bool:
         rooted = self._roots.rooted(record.incident.id)
