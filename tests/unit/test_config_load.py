@@ -230,8 +230,8 @@ def test_windows_line_ends_and_a_byte_order_mark_are_taken(tmp_path: Path) -> No
 def test_keys_of_the_types_are_those_of_the_design() -> None:
     """Sections are public; a renamed one breaks every user's file."""
     assert list(fields_of(Config)) == [
-        "owners", "components", "defaults", "detectors", "slices", "changes", "global", "route", "inhibit_rules",
-        "time_intervals", "mute_time_intervals", "receivers", "slack", "runtime", "text", "tests",
+        "owners", "components", "defaults", "detectors", "slices", "rollout", "changes", "global", "route",
+        "inhibit_rules", "time_intervals", "mute_time_intervals", "receivers", "slack", "runtime", "text", "tests",
     ]  # fmt: skip
 
 
