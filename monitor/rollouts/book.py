@@ -33,11 +33,11 @@ PREFIX: Final = "o"
 """The names of all blocks of rollouts begin so."""
 SHADOWS: Final = 3
 """Shadows of one agent at a time. One more: the oldest ends as `replaced`."""
-HALVES: Final = 500
+HALVES: Final = 300
 """Runs that wait for the other one of their pair. More: the oldest is forgotten, counted as `pairs_forgotten`."""
 HALF_SECONDS: Final = 3_600.0
 """A run waits that long for the other one of its pair."""
-WAITING: Final = 500
+WAITING: Final = 300
 """Runs of a canary that wait for earlier ones. One more: the earliest goes in, counted as `rollouts_forced`."""
 JUDGED: Final = 1_000
 """Runs of which it is known what was said, and those whose pair is known. More: the oldest is forgotten."""

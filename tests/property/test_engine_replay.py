@@ -194,7 +194,6 @@ def _judgement(rng: random.Random, now: int, closed: list[dict[str, object]], ag
 
 
 def _told(step: Step) -> list[bytes]:
-    """What was told of rollouts."""
     return [encode_news(news) for news in step.news if isinstance(news, RolloutSeen)]
 
 
@@ -215,8 +214,7 @@ def _inside(engine: Engine) -> object:
         found += [sorted(slices.above.saved().items()), slices.order.saved()]
         found += [slices.table.deploys, sorted(slices.judged.items()), sorted(slices.facts.groups.items())]
         found += [slices.facts.begun, agent.calls, agent.tracker.loop_mass]
-        rollouts = agent.rollouts
-        found += [rollouts.state, rollouts.judged, rollouts.halves, rollouts.waiting]
+        found += [getattr(agent.rollouts, name) for name in ("state", "judged", "halves", "waiting")]
         runs = sorted(agent.tracker.runs.values(), key=lambda run: run.run)
         found += [[(run.run, run.seen, run.closed, sorted(run.ids), sorted(run.tools)) for run in runs]]
         in_order = sorted(runs, key=lambda run: run.order)
@@ -247,8 +245,7 @@ def test_any_cut_into_batches_says_the_same(fleet: Fleet, size: int, rng: random
     log = fleet.log()
     for batches in ([log[i : i + size] for i in range(0, len(log), size)], list(_cut(rng, fleet.log(), 50))):
         other = Engine(fleet.config)
-        found: list[bytes] = []
-        heard: list[bytes] = []
+        found, heard = list[bytes](), list[bytes]()
         for batch in batches:
             step = other.step(batch)
             found += _said(step.findings)
@@ -264,8 +261,7 @@ def test_a_restart_between_any_two_batches_changes_nothing(fleet: Fleet, rng: ra
     engine, said, told = _whole(fleet)
     stored: dict[str, bytes] = {}
     other = Engine(fleet.config)
-    found: list[bytes] = []
-    heard: list[bytes] = []
+    found, heard = list[bytes](), list[bytes]()
     for batch in _cut(rng, fleet.log(), 60):
         step = other.step(batch)
         found += _said(step.findings)
