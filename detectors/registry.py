@@ -84,6 +84,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("silence", "detectors.silence", "arrivals in time", 4.0, "exact"),
     Family("loops", "detectors.loops", "the tool calls of a run, each", 1.0, "calibrated"),
     Family("drift", "detectors.drift", "numbers, shares and words of a run, all channels at once", 100.0, "calibrated"),
+    Family("arms", "detectors.arms", "runs of two versions side by side, or pairs of them", 40.0, "exact"),
     Family("trees", "detectors.river_detectors", "a run as a vector of numbers", 25.0, "nothing"),
 )
 

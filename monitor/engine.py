@@ -205,12 +205,16 @@ class PartitionEngine:
                 self._closed(name, closed)
         elif agent.take_loose(event, now):
             self._count(kind)
-            if kind == "change":
-                telling.change(event, now, self._tell)
+            telling.change(event, now, self._tell)
 
     def _copy_change(self, offset: int, event: Event) -> None:
-        """A change of something that agents depend on is one of each of them."""
-        for name in self.topology.agents_on(event.component or ""):
+        """A change of something that agents depend on, declared or seen, is one of each of them."""
+        component = event.component or ""
+        kind, _, tool = component.partition(":")
+        names = dict.fromkeys(self.topology.agents_on(component))
+        if kind == "tool":
+            names.update((name, None) for name, agent in self.agents.items() if tool in agent.tools)
+        for name in names:
             agent = self.agents.get(name)
             if agent is not None and offset > agent.offset:
                 agent.offset = offset

@@ -58,6 +58,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     """Whether it was a bet that the alert budget pays for; a broken contract is a fact, and is counted apart."""
     deploy_share: float | None = None
     """Part of the evidence that began with a deploy; None where no deploy was near."""
+    onset_latest: float | None = None
+    """A later date for the onset that a stronger bet gives; epoch seconds."""
     detail: str = ""
     corroborated: tuple[str, ...] = ()
     unit: Unit = ""

@@ -16,7 +16,7 @@ from typing import Final
 SLOPES: Final = (0.1, 0.3, 0.6, 0.9)
 CELLS: Final = 20
 """Differences are counted in steps of 1 / CELLS, for the interval: down for its lower end, up for its upper end."""
-_STEPS: Final = 40
+_STEPS: Final = 16
 
 
 def log_bets(gap: float) -> list[float]:

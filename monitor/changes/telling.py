@@ -12,8 +12,8 @@ from schemas.news import ChangeSeen, News
 
 
 def change(event: Event, now: float, tell: Callable[[News], None]) -> None:
-    """Tell what a `change` event announces; one that names no component or no version announces nothing."""
-    if not event.component or not event.version:
+    """Tell what a `change` event announces; other kinds announce nothing."""
+    if event.kind != "change" or not event.component or not event.version:
         return
     tell(
         ChangeSeen(

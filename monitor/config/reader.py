@@ -25,6 +25,7 @@ from monitor.config.routing import (
 from monitor.config.scenarios.checks import check_scenarios
 from monitor.config.secret import resolve_secrets
 from monitor.config.sections.gates import check_backtest, check_fallbacks
+from monitor.config.sections.rollouts import check_rollouts
 from monitor.config.shape import read_config
 from schemas.config import Config
 
@@ -85,6 +86,7 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
         check_intervals,
         check_report,
         check_scenarios,
+        check_rollouts,
         check_changes,
         check_unannounced,
     ):

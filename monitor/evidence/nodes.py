@@ -26,6 +26,8 @@ ONSET_BET: Final = 1
 
 _SHARP: Final = 0.5
 """The strong bet: L = 1 + 0.5 (y - m) / m, so that one good run halves it."""
+_MOST: Final = 0.3
+"""The part of the failures that must have come since the date of the strong bet, for it to be a date as well."""
 _PENALTY: Final = 5.0
 """Nats by which two levels must explain the stretch better than one."""
 ERRORS: Final = 5
@@ -203,6 +205,7 @@ def fire(node: Node, incident_key: str, now: float, mode: str, watched: Key, run
         incident_key, now, node.onset, normal, node.n, node.k,
         node.since_n, node.since_bad, others=max(runs - node.runs_before - node.since_n, 0.0),
         said_n=node.since_n, said_at=now, mode=mode, watched=watched, deploy_share=deploy_share(node),
+        latest=node.sharp_onset if node.sharp_cusum > 1.0 and node.sharp_bad >= _MOST * node.since_bad else 0.0,
     )  # fmt: skip
     spend(node)
     return node.firing

@@ -72,6 +72,7 @@ def of_episode(
         reason=reason,
         paid=paid,
         deploy_share=firing.deploy_share,
+        onset_latest=firing.latest or None,
         detail=detail,
     )
 

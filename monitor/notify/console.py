@@ -94,7 +94,8 @@ def _details(message: Message) -> list[str]:
     if message.chart is not None:
         lines.append(_fact(Fact("Chart", f"{message.chart.sparkline}  {message.chart.words}")))
     if message.cause:
-        lines.append(_fact(Fact("Why" if message.verdict else "Likely cause", message.cause)))
+        link = f"  {message.cause_url}" if message.cause_url is not None else ""
+        lines.append(_fact(Fact("Why" if message.verdict else "Likely cause", message.cause + link)))
     suffers = tuple(
         fact.name + (f" since {utc(fact.time)}" if fact.time is not None else "") + fact.value
         for fact in message.impact

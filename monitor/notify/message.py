@@ -15,6 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from monitor.alerting.blind import is_blind
+from monitor.alerting.changes import words
+from monitor.alerting.changes.unannounced import is_unannounced
+from monitor.alerting.changes.words import LINK_LENGTH
 from monitor.alerting.headline import budget_text, closing_line, headline, level_texts, recovered, span_text
 from monitor.notify.chart.series import Chart, chart_of
 from monitor.notify.redact import name, redact
@@ -43,9 +46,6 @@ OWNERS = 99
 """Owners that an incident can be handed to from its message: as many as a Slack menu takes beside one of ours."""
 
 ERRORS = 3
-URL_LENGTH = 500
-"""Characters of a link to a run. A longer one is left out."""
-
 _SLACK_ID = re.compile(r"\bslack:[UW][A-Z0-9]{1,20} (?=\S)")
 _NAME_LENGTHS = {"agent": 40, "version": 24, "tool": 40, "model": 40, "provider": 30, "tenant": 30, "owner": 40}
 
@@ -93,6 +93,8 @@ class Message(Struct, frozen=True, kw_only=True):
     """Who is on it and what holds it back: acknowledged, silenced, escalated, no data."""
     facts: tuple[Fact, ...]
     cause: str = ""
+    cause_url: str | None = None
+    """Where the change behind it stands."""
     impact: tuple[Fact, ...] = ()
     affected: tuple[str, ...]
     unaffected: tuple[str, ...]
@@ -133,8 +135,8 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
         return whole
     # Who suffers from another's incident gets a line: all the rest stands in the message of its owner.
     return msgspec.structs.replace(
-        whole, facts=(), cause="", impact=(), affected=(), unaffected=(), errors=(), runs=(), others=(), timeline=(),
-        chart=None, incidents=(),
+        whole, facts=(), cause="", cause_url=None, impact=(), affected=(), unaffected=(), errors=(), runs=(),
+        others=(), timeline=(), chart=None, incidents=(),
     )  # fmt: skip
 
 
@@ -154,7 +156,8 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         incident=notification.incident,
         mention=owner.mention if owner is not None and mention and firing else None,
         states=_states(notification),
-        cause=redact(notification.cause),
+        cause=redact(notification.cause, words.CAUSE_LENGTH),
+        cause_url=words.link_of(notification.causes),
         impact=_impact(notification),
         chart=chart_of(notification.series, finding),
         incidents=(notification.incidents or (notification.incident,)) if firing else (),
@@ -266,7 +269,10 @@ def _facts(notification: Notification, lead: Alert, finding: Finding) -> tuple[F
         ]
     else:
         noticed = f", {span_text(notification.opened_at - since)} later" if notification.opened_at > since else ""
-        facts += [Fact("Since about", "", since), Fact("Noticed", noticed, notification.opened_at)]
+        facts += [
+            Fact("Since about", words.between(notification.onset_from, notification.onset_to), since),
+            Fact("Noticed", noticed, notification.opened_at),
+        ]
     facts.append(Fact("Signal", finding.signal))
     facts += [Fact(label.capitalize(), name(lead.labels[label])) for label in LABELS if label in lead.labels]
     return (*facts, Fact("Owner", name(notification.owner, 60)))
@@ -320,12 +326,14 @@ def _others(notification: Notification, config: Config) -> tuple[str, ...]:
 def run_link(run: str, template: str | None) -> RunLink:
     """A run's name, and its link by the template with `{run}` in it."""
     url = template.replace("{run}", quote(run, safe="", errors="replace")) if template is not None else None
-    return RunLink(name(run, 80), url if url is not None and len(url) <= URL_LENGTH else None)
+    return RunLink(name(run, 80), url if url is not None and len(url) <= LINK_LENGTH else None)
 
 
 def _footer(notification: Notification, lead: Alert, finding: Finding, config: Config) -> tuple[str, ...]:
     if is_blind(finding):
         normal = "the monitor about itself"
+    elif is_unannounced(finding):
+        normal = "a fact, no bet: it spends no budget"
     elif finding.words:
         normal = "told by another system" if lead.posted else "a fact, no bet: it spends no budget"
     elif finding.reference == "declared":

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from monitor.notify.composing import message_of
 from monitor.notify.delivery import Delivery, DeliveryError, FailureReason, reason_of_status, seconds_of
@@ -85,6 +86,19 @@ def payload(notification: Notification, config: Config, max_alerts: int = 0) -> 
         "commonAnnotations": _told(message) if notification.lines else _common([each.annotations for each in shown]),
         "externalURL": external,
         "alerts": [_alert(alert, message.link or "") for alert in shown],
+        "forewarn": _ours(notification),
+    }
+
+
+def _ours(notification: Notification) -> dict[str, Any]:
+    """What Alertmanager has no field for: the likely cause, and when the change behind it began."""
+    return {
+        "incident": notification.incident,
+        "reason": str(notification.reason),
+        "cause": notification.cause,
+        "causes": [msgspec.structs.asdict(cause) | {"time": _rfc3339(cause.time)} for cause in notification.causes],
+        "onsetFrom": None if notification.onset_from is None else _rfc3339(notification.onset_from),
+        "onsetTo": None if notification.onset_to is None else _rfc3339(notification.onset_to),
     }
 
 

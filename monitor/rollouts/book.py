@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
+from zlib import crc32
 
 import msgspec
 
@@ -21,7 +22,7 @@ from monitor.evidence.above import Above
 from monitor.evidence.judged import late
 from monitor.rollouts import pairing, readings, sides, telling, versions
 from monitor.rollouts.readings import Reading
-from monitor.rollouts.state import Half, Rollout, Saved, Waiting
+from monitor.rollouts.state import Half, Judged, Rollout, Saved, Waiting
 from monitor.runs import Closed, Run
 from schemas.config import RolloutSettings
 from schemas.event import Event
@@ -66,6 +67,7 @@ class Rollouts:
         self.settings = settings
         self.above = above
         self.state = Saved()
+        self.judged = Judged()
         self.halves: dict[str, Half] = {}
         self.waiting: list[Waiting] = []
         self._known = known
@@ -122,21 +124,22 @@ class Rollouts:
 
     def judge(self, event: Event, run: Run | None) -> None:
         """An evaluation of a run that has closed; of each run the first one counts."""
-        verdict, state = late.verdict(event), self.state
-        if run is None or verdict is None or verdict[0] != late.REJECTED or not self.open or run.run in state.said:
+        verdict, judged = late.verdict(event), self.judged
+        if run is None or verdict is None or verdict[0] != late.REJECTED or not self.open or run.run in judged.said:
             return
         y = verdict[1]
         self._touched.add("core")
-        state.said[run.run] = y
-        _forget(state.said, JUDGED)
-        partner = state.partners.get(run.run)
+        self._touched.add("judged")
+        judged.said[run.run] = y
+        _forget(judged.said, JUDGED)
+        partner = judged.partners.get(run.run)
         if partner is not None:
-            rollout = next((one for one in state.shadows.values() if one.id == partner[0]), None)
-            other = state.said.get(partner[1])
+            rollout = next((one for one in self.state.shadows.values() if one.id == partner[0]), None)
+            other = judged.said.get(partner[1])
             if rollout is not None and other is not None:
                 base, its = (other, y) if partner[2] else (y, other)
                 pairing.share(rollout, late.REJECTED, base, its)
-        canary = state.canary
+        canary = self.state.canary
         if canary is not None and self.settings.randomised != "session":
             side = _side(canary, run.variant, run.version or "")
             if side is not None:
@@ -175,6 +178,8 @@ class Rollouts:
         blocks: dict[str, bytes | None] = {}
         if "core" in self._touched:
             blocks[f"{PREFIX}core"] = encode(self.state)
+        if "judged" in self._touched:
+            blocks[f"{PREFIX}judged"] = encode(self.judged)
         if "halves" in self._touched:
             blocks[f"{PREFIX}halves"] = encode(self.halves)
         if "waiting" in self._touched:
@@ -187,6 +192,8 @@ class Rollouts:
         decode = msgspec.msgpack.decode
         if f"{PREFIX}core" in blocks:
             self.state = decode(blocks[f"{PREFIX}core"], type=Saved)
+        if f"{PREFIX}judged" in blocks:
+            self.judged = decode(blocks[f"{PREFIX}judged"], type=Judged)
         if f"{PREFIX}halves" in blocks:
             self.halves = decode(blocks[f"{PREFIX}halves"], type=dict[str, Half])
         if f"{PREFIX}waiting" in blocks:
@@ -213,6 +220,8 @@ class Rollouts:
                 else:
                     self._begin_canary(version, watch.current, by_variant=True, now=now)
             return
+        if not watch.current and canary is not None and version == canary.candidate:
+            return  # it was announced before anything else was seen
         versions.see(watch, version, now)
         if versions.has_taken_over(watch, version) and not self._is_on_trial(version):
             versions.serve(watch, version, now)
@@ -221,13 +230,13 @@ class Rollouts:
             self._begin_canary(version, watch.current, by_variant=False, now=now)
 
     def _is_on_trial(self, version: str) -> bool:
-        """Whether nothing but a candidate that has no verdict comes: its trial goes on, against the past."""
+        """Whether all runs went to an announced candidate at once: its trial goes on, against the past."""
         canary = self.state.canary
         return (
             canary is not None
             and canary.candidate == version
-            and canary.verdict == "hold"
             and canary.runs[0] < versions.BESIDE_RUNS
+            and self.state.watch.young[version].streak < versions.TRIAL
         )
 
     def _begin_canary(self, version: str, baseline: str, by_variant: bool, now: float) -> None:
@@ -292,9 +301,10 @@ class Rollouts:
         if canary is None:
             return
         if self.settings.randomised == "session":
-            if item.session in canary.sessions:
+            session = crc32(item.session.encode())
+            if session in canary.sessions:
                 return
-            canary.sessions[item.session] = None
+            canary.sessions[session] = None
             _forget(canary.sessions, SESSIONS)
         canary.runs[item.candidate] += 1
         sides.add(canary, item.reading, item.candidate, self.settings)
@@ -333,7 +343,8 @@ class Rollouts:
         rollout.last = [now, now]
         rollout.runs = [rollout.runs[0] + 1, rollout.runs[1] + 1]
         pairing.add(rollout, base, its, self.settings)
-        partners = self.state.partners
+        self._touched.add("judged")
+        partners = self.judged.partners
         partners[base.run], partners[its.run] = (rollout.id, its.run, False), (rollout.id, base.run, True)
         _forget(partners, JUDGED)
 
@@ -373,6 +384,6 @@ def _start(item: Waiting) -> tuple[float, str]:
     return item.reading.started, item.reading.run
 
 
-def _forget(known: dict[str, Any], most: int) -> None:
+def _forget(known: dict[Any, Any], most: int) -> None:
     while len(known) > most:
         del known[next(iter(known))]

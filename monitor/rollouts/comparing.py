@@ -31,6 +31,8 @@ def compare(rollout: Rollout, settings: RolloutSettings, bounds: bool = True) ->
     found: list[Compared] = []
     for row in ROWS:
         rate, number = rollout.rates.get(row.signal), rollout.numbers.get(row.signal)
+        if row.signal not in part and not (rate is not None and rate.base[0] + rate.other[0]):
+            continue  # nobody asked for it, and there is nothing to see
         if rate is not None and rate.base[1] and rate.other[1]:
             found.append(_of_rate(rollout, row, rate, settings, part.get(row.signal, 0.0), bounds))
         elif number is not None and number.base and number.other:
@@ -79,6 +81,8 @@ def _of_rate(rollout: Rollout, row: Row, rate: Rate, settings: RolloutSettings, 
         )
     level, its = base[0] / base[1], other[0] / other[1]
     evidence, state = _state(rollout, row.signal, settings, part)
+    if state == "worse":
+        low = max(low, 0.0)  # the test knows more than the interval, which knows neither rate
     return Compared(
         signal=row.signal, baseline=level, candidate=its, baseline_n=int(base[1]), candidate_n=int(other[1]),
         effect=its - level, low=low, high=high, evidence=evidence, state=state, unit=row.unit, decides=part > 0.0,
@@ -94,6 +98,8 @@ def _of_number(
     if not math.isfinite(low) or not math.isfinite(high):
         return None
     level, its = medians.median(number.base), medians.median(number.other)
+    if row.unit in ("count", "tokens", "characters"):
+        level, its = float(round(level)), float(round(its))
     evidence, state = _state(rollout, row.signal, settings, part)
     return Compared(
         signal=row.signal, baseline=level, candidate=its, baseline_n=sum(number.base.values()),

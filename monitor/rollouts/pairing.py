@@ -29,6 +29,7 @@ def add(rollout: Rollout, base: Reading, other: Reading, settings: RolloutSettin
         beyond = 0.0 if b == a * settings.factor else 1.0 if b > a * settings.factor else -1.0
         _add(number.up, pairs.log_bets(beyond))
         _add(number.down, pairs.log_bets(-beyond))
+    rollout.bets += 1
     pairing = rollout.pairing
     same_end, same_tools = base.end == other.end, base.tools == other.tools
     _tally(pairing.end, not same_end)
@@ -49,6 +50,7 @@ def share(rollout: Rollout, signal: str, base: float, other: float) -> None:
     for side, y in ((rate.base, base), (rate.other, other)):
         side[0] += y
         side[1] += 1.0
+    rollout.bets += 1
     _add(rate.logs, pairs.log_bets(other - base))
     rate.gaps[pairs.cell(other - base)] += 1
 

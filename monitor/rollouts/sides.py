@@ -76,6 +76,7 @@ def close(rollout: Rollout, block: list[Placed], settings: RolloutSettings) -> N
         places = labels.ranks([p.numbers[signal] * (1.0 if p.candidate else settings.factor) for p in there])
         _add(number.up, labels.log_bets(places, mine, labels.RANK_SLOPES))
         _add(number.down, labels.log_bets([1.0 - place for place in places], mine, labels.RANK_SLOPES))
+    rollout.bets += 1
     block.clear()
 
 

@@ -85,12 +85,14 @@ class Rollout(Struct, array_like=True):
     """A block of what was said of runs later."""
     tools: dict[str, list[float]] = {}
     pairing: Pairing = field(default_factory=Pairing)
-    sessions: dict[str, None] = {}
+    sessions: dict[int, None] = {}
+    """Hashes of those that have had their observation."""
     verdict: Verdict = "hold"
     decided_at: float | None = None
     ended: str = ""
-    judged_at: int = -1
-    """How much had come in when the verdict was last thought over."""
+    bets: int = 0
+    """Blocks and pairs that were bet on; how many there were when the verdict was last thought over."""
+    judged: int = 0
     said_at: float = 0.0
     said_runs: int = -1
     said: tuple[str, str] = ("", "")
@@ -136,13 +138,18 @@ class Waiting(Struct, array_like=True):
 
 
 class Saved(Struct, array_like=True):
-    """Everything but the runs that wait. `shadows`: by candidate. `watch`: which versions there are.
-
-    `partners`: run → (rollout, the other run of its pair, whether it is the shadow). `said`: run → what was said of it.
-    """
+    """The rollouts that go on, shadows by candidate, and which versions there are."""
 
     canary: Rollout | None = None
     shadows: dict[str, Rollout] = {}
     watch: Watch = field(default_factory=Watch)
+
+
+class Judged(Struct, array_like=True):
+    """What is remembered of runs that were compared, for what is said of them later.
+
+    `partners`: run → (rollout, the other run of its pair, whether it is the shadow). `said`: run → what was said of it.
+    """
+
     partners: dict[str, tuple[str, str, bool]] = {}
     said: dict[str, float] = {}

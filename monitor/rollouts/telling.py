@@ -1,4 +1,7 @@
-"""When something is said of a rollout, and what: a verdict and an end at once, numbers once a minute at most."""
+"""When something is said of a rollout, and what: a verdict and an end at once, numbers now and then.
+
+Numbers are told a minute after the last word at the soonest, once a twentieth more has come in, or else hourly.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,16 @@ from schemas.config import RolloutSettings
 from schemas.news import News, RolloutSeen
 
 EVERY_SECONDS: Final = 60.0
+AT_LEAST_SECONDS: Final = 3_600.0
+NEWS_PART: Final = 0.05
 
 
 def say(
     agent: str, owner: str, rollout: Rollout, settings: RolloutSettings, now: float, tell: Callable[[News], None]
 ) -> bool:
     """Judge, and tell what is new; whether anything changed (in place)."""
-    if rollout.judged_at != _size(rollout):
-        rollout.judged_at = _size(rollout)
+    if rollout.judged != rollout.bets:
+        rollout.judged = rollout.bets
         verdict, _ = verdicts.judge(rollout, comparing.compare(rollout, settings, bounds=False), settings)
         if verdict != rollout.verdict:
             rollout.verdict, rollout.decided_at = verdict, now
@@ -36,7 +41,11 @@ def say(
 
 def next_word(rollout: Rollout, now: float) -> float:
     """When there is something to say if nothing more comes; infinity for never."""
-    return math.inf if rollout.said_runs == _size(rollout) else max(rollout.said_at + EVERY_SECONDS, now)
+    more = _size(rollout) - rollout.said_runs
+    if not more:
+        return math.inf
+    worth_it = more >= NEWS_PART * rollout.said_runs
+    return max(rollout.said_at + (EVERY_SECONDS if worth_it else AT_LEAST_SECONDS), now)
 
 
 def seen(agent: str, owner: str, rollout: Rollout, settings: RolloutSettings, now: float) -> RolloutSeen:

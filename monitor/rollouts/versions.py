@@ -12,6 +12,8 @@ from monitor.rollouts.state import Watch, Young
 
 SWITCH: Final = 50
 """Runs in a row after which a version is the current one."""
+TRIAL: Final = 1_000
+"""Runs in a row after which it is the current one, although it is on trial and hardly anything stood beside it."""
 BESIDE_RUNS: Final = 20
 BESIDE_SECONDS: Final = 600.0
 """Runs of both, and the time, after which two versions are held to go side by side on purpose."""

@@ -36,6 +36,8 @@ NAMES = {
     "drift_episodes_dropped": "evicted:drift_episodes",
     "parents_refused": "evicted:nodes_above_agents",
     "accounts_refused": "evicted:accounts",
+    "sightings_forgotten": "evicted:sightings",
+    "sightings_untold": "evicted:sightings",
     # monitor.intake.assembler
     "spans": "spans_received",
     "logs": "logs_received",
@@ -50,7 +52,11 @@ NAMES = {
     "alert dropped": "evicted:alerts",
     "alert without group": "evicted:groups",
     "silence forgotten": "evicted:silences",
+    "changes forgotten": "evicted:changes",
+    "unannounced unsaid": "notifications_withheld:unannounced",
     "rollouts forgotten": "evicted:rollouts",
+    "complaints forgotten": "evicted:complaints",
+    "objectives forgotten": "evicted:objectives",
     # monitor.alerting.blind
     "producers_unwatched": "evicted:producers",
     # monitor.notify.outbox

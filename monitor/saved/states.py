@@ -48,6 +48,8 @@ class Firing(Struct, array_like=True, gc=False):
     """The narrower slice that explains the change, as `model=gpt-4o`."""
     deploy_share: float | None = None
     """Part of the evidence that began with a deploy."""
+    latest: float = 0.0
+    """A later onset that a stronger bet dates; 0 where it dates none."""
 
 
 class NodeState(Struct, array_like=True, gc=False):

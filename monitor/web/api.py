@@ -71,7 +71,11 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         if view.router is None:
             raise web.HTTPServiceUnavailable(text="this worker stands by; ask the active one")
         found = [rollout_line(each) for each in view.router.rollouts()]
-        return listing("rollouts", found, limit_of(request, LIST_LIMIT), clock())
+        return listing("rollouts", found, limit_of(request), clock())
+
+    async def changes(request: web.Request) -> web.Response:
+        found = view.router.changes_seen() if view.router is not None else []
+        return listing("changes", found, limit_of(request), clock())
 
     async def status(_: web.Request) -> web.Response:
         health = view.health()
@@ -99,6 +103,7 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         web.get("/api/v1/budgets", budgets),
         web.get("/api/v1/report", report),
         web.get("/api/v1/rollouts", rollouts),
+        web.get("/api/v1/changes", changes),
         web.get("/api/v1/status", status),
     ]
 

@@ -17,6 +17,7 @@ from typing import Protocol
 from schemas.actions import Action, SilenceSet
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
 from schemas.config import Config
+from schemas.news import ChangeSeen
 from schemas.report import Report
 from schemas.view import AgentView, BudgetView, Health, RolloutView, RunView, SeenView
 
@@ -54,6 +55,10 @@ class RouterView(Protocol):
 
     def decisions(self, about: str | Mapping[str, str]) -> Sequence[Decision]:
         """What was decided of an incident, a group or of alerts with these labels, oldest first."""
+        ...
+
+    def changes_seen(self) -> Sequence[ChangeSeen]:
+        """Changes that are kept, the latest first."""
         ...
 
 

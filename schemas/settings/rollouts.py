@@ -48,5 +48,5 @@ class RolloutSettings(Strict):
     """By what factor a number (cost, seconds …) may be higher."""
     minimum_runs: int = Field(default=30, ge=1, le=100_000)
     """Runs of the candidate without which there is no `promote`."""
-    signals: tuple[RolloutSignal, ...] = Field(default=DECIDING, min_length=1, max_length=11)
+    signals: list[RolloutSignal] = Field(default=list(DECIDING), min_length=1, max_length=11)
     """What the verdict hears. Other signals are shown only."""

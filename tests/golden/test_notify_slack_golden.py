@@ -13,13 +13,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from monitor.alerting.changes import words
 from monitor.alerting.router import Router
 from monitor.notify import console
 from monitor.notify.composing import message_of
 from monitor.notify.slack.blocks import render
-from schemas.alert import Impact, Notification, NotificationReason, TimelineEntry
+from schemas.alert import Cause, Impact, Notification, NotificationReason, TimelineEntry
 from schemas.config import Config
+from schemas.news import ChangeSeen
 from tests.doubles import block_rules
+from tests.doubles.changes import announced, sighted
 from tests.doubles.clock import START
 from tests.doubles.findings import finding
 
@@ -36,7 +39,8 @@ AGENT = {"agent": "refund-agent", "version": "v13"}
 def story() -> dict[str, Notification]:
     """One incident of three acts, and single messages of other kinds."""
     router = Router(CONFIG)
-    acts: dict[str, list[Notification]] = {"firing": router.step([finding()], START)}
+    own = sighted(-75.0, "agent:refund-agent", "v13", previous="v12")
+    acts: dict[str, list[Notification]] = {"firing": router.step([finding()], START, (), [own])}
     also = finding(20, key="k2", signal="run.failed", node=AGENT, before=0.031, after=0.12, before_bad=6.2)
     acts["joined"] = router.step([also], START + 20)
     moved = finding(80, status="update", after=0.213, after_bad=42.4, after_n=199.0)
@@ -68,7 +72,9 @@ def story() -> dict[str, Notification]:
     acts["escalated"] = [msgspec.structs.replace(acts["firing"][0], **escalated)]
     affected = {"reason": NotificationReason.AFFECTED, "root": "4f1a09c2d7e8", "severity": "notice", "mention": False}
     acts["affected"] = [msgspec.structs.replace(acts["firing"][0], **affected)]
-    acts["hostile"] = Router(CONFIG).step([hostile()], START)
+    acts["unannounced"] = _unannounced()
+    acts["not-sure"] = _not_sure()
+    acts["hostile"] = Router(CONFIG).step([hostile()], START, (), [_hostile_change()])
     return {name: told[0] for name, told in acts.items()}
 
 
@@ -86,6 +92,36 @@ def _digest() -> list[Notification]:
     return router.tick(due)
 
 
+RELEASE = Cause(
+    component="tool:issue_refund", version="3.1", owner="payments", time=START - 90.0, odds=0.97, share=0.88,
+    author="maria", url="https://git.example.com/tools/issue_refund/pull/311",
+)  # fmt: skip
+
+
+def _unannounced() -> list[Notification]:
+    """A version of a tool that nobody announced."""
+    router = Router(CONFIG)
+    router.step((), START, (), [sighted(0.0)])
+    due = router.next_wake()
+    assert due is not None
+    return router.tick(due)
+
+
+def _not_sure() -> list[Notification]:
+    """Two changes came with it."""
+    link = "https://git.example.com/agents/v13"
+    news = [announced(-70.0, "prompt:refund"), announced(-72.0, "agent:refund-agent", "v13", url=link)]
+    uses = {"components": [{"agent": "refund-agent", "depends_on": ["prompt:refund"]}]}
+    router = Router(Config.model_validate({"owners": {"payments": {"slack": "#payments-oncall"}}} | uses))
+    return router.step([finding(key="k5", node={"agent": "refund-agent"}, signal="run.failed")], START, (), news)
+
+
+def _hostile_change() -> ChangeSeen:
+    """A change whose names and link would like to be more."""
+    version = "v13 <!channel> *free* `x` <https://evil.example|click>"
+    return announced(-70.0, f"agent:{hostile().node['agent']}", version, author="<@U1> ann", url="javascript:alert(1)")
+
+
 def _impact(told: Notification) -> Notification:
     """The same incident with all that is known of it: who suffers, why, and how it went."""
     agent = {"owner": "billing", "since": START + 41.0, "declared": True, "incident": "4f1a09c2d7e8"}
@@ -96,7 +132,8 @@ def _impact(told: Notification) -> Notification:
             Impact(component="agent:billing-agent", **agent),
             Impact(component="agent:chat-agent", owner="support", since=START + 65.0, declared=False),
         ),
-        cause="tool issue_refund changed to version 3.1 at 08:51 (deploy by maria)",
+        cause=words.of((RELEASE,)),
+        causes=(RELEASE,),
         series=tuple((START - 540.0 + 45.0 * n, level) for n, level in enumerate(LEVELS)),
         timeline=(*told.timeline, TimelineEntry(START + 80.0, "agent:chat-agent suffers from it, seen in runs")),
     )

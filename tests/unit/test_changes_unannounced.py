@@ -80,7 +80,9 @@ def test_it_says_what_and_where_and_stands_for_a_day() -> None:
         "alertname": "change.unannounced", "severity": "notice", "owner": "platform", "tool": "issue_refund",
         "version": "4",
     }  # fmt: skip
-    assert alert.finding.words == ("Nobody announced tool issue_refund 4: calls of refund-agent have it, before 3")
+    assert alert.finding.words == (
+        "Nobody announced tool issue_refund 4: calls of refund-agent have it since 08:53 UTC, before it 3"
+    )
     assert not alert.finding.paid
     assert story.until(GRACE + 11 + DAY).lines[-1] == f"{10 + GRACE + DAY:g} platform resolved"
     assert story.router.next_wake() is None or story.router.next_wake() > START + 2 * DAY  # type: ignore[operator]
@@ -119,6 +121,14 @@ def test_of_many_the_first_few_are_told_at_once() -> None:
     far = [sighted(7_200.0 * n, f"tool:u{n}") for n in range(8)]
     story = Story().take(*far).until(8 * 7_200)
     assert sum(each.status == "firing" for each in story.told) == unannounced.AT_ONCE
+
+
+def test_of_one_component_not_every_version_is_told() -> None:
+    news = [sighted(7_200.0 * n, version=f"{n}") for n in range(8)]
+    story = Story().take(*news).until(8 * 7_200)
+    told = {alert.labels["version"] for incident in story.router.incidents() for alert in incident.alerts}
+    assert told == {"0", "1", "2"}
+    assert story.router.counts["unannounced unsaid"] == 5
 
 
 def test_it_never_joins_what_fails_and_is_no_root() -> None:

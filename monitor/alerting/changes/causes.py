@@ -2,8 +2,9 @@
 
 A change is a candidate where an alert's slice has it or depends on it, and it came before the onset. Its odds weigh two
 stories of each agent that suffers: it broke with this change, soon after it came there, or by itself at a time of its
-own. One change that explains several agents pays its price once. The numbers of the stories (`BREAKS`, `ALONE`,
-`PROMPT`) are assumptions, written here; how exactly an onset is dated is measured. Pure; it keeps nothing.
+own. One change that explains several agents pays its price once; where another incident beside this one has a change
+that explains it, a common cause gains no more than the price of that one. The numbers of the stories (`BREAKS`,
+`ALONE`, `PROMPT`) are assumptions, written here; how exactly an onset is dated is measured. Pure; it keeps nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Witness(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """What is known of an incident's cause. `causes`: the likeliest first; the onset interval in epoch seconds."""
+    """What is known of an incident's cause. `causes`: the likeliest first; the interval of the earliest onset, epoch
+    seconds."""
 
     causes: tuple[Cause, ...]
     onset_from: float
@@ -64,11 +66,15 @@ def find(own: Sequence[Witness], beside: Sequence[Witness], releases: Iterable[R
     """
     if not own:
         return None
-    lead = min(own, key=lambda each: (_width(each.finding), each.finding.id))
+    lead = min(own, key=lambda each: (each.finding.onset, each.finding.id))
+    known = list(releases)
+    groups = _by_agent(own)
+    others = [(group, _otherwise(group, known)) for group in _by_agent(beside)]
     scored = []
-    for release in releases:
+    for release in known:
         if _ours(own, release) > 0.0:
-            score = math.log(BREAKS) + sum(_best(group, release) for group in _by_agent([*own, *beside]))
+            score = math.log(BREAKS) + sum(_best(group, release) for group in groups)
+            score += sum(max(_best(group, release) - else_, 0.0) for group, else_ in others)
             scored.append((score, release))
     whole = 1.0 + sum(math.exp(min(score, 700.0)) for score, _ in scored)
     scored.sort(key=lambda each: (-each[0], each[1].component, each[1].version))
@@ -92,6 +98,11 @@ def _ours(own: Iterable[Witness], release: Release) -> float:
 def _best(group: Iterable[Witness], release: Release) -> float:
     """By how much the change explains one agent's fault better than chance, as a logarithm; never worse than not."""
     return max(math.log(max(_weight(witness, release) / ALONE, 1.0)) for witness in group)
+
+
+def _otherwise(group: Sequence[Witness], releases: Iterable[Release]) -> float:
+    """How well another incident is explained by a change of its own, whatever caused this one."""
+    return max(max((_best(group, each) for each in releases), default=0.0) + math.log(BREAKS), 0.0)
 
 
 def _weight(witness: Witness, release: Release) -> float:
@@ -162,8 +173,3 @@ def _cause(odds: float, release: Release, own: Sequence[Witness]) -> Cause:
         author=last.author if last is not None else "",
         url=last.url if last is not None else "",
     )
-
-
-def _width(finding: Finding) -> float:
-    low, high = interval(finding)
-    return high - low

@@ -47,6 +47,8 @@ class Finder:
         releases = self._changes.of({component for each in own for component in each.reach})
         components = {release.component for release in releases}
         beside = [each for other in self._near(incident, components) for each in self._witnesses(other)]
+        if beside:
+            releases = self._changes.of({component for each in (*own, *beside) for component in each.reach})
         found = causes.find(own, beside, releases)
         assert found is not None
         named = tuple(msgspec.structs.replace(c, owner=self._graph.owner(c.component)) for c in found.causes)

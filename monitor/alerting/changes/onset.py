@@ -2,8 +2,10 @@
 
 A detector dates the onset where the evidence begins to grow; how exactly, depends on how different the two levels are
 and on how often something is observed. Of a share, each observation away from the true onset loses the Kullback-Leibler
-divergence of the two levels on average; the interval is what loses less than `NATS` (calibrated, see
-`tests/simulation/test_changes_onset.py`). Of other levels less is known: it reaches as far back as the change is old.
+divergence of the two levels on average; the interval is what loses less than `NATS`, around the date of the detector's
+middling bet and, where that is later, of its strong one: a stray failure before the change makes the first too early.
+Calibrated, see `tests/simulation/test_changes_onset.py`. Of other levels less is known: it reaches as far back as the
+change is old.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ def interval(finding: Finding) -> tuple[float, float]:
     if not _is_share(finding):
         return finding.onset - seconds, finding.time
     before, after = (min(max(level, LEAST), MOST) for level in (finding.before, finding.after))
-    gap = seconds / max(finding.after_n, 1.0)
+    gap = seconds / max(finding.after_n - 1.0, 1.0)
     earlier = max(NATS / max(_divergence(before, after), 1e-6), 1.0) * gap
     later = max(NATS / max(_divergence(after, before), 1e-6), 1.0) * gap
-    return finding.onset - earlier - TICK_SECONDS, min(finding.onset + later + TICK_SECONDS, finding.time)
+    latest = max(finding.onset, finding.onset_latest or 0.0)
+    return finding.onset - earlier - TICK_SECONDS, min(latest + later + TICK_SECONDS, finding.time)
 
 
 def _is_share(finding: Finding) -> bool:

@@ -5,14 +5,23 @@ Pure wording. Names stand in it as producers wrote them, so whoever shows it cle
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from monitor.alerting.changes.causes import CERTAIN, LEAST_ODDS
 from monitor.alerting.headline import share_text
 from schemas.alert import Cause
+from schemas.config import DAY
 
 UNKNOWN = "not known: no change of it or of what it depends on came near the onset"
 
+CAUSE_LENGTH = 400
+"""Characters of the likely cause that are shown; it may name three changes."""
+LINK_LENGTH = 500
+"""Characters of a link. A longer one is left out."""
+
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]+")
 _STAGES = {"canary": " as a canary", "rolled_back": " as a rollback"}
 _SEEN = {
     "version": "in its runs",
@@ -61,3 +70,30 @@ def odds(cause: Cause) -> str:
 def odds_text(value: float) -> str:
     """A probability in whole percent; 99 at most, for the stories behind it are assumptions."""
     return f"{min(round(100.0 * value), 99):.0f} %"
+
+
+def link_of(causes: tuple[Cause, ...]) -> str | None:
+    """Where the one change stands that an incident began with."""
+    return web_address(causes[0].url) if causes and causes[0].odds >= CERTAIN else None
+
+
+def between(first: float | None, last: float | None) -> str:
+    """How exactly an onset is known, where it is: `, between 14:02:11 and 14:02:40 UTC`."""
+    if first is None or last is None or last - first >= DAY:
+        return ""
+    from_, to = (datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S") for at in (first, last))
+    return f", between {from_} and {to} UTC"
+
+
+def web_address(text: str) -> str | None:
+    """A link that somebody gave us, if it is one to a web page and can do nothing else; None otherwise.
+
+    No user or password in it, nothing that ends a link or an attribute in any of our media.
+    """
+    if len(text) > LINK_LENGTH or not _ADDRESS.fullmatch(text):
+        return None
+    try:
+        parts = urlsplit(text)
+        return text if parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc else None
+    except ValueError:
+        return None

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from monitor.alerting.changes.causes import CERTAIN
 from monitor.alerting.headline import span_text
 from monitor.cli.acting.asking import Monitor, with_endpoint
 from monitor.cli.acting.source import incidents_of, stored
@@ -50,12 +51,20 @@ def command(
     shown = [*open_ones, *(closed[:CLOSED_SHOWN] if everything else ())]
     rows = [
         (each.id, each.severity, _state(each), harmless(each.owner), when(each.opened_at),
-         span_text(_length(each, known.now)), harmless(title(each), TITLE_LENGTH))
+         span_text(_length(each, known.now)), _cause(each), harmless(title(each), TITLE_LENGTH))
         for each in shown
     ]  # fmt: skip
     if rows:
-        click.echo("\n".join(table(("INCIDENT", "VOICE", "STATE", "OWNER", "SINCE", "FOR", "WHAT"), rows)))
+        click.echo("\n".join(table(("INCIDENT", "VOICE", "STATE", "OWNER", "SINCE", "FOR", "CAUSE", "WHAT"), rows)))
     click.echo(f"{len(open_ones)} open, {len(closed)} closed")
+
+
+def _cause(incident: Incident) -> str:
+    """The change that it began with, as short as it can be said; `explain` says more."""
+    if not incident.causes:
+        return "-"
+    first = incident.causes[0]
+    return harmless(f"{first.component} {first.version}", 40) if first.odds >= CERTAIN else "not sure"
 
 
 def _place(incident: Incident) -> tuple[bool, float]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from monitor.alerting.changes import words
 from monitor.cli.telling.words import labels_text, when
 from monitor.notify.redact import name as harmless
+from monitor.notify.redact import redact
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
 
 DECISIONS_SHOWN = 12
@@ -45,6 +47,14 @@ def of_incident(incident: Incident, router: Asked) -> list[str]:
         lines.append(f"escalated to {harmless(incident.escalated_to)}")
     if incident.root:
         lines.append(f"root      incident {incident.root}; this one is its impact and does not page")
+    if incident.onset_from is not None and incident.onset_to is not None:
+        lines.append(f"began     between {when(incident.onset_from)} and {when(incident.onset_to)}")
+    if incident.cause:
+        lines.append(f"cause     {redact(incident.cause, words.CAUSE_LENGTH)}")
+    for cause in incident.causes:
+        link = f" {url}" if (url := words.web_address(cause.url)) is not None else ""
+        change = harmless(words.change(cause), 200)
+        lines.append(f"change    {change} ({words.odds(cause)}), of {harmless(cause.owner)}{link}")
     prints = {alert.fingerprint for alert in incident.alerts}
     mine = [view for view in router.alerts() if view.fingerprint in prints]
     decided = list(router.decisions(incident.id))

@@ -1,1 +1,1 @@
-"""Checks of single sections of the file, beside those of its grammar."""
+"""Checks of single sections of the file, a module each; `monitor.config.reader` lists them."""

@@ -53,12 +53,7 @@ def render(
         (0, _line(message.states)),
         (0, _fields(fact for fact in message.facts if fact.ours or fact.time is not None)),
         (1, _line(fact for fact in message.facts if not fact.ours and fact.time is None)),
-        (
-            1,
-            _section(
-                [f"*{'Why' if message.verdict else 'Likely cause'}:* {code(message.cause)}"] if message.cause else []
-            ),
-        ),
+        (1, _section(_cause(message))),
         *((1, _section(_rows(listed))) for listed in message.lists),
         (1, _section(_impact(message))),
         (1, controls.row(message) if buttons else None),
@@ -137,6 +132,13 @@ def _sides(message: Message) -> list[str]:
     if message.unaffected:
         lines.append("*Not affected:* " + ", ".join(map(code, message.unaffected)))
     return lines
+
+
+def _cause(message: Message) -> list[str]:
+    if not message.cause:
+        return []
+    change = f" {link(message.cause_url, 'open the change')}" if message.cause_url is not None else ""
+    return [f"*{'Why' if message.verdict else 'Likely cause'}:* {code(message.cause)}{change}"]
 
 
 def _impact(message: Message) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from monitor.alerting.changes.words import CAUSE_LENGTH, between, web_address
 from monitor.alerting.headline import level_texts
 from monitor.web.page import words
 from monitor.web.page.markup import Markup, el, join, name, visible
@@ -113,7 +114,9 @@ def where(node: dict[str, str]) -> Markup:
     )
 
 
-def _change(finding: Finding) -> Markup:
+def _change(finding: Finding) -> Markup | None:
+    if finding.words:
+        return None
     before, after = level_texts(finding)
     if finding.before_bad or finding.after_bad:
         counts = (
@@ -142,14 +145,14 @@ def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
     facts = [
         _fact("Owner", name(incident.owner)),
         _fact("Signal", el("code", finding.signal)),
-        _fact("Began", words.ago(incident.onset, now)),
+        _fact("Began", _began(incident, now)),
         _fact("Found", f"{words.span(float(round(found_after)))} after it began"),
     ]
     if incident.complained_at is not None:
         facts.append(_fact("Lead", _lead(incident.complained_at - incident.opened_at)))
     facts += _people(incident, now)
     if incident.cause:
-        facts.append(_fact("Likely cause", name(incident.cause)))
+        facts.append(_fact("Likely cause", _cause(incident)))
     if incident.no_data_since is not None:
         facts.append(_fact("No data since", words.ago(incident.no_data_since, now)))
     if finding.error_types:
@@ -161,6 +164,19 @@ def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
             )
         )
     return facts
+
+
+def _began(incident: Incident, now: float) -> Markup:
+    """How long ago, and between which times of day, in UTC, where the evidence says that."""
+    return join(words.ago(incident.onset, now), between(incident.onset_from, incident.onset_to) or None)
+
+
+def _cause(incident: Incident) -> Markup:
+    """The change or changes, each with its link; or that none is known."""
+    text = el("bdi", visible(incident.cause[:CAUSE_LENGTH]), class_="name")
+    links = [(each, url) for each in incident.causes if (url := web_address(each.url)) is not None]
+    shown = [[" ", el("a", f"open {each.component} {each.version}", href=url, rel="noreferrer")] for each, url in links]
+    return join(text, shown)
 
 
 def _people(incident: Incident, now: float) -> list[Markup]:

@@ -6,8 +6,12 @@ Pure: `now` is a parameter. Units stand beside every number.
 from __future__ import annotations
 
 from monitor.alerting.headline import share_text
+from monitor.web.page.markup import visible
 from schemas.alert import Alert
 from schemas.signals import SIGNALS
+
+WORDS_SHOWN = 200
+"""Characters of what another system, or the monitor itself, says in words."""
 
 _UP = {
     "run.failed": "Runs fail more often",
@@ -36,6 +40,8 @@ _DOWN = {
 def headline(alert: Alert) -> str:
     """What happened, in a few words."""
     finding = alert.finding
+    if finding.words:
+        return visible(finding.words[:WORDS_SHOWN])
     known = (_UP if finding.direction == "up" else _DOWN).get(finding.signal)
     return known or f"{finding.signal} went {finding.direction}"
 
