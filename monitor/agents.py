@@ -45,6 +45,8 @@ class Settings:
         self.detectors = config.detectors
         self.run_timeout = config.runtime.run_timeout
         self.drift = Plans(config.detectors)
+        self.began = 0.0
+        """When the partition began to watch, epoch seconds."""
 
 
 class Agent:
@@ -86,7 +88,7 @@ class Agent:
         self.wake = 0.0
         self.loose_ids: dict[str, float] = {}
         self.carried = carried.Carried()
-        self.gate = Gate(name, settings.config, self.emit, self._identify, self.tracker.count)
+        self.gate = Gate(name, settings.config, self._watched, self.emit, self._identify, self.tracker.count)
 
     def emit(self, finding: Finding) -> None:
         """Say something, with what belongs to it on the other side of the agent's state."""
@@ -152,6 +154,10 @@ class Agent:
         self._say_traffic("resolved", now, self.settings.detectors.get(TRAFFIC, _NO_SETTING), ACKS[ack.word])
         traffic.end(self.traffic, now)
         return True
+
+    def _watched(self, now: float) -> float:
+        """Seconds since the partition began to watch."""
+        return now - self.settings.began
 
     def seen(self, now: float) -> SeenView:
         """What its latest runs carried and used."""

@@ -140,8 +140,8 @@ class PartitionEngine:
         for name in self._unsaved:
             entries += self._blocks.save(self.agents[name])
         self._unsaved.clear()
-        clock = VERSION + msgspec.msgpack.encode(Clock(self.now, self.counts, list(self.covers.known.values())))
-        return [*entries, (f"engine/{self.partition}", clock)]
+        clock = Clock(self.now, self.counts, list(self.covers.known.values()), self.settings.began)
+        return [*entries, (f"engine/{self.partition}", VERSION + msgspec.msgpack.encode(clock))]
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Put back saved entries before the first step; keys of others are ignored."""
@@ -149,7 +149,7 @@ class PartitionEngine:
         clock = values.get(f"engine/{self.partition}")
         if clock is not None:
             saved = msgspec.msgpack.decode(clock[1:], type=Clock)
-            self.now = saved.now
+            self.now, self.settings.began = saved.now, saved.began
             self.counts.update(saved.counts)
             for cover in saved.covers:
                 self.covers.take(cover)
@@ -169,7 +169,7 @@ class PartitionEngine:
             self._count("skewed")
         now = self.now
         if now == 0.0:
-            now = self.now = float(int(event.at))
+            now = self.now = self.settings.began = float(int(event.at))
         name = event.agent or self.claimed(event)
         if name is None:
             self._count("events")
@@ -238,6 +238,7 @@ class PartitionEngine:
             self._count("ticks_ignored")
             return
         before, self.now = self.now, tick.time
+        self.settings.began = self.settings.began or tick.time
         self._count("ticks")
         if (tick.since is None or tick.since > before) and self.agents and before:
             self._blind(offset, before, tick)

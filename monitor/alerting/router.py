@@ -199,7 +199,7 @@ class Router:
         """What was decided, by name: `finding <step>`, `notification <reason>`, `quiet <reason>`, and bounds met."""
         parts = (
             self._desk.counts, self._desk.incidents.counts, self._book.counts, self._silences.counts,
-            self._dispatcher.counts, self._dispatcher.groups.counts, self._news.counts,
+            self._dispatcher.counts, self._dispatcher.groups.counts, self._news.counts, self._unannounced.counts,
         )  # fmt: skip
         return sum(parts, start=self._counts)
 

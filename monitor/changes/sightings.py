@@ -3,9 +3,9 @@
 What an agent shows from the start is no change, and is not told; what comes to be beside it is. A field of a tool is
 new only while its interface was steady before: what calls bring in ever new fields has no interface.
 
-The agent owns it, in a block of its own (`s`), written when it changed. Bound: `COMPONENTS`, `VERSIONS` of each,
-`TOOLS`, `FIELDS` of each. A crash before it is written tells a sighting again, under the same id. What a sighting makes
-due is paid at the next tick, after the run that showed it was seen.
+The agent owns it, in a block of its own (`s`), written when it changed. Bound: `COMPONENTS`, `VERSIONS` of each
+(`AN_HOUR` are told), `TOOLS`, `FIELDS` of each. A crash before it is written tells a sighting again, under the same id.
+What a sighting makes due is paid at the next tick, after the run that showed it was seen.
 """
 
 from __future__ import annotations
@@ -29,8 +29,12 @@ FIELDS = 80
 """Fields of one tool. A tool that shows more has no interface, and no field of it is new."""
 STEADY_RUNS = 500
 """Runs of the agent after which a field of a tool that showed none before is told."""
+AN_HOUR = 10
+"""New versions of one component that one agent tells in an hour. Beyond, as where each run has a version of its own,
+they are known and not told; counted as `sightings_untold`."""
 NAMED = 3
 """New fields that name a version of an interface; the others are counted in it."""
+HOUR_SECONDS = 3_600.0
 BLOCK = "s"
 
 
@@ -47,6 +51,7 @@ class _Saved(Struct, array_like=True):
     known: dict[str, list[str]]
     interfaces: dict[str, _Interface]
     due: list[str]
+    told: dict[str, tuple[float, int]]
 
 
 class Sightings:
@@ -59,6 +64,8 @@ class Sightings:
         self._known: dict[str, list[str]] = {}
         self._interfaces: dict[str, _Interface] = {}
         self._due: list[str] = []
+        self._told: dict[str, tuple[float, int]] = {}
+        """Component → the beginning of an hour, and what was told of it since."""
         self._changed = False
 
     def version(self, run: Run, now: float) -> None:
@@ -93,13 +100,14 @@ class Sightings:
         if not self._changed:
             return []
         self._changed = False
-        return [(BLOCK, msgspec.msgpack.encode(_Saved(self._known, self._interfaces, self._due)))]
+        return [(BLOCK, msgspec.msgpack.encode(_Saved(self._known, self._interfaces, self._due, self._told)))]
 
     def load(self, saved: bytes, versions: dict[str, float]) -> None:
         """Put back the block. Where a version before this one saved none, the agent's `versions` are known."""
         if saved:
             found = msgspec.msgpack.decode(saved, type=_Saved)
-            self._known, self._interfaces, self._due = found.known, found.interfaces, found.due
+            self._known, self._interfaces = found.known, found.interfaces
+            self._due, self._told = found.due, found.told
         elif versions:
             self._known[f"agent:{self._agent}"] = list(versions)[-VERSIONS:]
 
@@ -112,11 +120,19 @@ class Sightings:
         self._changed = True
         if known is None:
             if len(self._known) >= COMPONENTS:
-                del self._known[next(iter(self._known))]
+                oldest = next(iter(self._known))
+                del self._known[oldest]
+                self._told.pop(oldest, None)
                 self._count("sightings_forgotten")
             self._known[component] = [version]
             return
-        self._say(component, version, known[-1], what, run, now, due)
+        began, count = self._told.get(component, (now, 0))
+        began, count = (now, 0) if now - began >= HOUR_SECONDS else (began, count)
+        self._told[component] = (began, count + 1)
+        if count < AN_HOUR:
+            self._say(component, version, known[-1], what, run, now, due)
+        else:
+            self._count("sightings_untold")
         self._known[component] = self._known.pop(component)  # the order of a dict is that of the latest change
         known.append(version)
         if len(known) > VERSIONS:

@@ -2,8 +2,9 @@
 
 A new agent is judged once, after `ready.runs` production runs or a day, by the same pieces as `forewarn ready`; its
 tools are part of that. A tool that comes later is judged at its first call. One notice per component, which is no bet:
-no budget pays for it. It ends when the pieces are there, or by a person. Only where the YAML declares agents at all,
-else there is no gate to pass.
+no budget pays for it. It ends when the pieces are there, or by a person. Only where the YAML declares agents (and, for
+tools, tools) at all, else there is no gate to pass; and not what was there in a monitor's first `ready.settle`: that is
+the fleet as it is, and nothing new.
 
 State: `Standing`, owned by the agent and saved with its core; bounded by `TOLD` and by the uses of `carried`. A crash
 leaves the state before, and the same runs say the same again under the same ids. An agent that an earlier version knew
@@ -44,12 +45,13 @@ class Standing(Struct, array_like=True):
 
 
 class Gate:
-    """Judges one agent. `count`: adds one to a counter."""
+    """Judges one agent. `watched`: how long there has been a monitor, seconds; `count`: adds one to a counter."""
 
     def __init__(
         self,
         agent: str,
         config: Config,
+        watched: Callable[[float], float],
         emit: Callable[[Finding], None],
         identify: Callable[..., str],
         count: Callable[[str], None],
@@ -57,6 +59,10 @@ class Gate:
         self.standing = Standing()
         self._agent = agent
         self._config = config
+        self._watched = watched
+        self._judges_tools = any(
+            each.tool is not None or (each.contract and each.contract.tools) for each in config.components
+        )
         self._emit = emit
         self._identify = identify
         self._count = count
@@ -72,7 +78,8 @@ class Gate:
             if runs >= self._config.ready.runs or (runs and now - first_seen >= DAY):
                 standing.judged = True
                 standing.tools = sorted(carried.tools)
-                self._judge(seen, now)
+                if self._watched(first_seen) >= self._config.ready.settle:
+                    self._judge(seen, now)
             return
         if len(carried.tools) != len(standing.tools) or len(carried.tools) + len(carried.uses) >= USES:
             self._look(carried, now)
@@ -107,7 +114,8 @@ class Gate:
         tools = sorted(carried.tools)
         if tools == standing.tools:
             return
-        for tool in tools:
+        fresh = tools if self._judges_tools and self._watched(now) >= self._config.ready.settle else []
+        for tool in fresh:
             if tool not in standing.tools and (missing := judge_tool(tool, self._agent, self._config)):
                 if len(standing.told) < TOLD:
                     self._tell(f"tool:{tool}", missing, now)
@@ -153,7 +161,11 @@ class Gate:
             signal, node, who = AGENT, {"agent": name}, f"agent {name} is in production"
             hint = f"`forewarn ready {name}` says what to add"
         else:
-            signal, node, who = TOOL, {"tool": name}, f"tool {name} is called in production by {self._agent}"
+            signal, node, who = (
+                TOOL,
+                {"agent": self._agent, "tool": name},
+                f"tool {name} is called in production by {self._agent}",
+            )
             hint = f"declare it as a component, and its version in the contract of {self._agent}"
         self._emit(
             Finding(
@@ -174,7 +186,6 @@ class Gate:
                 before_bad=0.0,
                 after_bad=0.0,
                 onset=now if since is None else since,
-                affected=(f"agent={self._agent}",) if kind == "tool" else (),
                 paid=False,
                 reason=reason or hint,
                 words=f"{who} and not ready: it lacks {missing}" if missing else f"{who}, and was not ready",

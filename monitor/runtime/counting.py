@@ -37,6 +37,7 @@ NAMES = {
     "parents_refused": "evicted:nodes_above_agents",
     "accounts_refused": "evicted:accounts",
     "sightings_forgotten": "evicted:sightings",
+    "sightings_untold": "evicted:sightings",
     # monitor.intake.assembler
     "spans": "spans_received",
     "logs": "logs_received",
@@ -52,8 +53,10 @@ NAMES = {
     "alert without group": "evicted:groups",
     "silence forgotten": "evicted:silences",
     "changes forgotten": "evicted:changes",
+    "unannounced unsaid": "notifications_withheld:unannounced",
     "rollouts forgotten": "evicted:rollouts",
     "complaints forgotten": "evicted:complaints",
+    "objectives forgotten": "evicted:objectives",
     # monitor.alerting.blind
     "producers_unwatched": "evicted:producers",
     # monitor.notify.outbox

@@ -284,3 +284,5 @@ class Clock(Struct, array_like=True):
     now: float
     counts: dict[str, int]
     covers: list[Cover] = []
+    began: float = 0.0
+    """When it began to watch; 0 where the version before did not say: then from the next tick on."""

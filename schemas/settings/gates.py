@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.settings.quantities import Duration, Rate, Share, Strict
+from schemas.settings.quantities import DAY, Duration, Rate, Share, Strict
 from schemas.settings.scenarios import Labels, Start
 
 Piece = Literal[
@@ -32,6 +32,8 @@ class Ready(Strict):
     """Production runs that must have been seen, to judge what they carry."""
     share: Share = 0.95
     """Of the runs, or of a tool's, those that must carry it."""
+    settle: Duration = DAY
+    """What a monitor sees in its first time is the fleet as it is; what comes later is new."""
     mode: Literal["notice", "digest", "off"] = "notice"
     """Voice of the word about a new agent or tool in production that is not ready."""
 

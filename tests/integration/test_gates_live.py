@@ -21,7 +21,7 @@ WAIT = 30.0
 @pytest.fixture(scope="module")
 def monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MonitorProcess]:
     """A monitor that has got an hour of a small fleet, up to now."""
-    process = MonitorProcess(tmp_path_factory.mktemp("gates"), gate_log.COMPLETE)
+    process = MonitorProcess(tmp_path_factory.mktemp("gates"), gate_log.COMPLETE + "ready: {settle: 0s}\n")
     try:
         process.start()
         events = gate_log.fleet(160)

@@ -133,6 +133,15 @@ def test_bounds_are_kept_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine.counts["sightings_forgotten"] == 3
 
 
+def test_who_has_a_version_of_its_own_for_each_run_is_not_told_of_for_ever() -> None:
+    engine = PartitionEngine(CONFIG)
+    found = told(engine, *(run(number, version=f"v{number}", tool_version=f"{number}") for number in range(100)))
+    assert len(found) == 2 * sightings.AN_HOUR
+    assert engine.counts["sightings_untold"] == 2 * (99 - sightings.AN_HOUR)
+    later = told(engine, run(4_000, version="v4000", tool_version="99"), offset=5_000)
+    assert [each.component for each in later] == ["agent:a"], "an hour later it is told again"
+
+
 def test_a_sighting_is_a_deploy_for_what_depends_on_it() -> None:
     engine = PartitionEngine(CONFIG)
     told(engine, *(run(number, tool_version="3", version="v1") for number in range(300)))

@@ -123,6 +123,14 @@ def test_of_many_the_first_few_are_told_at_once() -> None:
     assert sum(each.status == "firing" for each in story.told) == unannounced.AT_ONCE
 
 
+def test_of_one_component_not_every_version_is_told() -> None:
+    news = [sighted(7_200.0 * n, version=f"{n}") for n in range(8)]
+    story = Story().take(*news).until(8 * 7_200)
+    told = {alert.labels["version"] for incident in story.router.incidents() for alert in incident.alerts}
+    assert told == {"0", "1", "2"}
+    assert story.router.counts["unannounced unsaid"] == 5
+
+
 def test_it_never_joins_what_fails_and_is_no_root() -> None:
     story = Story().take(sighted(10)).until(700)
     page = finding(650, node={"tool": "issue_refund"}, owner="platform", onset=10)

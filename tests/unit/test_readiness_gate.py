@@ -24,7 +24,7 @@ RUNS = 5
 
 
 def config(text: str = COMPLETE, **ready: Any) -> Config:
-    return Config.model_validate({**yaml.safe_load(text), "ready": {"runs": RUNS, **ready}})
+    return Config.model_validate({**yaml.safe_load(text), "ready": {"runs": RUNS, "settle": "0s", **ready}})
 
 
 _offsets = itertools.count(1)
@@ -36,6 +36,14 @@ def step(engine: Engine, events: Iterable[dict[str, Any]], *more: Ack) -> list[F
     now = max([record.at for record in records], default=engine.partition.now)
     found = engine.step([(next(_offsets), one) for one in (*records, *more, Tick(now + 1.0, now))]).findings
     return [one for one in found if one.signal.endswith(".unready")]
+
+
+def restarted(stored: dict[str, bytes | None], engine: Engine, other: Config) -> Engine:
+    """Another engine on the state of this one."""
+    stored.update(engine.changes())
+    again = Engine(other)
+    again.load((key, value) for key, value in stored.items() if value is not None)
+    return again
 
 
 def runs(agent: str, numbers: Iterable[int], *events: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
@@ -82,6 +90,24 @@ def test_an_agent_of_few_runs_is_judged_after_a_day() -> None:
     assert len(step(engine, run("shopping-bot", 1, MODEL, at=START + DAY + 60.0))) == 1
 
 
+def test_what_a_monitor_sees_in_its_first_day_is_the_fleet_as_it_is() -> None:
+    engine = Engine(config(settle="1d"))
+    assert step(engine, runs("shopping-bot", range(3 * RUNS), MODEL, TOOL)) == []
+    assert step(engine, runs("shopping-bot", range(3 * RUNS, 4 * RUNS), MODEL, TOOL | {"tool": "export"})) == []
+    engine = restarted({}, engine, config(settle="1d"))
+    engine.step([(next(_offsets), Tick(START + DAY, START))])
+    later = [event for n in range(2 * RUNS) for event in run("new", n, MODEL, at=START + DAY + 30.0 * n)]
+    later += run("shopping-bot", 5 * RUNS, TOOL | {"tool": "search"}, at=START + 2.0 * DAY)
+    assert [one.incident_key for one in step(engine, later)] == ["ready/agent:new", "ready/tool:search"]
+
+
+def test_without_declared_tools_no_tool_is_judged() -> None:
+    bare = "owners: {one: {}}\ncomponents: [{agent: a, owner: one}]"
+    engine = Engine(config(bare, require=["owner", "tools"]))
+    step(engine, runs("a", range(RUNS), MODEL))
+    assert step(engine, runs("a", range(RUNS, 2 * RUNS), TOOL)) == []
+
+
 def test_shadow_runs_are_not_production() -> None:
     assert step(Engine(config()), runs("shopping-bot", range(3 * RUNS), MODEL, variant="shadow")) == []
 
@@ -90,9 +116,9 @@ def test_a_new_tool_is_told_at_its_first_call_and_once() -> None:
     engine = Engine(config())
     step(engine, runs("refund-agent", range(RUNS), MODEL, TOOL))
     (said,) = step(engine, runs("refund-agent", range(RUNS, 3 * RUNS), MODEL, TOOL, TOOL | {"tool": "export"}))
-    assert (said.signal, said.incident_key, said.node) == ("tool.unready", "ready/tool:export", {"tool": "export"})
+    assert (said.signal, said.incident_key) == ("tool.unready", "ready/tool:export")
+    assert said.node == {"agent": "refund-agent", "tool": "export"}
     assert said.words == "tool export is called in production by refund-agent and not ready: it lacks owner, contract"
-    assert said.affected == ("agent=refund-agent",)
 
 
 def test_tools_that_are_declared_and_versioned_pass() -> None:
@@ -109,14 +135,6 @@ def test_further_tools_are_counted_and_not_told() -> None:
     many = [TOOL | {"tool": f"t{n}"} for n in range(TOLD + 3)]
     assert len(step(engine, run("refund-agent", RUNS, *many))) == TOLD
     assert engine.partition.counts["unready_unsaid"] == 3
-
-
-def restarted(stored: dict[str, bytes | None], engine: Engine, other: Config) -> Engine:
-    """Another engine on the state of this one."""
-    stored.update(engine.changes())
-    again = Engine(other)
-    again.load((key, value) for key, value in stored.items() if value is not None)
-    return again
 
 
 def test_it_ends_when_the_pieces_are_there() -> None:

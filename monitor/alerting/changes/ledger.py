@@ -69,8 +69,7 @@ class Changes:
         self._of.setdefault(news.component, {})[name] = None
         self.counts["change" if news.announced else "change first seen"] += 1
         if len(self._kept) > RELEASES:
-            self._forget(min(self._kept, key=lambda each: (each.latest, each.component, each.version)))
-            self.counts["changes forgotten"] += 1
+            self._make_room(release)
         return release
 
     def of(self, components: Iterable[str]) -> list[Release]:
@@ -97,6 +96,14 @@ class Changes:
         self._kept.load(entries)
         for name, release in self._kept.items():
             self._of.setdefault(release.component, {})[name] = None
+
+    def _make_room(self, fresh: Release) -> None:
+        """A hundredth at once, so that ever new versions do not cost a search each."""
+        oldest = sorted(self._kept, key=lambda each: (each.latest, each.component, each.version))
+        for release in oldest[: max(RELEASES // 100, 1)]:
+            if release is not fresh:
+                self._forget(release)
+                self.counts["changes forgotten"] += 1
 
     def _forget(self, release: Release) -> None:
         name = _name(release.component, release.version)

@@ -3,13 +3,14 @@
 It waits for `grace` seconds after the first sighting, because pipelines announce when they are done. The notice ends
 when somebody announces the version after all, or by itself after `STANDS_SECONDS`: there is nothing that would show
 evidence of an end. It is a fact, no bet, and costs no budget; of one owner `AT_ONCE` a day are told at once, the others
-in the digest. What it told stands in the releases, so a crash before they are written tells the same again, under the
-same id.
+in the digest, and of one component `OF_ONE` at all. What was told stands in the releases, so a crash before they are
+written tells the same again, under the same id.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -22,6 +23,9 @@ VERSIONS = ("version", "tool_version", "response_model")
 """Sightings that are versions; a new field of an interface is one of `tool.schema`."""
 AT_ONCE = 5
 """Notices of one owner in a day that are told at once. Beyond: in the digest."""
+OF_ONE = 3
+"""Versions of one component of which its owner is told in a day. Beyond, nothing is said; counted as `unannounced
+unsaid`."""
 STANDS_SECONDS = DAY
 
 _WHERE = {
@@ -39,6 +43,7 @@ class Unannounced:
         self._owner = owner
         self._told: dict[str, list[float]] = {}
         self._waiting: dict[tuple[str, str], Release] = {}
+        self.counts: Counter[str] = Counter()
         self._soonest: float | None = math.inf
         self.reload(config)
 
@@ -76,7 +81,8 @@ class Unannounced:
     def due(self, now: float) -> list[Finding]:
         """What there is to say at `now`."""
         found = sorted((self._due(release), *name) for name, release in self._waiting.items())
-        return [self._say(self._waiting[(name, version)], now) for at, name, version in found if at <= now]
+        due = [self._waiting[(name, version)] for at, name, version in found if at <= now]
+        return [finding for release in due if (finding := self._say(release, now)) is not None]
 
     def _due(self, release: Release) -> float:
         """When a release is to be told of or is over; infinite where neither is to come."""
@@ -93,20 +99,25 @@ class Unannounced:
     def _note(self, owner: str, at: float) -> None:
         self._told[owner] = [*self._told.get(owner, ()), at][-AT_ONCE:]
 
-    def _say(self, release: Release, now: float) -> Finding:
+    def _say(self, release: Release, now: float) -> Finding | None:
         owner, mode = self._owner(release.component), self._mode
         status: FindingStatus = "firing"
+        unsaid = False
         if release.told_at is None:
-            release.told_at = now
+            of_one = [each.told_at for each in self._changes.of((release.component,)) if each.told_at is not None]
+            unsaid = sum(at > now - DAY for at in of_one) >= OF_ONE
             lately = [at for at in self._told.get(owner, ()) if at > now - DAY]
             mode = "digest" if len(lately) >= AT_ONCE else mode
-            self._note(owner, now)
+            release.told_at, release.ended = now, unsaid
+            if not unsaid:
+                self._note(owner, now)
         else:
             release.ended = True
             status = "resolved"
         self._changes.touch(release)
         self.hear(release)
-        return _finding(release, owner, mode, status, now)
+        self.counts["unannounced unsaid"] += unsaid
+        return None if unsaid else _finding(release, owner, mode, status, now)
 
 
 def is_unannounced(finding: Finding) -> bool:

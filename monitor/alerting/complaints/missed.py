@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from monitor.alerting.headline import budget_text, share_text
+from monitor.alerting.headline import share_text
 from schemas.config import DAY, WEEK, Owner
 from schemas.news import SignalState
 from schemas.report import Remedy
@@ -69,7 +69,7 @@ def digested(known: Sequence[SignalState], notices: float) -> Remedy:
     if told is not None and told.mode == "digest":
         setting = f"detectors: {{{told.signal}: {{mode: notice}}}}"
     else:
-        setting = f"notices: {budget_text(max(notices * 2.0, 1.0 / DAY))}"
+        setting = f"notices: {at_least(max(notices * 2.0, 1.0 / DAY))}"
     return Remedy(obstacle="digest", setting=setting, why="an alert waited for the daily digest")
 
 

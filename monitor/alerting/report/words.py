@@ -11,10 +11,20 @@ from datetime import UTC, datetime
 from monitor.alerting.headline import budget_text, share_text, span_text
 from schemas.config import DAY
 from schemas.news import ObjectiveSeen
-from schemas.report import ComponentLine, IncidentLine, Missed, OwnerReport, Report
+from schemas.report import ComponentLine, IncidentLine, Missed, Obstacle, OwnerReport, Report
 
 LISTED = 10
 """Misses, leads, components and objectives that are listed for an owner, of each. Beyond: a count; JSON has all."""
+_DOES: dict[Obstacle, str] = {
+    "budget": "would have caught it",
+    "notices": "would have caught it",
+    "digest": "would have told it at once",
+    "tolerance": "lets evidence grow",
+    "reference": "judges at once",
+    "off": "watches it",
+    "nothing": "",
+}
+"""What a setting does about an obstacle."""
 SIGNALS = 3
 """Signals that are named as the noisiest."""
 
@@ -90,7 +100,7 @@ def _missed(one: Missed) -> str:
     slice_ = " ".join(word for word in (one.agent, one.version) if word)
     run = f" run {one.run}" if one.run else ""
     remedy = one.remedy
-    setting = f"; `{remedy.setting}` would have caught it" if remedy.setting else ""
+    setting = f"; `{remedy.setting}` {_DOES[remedy.obstacle]}" if remedy.setting else ""
     return f"{_moment(one.time)} {slice_}{run}, no alert: {remedy.why}{setting}"
 
 
