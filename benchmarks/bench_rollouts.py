@@ -1,6 +1,6 @@
 """Canaries and shadows, measured: runs until a verdict, wrong verdicts, two models on the same tasks.
 
-    python benchmarks/bench_rollouts.py [--quick] [--data PATH] [--section runs wrong shadow]
+    python benchmarks/bench_rollouts.py [--quick] [--data PATH] [--section runs wrong past shadow]
 
 Prints Markdown. Seeded: the same numbers each time. Runs are fed to the module that judges them in production, with its
 defaults; the verdict is looked at after every run. `--data`: a folder of recorded runs that is no part of the project;
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.detection import recordings, table
 from monitor.rollouts import comparing, sides
 from monitor.rollouts.readings import Reading
+from monitor.rollouts.state import Rate as Counts
 from monitor.rollouts.state import Rollout
 from schemas.config import Config, RolloutSettings
 from schemas.event import Event
@@ -37,14 +38,27 @@ PAIRS = (
     ("tau2-retail", "gpt-4.1/llm_agent", "toolorchestra(gpt-5)/orchestrator"),
 )
 """Agent, the model that serves, the model beside it: recorded on the same tasks."""
+SECTIONS = ("runs", "wrong", "past", "shadow")
 Rate = Callable[[int], float]
 
 
 def until_worse(
-    rng: random.Random, base: Rate, other: Rate, share: Rate, settings: RolloutSettings, most: int, full: bool
+    rng: random.Random,
+    base: Rate,
+    other: Rate,
+    share: Rate,
+    settings: RolloutSettings,
+    most: int,
+    full: bool,
+    known: list[float] | None = None,
 ) -> int | None:
-    """Runs until the verdict is `roll back`; None if it is not within `most`. `full`: with all deciding signals."""
+    """Runs until the verdict is `roll back`; None if it is not within `most`. `full`: with all deciding signals.
+
+    `known`: failures and runs of the baseline before.
+    """
     rollout = Rollout("r", "canary", "v1", "v2", True, 0.0)
+    if known is not None:
+        rollout.rates["run.failed"] = Counts(base=known)
     bars = {signal: 1.0 / (settings.alpha * part) for signal, part in comparing.parts(settings).items()}
     for number in range(most):
         candidate = rng.random() < share(number)
@@ -106,6 +120,26 @@ def wrong(quick: bool) -> None:
         found = [until_worse(rng, rate, rate, share, settings, 1_000, full=True) for _ in range(count)]
         hits = count - found.count(None)
         table.row(name, f"{hits} of {count:,}", f"{hits / count:.4f}")
+
+
+def past(quick: bool) -> None:
+    """All runs go to a new version that is like the old one, whose past is the reference."""
+    count = 30 if quick else 300
+    table.heading(
+        "Not by lot, nothing beside it: wrong verdicts where there is no difference, alpha 0.01",
+        f"{count} versions of 3,000 runs each, `run.failed` alone, against what was learned of the version before.",
+    )
+    table.heads("failures", "runs that were learned from", "wrong `roll back`", "share")
+    settings = RolloutSettings(randomised="no", signals=["run.failed"])
+    for rate, learned in ((0.02, 200), (0.05, 200), (0.15, 200), (0.05, 1_000)):
+        rng = random.Random(f"{rate} {learned}")
+        same = _always(rate)
+        hits = 0
+        for _ in range(count):
+            before = [float(sum(rng.random() < rate for _ in range(learned))), float(learned)]
+            found = until_worse(rng, same, same, _always(1.0), settings, 3_000, full=False, known=before)
+            hits += found is not None
+        table.row(f"{rate:.0%}", learned, f"{hits} of {count}", f"{hits / count:.4f}")
 
 
 def _always(value: float) -> Rate:
@@ -174,16 +208,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument("--data", type=Path, help="folder with recorded runs")
-    parser.add_argument(
-        "--section", choices=["runs", "wrong", "shadow"], nargs="*", default=["runs", "wrong", "shadow"]
-    )
+    parser.add_argument("--section", choices=SECTIONS, nargs="*", default=SECTIONS)
     options = parser.parse_args()
     for name in options.section:
         began = time.process_time()
         if name == "shadow":
             shadow(options.data)
         else:
-            {"runs": runs, "wrong": wrong}[name](options.quick)
+            {"runs": runs, "wrong": wrong, "past": past}[name](options.quick)
         print(f"\n({name}: {time.process_time() - began:.0f} s of CPU)", flush=True)
 
 

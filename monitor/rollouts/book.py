@@ -12,6 +12,7 @@ such blocks: rollouts begin anew.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 from zlib import crc32
@@ -32,11 +33,11 @@ PREFIX: Final = "o"
 """The names of all blocks of rollouts begin so."""
 SHADOWS: Final = 3
 """Shadows of one agent at a time. One more: the oldest ends as `replaced`."""
-HALVES: Final = 500
+HALVES: Final = 300
 """Runs that wait for the other one of their pair. More: the oldest is forgotten, counted as `pairs_forgotten`."""
 HALF_SECONDS: Final = 3_600.0
 """A run waits that long for the other one of its pair."""
-WAITING: Final = 500
+WAITING: Final = 300
 """Runs of a canary that wait for earlier ones. One more: the earliest goes in, counted as `rollouts_forced`."""
 JUDGED: Final = 1_000
 """Runs of which it is known what was said, and those whose pair is known. More: the oldest is forgotten."""
@@ -149,7 +150,7 @@ class Rollouts:
 
     def tick(self, now: float, starts: Callable[[float], float]) -> None:
         """Time went on. `starts`: when the first run started that is open and need still be waited for."""
-        if not self.open and not self.halves:
+        if self.state.canary is None and not self.state.shadows and not self.halves:
             return
         if self.waiting:
             self._release(starts(now))
@@ -164,11 +165,13 @@ class Rollouts:
 
     def next_wake(self, now: float) -> float:
         """The next tick at which something is due if no run comes; infinity for never."""
+        if self.state.canary is None and not self.state.shadows:
+            return math.inf
         wakes = [telling.next_word(rollout, now) for rollout in self.open]
         wakes += [max(rollout.last[1], rollout.started) + QUIET_SECONDS for rollout in self.open]
         if self.waiting:
             wakes.append(now + 1.0)
-        return min(wakes, default=float("inf"))
+        return min(wakes)
 
     # -- state
 

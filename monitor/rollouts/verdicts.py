@@ -82,7 +82,7 @@ def _until_worse(rollout: Rollout, row: Compared, settings: RolloutSettings, par
     bar = math.log(1.0 / (settings.alpha * part))
     have = math.log(max(comparing.worse(rollout, row.signal), 1e-9))
     if ROW_OF[row.signal].form == "number" or rollout.mode == "shadow":
-        return _at_this_pace(bar, have, row.candidate_n)
+        return _at_this_pace(rollout, bar, have, row.candidate_n)
     base, other, share = _rates(row)
     if other <= base:
         return math.inf
@@ -94,7 +94,7 @@ def _until_same(rollout: Rollout, row: Compared, settings: RolloutSettings) -> f
     bar = math.log(1.0 / settings.alpha)
     have = math.log(max(comparing.no_worse(rollout, row.signal, settings), 1e-9))
     if ROW_OF[row.signal].form == "number" or rollout.mode == "shadow":
-        return _at_this_pace(bar, have, row.candidate_n)
+        return _at_this_pace(rollout, bar, have, row.candidate_n)
     base, other, share = _rates(row)
     if other - base >= settings.margin:
         return math.inf
@@ -111,5 +111,7 @@ def _rates(row: Compared) -> tuple[float, float, float]:
     return base, other, row.candidate_n / (row.candidate_n + row.baseline_n)
 
 
-def _at_this_pace(bar: float, have: float, n: int) -> float:
-    return (bar - have) / (have / n) if have > 0.0 and n else math.inf
+def _at_this_pace(rollout: Rollout, bar: float, have: float, n: int) -> float:
+    """As fast as the best bet has grown: the mixture holds only its part of it."""
+    grown = have + math.log(4.0 if rollout.mode == "shadow" else 2.0)
+    return (bar - have) / (grown / n) if grown > 0.0 and n else math.inf

@@ -17,6 +17,9 @@ TRIAL: Final = 1_000
 BESIDE_RUNS: Final = 20
 BESIDE_SECONDS: Final = 600.0
 """Runs of both, and the time, after which two versions are held to go side by side on purpose."""
+GONE_RUNS: Final = 1_000
+GONE_PART: Final = 100
+"""A version with less than a hundredth of the runs, and these, is no longer watched: stragglers of one that is gone."""
 YOUNG: Final = 8
 """Versions beside the current one that are watched. One more: the one that came first is forgotten."""
 NAMES: Final = 50
@@ -29,9 +32,11 @@ def see(watch: Watch, version: str, now: float) -> None:
         serve(watch, version, now)
         return
     if version == watch.current:
-        for young in watch.young.values():
+        for name, young in list(watch.young.items()):
             young.beside += 1
             young.streak = 0
+            if young.beside > GONE_RUNS + GONE_PART * young.runs:
+                del watch.young[name]
         return
     _know(watch, version, now)
     found = watch.young.get(version)

@@ -36,6 +36,9 @@ NAMES = {
     "drift_episodes_dropped": "evicted:drift_episodes",
     "parents_refused": "evicted:nodes_above_agents",
     "accounts_refused": "evicted:accounts",
+    "pairs_forgotten": "evicted:runs_without_their_pair",
+    "shadows_without_pair": "evicted:runs_without_their_pair",
+    "rollouts_forced": "evicted:waiting_runs_of_a_canary",
     "sightings_forgotten": "evicted:sightings",
     "sightings_untold": "evicted:sightings",
     # monitor.intake.assembler

@@ -86,9 +86,8 @@ def test_bets_on_pairs_have_a_mean_of_one_at_most(gap_mean: float) -> None:
 
 def test_bets_against_the_past_are_fair_within_the_tolerance() -> None:
     bad, n = 30.0, 600.0
-    reference = (bad + 0.5) / (n + 1.0)
-    odds = reference / (1 - reference) * past.TOLERANCE
-    mean = odds / (1 + odds)
+    mean = past.null_mean(bad, n)
+    assert bad / n * past.TOLERANCE < mean < bad / n * past.TOLERANCE * 1.3
     good, worse = past.log_bets(bad, n, [0.0]), past.log_bets(bad, n, [1.0])
     for j in range(len(labels.SLOPES)):
         assert mean * math.exp(worse[j]) + (1 - mean) * math.exp(good[j]) == pytest.approx(1.0)

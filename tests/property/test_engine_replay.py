@@ -9,11 +9,12 @@ import msgspec
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from monitor.engine import Engine, PartitionEngine, Record
+from monitor.engine import Engine, PartitionEngine, Record, Step
 from monitor.evidence.aggregator import Aggregator
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
+from schemas.news import RolloutSeen, encode_news
 from schemas.records import Ack, Cover, EvidenceBatch, Tick
 from tests.doubles.nodes import nodes_of
 
@@ -88,6 +89,7 @@ fleets = st.builds(
 
 def _records(fleet: Fleet) -> Iterator[Record]:
     rng = random.Random(fleet.seed)
+    versions = random.Random(fleet.seed + 1)  # apart, so that what comes of the other draws stays as it is
     now = START
     open_runs: list[dict[str, object]] = []
     closed: list[dict[str, object]] = []
@@ -114,7 +116,8 @@ def _records(fleet: Fleet) -> Iterator[Record]:
                 yield decoder.decode(rng.choice(sent))  # a duplicate, or too late
             elif chance < 0.05:
                 component = rng.choice(("agent:agent-0", "agent:agent-0", "prompt:p", "tool:t1"))
-                yield Event(kind="change", time=float(now), id=f"c{chance}", component=component, version=f"v{now % 9}")
+                yield Event(kind="change", time=float(now), id=f"c{chance}", component=component, version=f"v{now % 9}",
+                            stage=versions.choice((None, "canary", "full", "rolled_back")))  # fmt: skip
             elif chance < 0.055:
                 yield Ack(float(now), f"agent-{rng.randrange(fleet.agents)}", rng.choice(NODES), rng.choice(WORDS))
             elif chance < 0.08:
@@ -128,6 +131,10 @@ def _records(fleet: Fleet) -> Iterator[Record]:
                     run |= {"parent_run": open_runs[-1]["run"], "parent_agent": open_runs[-1]["agent"]}
                 if rng.random() < 0.05:
                     run["variant"] = "shadow"
+                elif versions.random() < 0.1:
+                    run["variant"] = "canary"
+                if versions.random() < 0.3:
+                    run["pair"] = f"p{versions.randrange(6)}"
                 if rng.random() < 0.7:
                     run |= {"tenant": rng.choice("uvw"), "labels": {"region": rng.choice(("eu", "us"))}}
                 open_runs.append(run)
@@ -186,6 +193,10 @@ def _judgement(rng: random.Random, now: int, closed: list[dict[str, object]], ag
     return Event(kind="complaint", **fields)
 
 
+def _told(step: Step) -> list[bytes]:
+    return [encode_news(news) for news in step.news if isinstance(news, RolloutSeen)]
+
+
 def _said(findings: Iterable[Finding]) -> list[bytes]:
     return [msgspec.json.encode(finding) for finding in findings]
 
@@ -203,6 +214,7 @@ def _inside(engine: Engine) -> object:
         found += [sorted(slices.above.saved().items()), slices.order.saved()]
         found += [slices.table.deploys, sorted(slices.judged.items()), sorted(slices.facts.groups.items())]
         found += [slices.facts.begun, agent.calls, agent.tracker.loop_mass]
+        found += [getattr(agent.rollouts, name) for name in ("state", "judged", "halves", "waiting")]
         runs = sorted(agent.tracker.runs.values(), key=lambda run: run.run)
         found += [[(run.run, run.seen, run.closed, sorted(run.ids), sorted(run.tools)) for run in runs]]
         in_order = sorted(runs, key=lambda run: run.order)
@@ -212,9 +224,10 @@ def _inside(engine: Engine) -> object:
     return msgspec.msgpack.decode(msgspec.msgpack.encode(found))
 
 
-def _whole(fleet: Fleet) -> tuple[Engine, list[bytes]]:
+def _whole(fleet: Fleet) -> tuple[Engine, list[bytes], list[bytes]]:
     engine = Engine(fleet.config)
-    return engine, _said(engine.step(fleet.log()).findings)
+    step = engine.step(fleet.log())
+    return engine, _said(step.findings), _told(step)
 
 
 def _cut(rng: random.Random, items: list[Item], most: int) -> Iterator[list[Item]]:
@@ -228,14 +241,16 @@ def _cut(rng: random.Random, items: list[Item], most: int) -> Iterator[list[Item
 @quick
 @given(fleets, st.sampled_from((1, 7, 1000)), st.randoms(use_true_random=False))
 def test_any_cut_into_batches_says_the_same(fleet: Fleet, size: int, rng: random.Random) -> None:
-    engine, said = _whole(fleet)
+    engine, said, told = _whole(fleet)
     log = fleet.log()
     for batches in ([log[i : i + size] for i in range(0, len(log), size)], list(_cut(rng, fleet.log(), 50))):
         other = Engine(fleet.config)
-        found: list[bytes] = []
+        found, heard = list[bytes](), list[bytes]()
         for batch in batches:
-            found += _said(other.step(batch).findings)
-        assert found == said
+            step = other.step(batch)
+            found += _said(step.findings)
+            heard += _told(step)
+        assert (found, heard) == (said, told)
         assert _inside(other) == _inside(engine)
 
 
@@ -243,12 +258,14 @@ def test_any_cut_into_batches_says_the_same(fleet: Fleet, size: int, rng: random
 @given(fleets, st.randoms(use_true_random=False))
 @example(BUSY, random.Random(3))
 def test_a_restart_between_any_two_batches_changes_nothing(fleet: Fleet, rng: random.Random) -> None:
-    engine, said = _whole(fleet)
+    engine, said, told = _whole(fleet)
     stored: dict[str, bytes] = {}
     other = Engine(fleet.config)
-    found: list[bytes] = []
+    found, heard = list[bytes](), list[bytes]()
     for batch in _cut(rng, fleet.log(), 60):
-        found += _said(other.step(batch).findings)
+        step = other.step(batch)
+        found += _said(step.findings)
+        heard += _told(step)
         for key, value in other.changes():
             if value is None:
                 stored.pop(key, None)
@@ -259,7 +276,7 @@ def test_a_restart_between_any_two_batches_changes_nothing(fleet: Fleet, rng: ra
             entries = list(stored.items())
             rng.shuffle(entries)
             other.load(entries)
-    assert found == said
+    assert (found, heard) == (said, told)
     assert _inside(other) == _inside(engine)
 
 

@@ -35,6 +35,10 @@ def _row(news: RolloutSeen, signal: str) -> Compared:
     return next(row for row in news.signals if row.signal == signal)
 
 
+def _first(news: list[RolloutSeen], verdict: str) -> RolloutSeen:
+    return next(one for one in news if one.verdict == verdict)
+
+
 def test_a_shadow_that_fails_more_on_the_same_inputs_is_found() -> None:
     _, news = told(CONFIG, events(_pairs(200, 0.05, 0.3)), until=START + 12_000.0)
     last = news[-1]
@@ -52,6 +56,9 @@ def test_a_shadow_that_fails_more_on_the_same_inputs_is_found() -> None:
 def test_a_shadow_that_does_the_same_is_promoted_after_the_least_number_of_pairs() -> None:
     _, news = told(CONFIG, events(_pairs(300, 0.0, 0.0)))
     assert news[-1].verdict == "promote"
+    half = next(one for one in news if one.pairs >= 50)
+    assert half.runs_needed is not None
+    assert 0.5 < half.runs_needed / (_first(news, "promote").pairs - half.pairs) < 2.0
     assert news[-1].agreement == 1.0
     assert news[-1].examples == ()
     assert [_row(news[-1], signal).candidate for signal in ("pair.outcome", "pair.tools", "pair.arguments")] == [
