@@ -248,7 +248,7 @@ class Router:
         if not isinstance(news, ChangeSeen) or (release := self._news.changes.take(news)) is None:
             return []
         self._unannounced.hear(release)
-        return self._desk.hear(news, now)
+        return self._desk.hear(news, release, now)
 
     def _act(self, action: Action, now: float) -> list[Notification]:
         """One action at `now`, before which everything due was done."""
