@@ -264,8 +264,7 @@ class PartitionEngine:
             self._count("ticks_ignored")
             return
         before, self.now = self.now, tick.time
-        if before == 0.0:
-            self.settings.began = tick.time
+        self.settings.began = self.settings.began or tick.time
         self._count("ticks")
         if (tick.since is None or tick.since > before) and self.agents and before:
             self._blind(offset, before, tick)

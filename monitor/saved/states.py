@@ -285,4 +285,4 @@ class Clock(Struct, array_like=True):
     counts: dict[str, int]
     covers: list[Cover] = []
     began: float = 0.0
-    """When it began to watch; 0 where the version before did not say: long ago."""
+    """When it began to watch; 0 where the version before did not say: then from the next tick on."""
