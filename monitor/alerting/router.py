@@ -28,7 +28,7 @@ from monitor.alerting.dispatch.grid import Grid
 from monitor.alerting.dispatch.stages import World
 from monitor.alerting.dispatch.told import ToldLog
 from monitor.alerting.incidents import deeds
-from monitor.alerting.incidents.desk import Desk
+from monitor.alerting.incidents.desk import Desk, apart
 from monitor.alerting.incidents.record import Record
 from monitor.alerting.muting.inhibition import Inhibition
 from monitor.alerting.muting.silences import Silences
@@ -72,10 +72,7 @@ class Router:
     def step(
         self, findings: Sequence[Finding], now: float, actions: Sequence[Action] = (), news: Sequence[News] = ()
     ) -> list[Notification]:
-        """Take actions, then news, then findings, in log order; what is due at `now` (epoch seconds) comes back.
-
-        Leaves no finding unanswered. Actions are of `now` at the latest.
-        """
+        """Take actions (of `now` at the latest), news and findings, each in log order; what is due at `now` comes back."""
         now = max(now, self._now)
         self._grid.begin(now)
         self._reporter.week.begin(now)
@@ -89,15 +86,10 @@ class Router:
         for each in news:
             told += self._news.take(each, now)
             touched.update((record.incident.id, record) for record in self._hear(each, now))
-        said: set[str] = set()
-        for finding in findings:
-            if finding.incident_key in said:
-                # An episode that is over again in the same step began all the same: judged together, nobody is told.
-                told += self._changed(touched.values(), now)
-                touched, said = {}, set()
-            said.add(finding.incident_key)
-            touched.update((record.incident.id, record) for record in self._desk.take(finding))
-        told += self._changed(touched.values(), now)
+        for part in apart(findings):
+            touched.update((record.incident.id, record) for finding in part for record in self._desk.take(finding))
+            told += self._changed(touched.values(), now)
+            touched = {}
         told += self._advance(now, included=True)
         self._desk.incidents.expire(now)
         return told + self._daily(now) + self._reporter.due(now)

@@ -7,7 +7,7 @@ fires soon after its incident's end reopens that incident; only evidence or a pe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -317,3 +317,19 @@ class Desk:
         record.news(NotificationReason.IMPACT, now, f"suffers too: {words}" if fresh else "fewer components suffer")
         self.incidents.touch(record)
         return True
+
+
+def apart(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings of one step in parts that are judged one after the other: an episode speaks once in each.
+
+    One that is over again in the same step began all the same; judged together, nobody would be told.
+    """
+    parts: list[list[Finding]] = [[]]
+    said: set[str] = set()
+    for finding in findings:
+        if finding.incident_key in said:
+            parts.append([])
+            said.clear()
+        said.add(finding.incident_key)
+        parts[-1].append(finding)
+    return parts
