@@ -78,10 +78,12 @@ def test_time_alone_never_resolves() -> None:
     assert router.incidents()[0].status == "firing"
 
 
-def test_what_fires_and_resolves_in_one_step_is_not_told() -> None:
-    router = Router(MINIMAL)
-    assert router.step([finding(), finding(1, status="resolved")], START + 1) == []
-    assert router.counts["quiet nothing fires and nothing was told"] == 1
+def test_what_fires_and_resolves_in_one_step_is_told_as_if_it_were_two() -> None:
+    router, other = Router(MINIMAL), Router(MINIMAL)
+    history = [finding(), finding(1, status="resolved")]
+    told = router.step(history, START + 1)
+    assert [each.reason for each in told] == [NotificationReason.FIRST, NotificationReason.ALL_RESOLVED]
+    assert told == [each for one in history for each in other.step([one], START + 1)]
 
 
 def test_a_late_or_repeated_finding_changes_nothing() -> None:
