@@ -232,7 +232,7 @@ class Router:
         if release is None or not isinstance(news, ChangeSeen):
             return []
         self._unannounced.hear(release)
-        return self._desk.hear(news, now)
+        return self._desk.hear(news, release, now)
 
     def _act(self, action: Action, now: float) -> list[Notification]:
         """One action at `now`, before which everything due was done."""

@@ -147,3 +147,13 @@ def test_a_sighting_is_a_deploy_for_what_depends_on_it() -> None:
     told(engine, *(run(number, tool_version="3", version="v1") for number in range(300)))
     told(engine, run(300, tool_version="4", version="v1"), run(301, tool_version="4", version="v1"), offset=5_000)
     assert "tool:t 4" in engine.agents["a"].slices.table.deploys.names
+
+
+def test_an_announced_change_is_a_deploy_for_who_calls_the_tool_declared_or_not() -> None:
+    engine = PartitionEngine(CONFIG)
+    told(engine, *(run(number, tool_version="3", version="v1") for number in range(300)))
+    change = Event(kind="change", time=START + 300, id="c", component="tool:t", version="4")
+    other = Event(kind="change", time=START + 300, id="d", component="tool:other", version="4")
+    assert len(told(engine, [change, other], offset=5_000)) == 2
+    names = engine.agents["a"].slices.table.deploys.names
+    assert ("tool:t 4" in names, "tool:other 4" in names) == (True, False)

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from monitor.alerting.changes.ledger import Release
-from monitor.alerting.changes.onset import interval
 from schemas.alert import Cause
 from schemas.config import DAY, WEEK
 from schemas.finding import Finding
@@ -44,10 +43,15 @@ A_FIELD = 0.3
 
 
 class Witness(Struct, frozen=True):
-    """An alert that fires, and the components that its slice has or depends on: component → steps to it."""
+    """An alert that fires, between which times it began, and the components that its slice has or depends on, by steps.
+
+    `low`, `high`: epoch seconds, see `onset.interval`.
+    """
 
     finding: Finding
     reach: Mapping[str, int]
+    low: float
+    high: float
 
 
 class Found(Struct, frozen=True):
@@ -80,7 +84,7 @@ def find(own: Sequence[Witness], beside: Sequence[Witness], releases: Iterable[R
     scored.sort(key=lambda each: (-each[0], each[1].component, each[1].version))
     likely = [(math.exp(min(score, 700.0)) / whole, release) for score, release in scored[:NAMED]]
     named = tuple(_cause(odds, release, own) for odds, release in likely if odds >= LEAST_ODDS)
-    return Found(named, *interval(lead.finding))
+    return Found(named, lead.low, lead.high)
 
 
 def _by_agent(witnesses: Iterable[Witness]) -> list[list[Witness]]:
@@ -110,7 +114,7 @@ def _weight(witness: Witness, release: Release) -> float:
     steps = witness.reach.get(release.component)
     if steps is None:
         return 0.0
-    low, high = interval(witness.finding)
+    low, high = witness.low, witness.high
     density = max((_density(at, slack, low, high) for at, slack in _came(witness.finding, release)), default=0.0)
     return density * _fit(witness.finding, release) * 0.5 ** max(steps - 1, 0)
 
@@ -153,7 +157,7 @@ def _fit(finding: Finding, release: Release) -> float:
 
 def _cause(odds: float, release: Release, own: Sequence[Witness]) -> Cause:
     witness = max(own, key=lambda each: _weight(each, release))
-    low, high = interval(witness.finding)
+    low, high = witness.low, witness.high
     came = _came(witness.finding, release)
     at = max(came, key=lambda each: (_density(each[0], each[1], low, high), -each[0]))[0]
     said = [each for each in release.announced if each.stage != "shadow" and each.time <= high + LATE_SECONDS + 1.0]

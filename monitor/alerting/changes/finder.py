@@ -1,7 +1,7 @@
 """Looks for the cause of incidents: which releases can be meant, what else suffers at the same time, who is to know.
 
 It changes incidents that it is given and keeps nothing; odds stand in `causes`, wording in `words`. Invariant: the
-cause depends on what is known, not on the order in which it came.
+cause depends on what is known, not on the order in which it came, as long as less than `BESIDE` fail at once.
 """
 
 from __future__ import annotations
@@ -12,16 +12,21 @@ import msgspec
 
 from monitor.alerting.changes import causes, words
 from monitor.alerting.changes.causes import Witness
-from monitor.alerting.changes.ledger import Changes
+from monitor.alerting.changes.ledger import Changes, Release
+from monitor.alerting.changes.onset import interval
 from monitor.alerting.incidents.dependencies import Dependencies, agents_of
 from monitor.alerting.incidents.record import Record
 from monitor.alerting.incidents.roots import NEAR_SECONDS
 from schemas.alert import Cause, Incident, NotificationReason
 from schemas.config import DAY
 from schemas.finding import Finding
+from schemas.news import ChangeSeen
 
-BESIDE = 50
-"""Other incidents that are looked at for one; the nearest in time."""
+BESIDE = 10
+"""Other incidents that are witnesses for one, the nearest in time; and those that are looked at for one change, the
+latest. Where so many fail at once, one more changes nothing for the others."""
+WITNESSES = 2_000
+"""Alerts whose reach is kept at hand. More: all are worked out anew."""
 TELL_ODDS = 0.5
 """From these odds on the owner of a change hears of the incident that it may have caused."""
 SAME_ODDS = 0.1
@@ -37,6 +42,8 @@ class Finder:
         self._changes = changes
         self._graph = graph
         self._around = around
+        self._witnesses_of: dict[str, Witness] = {}
+        self._as_of = 0
 
     def look(self, record: Record, now: float) -> bool:
         """Find the cause of an open incident anew; whether another one is named now than before."""
@@ -69,14 +76,27 @@ class Finder:
             record.news(NotificationReason.CAUSE_FOUND, now, f"likely cause: {words.change(named[0])}")
         return other
 
-    def concerned(self, component: str, at: float) -> list[str]:
-        """Ids of open incidents that a change of a component at `at` may have caused."""
-        return [each.id for each in self._around((component,)) if at <= each.opened_at + DAY and each.onset <= at + DAY]
+    def concerned(self, news: ChangeSeen, release: Release) -> list[str]:
+        """Ids of open incidents that a change may have caused, of many the latest.
+
+        One that other agents showed before is news for the incidents of this agent, and for those above agents.
+        """
+        known = release.first is not None and release.first.id != news.id and not news.announced
+        found = [
+            each.id
+            for each in self._around((news.component,))
+            if news.time <= each.opened_at + DAY
+            and each.onset <= news.time + DAY
+            and not (known and _of_others(each, news))
+        ]
+        return found[-BESIDE:]
 
     def beside(self, record: Record) -> list[str]:
-        """Ids of the open incidents for which this one is a witness."""
-        components = {each.component for each in record.incident.causes}
-        return [each.id for each in self._near(record.incident, components)]
+        """Ids of the open incidents for which this one is a witness: those near in time that may share a cause."""
+        own = self._witnesses(record.incident)
+        components = {each.component for each in self._changes.of({name for one in own for name in one.reach})}
+        found = self._near(record.incident, components)
+        return [each.id for each in found] if len(found) < BESIDE else []
 
     def _near(self, incident: Incident, components: Iterable[str]) -> list[Incident]:
         components = list(components)
@@ -91,7 +111,17 @@ class Finder:
 
     def _witnesses(self, incident: Incident) -> list[Witness]:
         firing = (alert.finding for alert in incident.alerts if alert.status == "firing")
-        return [Witness(finding, self._reach(finding)) for finding in firing if not finding.words]
+        return [self._witness(finding) for finding in firing if not finding.words]
+
+    def _witness(self, finding: Finding) -> Witness:
+        """Each is looked at many times while many things fail at once."""
+        if self._as_of != self._graph.version or len(self._witnesses_of) >= WITNESSES:
+            self._as_of = self._graph.version
+            self._witnesses_of.clear()
+        found = self._witnesses_of.get(finding.id)
+        if found is None or found.finding is not finding:
+            found = self._witnesses_of[finding.id] = Witness(finding, self._reach(finding), *interval(finding))
+        return found
 
     def _reach(self, finding: Finding) -> dict[str, int]:
         """What a slice has or depends on, and in how many steps. Of many agents: what they have in common."""
@@ -118,6 +148,10 @@ class Finder:
         cause = incident.causes[0]
         if cause.odds >= TELL_ODDS and cause.owner not in (incident.owner, *record.also):
             record.onlookers.setdefault(cause.owner, NotificationReason.CAUSE)
+
+
+def _of_others(incident: Incident, news: ChangeSeen) -> bool:
+    return all(alert.finding.node.get("agent", news.agent) != news.agent for alert in incident.alerts)
 
 
 def _undated(own: Iterable[Witness]) -> str:

@@ -36,10 +36,13 @@ class Dependencies:
     def __init__(self, config: Config) -> None:
         self._learned = Entries(PREFIX, _Uses)
         self._seen_in: dict[str, dict[str, None]] = {}
+        self.version = 0
+        """Another number whenever the graph is another one."""
         self.reload(config)
 
     def reload(self, config: Config) -> None:
         """Go on with what another configuration declares."""
+        self.version += 1
         self._declared = {c.key: frozenset(c.depends_on) for c in config.components}
         self._owners = {c.key: c.owner or config.default_owner for c in config.components}
         self._default = config.default_owner
@@ -97,6 +100,7 @@ class Dependencies:
         while len(uses.seen) > USED:
             self._unlearn(uses, min(uses.seen, key=lambda name: (uses.seen[name], name)))
         if fresh:
+            self.version += 1
             self._make_room(agent)
             self._learned.put(agent, uses)
             for name in used:
@@ -109,6 +113,7 @@ class Dependencies:
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take up what `changes` gave."""
         self._learned.load(entries)
+        self.version += 1
         for uses in self._learned:
             for name in uses.seen:
                 self._seen_in.setdefault(name, {})[f"agent:{uses.agent}"] = None

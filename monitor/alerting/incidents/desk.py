@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from monitor.alerting.blind import is_blind
-from monitor.alerting.changes.finder import Finder
-from monitor.alerting.changes.ledger import Changes
+from monitor.alerting.changes.finder import BESIDE, Finder
+from monitor.alerting.changes.ledger import Changes, Release
 from monitor.alerting.changes.unannounced import is_unannounced
 from monitor.alerting.digest import Digest
 from monitor.alerting.dispatch.book import Held
@@ -72,15 +72,16 @@ class Desk:
             return records  # a posted alert names no component of ours
         if records:
             related = self._relate(records, finding.time)
-            records = [*records, *related, *self._explain(records, finding.time)]
+            records = [*records, *related, *self._explain(records, finding.time, beside=step is not Step.REFRESH)]
         return list({record.incident.id: record for record in records}.values())
 
-    def hear(self, news: ChangeSeen, now: float) -> list[Record]:
-        """A change that was not known; the open incidents whose likely cause is another one now."""
+    def hear(self, news: ChangeSeen, release: Release, now: float) -> list[Record]:
+        """A change that its release did not know; the open incidents whose likely cause is another one now."""
         if not news.announced and not news.component.startswith("agent:"):
             self.graph.learn_use(news.agent, (news.component,), news.time)
-        records = [self.incidents.get(name) for name in self._finder.concerned(news.component, news.time)]
-        return [record for record in records if self._look(record, now)]
+        records = [self.incidents.get(name) for name in self._finder.concerned(news, release)]
+        changed = [record for record in records if self._look(record, now)]
+        return [*changed, *self._explain(records, now, beside=True)]
 
     def take_posted(self, held: Held, owner: str, now: float) -> list[Record]:
         """An alert of another system, as it is held at `now`."""
@@ -241,11 +242,12 @@ class Desk:
             record.news(NotificationReason.NO_DATA, finding.time, "no data any more")
         record.change(no_data_since=since)
 
-    def _explain(self, changed: Iterable[Record], now: float) -> list[Record]:
-        """Look for causes anew; the other incidents that have another one because of that."""
+    def _explain(self, changed: Iterable[Record], now: float, *, beside: bool) -> list[Record]:
+        """Look for causes anew, also `beside` those; the other incidents that have another one because of that."""
         others: dict[str, None] = {}
         for record in changed:
-            if self._look(record, now):
+            self._look(record, now)
+            if beside and len(others) < BESIDE:
                 others.update(dict.fromkeys(self._finder.beside(record)))
         return [record for name in others if self._look(record := self.incidents.get(name), now)]
 
@@ -287,10 +289,18 @@ class Desk:
         if root:
             record.escalate_at = None
             record.news(NotificationReason.AFFECTED, now, f"suffers from incident {root}")
+            self._spare(root, record.incident.owner)
         else:
             record.news(NotificationReason.IMPACT, now, "goes on without the incident that caused it")
             deeds.arm(record, self._owners, now)
         self.incidents.touch(record)
+
+    def _spare(self, root: str, owner: str) -> None:
+        """Who hears by their own incident that they suffer is not told the same by its root, if that has not been."""
+        found = self.incidents.find(root)
+        if found is not None and owner not in found.sent and found.onlookers.get(owner) is NotificationReason.AFFECTED:
+            del found.onlookers[owner]
+            self.incidents.touch(found)
 
     def _set_impact(self, record: Record, now: float) -> bool:
         rooted = self._roots.rooted(record.incident.id)
