@@ -56,6 +56,8 @@ ROWS: list[tuple[str, dict[str, Any], ComplaintSeen, bool]] = [
     ("a model that the agent depends on", MODEL, complaint(60.0), True),
     ("all that the owner has", OWNER, complaint(60.0, agent="other-agent"), True),
     ("all that another owner has", OWNER | {"owner": "platform"}, complaint(60.0), False),
+    ("a notice that nobody announced a version", {"signal": "change.unannounced"}, complaint(60.0), False),
+    ("a notice that a tool is not declared", TOOL | {"signal": "tool.unready"}, complaint(60.0), False),
     ("the monitor about itself", {"node": {"producer": "p"}}, complaint(60.0), False),
     # what
     ("the same version", {}, complaint(60.0, version="v13", started=0.0), True),

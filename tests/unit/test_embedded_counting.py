@@ -9,6 +9,8 @@ WEB = {
     "requests_refused",
     "slack_presses",
     "slack_presses_refused",
+    "slack_complaints",
+    "slack_complaints_refused",
     "live_clients",
     "live_refused",
     "reloads_failed",

@@ -11,7 +11,8 @@ A complaint belongs to an incident when all three hold:
 
 Of several it is the one that was told loudest (page, notice, digest), then the one with the latest onset, so that no
 lead is claimed that an older and unrelated alert would give. Its root incident is marked as well. What a person called
-a false alarm explains no complaint. The lead of an incident is its first complaint's time minus `opened_at`.
+a false alarm explains no complaint, and neither does a notice about how something is declared. The lead of an incident
+is its first complaint's time minus `opened_at`.
 
 It keeps nothing: the book of complaints and the incidents do.
 """
@@ -33,6 +34,9 @@ BEFORE_ONSET_SECONDS = 600.0
 COMPLAIN_WITHIN = 4 * 3_600.0
 """Where the run is not known, the complaint is about one of the last hours. Longer would hide misses behind a fault
 that is over."""
+
+NO_FAULT = frozenset(("change.unannounced", "agent.unready", "tool.unready"))
+"""Signals of notices about how things are declared, not about how they do."""
 
 _KINDS = ("tool", "model", "provider")
 
@@ -99,6 +103,8 @@ class Attaching:
 
 def belongs(incident: Incident, seen: ComplaintSeen, uses: frozenset[str]) -> bool:
     """Whether a complaint may be about an incident. `uses`: what its agent depends on, as `depends_on` writes it."""
+    if all(alert.finding.signal in NO_FAULT for alert in incident.alerts):
+        return False
     if incident.verdict == "false_alarm" or incident.opened_at > seen.time + LATEST:
         return False
     if incident.resolved_at is not None and incident.resolved_at < _since(seen):
@@ -110,6 +116,8 @@ def belongs(incident: Incident, seen: ComplaintSeen, uses: frozenset[str]) -> bo
 
 def _is_about(alert: Alert, incident: Incident, seen: ComplaintSeen, uses: frozenset[str]) -> bool:
     finding, node = alert.finding, alert.finding.node
+    if finding.signal in NO_FAULT:
+        return False
     if finding.onset - BEFORE_ONSET_SECONDS > seen.time or "producer" in node:
         return False
     if alert.ends_at is not None and alert.ends_at < _since(seen):

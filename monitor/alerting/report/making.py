@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from monitor.alerting.complaints import missed
+from monitor.alerting.complaints.attaching import NO_FAULT
 from monitor.alerting.complaints.book import LATEST, Complaint
 from monitor.alerting.headline import headline
 from monitor.alerting.incidents.record import Record, leading
 from schemas.config import Owner
+from schemas.finding import Finding
 from schemas.news import ObjectiveSeen
 from schemas.report import ComponentLine, IncidentLine, Missed, OwnerReport, Report, SignalLine
 
@@ -71,7 +73,7 @@ def component_of(record: Record, components: Mapping[str, str]) -> str:
 
     Where it names none: `everything`, or `other systems` for an alert that another system posted.
     """
-    finding = leading(record.incident.alerts)[0].finding
+    finding = _lead(record)
     node = finding.node
     named = [f"{kind}:{node[kind]}" for kind in _KINDS if kind in node]
     mine = (name for name in named if components.get(name) == record.incident.owner)
@@ -111,8 +113,7 @@ def _owner(
 
 
 def _line(record: Record, components: Mapping[str, str]) -> IncidentLine:
-    incident = record.incident
-    finding = leading(incident.alerts)[0].finding
+    incident, finding = record.incident, _lead(record)
     return IncidentLine(
         incident=incident.id,
         component=component_of(record, components),
@@ -128,6 +129,12 @@ def _line(record: Record, components: Mapping[str, str]) -> IncidentLine:
         root=incident.root,
         in_digest=record.in_digest,
     )
+
+
+def _lead(record: Record) -> Finding:
+    """What an incident was about, also when it is over: a fault before a notice of no fault, a page before a notice."""
+    alerts = leading(record.incident.alerts)
+    return min(alerts, key=lambda alert: (alert.finding.signal in NO_FAULT, alert.severity != "page")).finding
 
 
 def _missed(complaint: Complaint, owners: Mapping[str, Owner], owner: str) -> Missed:
