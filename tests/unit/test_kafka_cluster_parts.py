@@ -15,6 +15,7 @@ from faust.types import TP
 from monitor.alerting.blind import LAG_SECONDS, Sight
 from monitor.alerting.routing.receivers import plan
 from monitor.intake import bodies, dead_letters
+from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
 from monitor.runtime.kafka.central import RouterCore
 from monitor.runtime.kafka.cluster import recovery as sure
@@ -34,6 +35,7 @@ from schemas.finding import Finding, encode_finding
 from schemas.records import Sighting, Tick, decode_control, encode_control
 from tests.doubles.clock import START
 from tests.doubles.findings import finding
+from tests.services.kafka_monitor import Recorder, recorders
 
 LETTERS = LetterParts(dead_letters.dead_letter, dead_letters.encode)
 
@@ -375,6 +377,23 @@ def test_an_episode_that_is_over_before_the_next_tick_is_told_all_the_same() -> 
     (incident,) = core.router.incidents()
     assert incident.status == "resolved"
     assert core.outbox.pending() == 1
+
+
+async def test_without_the_lease_no_send_is_begun() -> None:
+    config = Config.model_validate({"owners": {"payments": {}}})
+    core, recorder, held = RouterCore(config, Outbox(plan(config, slack=False)), LETTERS), Recorder(), [False]
+
+    async def commit() -> None:
+        core.changes()
+
+    core.step([Record(0, None, encode_finding(finding(1.0)), START, ())])
+    core.outbox.release()  # type: ignore[attr-defined]
+    dispatcher = Dispatcher(core.outbox, recorders(config, recorder), commit, lambda: START + 9.0, lambda: held[0])  # type: ignore[arg-type]
+    await dispatcher.flush()
+    assert recorder.posts == [] and core.outbox.pending() == 1
+    held[0] = True
+    await dispatcher.flush()
+    assert len(recorder.posts) == 1
 
 
 def test_the_router_hears_sightings_and_they_survive_a_crash() -> None:

@@ -6,6 +6,7 @@ nothing at all; both are safe to repeat.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,9 @@ STATE_SEGMENT_BYTES = 32 * 1024 * 1024
 STATE_SEGMENT_SECONDS = 600.0
 """A changelog's segment is closed at either, for only closed ones are compacted. With Kafka's 1 GiB and a week a worker
 that takes over would read all that was ever saved."""
+
+APPEAR_SECONDS = 10.0
+"""A topic that another worker is just making, which starts at the same time, is listed a little later."""
 
 TIMEOUT_MS = 30_000
 PATIENCE_SECONDS = 30.0
@@ -156,6 +160,10 @@ def prepare(runtime: Runtime) -> list[Difference]:
     specs = specification(runtime)
     create(runtime.kafka, specs)
     found = differences(runtime.kafka, specs)
+    deadline = time.monotonic() + APPEAR_SECONDS
+    while any(difference.what == MISSING for difference in found) and time.monotonic() < deadline:
+        time.sleep(APPEAR_SECONDS / 50)
+        found = differences(runtime.kafka, specs)
     fatal = [str(difference) for difference in found if difference.fatal]
     if fatal:
         raise TopicError("; ".join(fatal) + f". {REMEDY}")
