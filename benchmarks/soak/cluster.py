@@ -64,6 +64,9 @@ class Worker:
         """Start it; it listens once its state is recovered, which is not waited for."""
         self._asked = False
         self.process.url = ""
+        said = self.process.directory / "said.txt"
+        if said.exists():  # each life has words of its own
+            said.rename(said.with_name(f"said-{len(self.lives)}.txt"))
         await asyncio.to_thread(self.process.start, "--runtime", "kafka", "--log-level", "warning", listens=False)
         child = self.process._process
         assert child is not None

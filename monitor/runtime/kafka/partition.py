@@ -20,6 +20,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import faust
@@ -220,7 +221,9 @@ class PartitionWorker:
             if not await self._consumer.leased(self._consumer.epoch if epoch is None else epoch):
                 return False  # what was stepped since the last save comes again, where the partition is now
             if self._table is not None:
-                await self._table.write(self.tp.partition, entries)
+                still = partial(self._consumer.leased, self._consumer.epoch)
+                if not await self._table.write(self.tp.partition, entries, still):
+                    return False
             if settled >= 0 and epoch is not None:
                 self._consumer.done(self.tp, settled, epoch)
         if self._saved is not None:
@@ -283,8 +286,12 @@ class StateTable:
         """Up to where the changelog is held; None where it holds nothing."""
         return self._store.persisted_offset(TP(self.topic, partition))
 
-    async def write(self, partition: int, entries: Sequence[Entry]) -> None:
+    async def write(self, partition: int, entries: Sequence[Entry], still: Callable[[], Awaitable[bool]]) -> bool:
         """Make the entries durable in their order. Raises what the broker answers; then the worker must end.
+
+        `still`: whether the partition is ours, asked once the broker has them. A write may wait for a broker that is
+        away, and others may own the partition by then. False: nothing is written after it, and we do not hold it, for
+        what they wrote before it we have not seen; a recovery reads all of that in its order.
 
         One producer writes one partition of the changelog in order, a batch at a time, so what a crash leaves is a
         beginning of `entries`. Offsets that are not ours in between are those of a worker that did not know that it
@@ -293,20 +300,27 @@ class StateTable:
         prefix = _prefix(partition)
         place = TP(self.topic, partition)
         before = self._store.persisted_offset(place)
-        offsets = await self._send(place, [(prefix + name.encode(), value) for name, value in entries])
+        keyed = [(prefix + name.encode(), value) for name, value in entries]
+        offsets = await self._send(place, keyed)
+        if not await still():
+            return False
+        if offsets:
+            self._store.write(place, dict(keyed), offsets[-1])
         if before is not None and offsets and offsets[-1] - before > len(offsets):
             self.healed += 1
             held = self._store.held.get(partition, {})
             _log.warning("kafka: somebody else wrote state of %s/%d; what we hold is written over it", *place)
-            await self._send(place, list(held.items()))
+            healed = list(held.items())
+            again = await self._send(place, healed)
+            if not await still():
+                return False
+            self._store.write(place, dict(healed), again[-1])
+        return True
 
     async def _send(self, place: TP, entries: Sequence[tuple[bytes, bytes | None]]) -> list[int]:
         send = self._app.producer.send
         sent = [await send(place.topic, key, value, place.partition, None, None) for key, value in entries]
-        offsets = [acknowledged.offset for acknowledged in await asyncio.gather(*sent)]
-        if offsets:
-            self._store.write(place, dict(entries), offsets[-1])
-        return offsets
+        return [acknowledged.offset for acknowledged in await asyncio.gather(*sent)]
 
 
 def _prefix(partition: int) -> bytes:
