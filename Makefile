@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 CONTESTANTS := .cache/contestants/bytewax/.ready .cache/contestants/quix/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help native interpreted demo test check bench bench-detection bench-kafka parity golden format lock lock-contestants browser clean
+.PHONY: help native interpreted demo test check bench bench-detection bench-kafka bench-kills soak parity golden format lock lock-contestants browser clean
 # Two installs into one .venv at the same time would spoil it.
 .NOTPARALLEL:
 
@@ -49,6 +49,9 @@ bench-kafka: $(READY) $(NATIVE) $(CONTESTANTS) ## beside Faust, Bytewax and Quix
 	VIRTUAL_ENV=$(@D) $(BIN)/uv pip install --quiet --require-hashes -r $<
 	@touch $@
 
+bench-kills: $(READY) $(NATIVE) ## workers on Kafka killed with -9, 100 times under load (`ARGS="--kills 5 --events 100000"`)
+	$(BIN)/python -m benchmarks.kafka_kills $(ARGS)
+
 native: $(NATIVE) ## compile the hot path, where there is a C compiler
 
 interpreted: $(READY) ## remove what `make native` made
@@ -59,6 +62,11 @@ interpreted: $(READY) ## remove what `make native` made
 $(NATIVE): $(READY) hatch_build.py $(shell sed -n 's/^    "\(.*\.py\)",$$/\1/p' hatch_build.py)
 	$(BIN)/python hatch_build.py
 	@touch $(NATIVE)
+
+MINUTES ?= 30
+SEED ?= 1
+soak: $(READY) $(NATIVE) ## the monitor on Kafka under load, with faults (`MINUTES=2 SEED=1 ARGS="--rate 500"`)
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 parity: $(READY) ## our router beside the real Alertmanager (Debian: prometheus-alertmanager), in real time
 	$(BIN)/python -m pytest benchmarks/parity

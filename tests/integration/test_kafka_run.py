@@ -1,4 +1,7 @@
-"""Agents → topic → Faust worker → Slack, against a real broker: stopped, killed, broken, and always exact."""
+"""Agents → topic → Faust worker → Slack, against a real broker: stopped, broken, and always exact.
+
+Killed, and several at once: `test_kafka_cluster`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ import asyncio
 import contextlib
 import json
 import random
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,7 +26,6 @@ from tests.doubles.slack import BOT_TOKEN, SlackDouble
 from tests.services.kafka_broker import Broker
 from tests.services.kafka_monitor import config_of, monitor_of, recorders, until, workspace_of
 
-ROOT = Path(__file__).resolve().parents[2]
 OWNERS = {"payments": {"slack": "#payments"}}
 DETECTORS = {"run.failed": {"reference": "2%"}, "run.duration_seconds": {"mode": "off"}}
 """How long a run takes here is how long the broker takes, and that does change."""
@@ -138,33 +138,6 @@ async def test_a_failing_agent_is_one_slack_message_whatever_happens_to_the_work
             await until(lambda: max(second.gauges()[f"lag_records:{topic}"] for topic in _topics(config)) < 20)
     (seen,) = live_slack.visible("payments")
     assert "agent-0" in seen.text
-
-
-async def test_kill_9_loses_nothing_and_counts_nothing_twice(
-    broker: Broker, prefix: str, tmp_path: Path, live_slack: SlackDouble
-) -> None:
-    given = settings(broker, prefix, tmp_path, live_slack)
-    config = config_of(**given)
-    chance = random.Random(prefix)
-    async with fleet(config) as agents:
-        for _ in range(3):
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.services.kafka_monitor", json.dumps(given, default=str),
-                cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-            try:
-                assert process.stdout is not None
-                assert await asyncio.wait_for(process.stdout.readline(), 60.0) == b"ready\n"
-                await agents.work(400, failing="agent-1", pause=0.002)
-                await asyncio.sleep(chance.random())
-            finally:
-                process.kill()
-                await process.wait()
-            await agents.work(200, failing="agent-1")
-        async with monitor(config) as last:
-            await all_counted(last, agents)
-            await until(lambda: live_slack.visible("payments"), what="a message in Slack")
-    assert len(live_slack.visible("payments")) == 1, [seen.text[:300] for seen in live_slack.visible("payments")]
 
 
 async def test_producers_that_partition_otherwise_are_put_right(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,6 +15,7 @@ from faust.types import TP
 from monitor.alerting.blind import LAG_SECONDS, Sight
 from monitor.alerting.routing.receivers import plan
 from monitor.intake import bodies, dead_letters
+from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
 from monitor.runtime.kafka.central import RouterCore
 from monitor.runtime.kafka.cluster import recovery as sure
@@ -23,12 +26,16 @@ from monitor.runtime.kafka.cluster.store import PartitionStore
 from monitor.runtime.kafka.cluster.watermarks import PRODUCERS, Watermarks
 from monitor.runtime.kafka.events import EventsCore
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, Record
-from monitor.runtime.kafka.partition import LetterParts
+from monitor.runtime.kafka.partition import LetterParts, Outgoing
+from monitor.runtime.kafka.worker import KafkaWorker, Role, _Kept
+from monitor.runtime.parts import Entry
 from schemas.config import Config, Floods, Kafka
-from schemas.event import Event
-from schemas.finding import Finding
+from schemas.event import BadEvent, Event, Reason
+from schemas.finding import Finding, encode_finding
 from schemas.records import Sighting, Tick, decode_control, encode_control
 from tests.doubles.clock import START
+from tests.doubles.findings import finding
+from tests.services.kafka_monitor import Recorder, recorders
 
 LETTERS = LetterParts(dead_letters.dead_letter, dead_letters.encode)
 
@@ -131,14 +138,68 @@ async def test_a_recovery_that_was_cut_short_does_not_call_itself_complete(
     assert found.signal_recovery_start.is_set() is (signalled or missing), "a pass that misses something is made again"
 
 
+# -- partitions that stay
+
+
+class Nothing:
+    """A core that was loaded so often."""
+
+    loads = 0
+
+    def step(self, records: Sequence[Record]) -> list[Outgoing]:
+        raise AssertionError(records)
+
+    def counted(self) -> Counter[str]:
+        return Counter()
+
+    def settled(self) -> int:
+        return -1
+
+    def changes(self) -> list[Entry]:
+        return []
+
+    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        assert list(entries) == [("a", b"1")]
+        self.loads += 1
+
+
+@pytest.mark.parametrize(
+    ("why", "kept", "generation", "offset", "goes_on"),
+    [
+        ("it was ours in the generation before", 4, 5, 7, True),
+        ("somebody else may have had it in between", 3, 5, 7, False),
+        ("somebody wrote its state", 4, 5, 8, False),
+        ("it was not ours", None, 5, 7, False),
+    ],
+)
+async def test_a_partition_that_stays_goes_on(
+    why: str, kept: int | None, generation: int, offset: int, goes_on: bool, tmp_path: Path
+) -> None:
+    runtime = Config.model_validate({"runtime": {"kind": "kafka", "directory": str(tmp_path)}}).runtime
+    found = KafkaWorker(runtime, [Role("t", lambda _: Nothing(), "state", 1, keep=True)])
+    place, core = TP("t", 0), Nothing()
+    found._tables["t"]._store.write(TP(found._tables["t"].topic, 0), {b"0/a": b"1"}, offset)
+    if kept is not None:
+        found._kept[place] = _Kept(core, kept, 7)
+    built = found._built(place, generation)
+    await built.stop(save=False)
+    assert (built.core is core) is goes_on, why
+    assert isinstance(built.core, Nothing) and built.core.loads == (0 if goes_on else 1)
+
+
 # -- floods
+
+
+LETTER = dead_letters.encode(
+    dead_letters.dead_letter(b"{nope", BadEvent(Reason.NOT_JSON, "no"), time=START, source="kafka:t/0@1")
+)
 
 
 def steps(flood: Flood, *took: tuple[int, int]) -> int | None:
     """The step at which it stops."""
     for place, (records, letters) in enumerate(took):
         try:
-            flood.took(records, letters, place * 100)
+            flood.took(records, [LETTER] * letters, place * 100)
         except DeadLetterFlood:
             return place
     return None
@@ -164,10 +225,10 @@ def test_when_dead_letters_are_a_flood(why: str, took: list[tuple[int, int]], st
 
 def test_a_flood_says_where_it_stands_and_what_to_do() -> None:
     with pytest.raises(DeadLetterFlood) as error:
-        Flood(Floods(letters=10), "forewarn.events/3").took(12, 12, 4711)
+        Flood(Floods(letters=10), "forewarn.events/3").took(12, [LETTER] * 12, 4711)
     assert str(error.value) == (
         "12 of the last 12 records of forewarn.events/3 could not be read; the worker stops at offset 4,711 rather "
-        "than empty the topic into the dead letters. The last dead letters say why. Mend the producer; then move the "
+        "than empty the topic into the dead letters. What is wrong there: not_json. Mend the producer; then move the "
         "group's offset past the bad records, or raise `runtime.kafka.floods.letters` (0: never stop)"
     )
 
@@ -298,6 +359,41 @@ def test_heartbeats_and_dead_letters_of_partitions_become_notices() -> None:
         ("monitor.heartbeat", "firing", "A producer's heartbeat is missing: p, usually every 10 s"),
         ("monitor.unreadable", "firing", "Events cannot be read: 80 of 1580 in 5 min"),
     ]
+
+
+def test_an_episode_that_is_over_before_the_next_tick_is_told_all_the_same() -> None:
+    """A router that catches up reads both at once; judged together there would be nothing to tell."""
+    config = Config.model_validate({"owners": {"payments": {}}})
+    core = RouterCore(config, Outbox(plan(config, slack=False)), LETTERS)
+    fired = finding(1.0)
+    over = finding(3.0, id="over", status="resolved", incident_key=fired.incident_key)
+    values = [
+        encode_control(Tick(START)),
+        encode_finding(fired),
+        encode_finding(over),
+        encode_control(Tick(START + 9.0)),
+    ]
+    core.step([Record(place, None, value, START, ()) for place, value in enumerate(values)])
+    (incident,) = core.router.incidents()
+    assert incident.status == "resolved"
+    assert core.outbox.pending() == 1
+
+
+async def test_without_the_lease_no_send_is_begun() -> None:
+    config = Config.model_validate({"owners": {"payments": {}}})
+    core, recorder, held = RouterCore(config, Outbox(plan(config, slack=False)), LETTERS), Recorder(), [False]
+
+    async def commit() -> None:
+        core.changes()
+
+    core.step([Record(0, None, encode_finding(finding(1.0)), START, ())])
+    core.outbox.release()  # type: ignore[attr-defined]
+    dispatcher = Dispatcher(core.outbox, recorders(config, recorder), commit, lambda: START + 9.0, lambda: held[0])  # type: ignore[arg-type]
+    await dispatcher.flush()
+    assert recorder.posts == [] and core.outbox.pending() == 1
+    held[0] = True
+    await dispatcher.flush()
+    assert len(recorder.posts) == 1
 
 
 def test_the_router_hears_sightings_and_they_survive_a_crash() -> None:

@@ -24,7 +24,10 @@ it, so it must have landed or been cut off by then."""
 
 
 class Active:
-    """Ticks and deliveries of one stay of the findings partition. `tick` writes one everywhere, and waits for it."""
+    """Ticks and deliveries of one stay of the findings partition. `tick` writes one everywhere, and waits for it.
+
+    `held`: whether nobody else can be the active one; without that no tick is written.
+    """
 
     def __init__(
         self,
@@ -33,12 +36,14 @@ class Active:
         tick: Callable[[Tick], Awaitable[None]],
         clock: SteadyClock,
         fail: Callable[[BaseException], Awaitable[None]],
+        held: Callable[[], bool],
     ) -> None:
         self.router = router
         self.dispatcher = dispatcher
         self._tick = tick
         self._clock = clock
         self._fail = fail
+        self._held = held
         dispatcher.committed()  # what the outbox was loaded with is durable
         self._ticking = asyncio.create_task(self._guarded(self._write_ticks), name="ticks")
         self._sending = asyncio.create_task(self._guarded(dispatcher.run), name="deliveries")
@@ -55,7 +60,7 @@ class Active:
         jumps = self._clock.jumps
         while True:
             now = float(int(self._clock()))
-            if last is None or now > last:
+            if (last is None or now > last) and self._held():
                 steady = last is not None and now - last <= GAP_SECONDS and self._clock.jumps == jumps
                 jumps = self._clock.jumps
                 await self._tick(Tick(now, last if steady else None))

@@ -164,6 +164,7 @@ class RouterCore:
         self._acted = -1
         self._entries: dict[str, bytes | None] = {}
         self._waiting: list[Finding] = []
+        self._said: set[str] = set()
         self._actions: list[Action] = []
 
     def step(self, records: Sequence[Record]) -> list[Outgoing]:
@@ -218,9 +219,11 @@ class RouterCore:
             self._act(record, decode_action(value), outgoing)
         elif not is_control(value):
             finding = decode_finding(value)
-            if self._actions:
+            # An episode that is over before the next tick began all the same: judged together, nobody would be told.
+            if self._actions or finding.incident_key in self._said:
                 self._route()
             self._waiting.append(finding)
+            self._said.add(finding.incident_key)
         elif isinstance(control := decode_control(value), Sighting):
             self.sight.saw(control)
         elif isinstance(control, Tick) and control.time > self._mark.now:
@@ -249,6 +252,7 @@ class RouterCore:
 
     def _route(self) -> None:
         findings, self._waiting = self._waiting, []
+        self._said.clear()
         actions, self._actions = self._actions, []
         now = self._mark.now or max((finding.time for finding in findings), default=0.0)
         now = max((now, *(action.time for action in actions)))

@@ -300,8 +300,9 @@ class KafkaMonitor:
             self._active = None
         if router is not None and self._active is None:
             commit = partial(self._worker.save, self._topics.findings)
-            dispatcher = self._parts.dispatcher(router.outbox, commit, lambda: self._worker.held)
-            self._active = Active(router, dispatcher, self._tick, self._clock, self._worker.fail)
+            held = self._worker.holds
+            dispatcher = self._parts.dispatcher(router.outbox, commit, held)
+            self._active = Active(router, dispatcher, self._tick, self._clock, self._worker.fail, held)
 
     async def _leave(self) -> None:
         """Be the active one no longer: returns when nothing is being sent and what was sent is noted."""

@@ -190,7 +190,7 @@ class PartitionWorker:
             if self._stopped:
                 return  # it comes again, to whoever has the partition then
             outgoing = self.core.step(batch.records)
-            unread = sum(out.topic == self._letters for out in outgoing)
+            unread = [out.value for out in outgoing if out.topic == self._letters]
             self._flood.took(len(batch.records), unread, batch.records[0].offset)
             for topic, value, key, partition, headers in outgoing:
                 sent = await self._producer.send(topic, key, value, partition, None, list(headers) or None)

@@ -6,6 +6,7 @@ nothing at all; both are safe to repeat.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,14 @@ MESSAGE_BYTES = 2 * limits.EVENT_BYTES
 
 SHORT_SECONDS = DAY
 """How long records between our own parts are kept; they are read within seconds."""
+
+STATE_SEGMENT_BYTES = 32 * 1024 * 1024
+STATE_SEGMENT_SECONDS = 600.0
+"""A changelog's segment is closed at either, for only closed ones are compacted. With Kafka's 1 GiB and a week a worker
+that takes over would read all that was ever saved."""
+
+APPEAR_SECONDS = 10.0
+"""A topic that another worker is just making, which starts at the same time, is listed a little later."""
 
 TIMEOUT_MS = 30_000
 PATIENCE_SECONDS = 30.0
@@ -84,6 +93,11 @@ def specification(runtime: Runtime) -> list[TopicSpec]:
     short = {"cleanup.policy": "delete", "retention.ms": _milliseconds(SHORT_SECONDS)}
     long = {"cleanup.policy": "delete", "retention.ms": _milliseconds(runtime.retention.events)}
     compact = {"cleanup.policy": "compact", "max.message.bytes": str(MESSAGE_BYTES)}
+    state = compact | {
+        "segment.bytes": str(STATE_SEGMENT_BYTES),
+        "segment.ms": _milliseconds(STATE_SEGMENT_SECONDS),
+        "min.cleanable.dirty.ratio": "0.2",
+    }
     return [
         TopicSpec(names.events, many, replicas, text | appended),
         TopicSpec(names.spans, many, replicas, text | appended),
@@ -94,8 +108,8 @@ def specification(runtime: Runtime) -> list[TopicSpec]:
         TopicSpec(names.dead_letters, 1, replicas, long),
         TopicSpec(names.otlp_spans, many, replicas, text | {"max.message.bytes": str(MESSAGE_BYTES)}, ours=False),
         TopicSpec(names.otlp_logs, many, replicas, text | {"max.message.bytes": str(MESSAGE_BYTES)}, ours=False),
-        *(TopicSpec(changelog(kafka.group, table), many, replicas, compact) for table in STATE_TABLES),
-        *(TopicSpec(changelog(kafka.group, table), 1, replicas, compact) for table in CENTRAL_TABLES),
+        *(TopicSpec(changelog(kafka.group, table), many, replicas, state) for table in STATE_TABLES),
+        *(TopicSpec(changelog(kafka.group, table), 1, replicas, state) for table in CENTRAL_TABLES),
     ]
 
 
@@ -146,6 +160,10 @@ def prepare(runtime: Runtime) -> list[Difference]:
     specs = specification(runtime)
     create(runtime.kafka, specs)
     found = differences(runtime.kafka, specs)
+    deadline = time.monotonic() + APPEAR_SECONDS
+    while any(difference.what == MISSING for difference in found) and time.monotonic() < deadline:
+        time.sleep(APPEAR_SECONDS / 50)
+        found = differences(runtime.kafka, specs)
     fatal = [str(difference) for difference in found if difference.fatal]
     if fatal:
         raise TopicError("; ".join(fatal) + f". {REMEDY}")

@@ -170,8 +170,7 @@ class KafkaWorker:
         """Records per assigned partition that are not done yet."""
         return self._consumer.lags(set(self._workers)) if self._workers else {}
 
-    @property
-    def held(self) -> bool:
+    def holds(self) -> bool:
         """Whether the group is known to count on this worker: nobody else can have its partitions."""
         return self._consumer.lease.held
 

@@ -56,6 +56,7 @@ def connect(client: Callable[..., Client], kafka: Kafka, *, patience_seconds: fl
     deadline = time.monotonic() + patience_seconds
     with _listening() as heard:
         while True:
+            # A client that failed leaves its thread behind until the process ends: `patience` / `attempt` of them.
             attempt = min(ATTEMPT_SECONDS, patience_seconds)
             try:
                 return client(**given, bootstrap_timeout_ms=int(attempt * 1000), **settings)

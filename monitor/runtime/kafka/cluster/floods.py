@@ -9,7 +9,7 @@ neither written nor committed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -22,6 +22,13 @@ SLOT_RECORDS = 500
 RISING_SHARE = 0.25
 """From this part of the limit on a flood is rising."""
 _VERSION = 1
+
+
+class _Letter(msgspec.Struct):
+    reason: str = "unknown"
+
+
+_letter = msgspec.json.Decoder(_Letter)
 
 
 class DeadLetterFlood(Exception):
@@ -41,22 +48,23 @@ class Flood:
         self.rising = False
         """Whether so much is unreadable that each step is better saved at once, lest its letters be written twice."""
 
-    def took(self, records: int, letters: int, first: int) -> None:
-        """So many records came, from the offset `first` on, and so many letters of them. Raises `DeadLetterFlood`."""
+    def took(self, records: int, letters: Sequence[bytes | None], first: int) -> None:
+        """So many records came, from the offset `first` on, and these letters of them. Raises `DeadLetterFlood`."""
         if self._limits.letters == 0 or (not letters and not self._slots):
             return  # nothing unreadable in the window: there is nothing to count
         if self._slots and self._slots[-1][0] < SLOT_RECORDS:
             before, bad = self._slots.pop()
-            self._slots.append((before + records, bad + letters))
+            self._slots.append((before + records, bad + len(letters)))
         else:
-            self._slots.append((records, letters))
+            self._slots.append((records, len(letters)))
         self._changed = True
         total, unread = (sum(column) for column in zip(*self._slots, strict=True))
         self.rising = unread >= self._limits.letters * RISING_SHARE
         if letters and unread >= self._limits.letters and unread > self._limits.share * total:
+            reason = _letter.decode(letters[0] or b"{}").reason
             raise DeadLetterFlood(
                 f"{unread:,} of the last {total:,} records of {self._place} could not be read; the worker stops at "
-                f"offset {first:,} rather than empty the topic into the dead letters. The last dead letters say why. "
+                f"offset {first:,} rather than empty the topic into the dead letters. What is wrong there: {reason}. "
                 "Mend the producer; then move the group's offset past the bad records, or raise "
                 "`runtime.kafka.floods.letters` (0: never stop)"
             )
