@@ -41,7 +41,7 @@ bench-detection: $(READY) $(NATIVE) ## delay, false pages and the rest of detect
 	$(BIN)/python benchmarks/bench_detection.py $(ARGS)
 
 bench-kafka: $(READY) $(NATIVE) $(CONTESTANTS) ## beside Faust, Bytewax and Quix Streams on a real broker (`ARGS="--section match"`)
-	$(BIN)/python benchmarks/bench_kafka.py $(ARGS)
+	$(BIN)/python -m benchmarks.kafka $(ARGS)
 
 # Each contestant has an environment of its own: their dependencies and ours exclude each other.
 .cache/contestants/%/.ready: benchmarks/kafka/requirements/%.lock $(READY)

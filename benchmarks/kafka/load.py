@@ -1,9 +1,9 @@
-"""Events at a steady rate on the real clock, and probes among them: agents that fail a run every few seconds.
+"""Events at a steady rate on the real clock, and probes among them: agents that break their contract once.
 
     python -m benchmarks.kafka.load BOOTSTRAP TOPIC PARTITIONS RATE PROBES WARM_SECONDS SECONDS
 
-Prints one line of JSON per failed run of a probe when it is sent: `{"probe": 3, "sent": 1800000000.123}`. A process of
-its own, so that making events delays nobody's clock.
+Prints one line of JSON when the run that breaks a probe's contract is sent: `{"probe": 3, "sent": 1800000000.123}`. A
+process of its own, so that making events delays nobody's clock.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from benchmarks.kafka.traffic import Fleet, lines
 from monitor.runtime.kafka.events import partition_of
 
 SLICE_SECONDS = 0.02
-HEALTHY_SECONDS = 1.0
-FAILING_SECONDS = 5.0
-"""Between two failed runs of a probe: so long a page may take and still be known to be of the run before it."""
+HEALTHY_SECONDS = 2.0
+"""Between two runs of a probe that keep its contract."""
 
 
 async def main() -> None:
-    """Send for `WARM_SECONDS` healthy runs of the probes, then for `SECONDS` failed ones."""
+    """Send for `WARM_SECONDS`, then for `SECONDS` in which one probe after the other breaks its contract."""
     bootstrap, topic, *numbers = sys.argv[1:]
     partitions, rate, probes = map(int, numbers[:3])
     warm, seconds = map(float, numbers[3:])
@@ -37,6 +36,7 @@ async def main() -> None:
     source = (line for line in lines(fleet, begun) if line.key is not None)
     waiting = next(source, None)
     due = [(begun + HEALTHY_SECONDS * number / probes, number, 0) for number in range(probes)]
+    breaks = {number: begun + warm + seconds * number / probes for number in range(probes)}
     while (now := time.time()) < begun + warm + seconds:
         batches = {}
         while waiting is not None and waiting.time <= now:
@@ -49,22 +49,27 @@ async def main() -> None:
         for place, (at, number, run) in enumerate(due):
             if at > now:
                 continue
-            failing = at >= begun + warm
-            await _probe(producer, topic, partitions, number, run, failing)
-            due[place] = (at + (FAILING_SECONDS if failing else HEALTHY_SECONDS), number, run + 1)
+            broken = at >= breaks.get(number, at + 1.0)
+            if broken:
+                del breaks[number]
+            await _probe(producer, topic, partitions, number, run, broken)
+            due[place] = (at + HEALTHY_SECONDS, number, run + 1)
         await asyncio.sleep(max(0.0, SLICE_SECONDS - (time.time() - now)))
     await producer.stop()
 
 
 async def _probe(
-    producer: aiokafka.AIOKafkaProducer, topic: str, partitions: int, number: int, run: int, failing: bool
+    producer: aiokafka.AIOKafkaProducer, topic: str, partitions: int, number: int, run: int, broken: bool
 ) -> None:
     agent = f"probe-{number}"
-    for kind, more in (("run_started", {}), ("run_finished", {"status": "error" if failing else "ok"})):
+    for kind, more in (
+        ("run_started", {}),
+        ("run_finished", {"status": "ok", "outcome": "lost" if broken else "resolved"}),
+    ):
         sent = time.time()
         event = {"kind": kind, "time": sent, "agent": agent, "version": "v1", "run": f"{agent}-{run}"} | more
         event["id"] = f"{agent}-{run}-{kind}"
-        if failing and kind == "run_finished":
+        if broken and kind == "run_finished":
             sys.stdout.write(json.dumps({"probe": number, "sent": sent}) + "\n")
             sys.stdout.flush()
         await producer.send(

@@ -13,10 +13,10 @@ from monitor.runtime.kafka.partition import LONGEST_SAVE_SECONDS, pause_seconds
     [
         (1.0, 0.0, 1.0),  # nothing saved yet
         (1.0, 0.001, 1.0),  # few agents: as often as is wanted
-        (1.0, 0.010, 2.0),  # more of them: half a per cent of the time
+        (1.0, 0.005, 2.0),  # more of them: a quarter of a per cent of the time
         (1.0, 0.500, 4.0),  # a great many: a crash must not replay more than this
         (0.2, 0.0, 0.2),  # without state, offsets are committed soon
-        (0.2, 0.002, 0.4),
+        (0.2, 0.001, 0.4),
     ],
 )
 def test_a_dear_save_is_followed_by_a_long_pause(wanted: float, cost: float, pause: float) -> None:

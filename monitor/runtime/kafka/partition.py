@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 PENDING_RECORDS = 200_000
 """Records stepped and not yet durable, per partition. At the bound the partition waits for its save."""
 
-SAVE_RATIO = 200
+SAVE_RATIO = 400
 """Between two saves lies so many times the CPU time that the last one took: each rewrites whatever was touched since,
 so under load, when every agent is, saves that are rarer do less."""
 

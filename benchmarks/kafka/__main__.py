@@ -16,9 +16,6 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.kafka import latency, match, pair, recovery, stages
 from benchmarks.kafka.contestants.ours import config_of
@@ -93,7 +90,9 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, str], None]] = {
 
 def main() -> None:
     """Run the sections that were asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.kafka", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--section", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--agents", type=int, default=1_000)
     parser.add_argument("--partitions", type=int, default=16)
