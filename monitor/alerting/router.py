@@ -72,7 +72,7 @@ class Router:
     def step(
         self, findings: Sequence[Finding], now: float, actions: Sequence[Action] = (), news: Sequence[News] = ()
     ) -> list[Notification]:
-        """Take actions (of `now` at the latest), news and findings, each in log order; what is due at `now` comes back."""
+        """Take actions (of `now` at most), news and findings, each in log order; what is due at `now` comes back."""
         now = max(now, self._now)
         self._grid.begin(now)
         self._reporter.week.begin(now)

@@ -13,7 +13,7 @@ from monitor.web.metrics import LABEL_VALUES, METRICS, OTHER, Exposition, split_
 from tests.services import web_fleet
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
-LABELS = {"kind", "agent", "producer", "signal", "topic", "reason", "owner", "state", "version", "verdict"}
+LABELS = {"kind", "agent", "producer", "signal", "topic", "reason", "owner", "state", "version", "verdict", "fate"}
 
 
 def _scrape(exposition: Exposition) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

@@ -54,12 +54,13 @@ CHANNELS = (
              "Any, or none.", "receive", ("otlp_log_records",)),
     _Channel("incidents", "Each incident as it is now, and a tombstone when it is forgotten.", "The incident's id.",
              "send", ("incident",)),
-    _Channel("findings", "What detectors say. The monitor's ticks and what people did stand among them, with a `kind`"
-             " that begins with `forewarn.`.", "The owner.", "send", ("finding",)),
+    _Channel("findings", "What detectors say. The monitor's ticks, what people did and news of the engines stand among"
+             " them, with a `kind` that begins with `forewarn.`, `router.` or `news.`.", "The owner.", "send",
+             ("finding",)),
     _Channel("dead_letters", "What could not be read: where it stood and why, never its text.", "None.", "send",
              ("dead_letter",)),
     _Channel("spans", "Spans that wait to be put together.", "The trace's id."),
-    _Channel("evidence", "What agents' workers tell the aggregator.", "The agent."),
+    _Channel("evidence", "What agents' workers tell the aggregator, a JSON object a line.", "None."),
     _Channel("control", "Grants, acknowledgements and deeds.", "The agent."),
 )  # fmt: skip
 """Topic → what it holds, in the order of the document. A test holds them equal to `Topics`."""
