@@ -63,8 +63,8 @@ METRICS: tuple[Metric, ...] = (
     _counter("events_late", "Events that came after their run was closed and forgotten."),
     _counter(
         "events_behind",
-        "Events further behind the latest one of their producer than `late_after`, by their fate.",
-        "fate",
+        "Events further behind the latest one of their producer than `late_after`: taken, dropped.",
+        "kind",
     ),
     _gauge(
         "producer_watermark_timestamp_seconds", "The latest event time of a producer, in epoch seconds.", "producer"

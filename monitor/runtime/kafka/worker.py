@@ -44,7 +44,10 @@ WAITING_MESSAGES = 16
 """Batches per topic that wait for their turn; more pause the fetching. Bounds memory at 16 fetches."""
 FETCH_BYTES = 2 * MESSAGE_BYTES
 LEAVE_SECONDS = 4.0
-"""Partitions that may go: so long sends under way may end, and again so long a save may take. The others wait."""
+"""Partitions that may go: so long sends under way may end. The others wait."""
+LEAVE_SAVE_SECONDS = 40.0
+"""And so long the save of them may take, below Faust's 60 s for a rebalance: what a save that is cut has handed to the
+producer is written later, over the state of the next owner."""
 STOP_SECONDS = 15.0
 """A graceful stop may save and commit for so long; then it goes without, and replays at the next start. While the
 broker is away Faust then still waits for its last writes, `DELIVERY_SECONDS` at most; to be killed does no harm."""
@@ -288,7 +291,7 @@ class KafkaWorker:
             if kept.generation + 1 == generation and tp in assigned
         }
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LEAVE_SECONDS):
+            async with asyncio.timeout(LEAVE_SAVE_SECONDS):
                 # Without the lease another worker may have them already: what it says counts.
                 for worker in await self._drop(set(self._workers), save=self._consumer.lease.held):
                     table = self._tables.get(worker.tp.topic)
