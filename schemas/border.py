@@ -54,12 +54,21 @@ Time = Annotated[
 ]
 
 
+def _number(value: object) -> object:
+    """`true` equals 1 in Python, and is no version."""
+    if isinstance(value, bool):
+        raise ValueError("this must be the number 1")
+    return value
+
+
 class CommonFields(BaseModel):
     """What every kind has. Unknown fields are kept."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    schema_version: Literal[1] = Field(default=1, description="Version of this format.")
+    schema_version: Annotated[Literal[1], BeforeValidator(_number)] = Field(
+        default=1, description="Version of this format."
+    )
     id: Name = Field(default="", description="Unique; a second event with it is dropped. Default: from the bytes.")
     time: Time = Field(description="When it happened, by the agent's clock: epoch seconds or RFC 3339.")
     observed_time: Number | None = Field(default=None, description="When we received it, epoch seconds. Set by intake.")

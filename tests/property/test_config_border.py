@@ -71,6 +71,7 @@ def _accepted_by_border(raw: bytes) -> bool:
 @settings(max_examples=600, deadline=None)
 @example({"kind": "heartbeat", "producer": "p", "time": "2026-01-01T00:00:00"})
 @example({"kind": "complaint", "time": 1, "user": ""})
+@example({"kind": "complaint", "time": 1, "run": "r", "schema_version": True})
 @example({"kind": "heartbeat", "producer": "p", "time": 1, "hits": 1.0})
 @example(
     {"kind": "heartbeat", "producer": "p", "time": 1, "labels": dict.fromkeys(map(str, range(limits.LABELS + 1)), "")}
