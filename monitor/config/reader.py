@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping as Environment
 from pathlib import Path
 
-from monitor.config.changes import check_changes, check_unannounced
 from monitor.config.document import MAX_CHARACTERS, Document, read_document
 from monitor.config.meaning import CHECKS, Checked, Names
 from monitor.config.methods import check_methods
@@ -24,9 +23,10 @@ from monitor.config.routing import (
 )
 from monitor.config.scenarios.checks import check_scenarios
 from monitor.config.secret import resolve_secrets
+from monitor.config.sections.changes import check_changes, check_unannounced
 from monitor.config.sections.gates import check_backtest, check_fallbacks
 from monitor.config.sections.rollouts import check_rollouts
-from monitor.config.security import check_security, locate_files
+from monitor.config.sections.security import check_security, locate_files
 from monitor.config.shape import read_config
 from schemas.config import Config
 

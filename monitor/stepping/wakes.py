@@ -21,6 +21,9 @@ class Wakes:
         self._heap: list[tuple[float, str]] = []
         self._scheduled: dict[str, float] = {}
 
+    def __len__(self) -> int:
+        return len(self._heap)
+
     def soon(self, name: str) -> None:
         """Look at an agent at the next tick."""
         self._soon[name] = None

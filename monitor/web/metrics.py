@@ -97,6 +97,8 @@ METRICS: tuple[Metric, ...] = (
     _gauge("partitions_assigned", "Partitions of a topic that this worker works on.", "topic"),
     _gauge("recovery_records", "Records of state that a recovery has still to read; 0 while there is none."),
     _counter("rebalances", "Times that partitions were dealt out anew."),
+    _counter("state_outdated", "Records of state left out because a later owner had written."),
+    _counter("state_behind", "Times that reading began before the committed offset, for the state was older."),
     _counter("state_healed", "Times that state was written over what a worker wrote that had lost it unawares."),
     # what went out
     _gauge("incidents_open", "Incidents that are open."),

@@ -26,9 +26,9 @@ class Listening(steps.Router):
 
     heard: list[Finding] = []  # noqa: RUF012 (one monitor after the other writes into it)
 
-    def step(self, findings, now, actions=()):
+    def step(self, findings, now, *beside):
         self.heard.extend(findings)
-        return super().step(findings, now, actions)
+        return super().step(findings, now, *beside)
 
 
 async def test_the_log_replayed_says_what_the_monitor_said(tmp_path, monkeypatch) -> None:

@@ -13,6 +13,7 @@ from monitor.runtime.kafka.partition import LetterParts
 from schemas.config import Config
 from schemas.event import Event, encode
 from schemas.finding import encode_finding
+from schemas.news import is_news
 from schemas.records import Tick, encode_control
 from tests.doubles.clock import START
 from tests.doubles.findings import finding
@@ -30,7 +31,7 @@ def test_a_complaint_finds_its_incident_with_the_time_at_which_the_user_spoke() 
     said = Event(kind="complaint", time=spoke, id="c", agent="refund-agent", source="mail")
     events = EventsCore(CONFIG, 0, read_events, LETTERS)
     sent = events.step([record(0, encode_control(Tick(heard)), heard), record(1, encode(said), heard)])
-    (news,) = [out.value for out in sent if out.topic == CONFIG.runtime.kafka.topics.findings]
+    (news,) = [out.value for out in sent if is_news(out.value)]
 
     router = RouterCore(CONFIG, Outbox(plan(CONFIG, slack=False)), LETTERS)
     beside = [encode_control(Tick(START)), encode_finding(finding(1.0)), encode_control(Tick(heard)), news, news]

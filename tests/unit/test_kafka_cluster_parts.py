@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from faust.tables.recovery import RebalanceAgain, Recovery
-from faust.types import TP
 
 from monitor.alerting.blind import LAG_SECONDS, Sight
 from monitor.alerting.routing.receivers import plan
@@ -18,17 +13,13 @@ from monitor.intake import bodies, dead_letters
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
 from monitor.runtime.kafka.central import RouterCore
-from monitor.runtime.kafka.cluster import recovery as sure
 from monitor.runtime.kafka.cluster.floods import WINDOW_RECORDS, DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import LEASE_SECONDS, SESSION_SECONDS, Lease
 from monitor.runtime.kafka.cluster.sightings import EVERY_SECONDS, Sighter
-from monitor.runtime.kafka.cluster.store import PartitionStore
 from monitor.runtime.kafka.cluster.watermarks import PRODUCERS, Watermarks
 from monitor.runtime.kafka.events import EventsCore
-from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, Record
-from monitor.runtime.kafka.partition import LetterParts, Outgoing
-from monitor.runtime.kafka.worker import KafkaWorker, Role, _Kept
-from monitor.runtime.parts import Entry
+from monitor.runtime.kafka.microbatch import Record
+from monitor.runtime.kafka.partition import LetterParts
 from schemas.config import Config, Floods, Kafka
 from schemas.event import BadEvent, Event, Reason
 from schemas.finding import Finding, encode_finding
@@ -54,137 +45,6 @@ def test_a_lease_ends_before_the_group_may_give_the_partitions_away() -> None:
     now = 100.0 + LEASE_SECONDS
     assert not lease.held
     assert LEASE_SECONDS < SESSION_SECONDS
-
-
-# -- store
-
-
-class _Message(NamedTuple):
-    tp: TP
-
-
-class _Event(NamedTuple):
-    message: _Message
-    value: Batch
-
-
-def changelog(tp: TP, first: int, *entries: tuple[bytes, bytes | None]) -> _Event:
-    records = [Record(first + place, key, value, 0.0, ()) for place, (key, value) in enumerate(entries)]
-    return _Event(_Message(tp), Batch(tp, 0, tuple(records)))
-
-
-@pytest.fixture
-async def store() -> PartitionStore:
-    app = MicroBatchApp("store", broker="kafka://127.0.0.1:1", web_enabled=False, store="memory://")
-    return PartitionStore("memory:", app, None, table_name="t")  # type: ignore[arg-type]
-
-
-ONE, TWO, THREE = TP("c", 1), TP("c", 2), TP("c", 3)
-
-
-async def test_a_partition_that_is_ours_or_stood_by_for_is_kept_with_its_offset(store: PartitionStore) -> None:
-    for tp in (ONE, TWO, THREE):
-        store.apply_changelog_batch([changelog(tp, 5, (b"a", b"1"), (b"b", b"2"), (b"a", None))], str, str)
-    assert store.held[1] == {b"b": b"2"}
-    await store.on_recovery_completed({ONE}, {TWO})
-    assert (store.persisted_offset(ONE), store.persisted_offset(TWO)) == (7, 7), "a recovery reads on from there"
-    assert store.persisted_offset(THREE) is None and 3 not in store.held, "its tombstones may be gone when it returns"
-
-
-async def test_what_a_recovery_reads_twice_changes_nothing(store: PartitionStore) -> None:
-    store.apply_changelog_batch([changelog(ONE, 5, (b"a", b"1"))], str, str)
-    store.write(ONE, {b"a": b"2"}, 6)  # ours, acknowledged
-    store.apply_changelog_batch([changelog(ONE, 5, (b"a", b"1"))], str, str)
-    assert store.held[1] == {b"a": b"2"} and store.persisted_offset(ONE) == 6
-    store.apply_changelog_batch([changelog(ONE, 6, (b"a", b"2"), (b"c", b"3"))], str, str)
-    assert store.held[1] == {b"a": b"2", b"c": b"3"} and store.persisted_offset(ONE) == 7
-
-
-# -- recovery
-
-
-@pytest.mark.parametrize(
-    ("generation", "signalled", "missing", "complete"),
-    [
-        pytest.param(4, False, False, True, id="all is read"),
-        pytest.param(3, False, False, False, id="partitions moved while it read"),
-        pytest.param(4, True, False, False, id="they are about to move"),
-        pytest.param(4, False, True, False, id="something is missing"),
-    ],
-)
-async def test_a_recovery_that_was_cut_short_does_not_call_itself_complete(
-    monkeypatch: pytest.MonkeyPatch, generation: int, signalled: bool, missing: bool, complete: bool
-) -> None:
-    app = MicroBatchApp("recovery", broker="kafka://127.0.0.1:1", web_enabled=False, store="memory://")
-    app.consumer_generation_id = 4
-    found = sure.SureRecovery(app, app.tables)
-    found._generation_id = 4
-    said: list[int] = []
-
-    async def completed(_: Any, generation_id: int = 0) -> None:
-        said.append(generation_id)
-
-    monkeypatch.setattr(Recovery, "on_recovery_completed", completed)
-    if signalled:
-        found.signal_recovery_start.set()
-    if missing:
-        found.active_highwaters[ONE], found.active_offsets[ONE] = 10, 9
-    if complete:
-        await found.on_recovery_completed(generation)
-    else:
-        with pytest.raises(RebalanceAgain):
-            await found.on_recovery_completed(generation)
-    assert said == ([4] if complete else [])
-    assert found.signal_recovery_start.is_set() is (signalled or missing), "a pass that misses something is made again"
-
-
-# -- partitions that stay
-
-
-class Nothing:
-    """A core that was loaded so often."""
-
-    loads = 0
-
-    def step(self, records: Sequence[Record]) -> list[Outgoing]:
-        raise AssertionError(records)
-
-    def counted(self) -> Counter[str]:
-        return Counter()
-
-    def settled(self) -> int:
-        return -1
-
-    def changes(self) -> list[Entry]:
-        return []
-
-    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
-        assert list(entries) == [("a", b"1")]
-        self.loads += 1
-
-
-@pytest.mark.parametrize(
-    ("why", "kept", "generation", "offset", "goes_on"),
-    [
-        ("it was ours in the generation before", 4, 5, 7, True),
-        ("somebody else may have had it in between", 3, 5, 7, False),
-        ("somebody wrote its state", 4, 5, 8, False),
-        ("it was not ours", None, 5, 7, False),
-    ],
-)
-async def test_a_partition_that_stays_goes_on(
-    why: str, kept: int | None, generation: int, offset: int, goes_on: bool, tmp_path: Path
-) -> None:
-    runtime = Config.model_validate({"runtime": {"kind": "kafka", "directory": str(tmp_path)}}).runtime
-    found = KafkaWorker(runtime, [Role("t", lambda _: Nothing(), "state", 1, keep=True)])
-    place, core = TP("t", 0), Nothing()
-    found._tables["t"]._store.write(TP(found._tables["t"].topic, 0), {b"0/a": b"1"}, offset)
-    if kept is not None:
-        found._kept[place] = _Kept(core, kept, 7)
-    built = found._built(place, generation)
-    await built.stop(save=False)
-    assert (built.core is core) is goes_on, why
-    assert isinstance(built.core, Nothing) and built.core.loads == (0 if goes_on else 1)
 
 
 # -- floods

@@ -65,6 +65,7 @@ RELIED_ON: dict[str, tuple[str, ...]] = {
     "Consumer.on_partitions_revoked": ("self", "revoked"),
     "Consumer.on_partitions_assigned": ("self", "assigned", "generation_id"),
     "Consumer.perform_seek": ("self",),
+    "Consumer.seek": ("self", "partition", "offset"),
     "Schema.compile": ("self", "app", "on_key_decode_error", "on_value_decode_error", "default_propagate"),
     "App._new_transport": ("self",),
     "App.create_event": ("self", "key", "value", "headers", "message"),
@@ -89,7 +90,10 @@ class MicroBatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._batched = cast(MicroBatchApp, self.app).batched_topics
         self._done: dict[TP, int] = {}
+        self._begin: dict[TP, int] = {}
         self._epoch = 0
+        self.behind = 0
+        """Times that reading began before the committed offset, because the state was older."""
 
     def _new_consumer_thread(self) -> LeasedThread:
         thread = LeasedThread(self, loop=self.loop, beacon=self.beacon)
@@ -111,6 +115,10 @@ class MicroBatchConsumer(driver.Consumer):
         if offset > self._done.get(tp, -1):
             self._done[tp] = offset
         return True
+
+    def read_from(self, tp: TP, offset: int) -> None:
+        """Begin no later than at `offset` when the flow resumes: the state of the partition counts up to there."""
+        self._begin[tp] = offset
 
     def lags(self, tps: Iterable[TP]) -> dict[tuple[str, int], int]:
         """Records between what is done and the end of each partition, as far as the last fetch knew it."""
@@ -226,6 +234,13 @@ class MicroBatchConsumer(driver.Consumer):
         ours = [tp for tp in self.assignment() if tp.topic in self._batched]
         if uncommitted := [tp for tp in ours if self._read_offset.get(tp) is None]:
             await self._thread.seek_to_beginning(*map(driver.ensure_aiokafka_TP, uncommitted))
+        begin, self._begin = self._begin, {}
+        for tp in ours:
+            at, committed = begin.get(tp), self._read_offset.get(tp)
+            if at is not None and committed is not None and at < committed:
+                self.behind += 1
+                self.log.warning("state of %s/%d counts up to %d, committed is %d: read again", *tp, at, committed)
+                await self.seek(driver.ensure_aiokafka_TP(tp), at)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Partitions move away."""

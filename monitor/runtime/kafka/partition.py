@@ -8,7 +8,9 @@ which its results become durable:
 Steps do not wait for any of it: results are gathered and made durable together, `save_seconds` later, under load up to
 `LONGEST_SAVE_SECONDS`, so that speed does not depend on round trips. Records that go out do so at once.
 A crash replays what was not committed; outgoing records have ids that are the same when they are made again, and the
-core skips offsets that its state has seen.
+core skips offsets that its state has seen. The state says itself up to where it counts (`SETTLED`), and reading begins
+there where that is before the committed offset: so state that is older than it should be, whatever made it so, costs
+time and nothing else.
 
 Invariant: what `save` writes is the state after exactly those records whose offset it reports as done.
 """
@@ -28,7 +30,7 @@ import msgspec
 from faust.types import TP
 
 from monitor.runtime.kafka.cluster.floods import Flood
-from monitor.runtime.kafka.cluster.store import PartitionStore, PartitionTable
+from monitor.runtime.kafka.cluster.store import GENERATION, PartitionStore, PartitionTable
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, MicroBatchSchema, Record
 from monitor.runtime.parts import Entry
 from schemas.event import BadEvent
@@ -44,6 +46,11 @@ so under load, when every agent is, saves that are rarer do less."""
 
 LONGEST_SAVE_SECONDS = 4.0
 """But no longer: a crash replays what was not saved, and takeover is promised in 15 s, the group's session included."""
+
+
+SETTLED = "settled"
+"""The last entry of a save: the offset up to which the entries before it count."""
+_SETTLED_VERSION = 1
 
 
 class Outgoing(NamedTuple):
@@ -149,6 +156,7 @@ class PartitionWorker:
         crash: Callable[[BaseException], Awaitable[None]],
         saved: Callable[[], None] | None = None,
         loaded: bool = False,
+        generation: int = 0,
     ) -> None:
         self.tp = tp
         self.core = core
@@ -170,11 +178,15 @@ class PartitionWorker:
         self._saving = asyncio.Lock()
         self._saver: asyncio.Task[None] | None = None
         self._stopped = False
+        self._generation = generation
         if table is not None:
             entries = table.entries(tp.partition)
             flood.load(entries)
             if not loaded:
-                core.load([entry for entry in entries if entry[0] != Flood.KEY])
+                core.load([entry for entry in entries if entry[0] not in (Flood.KEY, SETTLED)])
+                begin = _after(entries)
+                if begin is not None:
+                    consumer.read_from(tp, begin)
 
     def start(self) -> None:
         """Begin to save in the background."""
@@ -215,6 +227,8 @@ class PartitionWorker:
                 self._pending = 0
                 begun = time.thread_time()
                 entries = [*self.core.changes(), *self._flood.changes()] if self._table is not None else []
+                if self._table is not None and settled >= 0:
+                    entries.append((SETTLED, msgspec.msgpack.encode((_SETTLED_VERSION, settled))))
                 self._cost = time.thread_time() - begun
             if unsaved:
                 await asyncio.gather(*unsaved)
@@ -222,7 +236,7 @@ class PartitionWorker:
                 return False  # what was stepped since the last save comes again, where the partition is now
             if self._table is not None:
                 still = partial(self._consumer.leased, self._consumer.epoch)
-                if not await self._table.write(self.tp.partition, entries, still):
+                if not await self._table.write(self.tp.partition, entries, still, self._generation):
                     return False
             if settled >= 0 and epoch is not None:
                 self._consumer.done(self.tp, settled, epoch)
@@ -286,9 +300,17 @@ class StateTable:
         """Up to where the changelog is held; None where it holds nothing."""
         return self._store.persisted_offset(TP(self.topic, partition))
 
-    async def write(self, partition: int, entries: Sequence[Entry], still: Callable[[], Awaitable[bool]]) -> bool:
+    @property
+    def outdated(self) -> int:
+        """Records of changelogs that were left out of a recovery: a later owner had written before them."""
+        return self._store.outdated
+
+    async def write(
+        self, partition: int, entries: Sequence[Entry], still: Callable[[], Awaitable[bool]], generation: int = 0
+    ) -> bool:
         """Make the entries durable in their order. Raises what the broker answers; then the worker must end.
 
+        `generation`: of the group, in which the partition came to us.
         `still`: whether the partition is ours, asked once the broker has them. A write may wait for a broker that is
         away, and others may own the partition by then. False: nothing is written after it, and we do not hold it, for
         what they wrote before it we have not seen; a recovery reads all of that in its order.
@@ -301,26 +323,37 @@ class StateTable:
         place = TP(self.topic, partition)
         before = self._store.persisted_offset(place)
         keyed = [(prefix + name.encode(), value) for name, value in entries]
-        offsets = await self._send(place, keyed)
+        offsets = await self._send(place, keyed, generation)
         if not await still():
             return False
         if offsets:
-            self._store.write(place, dict(keyed), offsets[-1])
+            self._store.write(place, dict(keyed), offsets[-1], generation)
         if before is not None and offsets and offsets[-1] - before > len(offsets):
             self.healed += 1
             held = self._store.held.get(partition, {})
             _log.warning("kafka: somebody else wrote state of %s/%d; what we hold is written over it", *place)
             healed = list(held.items())
-            again = await self._send(place, healed)
+            again = await self._send(place, healed, generation)
             if not await still():
                 return False
-            self._store.write(place, dict(healed), again[-1])
+            self._store.write(place, dict(healed), again[-1], generation)
         return True
 
-    async def _send(self, place: TP, entries: Sequence[tuple[bytes, bytes | None]]) -> list[int]:
-        send = self._app.producer.send
-        sent = [await send(place.topic, key, value, place.partition, None, None) for key, value in entries]
+    async def _send(self, place: TP, entries: Sequence[tuple[bytes, bytes | None]], generation: int) -> list[int]:
+        send, headers = self._app.producer.send, [(GENERATION, b"%d" % generation)]
+        sent = [await send(place.topic, key, value, place.partition, None, headers) for key, value in entries]
         return [acknowledged.offset for acknowledged in await asyncio.gather(*sent)]
+
+
+def _after(entries: Iterable[tuple[str, bytes]]) -> int | None:
+    """The offset after those that the state counts; 0 where there is no state, None where it does not say (older)."""
+    found = dict(entries)
+    if SETTLED not in found:
+        return None if found else 0
+    version, settled = msgspec.msgpack.decode(found[SETTLED], type=tuple[int, int])
+    if version != _SETTLED_VERSION:
+        raise ValueError(f"{SETTLED}: state of version {version}; this monitor reads {_SETTLED_VERSION}")
+    return settled + 1
 
 
 def _prefix(partition: int) -> bytes:

@@ -186,7 +186,13 @@ class KafkaWorker:
     def counts(self) -> Counter[str]:
         """What happened to the worker itself, by metric name."""
         healed = sum(table.healed for table in self._tables.values())
-        return Counter(rebalances=self._rebalances, state_healed=healed)
+        outdated = sum(table.outdated for table in self._tables.values())
+        return Counter(
+            rebalances=self._rebalances,
+            state_healed=healed,
+            state_outdated=outdated,
+            state_behind=self._consumer.behind,
+        )
 
     def recovery(self) -> int | None:
         """Records of changelogs that a recovery has still to read; None while there is no recovery."""
@@ -263,6 +269,7 @@ class KafkaWorker:
             crash=self.fail,
             saved=partial(role.saved, core) if role.saved is not None else None,
             loaded=goes_on,
+            generation=generation,
         )
         worker.start()
         return worker

@@ -1,6 +1,6 @@
 """`runtime.kafka.security` as settings of the clients: the same words for kafka-python and aiokafka.
 
-Not here: what belongs together and which files exist (`monitor.config.security`), and how brokers are asked
+Not here: what belongs together and which files exist (`monitor.config.sections.security`), and how brokers are asked
 (`connect`). Invariant: no password enters an error, a repr or a log, whatever its level.
 """
 

@@ -6,8 +6,10 @@ so that a partition that stays costs nothing and one that was stood by for costs
 
 Owner: the worker; Faust's recovery fills it, `write` follows what the broker has acknowledged. Bound: the partitions
 that are assigned or stood by for; others are dropped when a recovery completes. A crash loses all of it, and the
-changelog has it. Invariant: `held[partition]` is what the changelog says up to `persisted_offset` and nothing beyond,
-so a save that was cut in two is read back as far as it went.
+changelog has it. Every record says in which generation of the group it was written (`GENERATION`): what comes after a
+later one was written by a worker that had lost the partition unawares, and is left out. Invariant: `held[partition]` is
+what the changelog says up to `persisted_offset` and nothing beyond, so a save that was cut in two is read back as far
+as it went.
 """
 
 from __future__ import annotations
@@ -19,19 +21,25 @@ import faust
 from faust.stores import memory
 from faust.types import TP
 
+GENERATION = "forewarn-generation"
+"""Header of a changelog record: the generation of the group in which its writer had the partition."""
+
 
 class PartitionStore(memory.Store[bytes, bytes]):
-    """Keys and values of one table, raw."""
+    """Keys and values of one table, raw. `outdated`: records that were left out because a later owner had written."""
 
     held: dict[int, dict[bytes, bytes]]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.held = {}
+        self.outdated = 0
         self._offsets: dict[TP, int] = {}
+        self._generations: dict[TP, int] = {}
 
-    def write(self, place: TP, entries: Mapping[bytes, bytes | None], offset: int) -> None:
-        """The changelog has these entries, up to `offset`."""
+    def write(self, place: TP, entries: Mapping[bytes, bytes | None], offset: int, generation: int = 0) -> None:
+        """The changelog has these entries, up to `offset`, written in `generation`."""
+        self._generations[place] = max(generation, self._generations.get(place, 0))
         part = self.held.setdefault(place.partition, {})
         for key, value in entries.items():
             if value is None:
@@ -49,7 +57,15 @@ class PartitionStore(memory.Store[bytes, bytes]):
             place, held = event.message.tp, self._offsets.get(event.message.tp, -1)
             records = [record for record in event.value.records if record.offset > held]
             if records:
-                self.write(place, {record.key: record.value for record in records}, records[-1].offset)
+                latest, entries = self._generations.get(place, 0), {}
+                for record in records:
+                    written = generation_of(record.headers)
+                    if written < latest:
+                        self.outdated += 1
+                        continue
+                    latest = written
+                    entries[record.key] = record.value
+                self.write(place, entries, records[-1].offset, latest)
 
     def persisted_offset(self, tp: TP) -> int | None:
         """Where a recovery may go on."""
@@ -63,7 +79,14 @@ class PartitionStore(memory.Store[bytes, bytes]):
         kept = active_tps | standby_tps
         for tp in [tp for tp in self._offsets if tp not in kept]:
             del self._offsets[tp]
+            self._generations.pop(tp, None)
             self.held.pop(tp.partition, None)
+
+
+def generation_of(headers: Iterable[tuple[str, bytes]]) -> int:
+    """The generation that a record names; 0 where it names none, as an older monitor's do."""
+    named = next((value for name, value in headers if name == GENERATION), b"0")
+    return int(named) if named.isdigit() else 0
 
 
 class PartitionTable(faust.Table[bytes, bytes]):
