@@ -140,7 +140,7 @@ async def test_the_one_that_was_frozen_knows_that_it_has_lost_its_partitions(clu
     other = next(worker for worker in cluster.workers if worker is not frozen)
     # A send of the frozen one is under way when it stops: Slack has the message, and it does not know.
     cluster.slack.fail("chat.postMessage", Fault.HANG_AFTER)
-    await cluster.fleet.work(1_200, failing="agent-3")
+    await cluster.fleet.work(1_200, failing="agent-3", pause=0.005)  # long enough for the first grants to come
     await until(lambda: cluster.slack.visible("payments"), 60.0, "the message of the first")
     frozen.freeze()
     begun = time.monotonic()
