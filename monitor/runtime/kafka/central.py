@@ -220,7 +220,8 @@ class RouterCore:
             self._act(record, decode_action(value), outgoing)
         elif is_news(value):
             news = decode_news(value)
-            if self._actions:
+            # The router hears news before findings: findings that came before must not wait for it.
+            if self._actions or self._waiting:
                 self._route()
             self._news.append(news)
         elif not is_control(value):
