@@ -131,11 +131,11 @@ async def test_a_killed_monitor_counts_all_once_and_pages_once(monitor, slack) -
     await asyncio.to_thread(monitor.start)
     fleet.time = time.time()
     await send(monitor.url, bodies_of(fleet.lines(2_400)))
+    await until(lambda: "all alerts resolved" in slack.visible("payments")[0].text, "the resolution")
     found = {each["id"]: each for each in (await asyncio.to_thread(monitor.get, "/api/v1/incidents"))["incidents"]}
     after = found.pop(before["id"])
     assert (after["status"], after["acked_by"]) == ("resolved", "alice")
     assert [[alert["labels"]["alertname"] for alert in each["alerts"]] for each in found.values()] == [["DiskFull"]]
-    await until(lambda: "all alerts resolved" in slack.visible("payments")[0].text, "the resolution")
     await until(lambda: len(slack.visible("payments")) == 2, "the message of the posted alert")
     tops = [body for method, body in slack.calls if method == "chat.postMessage" and not body.get("thread_ts")]
     assert len(tops) == 2, "it looked before it posted again"
