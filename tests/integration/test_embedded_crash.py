@@ -137,7 +137,8 @@ async def test_a_killed_monitor_counts_all_once_and_pages_once(monitor, slack) -
     assert (after["status"], after["acked_by"]) == ("resolved", "alice")
     assert [[alert["labels"]["alertname"] for alert in each["alerts"]] for each in found.values()] == [["DiskFull"]]
     await until(lambda: len(slack.visible("payments")) == 2, "the message of the posted alert")
+    # Of the posted alert the first try may have died with the monitor, before Slack had it; of the page Slack had it.
     tops = [body for method, body in slack.calls if method == "chat.postMessage" and not body.get("thread_ts")]
-    assert len(tops) == 2, "it looked before it posted again"
+    assert len([body for body in tops if "issue_refund" in str(body)]) == 1, "it looked before it posted again"
     assert await asyncio.to_thread(monitor.stop) == 0
     assert "Traceback" not in monitor.said()
