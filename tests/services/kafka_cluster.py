@@ -24,11 +24,9 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from monitor.alerting.routing.receivers import plan
-from monitor.notify.delivery import Notifier
 from monitor.runtime.kafka.live import KafkaMonitor
 from schemas.config import Config
-from tests.services.kafka_monitor import Recorder, config_of, monitor_of, workspace_of
+from tests.services.kafka_monitor import config_of, monitor_of, notifiers_of
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 90.0
@@ -190,15 +188,7 @@ def _look(monitor: KafkaMonitor) -> dict[str, Any]:
 
 async def _run(config: Config) -> None:
     slack = config.slack.bot_token is not None
-    notifiers: dict[str, Notifier] = {}
-    workspace = workspace_of(config)
-    for targets in plan(config, slack=slack).values():
-        for target in targets:
-            if target.kind == "slack" and workspace is not None:
-                notifiers[target.name] = workspace.notifier(target.channel, config)
-            else:
-                notifiers[target.name] = Recorder()
-    monitor = monitor_of(config, notifiers, slack=slack)
+    monitor = monitor_of(config, notifiers_of(config), slack=slack)
     await monitor.start()
     _say("ready")
     commands = asyncio.StreamReader()

@@ -123,18 +123,23 @@ def workspace_of(config: Config) -> Workspace | None:
     return None if token is None else Workspace(token.get_secret_value(), base_url=config.slack.base_url)
 
 
+def notifiers_of(config: Config) -> dict[str, Notifier]:
+    """Slack for its targets, where the configuration has a token; what only notes for the others."""
+    found: dict[str, Notifier] = {}
+    workspace = workspace_of(config)
+    for targets in plan(config, slack=config.slack.bot_token is not None).values():
+        for target in targets:
+            if target.kind == "slack" and workspace is not None:
+                found[target.name] = workspace.notifier(target.channel, config)
+            else:
+                found[target.name] = Recorder()
+    return found
+
+
 async def run(config: Config) -> None:
     """A monitor for a subprocess that the test kills: messages go to the Slack of the configuration."""
     slack = config.slack.bot_token is not None
-    notifiers: dict[str, Notifier] = {}
-    workspace = workspace_of(config)
-    for targets in plan(config, slack=slack).values():
-        for target in targets:
-            if target.kind == "slack" and workspace is not None:
-                notifiers[target.name] = workspace.notifier(target.channel, config)
-            else:
-                notifiers[target.name] = Recorder()
-    monitor = monitor_of(config, notifiers, slack=slack)
+    monitor = monitor_of(config, notifiers_of(config), slack=slack)
     await monitor.start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
