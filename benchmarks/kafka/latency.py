@@ -55,7 +55,7 @@ class Arrivals(list[tuple[str, dict[str, Any]]]):
 
 
 async def measure(
-    bootstrap: str, partitions: int, rate: int, probes: int, warm: float = 30.0, seconds: float = 60.0
+    bootstrap: str, partitions: int, rate: int, probes: int, warm: float, seconds: float = 60.0
 ) -> list[Page]:
     """The page of each probe that paged, the fastest first."""
     slack = SlackDouble(time.time, rate_seconds=0.0)
@@ -112,6 +112,8 @@ async def _load(
         cwd=ROOT, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, _ = await process.communicate()
+    if process.returncode:
+        sys.exit(process.returncode)
     return {found["probe"]: found["sent"] for found in map(json.loads, out.splitlines())}
 
 

@@ -199,6 +199,63 @@ async def test_what_is_left_of_a_fetch_when_partitions_move_is_read_again(
     assert Reader.of(consumer).at == 10 + microbatch.BATCH_RECORDS
 
 
+async def test_what_decides_does_not_wait_behind_events(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Findings fetched with events go first, and those that come meanwhile go between them, each once and in order."""
+    first, places = TP("findings", 0), [TP("t", number) for number in range(3)]
+    consumer._batched, consumer._first = frozenset({"t", "findings"}), frozenset({"findings"})
+    monkeypatch.setattr(microbatch, "LOOK_SECONDS", 0.0)
+    meanwhile = [{}, {first: [_Fetched(2), _Fetched(3)]}, {}]
+
+    async def fetched(_: float) -> tuple[Any, Any]:
+        events = {place: [_Fetched(0)] for place in places}
+        return {**events, first: [_Fetched(1)]}, {*places, first}
+
+    async def looked(active: set[TP], timeout: float) -> Any:
+        assert (active, timeout) == ({first}, 0.0)
+        return meanwhile.pop(0)
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    monkeypatch.setattr(consumer, "_getmany", looked)
+    got = [(tp, [record.offset for record in message.value.records]) async for tp, message in consumer.getmany(1.0)]
+    assert got == [(first, [1]), (places[0], [0]), (places[1], [0]), (first, [2, 3]), (places[2], [0])]
+    assert meanwhile == []
+
+
+async def test_what_came_meanwhile_is_read_again_when_partitions_move(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = TP("findings", 0)
+    consumer._batched, consumer._first = frozenset({"t", "findings"}), frozenset({"findings"})
+    monkeypatch.setattr(microbatch, "LOOK_SECONDS", 0.0)
+
+    async def fetched(_: float) -> tuple[Any, Any]:
+        return {TOPIC: [_Fetched(9)], first: []}, {TOPIC, first}
+
+    async def looked(_: set[TP], __: float) -> Any:
+        consumer._forget()
+        return {first: [_Fetched(4)]}
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    monkeypatch.setattr(consumer, "_getmany", looked)
+    assert [tp async for tp, _ in consumer.getmany(1.0)] == [TOPIC]
+    assert Reader.of(consumer).at == 4
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rests"),
+    [
+        pytest.param((), False, id="nothing"),
+        pytest.param((microbatch.MANY_RECORDS - 1,), False, id="few"),
+        pytest.param((microbatch.MANY_RECORDS // 2, microbatch.MANY_RECORDS), True, id="many"),
+        pytest.param((microbatch.BATCH_RECORDS, 5), False, id="more wait already"),
+    ],
+)
+def test_a_rest_follows_what_is_many_and_not_all_there_can_be(sizes: tuple[int, ...], rests: bool) -> None:
+    assert microbatch._rests({TP("t", at): [None] * size for at, size in enumerate(sizes)}) == rests
+
+
 async def test_partitions_that_may_not_be_read_any_more_give_nothing(
     consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

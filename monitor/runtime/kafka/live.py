@@ -274,14 +274,15 @@ class KafkaMonitor:
             Role(names.spans, lambda tp: AssemblerCore(names, tp[1], spans, letters), "traces", many, keep=True),
             Role(names.otlp_spans, lambda tp: OtlpCore(names, tp[0], tp[1], spans, letters), save_seconds=0.2),
             Role(names.otlp_logs, lambda tp: OtlpCore(names, tp[0], tp[1], spans, letters), save_seconds=0.2),
-            Role(names.evidence, lambda _: AggregatorCore(config, letters), "aggregator"),
-            Role(names.control, lambda _: ControlCore(config, letters), save_seconds=0.2),
+            Role(names.evidence, lambda _: AggregatorCore(config, letters), "aggregator", first=True),
+            Role(names.control, lambda _: ControlCore(config, letters), save_seconds=0.2, first=True),
             Role(
                 names.findings,
                 lambda _: RouterCore(self._config, parts.outbox(), letters),
                 "router",
                 save_seconds=0.0,  # nothing is sent before its note is durable
                 saved=self._router_saved,
+                first=True,
             ),
         ]
         self._by_topic = [role.topic for role in roles]

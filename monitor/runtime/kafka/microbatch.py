@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
@@ -37,11 +38,21 @@ FAUST = "0.15.3"
 BATCH_RECORDS = 2000
 """Records in one message at most: what the loop works on before it looks at anything else (some 20 ms)."""
 
+LOOK_SECONDS = 0.05
+"""While events are handed on, records of `first_topics` are looked for so often."""
+
+MANY_RECORDS = 200
+"""A fetch that brings so many, and yet all that there was, is followed by a rest."""
+
+REST_SECONDS = 0.05
+"""Under load larger batches cost less per record: a partition's state is looked up, and fetched from memory, once."""
+
 LEASE_WAIT_SECONDS = 120.0
 """So long the group may not answer before the worker ends: as long as a write to the broker is tried."""
 
 RELIED_ON: dict[str, tuple[str, ...]] = {
     "Consumer.getmany": ("self", "timeout"),
+    "Consumer._getmany": ("self", "active_partitions", "timeout"),
     "Consumer._wait_next_records": ("self", "timeout"),
     "Consumer._new_offset": ("self", "tp"),
     "Consumer._filter_tps_with_pending_acks": ("self", "topics"),
@@ -72,6 +83,10 @@ RELIED_ON: dict[str, tuple[str, ...]] = {
 }
 
 
+_Given = tuple[TP, int, Any]
+"""A partition, how many of its records a message stands for, and the message."""
+
+
 class Record(NamedTuple):
     """One record of a batch. `time`: epoch seconds at which the broker (or the producer) wrote it."""
 
@@ -89,9 +104,11 @@ class MicroBatchConsumer(driver.Consumer):
         self.lease = Lease()
         super().__init__(*args, **kwargs)
         self._batched = cast(MicroBatchApp, self.app).batched_topics
+        self._first = cast(MicroBatchApp, self.app).first_topics
         self._done: dict[TP, int] = {}
         self._begin: dict[TP, int] = {}
         self._epoch = 0
+        self._rests = False
         self.behind = 0
         """Times that reading began before the committed offset, because the state was older."""
 
@@ -132,16 +149,25 @@ class MicroBatchConsumer(driver.Consumer):
         return found
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        """Fetch, and give each partition's records as messages of at most `BATCH_RECORDS`."""
+        """Fetch, and give each partition's records as messages of at most `BATCH_RECORDS`.
+
+        Those of `first_topics` go first, and what has come of them meanwhile goes between the others.
+        """
         if not self.flow_active:
             await self.wait(cast(Any, self.can_resume_flow))
+        if self._rests:
+            await asyncio.sleep(REST_SECONDS)
         # Read before the fetch: what moves while it waits makes its records void.
         generation, epoch = self.app.consumer_generation_id, self._epoch
         records, active = await self._wait_next_records(timeout)
+        self._rests = _rests(records)
         if not records or self.should_stop:
             return
-        given: Counter[TP] = Counter()
-        for tp, size, message in self._messages(records, active, epoch):
+        first = {tp for tp in active or () if tp.topic in self._first}
+        looked, given = time.monotonic(), Counter[TP]()
+        ahead, others = deque[_Given](), self._messages(records, active, epoch)
+        while (each := ahead.popleft() if ahead else next(others, None)) is not None:
+            tp, size, message = each
             if self._moved(generation, epoch):
                 break
             given[tp] += size
@@ -149,17 +175,21 @@ class MicroBatchConsumer(driver.Consumer):
                 # Faust's reader would otherwise mark all offsets since the message before as a gap, one interval each.
                 self._read_offset[tp] = message.offset
             yield tp, message
+            if first and not ahead and tp not in first and time.monotonic() - looked >= LOOK_SECONDS:
+                more = await self._getmany(first, 0.0)
+                looked = time.monotonic()
+                for place, fetched in more.items():
+                    records[place] = [*records.get(place, ()), *fetched]
+                ahead.extend(self._messages(more, active, epoch))
         await self._give_back({tp: fetched[given[tp]] for tp, fetched in records.items() if given[tp] < len(fetched)})
 
-    def _messages(
-        self, records: Mapping[TP, list[Any]], active: set[TP] | None, epoch: int
-    ) -> Iterator[tuple[TP, int, Any]]:
+    def _messages(self, records: Mapping[TP, list[Any]], active: set[TP] | None, epoch: int) -> Iterator[_Given]:
         """Each message and the records it stands for; of partitions that may not be read (any more) there is none."""
         may = None if active is None else active | self._buffered_partitions
         allowed = {tp: fetched for tp, fetched in records.items() if may is None or tp in may}
         for tp in allowed:
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-        for tp, fetched in allowed.items():
+        for tp, fetched in sorted(allowed.items(), key=lambda each: each[0].topic not in self._first):
             if self._in_batches(tp):
                 for start in range(0, len(fetched), BATCH_RECORDS):
                     piece = fetched[start : start + BATCH_RECORDS]
@@ -266,6 +296,12 @@ class MicroBatchConsumer(driver.Consumer):
         self._done.clear()
 
 
+def _rests(records: Mapping[TP, list[Any]]) -> bool:
+    """Whether the next fetch should wait a little: many records came, and in no partition a full batch."""
+    most = max(map(len, records.values()), default=0)
+    return most < BATCH_RECORDS and sum(map(len, records.values())) >= MANY_RECORDS
+
+
 class Batch(NamedTuple):
     """What a stream gets for one message: records of one partition in order, and the epoch they were fetched in."""
 
@@ -294,9 +330,10 @@ class MicroBatchSchema(faust.Schema[None, Any]):
 
 
 class MicroBatchApp(faust.App):
-    """A Faust app whose `batched_topics` come in batches."""
+    """A Faust app whose `batched_topics` come in batches; those of `first_topics` do not wait behind the others."""
 
     batched_topics: frozenset[str] = frozenset()
+    first_topics: frozenset[str] = frozenset()
 
     def _new_transport(self) -> Any:
         return MicroBatchTransport(self.conf.broker_consumer, self)
