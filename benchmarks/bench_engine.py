@@ -27,10 +27,10 @@ from msgspec import Raw
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.detection import outputs
-from monitor.app import collect_rarely
 from monitor.engine import Engine, Record
 from monitor.evidence import nodes as nodes_module
 from monitor.reading import Reader
+from monitor.runtime.collecting import collect_rarely
 from schemas.config import Config
 from schemas.event import NOTHING, Event, decode, encode, raw
 from schemas.records import Tick

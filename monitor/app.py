@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import ipaddress
 import logging
 import os
@@ -34,6 +33,7 @@ from monitor.notify.slack.workspace import Doors, Workspace
 from monitor.notify.webhook import WebhookNotifier
 from monitor.reading import Reader
 from monitor.runtime.clock import SteadyClock
+from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.embedded import Embedded
 from monitor.runtime.parts import Busy
 from monitor.runtime.reload import merged
@@ -126,14 +126,6 @@ class _Setup:
 
 def _no_file() -> Config:
     raise NotReloaded("the monitor was started without a file")
-
-
-def collect_rarely() -> None:
-    """Let Python look for reference cycles seldom: our state has none, and its size makes each look dear.
-
-    Worth a good part of the engine's speed while it ran interpreted.
-    """
-    gc.set_threshold(500_000, 20, 100)
 
 
 async def serve(

@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 import click
 import msgspec
 
-from monitor import app
 from monitor.alerting.headline import headline, rate_text, seconds_text, share_text
 from monitor.cli import PROBLEMS_FOUND
 from monitor.cli.acting.asking import Monitor, fail, with_endpoint
@@ -24,6 +23,7 @@ from monitor.cli.replay import read_history
 from monitor.cli.telling import reasons
 from monitor.cli.telling.words import when
 from monitor.notify.redact import name as harmless
+from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.replay import Replay
 from monitor.signals import DRIFT_SIGNALS
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
@@ -277,7 +277,7 @@ def _replayed(inputs: tuple[str, ...], file: Path | None, at: float | None) -> K
     if file is None:
         fail("a replay needs the configuration: -c forewarn.yaml")
     config, recorded = read_history(file, inputs)
-    app.collect_rarely()
+    collect_rarely()
     records = [one for one in recorded.records if at is None or one.time <= at]  # type: ignore[operator]
     replay = Replay(config)
     for _ in replay.said(records, at):

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from monitor import app, history
+from monitor import history
 from monitor.cli import COULD_NOT_RUN, GOOD, PROBLEMS_FOUND
 from monitor.cli.environment import environment
 from monitor.cli.judging import backtest
@@ -24,6 +24,7 @@ from monitor.notify.composing import message_of
 from monitor.notify.console import plain
 from monitor.notify.console import render as render_message
 from monitor.reading import Reader
+from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.replay import Replay, line
 from monitor.runtime.store import FILE as LOG
 from monitor.runtime.topic_log import SCHEME
@@ -65,7 +66,7 @@ def command(
     Where OTHER (else FILE) has backtest: limits, they decide. Exit code 0, 1 if a limit is broken or, without limits,
     --against found a difference, 2 if something cannot be read.
     """
-    app.collect_rarely()
+    collect_rarely()
     if against is not None:
         if shuffle is not None:
             click.echo("forewarn: --against compares the true order; leave out --shuffle", err=True)

@@ -19,6 +19,7 @@ from monitor.alerting.router import Router
 from monitor.blocks import WrongVersion
 from monitor.engine import RECENT_RUNS, Engine, Record
 from monitor.runs import Closed
+from monitor.runtime.collecting import uncollected
 from monitor.runtime.parts import Assembler, Entry, Outbox
 from monitor.runtime.store import Store, StoreError
 from schemas import derive
@@ -57,8 +58,9 @@ class Steps:
         self._offset = store.next_offset()
         try:
             entries = store.entries()
-            for part in (self.engine, self.router, self.sight, assembler, outbox):
-                part.load(entries)
+            with uncollected():
+                for part in (self.engine, self.router, self.sight, assembler, outbox):
+                    part.load(entries)
         except (WrongVersion, ValueError, KeyError, msgspec.MsgspecError) as error:
             raise StoreError(
                 f"the state in {store.directory} cannot be read: {error}; set runtime.directory"

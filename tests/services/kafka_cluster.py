@@ -24,6 +24,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
+from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.kafka.live import KafkaMonitor
 from schemas.config import Config
 from tests.services.kafka_monitor import config_of, monitor_of, notifiers_of
@@ -187,6 +188,7 @@ def _look(monitor: KafkaMonitor) -> dict[str, Any]:
 
 
 async def _run(config: Config) -> None:
+    collect_rarely()  # as `forewarn run` does
     slack = config.slack.bot_token is not None
     monitor = monitor_of(config, notifiers_of(config), slack=slack)
     await monitor.start()

@@ -15,13 +15,13 @@ from typing import NoReturn
 import click
 import msgspec
 
-from monitor import app
 from monitor.cli import COULD_NOT_RUN, GOOD, PROBLEMS_FOUND, UNDECIDED
 from monitor.cli.acting.asking import Monitor, NoAnswer, fail, with_endpoint
 from monitor.cli.acting.source import rollouts_of, stored
 from monitor.cli.replay import read_history
 from monitor.cli.telling.rollouts import as_table, in_full
 from monitor.notify.redact import name as harmless
+from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.replay import Replay
 from schemas.config import parse_duration
 from schemas.news import Verdict
@@ -190,7 +190,7 @@ def _asked(monitor: Monitor) -> Sequence[RolloutView]:
 def _replayed(file: Path, inputs: tuple[str, ...]) -> Sequence[RolloutView]:
     if not inputs:
         return stored(file).rollouts
-    app.collect_rarely()
+    collect_rarely()
     config, recorded = read_history(file, inputs)
     replay = Replay(config)
     for _ in replay.said(recorded.records):

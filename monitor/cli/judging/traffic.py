@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from monitor import app
 from monitor.cli import COULD_NOT_RUN
 from monitor.cli.acting.asking import Monitor, fail
 from monitor.cli.replay import read_history
 from monitor.config import ConfigError, load_with_places, render
+from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.replay import Replay
 from schemas.config import Config
 from schemas.view import SeenView
@@ -60,7 +60,7 @@ def recorded(file: Path | None, inputs: tuple[str, ...]) -> tuple[Config, Replay
     if file is None:
         fail("recorded events need the configuration: -c forewarn.yaml")
     config, history = read_history(file, inputs)
-    app.collect_rarely()
+    collect_rarely()
     replay = Replay(config)
     for _ in replay.said(history.records):
         pass

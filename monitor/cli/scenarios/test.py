@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from monitor import app
 from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
 from monitor.cli.scenarios.trial import Miss, Trial, offset, run
 from monitor.config import ConfigError, Problem, load_with_places, render
 from monitor.config.document import Document, Mapping, Sequence
+from monitor.runtime.collecting import collect_rarely
 from schemas.alert import notification_line
 
 
@@ -30,7 +30,7 @@ def command(file: Path, only: str | None, as_json: bool) -> None:
     Nothing is sent and no secret is read. What does not hold is shown at its line, with what was found instead. Exit
     code 0 if all hold, 1 if one does not, 2 if FILE cannot be read, has problems, or has no such scenario.
     """
-    app.collect_rarely()
+    collect_rarely()
     try:
         config, document = load_with_places(file)
     except OSError as error:

@@ -21,6 +21,7 @@ import faust
 from faust.tables.manager import TableManager
 from faust.types import TP
 
+from monitor.runtime.collecting import uncollected
 from monitor.runtime.kafka.broker.security import password_of, tls_context
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import HEARTBEAT_SECONDS, SESSION_SECONDS
@@ -241,11 +242,12 @@ class KafkaWorker:
         generation = self.app.consumer_generation_id
         assigned = {tp for tp in self._consumer.assignment() if tp.topic in self._roles}
         await self._drop(set(self._workers) - assigned, save=False)
-        for tp in sorted(assigned - set(self._workers)):
-            if generation != self.app.consumer_generation_id or self._leaving:
-                return  # they move again: what is built here would be built on the state of yesterday
-            self._workers[tp] = self._built(tp, generation)
-            await asyncio.sleep(0)  # loading many agents takes a while; others want to breathe
+        with uncollected():
+            for tp in sorted(assigned - set(self._workers)):
+                if generation != self.app.consumer_generation_id or self._leaving:
+                    return  # they move again: what is built here would be built on the state of yesterday
+                self._workers[tp] = self._built(tp, generation)
+                await asyncio.sleep(0)  # loading many agents takes a while; others want to breathe
         self._kept.clear()
         self._recovered = True
         _log.info("kafka: %d partitions assigned and recovered", len(self._workers))
