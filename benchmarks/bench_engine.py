@@ -1,6 +1,7 @@
 """How many records a second the engine steps: the pure core, without decoding, disk or network.
 
-    python benchmarks/bench_engine.py [--agents 1000] [--tools 20] [--per-second 20000] [--seconds 20] [--warm 90]
+    python benchmarks/bench_engine.py [--agents 1000] [--tools 20] [--per-second 20000] [--seconds 20] [--warm 90] \
+        [--batch 2000]
 
 Each run is eight events: started, three model calls, three tool calls, finished with an answer; a few per cent of runs
 and calls fail. Ticks come once a second of event time, as they do live. Default detectors, drift and shape included:
@@ -36,7 +37,6 @@ from schemas.event import NOTHING, Event, decode, encode, raw
 from schemas.records import Tick
 
 START = 1_800_000_000.0
-BATCH = 2_000
 ANSWERS = 2_000
 """Different answers; each run ends with one of them."""
 
@@ -90,12 +90,12 @@ def _run(rng: random.Random, agent: str, run: str, tools: int, answer: Raw) -> l
     return steps[::-1]
 
 
-def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """As many records as one transaction takes; the answers are read and the text is gone, as where events enter."""
+def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    """As many records as one transaction takes."""
     batch: list[Record] = []
     for record in records:
         batch.append(record)
-        if len(batch) >= BATCH:
+        if len(batch) >= size:
             yield batch
             batch = []
     yield batch
@@ -126,6 +126,9 @@ def main() -> None:
     parser.add_argument("--per-second", type=int, default=20_000, help="events per second of event time")
     parser.add_argument("--seconds", type=int, default=20, help="seconds of event time")
     parser.add_argument("--warm", type=int, default=90, help="seconds of event time that are not counted")
+    parser.add_argument(
+        "--batch", type=int, default=2_000, help="records of a step; between ticks, agents take turns within it"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", action="store_true", help="take the changes to be saved after each batch, as live")
     parser.add_argument("--profile", action="store_true")
@@ -140,7 +143,7 @@ def main() -> None:
     profile = cProfile.Profile()
     offset = counted = findings = saved = 0
     took = reading = 0.0
-    for batch in _batches(records):
+    for batch in _batches(records, options.batch):
         reading += _read(reader, batch)
         fresh = [decode(encode(record)) if isinstance(record, Event) else record for record in batch]
         warm = offset < first
