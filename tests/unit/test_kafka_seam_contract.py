@@ -243,6 +243,20 @@ async def test_what_came_meanwhile_is_read_again_when_partitions_move(
     assert Reader.of(consumer).at == 4
 
 
+async def test_a_recovery_takes_no_rest(consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    changelog = TP("seam-t-changelog", 0)
+
+    async def fetched(_: float) -> tuple[Any, Any]:
+        return {changelog: [_Fetched(at) for at in range(microbatch.MANY_RECORDS)]}, {changelog}
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    monkeypatch.setattr(consumer, "_is_changelog_tp", lambda tp: tp == changelog)
+    assert len([message async for _, message in consumer.getmany(1.0)]) == 1
+    assert not consumer._rests
+    await _fetch(consumer, monkeypatch, *range(microbatch.MANY_RECORDS))
+    assert consumer._rests
+
+
 @pytest.mark.parametrize(
     ("sizes", "rests"),
     [

@@ -160,7 +160,7 @@ class MicroBatchConsumer(driver.Consumer):
         # Read before the fetch: what moves while it waits makes its records void.
         generation, epoch = self.app.consumer_generation_id, self._epoch
         records, active = await self._wait_next_records(timeout)
-        self._rests = _rests(records)
+        self._rests = _rests({tp: fetched for tp, fetched in records.items() if tp.topic in self._batched})
         if not records or self.should_stop:
             return
         first = {tp for tp in active or () if tp.topic in self._first}
@@ -297,7 +297,10 @@ class MicroBatchConsumer(driver.Consumer):
 
 
 def _rests(records: Mapping[TP, list[Any]]) -> bool:
-    """Whether the next fetch should wait a little: many records came, and in no partition a full batch."""
+    """Whether the next fetch should wait a little: many records came, and in no partition a full batch.
+
+    Of a recovery, whose changelogs are no such records, nothing waits.
+    """
     most = max(map(len, records.values()), default=0)
     return most < BATCH_RECORDS and sum(map(len, records.values())) >= MANY_RECORDS
 
