@@ -77,7 +77,78 @@ async def test_what_a_former_owner_writes_after_the_new_one_is_left_out(store: P
     assert store.held[1][b"a"] == b"ours", "what was written here counts as well"
 
 
+async def test_what_is_left_of_another_changelog_is_not_taken_for_ours(store: PartitionStore) -> None:
+    store.topic = "c"
+    store.apply_changelog_batch([changelog(ONE, 0, (b"1/offset", b"ours"))], str, str)
+    store.apply_changelog_batch([changelog(TP("other", 1), 9, (b"1/offset", b"theirs"))], str, str)
+    assert store.held[1] == {b"1/offset": b"ours"}
+    assert store.persisted_offset(TP("other", 1)) is None
+
+
 # -- recovery
+
+
+class Held:
+    """A table whose store ends somewhere."""
+
+    def __init__(self, offset: int | None) -> None:
+        self.offset = offset
+
+    def persisted_offset(self, _: TP) -> int | None:
+        return self.offset
+
+
+@pytest.mark.parametrize(
+    ("highwater", "held", "again"),
+    [
+        pytest.param(9, 9, None, id="all is held"),
+        pytest.param(9, 12, None, id="and what we wrote since"),
+        pytest.param(-1, None, None, id="an empty changelog"),
+        pytest.param(9, 4, 4, id="the queue's rest counted as read"),
+        pytest.param(9, None, -1, id="nothing is held"),
+    ],
+)
+async def test_a_recovery_asks_the_store_whether_it_is_complete(
+    monkeypatch: pytest.MonkeyPatch, highwater: int, held: int | None, again: int | None
+) -> None:
+    app = MicroBatchApp("recovery", broker="kafka://127.0.0.1:1", web_enabled=False, store="memory://")
+    app.consumer_generation_id = 4
+    found = sure.SureRecovery(app, app.tables)
+    found._generation_id = 4
+    found.active_tps.add(ONE)
+    found.tp_to_table[ONE] = Held(held)  # type: ignore[assignment]
+    found.active_highwaters[ONE], found.active_offsets[ONE] = highwater, highwater
+    said: list[int] = []
+
+    async def completed(_: Any, generation_id: int = 0) -> None:
+        said.append(generation_id)
+
+    monkeypatch.setattr(Recovery, "on_recovery_completed", completed)
+    if again is None:
+        await found.on_recovery_completed(4)
+    else:
+        with pytest.raises(RebalanceAgain):
+            await found.on_recovery_completed(4)
+        assert found.active_offsets[ONE] == again and found.signal_recovery_start.is_set()
+    assert said == ([4] if again is None else [])
+
+
+@pytest.mark.parametrize(("generation", "left"), [(5, {}), (4, {ONE: 901})], ids=["settled", "they move again"])
+async def test_a_rebalance_forgets_what_the_queue_counted_as_read(
+    monkeypatch: pytest.MonkeyPatch, generation: int, left: dict[TP, int]
+) -> None:
+    app = MicroBatchApp("recovery", broker="kafka://127.0.0.1:1", web_enabled=False, store="memory://")
+    app.consumer_generation_id = 5
+    found = sure.SureRecovery(app, app.tables)
+    found.active_offsets[ONE] = 901
+    begun: list[dict[TP, int]] = []
+
+    async def rebalanced(self: Recovery, *_: Any) -> None:
+        begun.append(dict(self.active_offsets))
+
+    monkeypatch.setattr(Recovery, "on_rebalance", rebalanced)
+    await found.on_rebalance({ONE}, set(), {ONE}, generation)
+    assert begun == [left]
 
 
 @pytest.mark.parametrize(

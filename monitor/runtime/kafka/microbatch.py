@@ -72,6 +72,7 @@ RELIED_ON: dict[str, tuple[str, ...]] = {
     "Recovery.need_recovery": ("self",),
     "Recovery.on_recovery_completed": ("self", "generation_id"),
     "Recovery._add": ("self", "table", "tp", "offsets"),
+    "Recovery.on_rebalance": ("self", "assigned", "revoked", "newly_assigned", "generation_id"),
     "Table._new_store": ("self",),
     "Consumer.on_partitions_revoked": ("self", "revoked"),
     "Consumer.on_partitions_assigned": ("self", "assigned", "generation_id"),
@@ -159,7 +160,8 @@ class MicroBatchConsumer(driver.Consumer):
             await asyncio.sleep(REST_SECONDS)
         # Read before the fetch: what moves while it waits makes its records void.
         generation, epoch = self.app.consumer_generation_id, self._epoch
-        records, active = await self._wait_next_records(timeout)
+        came, active = await self._wait_next_records(timeout)
+        records: dict[TP, list[Any]] = dict(came or {})
         self._rests = _rests({tp: fetched for tp, fetched in records.items() if tp.topic in self._batched})
         if not records or self.should_stop:
             return

@@ -288,7 +288,7 @@ class StateTable:
         )
         app.tables.add(table)
         self._store: PartitionStore = table.data
-        self.topic = str(table.changelog_topic.get_topic_name())
+        self.topic = self._store.topic = str(table.changelog_topic.get_topic_name())
         self.healed = 0
 
     def entries(self, partition: int) -> list[tuple[str, bytes]]:
