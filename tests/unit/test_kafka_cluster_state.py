@@ -77,6 +77,32 @@ async def test_what_a_former_owner_writes_after_the_new_one_is_left_out(store: P
     assert store.held[1][b"a"] == b"ours", "what was written here counts as well"
 
 
+async def test_what_a_former_owner_wrote_late_is_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compaction would keep its value, which a recovery leaves out, and drop the one that counts."""
+    app = MicroBatchApp("table", broker="kafka://127.0.0.1:1", web_enabled=False, store="memory://")
+    table = StateTable(app, "t", 1)
+    place = TP(table.topic, 0)
+    mine = changelog(place, 0, *((b"0/" + key, b"mine") for key in (b"a", b"b", b"c")), generation=7)
+    late = changelog(place, 3, *((b"0/" + key, b"late") for key in (b"a", b"b", b"d")), generation=6)
+    table._store.apply_changelog_batch([mine, late], str, str)
+    sent: list[tuple[bytes, bytes | None]] = []
+
+    async def send(_: TP, entries: Sequence[tuple[bytes, bytes | None]], generation: int) -> list[int]:
+        assert generation == 8
+        sent.extend(entries)
+        return list(range(6 + len(sent) - len(entries), 6 + len(sent)))
+
+    async def still() -> bool:
+        return True
+
+    monkeypatch.setattr(table, "_send", send)
+    assert await table.write(0, [("b", b"new")], still, 8)
+    assert sent == [(b"0/a", b"mine"), (b"0/d", None), (b"0/b", b"new")]
+    assert table.healed == 1
+    assert await table.write(0, [("c", b"new")], still, 8)
+    assert sent[3:] == [(b"0/c", b"new")], "once is enough"
+
+
 async def test_what_is_left_of_another_changelog_is_not_taken_for_ours(store: PartitionStore) -> None:
     store.topic = "c"
     store.apply_changelog_batch([changelog(ONE, 0, (b"1/offset", b"ours"))], str, str)

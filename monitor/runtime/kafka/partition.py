@@ -323,6 +323,11 @@ class StateTable:
         place = TP(self.topic, partition)
         before = self._store.persisted_offset(place)
         keyed = [(prefix + name.encode(), value) for name, value in entries]
+        if stale := sorted(self._store.stale.get(partition, set()).difference(key for key, _ in keyed)):
+            held = self._store.held.get(partition, {})
+            keyed = [*((key, held.get(key)) for key in stale), *keyed]
+            self.healed += 1
+            _log.warning("kafka: a former owner wrote late to %s/%d; what we hold is written over it", *place)
         offsets = await self._send(place, keyed, generation)
         if not await still():
             return False

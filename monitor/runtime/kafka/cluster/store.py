@@ -34,6 +34,9 @@ class PartitionStore(memory.Store[bytes, bytes]):
         super().__post_init__()
         self.held = {}
         self.outdated = 0
+        self.stale: dict[int, set[bytes]] = {}
+        """By partition, the keys over which a former owner wrote. Compaction keeps its values and drops those that we
+        hold, so the next write repeats them."""
         self.topic = ""
         """The changelog; records of another are not ours. Empty: whatever comes is."""
         self.epoch = 0
@@ -45,6 +48,7 @@ class PartitionStore(memory.Store[bytes, bytes]):
         """The changelog has these entries, up to `offset`, written in `generation`."""
         self._generations[place] = max(generation, self._generations.get(place, 0))
         part = self.held.setdefault(place.partition, {})
+        self.stale.get(place.partition, set()).difference_update(entries)
         for key, value in entries.items():
             if value is None:
                 part.pop(key, None)
@@ -67,15 +71,19 @@ class PartitionStore(memory.Store[bytes, bytes]):
                 continue
             records = [record for record in event.value.records if record.offset > held]
             if records:
-                latest, entries = self._generations.get(place, 0), {}
+                latest, entries, late = self._generations.get(place, 0), {}, set[bytes]()
                 for record in records:
                     written = generation_of(record.headers)
                     if written < latest:
                         self.outdated += 1
+                        late.add(record.key)
                         continue
                     latest = written
                     entries[record.key] = record.value
+                    late.discard(record.key)
                 self.write(place, entries, records[-1].offset, latest)
+                if late:
+                    self.stale.setdefault(place.partition, set()).update(late)
 
     def persisted_offset(self, tp: TP) -> int | None:
         """Where a recovery may go on."""
@@ -91,6 +99,7 @@ class PartitionStore(memory.Store[bytes, bytes]):
             del self._offsets[tp]
             self._generations.pop(tp, None)
             self.held.pop(tp.partition, None)
+            self.stale.pop(tp.partition, None)
 
 
 def generation_of(headers: Iterable[tuple[str, bytes]]) -> int:
