@@ -59,7 +59,6 @@ MODULES = (
     "monitor/reading/structure.py",
     "monitor/reading/tally.py",
     "monitor/reading/values.py",
-    "schemas/derive.py",
     "monitor/runs/remembered.py",
     "monitor/signals.py",
     "monitor/agents.py",

@@ -31,7 +31,7 @@ from benchmarks.detection import outputs
 from monitor.engine import Engine, Record
 from monitor.evidence import nodes as nodes_module
 from monitor.reading import Reader
-from monitor.runtime.collecting import collect_rarely
+from monitor.saved.collecting import collect_rarely
 from schemas.config import Config
 from schemas.event import NOTHING, Event, decode, encode, raw
 from schemas.records import Tick

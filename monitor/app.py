@@ -33,11 +33,11 @@ from monitor.notify.slack.workspace import Doors, Workspace
 from monitor.notify.webhook import WebhookNotifier
 from monitor.reading import Reader
 from monitor.runtime.clock import SteadyClock
-from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.embedded import Embedded
 from monitor.runtime.parts import Busy
 from monitor.runtime.reload import merged
 from monitor.runtime.store import Store
+from monitor.saved.collecting import collect_rarely
 from monitor.serving.doors import Acting, IntakeSink, People, Runtime
 from monitor.web.guard import ROLES, Caller, Key
 from monitor.web.server import build_app

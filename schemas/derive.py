@@ -12,7 +12,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from schemas import envelope
 from schemas.event import NOTHING, Event
 
 _EMPTY = frozenset((b"null", b'""', b"[]", b"{}", b'"[]"', b'"{}"', b'"null"'))
@@ -27,6 +26,15 @@ HASHES = {
 """Text → the field that stands for it."""
 _WITH_OUTPUT = frozenset(("run_finished", "llm_call"))
 
+
+class _Outcome(msgspec.Struct, gc=False):
+    """The two places in which tools say that they failed while their status is ok."""
+
+    error: msgspec.Raw = NOTHING
+    isError: msgspec.Raw = NOTHING  # noqa: N815 (the Model Context Protocol's spelling)
+
+
+_outcome = msgspec.json.Decoder(_Outcome)
 _string = msgspec.json.Decoder(str)
 _NO_ERROR = frozenset((b"", b"null", b"false", b'""', b"0", b"[]", b"{}"))
 _NUMBER_STARTS = b"-0123456789"
@@ -46,7 +54,7 @@ def soft_error(result: bytes | msgspec.Raw) -> bool:
             text = _string.decode(text).encode()
         if text.lstrip()[:1] != b"{":
             return False
-        found = envelope.read(text)
+        found = _outcome.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
     return _says_something(bytes(found.error)) or _says_something(bytes(found.isError))

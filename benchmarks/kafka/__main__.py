@@ -21,8 +21,8 @@ from benchmarks.kafka import latency, match, pair, recovery, stages
 from benchmarks.kafka.contestants.ours import config_of
 from benchmarks.kafka.traffic import Fleet, fill
 from monitor.evidence import nodes as nodes_module
-from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.kafka import topics as layout
+from monitor.saved.collecting import collect_rarely
 from schemas.signals import SIGNALS
 from tests.services import kafka_broker
 

@@ -23,8 +23,8 @@ from monitor.cli.replay import read_history
 from monitor.cli.telling import reasons
 from monitor.cli.telling.words import when
 from monitor.notify.redact import name as harmless
-from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.replay import Replay
+from monitor.saved.collecting import collect_rarely
 from monitor.signals import DRIFT_SIGNALS
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
 from schemas.signals import SIGNALS

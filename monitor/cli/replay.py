@@ -24,10 +24,10 @@ from monitor.notify.composing import message_of
 from monitor.notify.console import plain
 from monitor.notify.console import render as render_message
 from monitor.reading import Reader
-from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.replay import Replay, line
 from monitor.runtime.store import FILE as LOG
 from monitor.runtime.topic_log import SCHEME
+from monitor.saved.collecting import collect_rarely
 from schemas.alert import Notification, NotificationReason
 from schemas.config import Backtest, Config
 from schemas.event import Event

@@ -19,9 +19,9 @@ from monitor.alerting.router import Router
 from monitor.blocks import WrongVersion
 from monitor.engine import RECENT_RUNS, Engine, Record
 from monitor.runs import Closed
-from monitor.runtime.collecting import uncollected
 from monitor.runtime.parts import Assembler, Entry, Outbox
 from monitor.runtime.store import Store, StoreError
+from monitor.saved.collecting import uncollected
 from schemas import derive
 from schemas.actions import Action, Deed, encode_action
 from schemas.config import Config

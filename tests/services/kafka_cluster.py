@@ -24,8 +24,8 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.kafka.live import KafkaMonitor
+from monitor.saved.collecting import collect_rarely
 from schemas.config import Config
 from tests.services.kafka_monitor import config_of, monitor_of, notifiers_of
 

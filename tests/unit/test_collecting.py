@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from monitor.runtime.collecting import uncollected
+from monitor.saved.collecting import uncollected
 
 
 @pytest.mark.parametrize("was_on", [True, False])

@@ -21,8 +21,8 @@ from monitor.cli.acting.source import rollouts_of, stored
 from monitor.cli.replay import read_history
 from monitor.cli.telling.rollouts import as_table, in_full
 from monitor.notify.redact import name as harmless
-from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.replay import Replay
+from monitor.saved.collecting import collect_rarely
 from schemas.config import parse_duration
 from schemas.news import Verdict
 from schemas.view import RolloutView, rollout_line

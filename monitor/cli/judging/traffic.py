@@ -11,8 +11,8 @@ from monitor.cli import COULD_NOT_RUN
 from monitor.cli.acting.asking import Monitor, fail
 from monitor.cli.replay import read_history
 from monitor.config import ConfigError, load_with_places, render
-from monitor.runtime.collecting import collect_rarely
 from monitor.runtime.replay import Replay
+from monitor.saved.collecting import collect_rarely
 from schemas.config import Config
 from schemas.view import SeenView
 

@@ -12,7 +12,7 @@ from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
 from monitor.cli.scenarios.trial import Miss, Trial, offset, run
 from monitor.config import ConfigError, Problem, load_with_places, render
 from monitor.config.document import Document, Mapping, Sequence
-from monitor.runtime.collecting import collect_rarely
+from monitor.saved.collecting import collect_rarely
 from schemas.alert import notification_line
 
 

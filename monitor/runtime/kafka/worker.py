@@ -21,7 +21,6 @@ import faust
 from faust.tables.manager import TableManager
 from faust.types import TP
 
-from monitor.runtime.collecting import uncollected
 from monitor.runtime.kafka.broker.security import password_of, tls_context
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import HEARTBEAT_SECONDS, SESSION_SECONDS
@@ -29,6 +28,7 @@ from monitor.runtime.kafka.cluster.recovery import SureRecovery
 from monitor.runtime.kafka.microbatch import MicroBatchApp, MicroBatchConsumer
 from monitor.runtime.kafka.partition import Core, PartitionWorker, StateTable
 from monitor.runtime.kafka.topics import MESSAGE_BYTES
+from monitor.saved.collecting import uncollected
 from schemas.config import Runtime, Security
 
 _log = logging.getLogger(__name__)
