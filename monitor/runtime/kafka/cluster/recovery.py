@@ -11,7 +11,6 @@ the partition come back, a part of its state would be missing. Here each pass as
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from faust.tables.recovery import RebalanceAgain, Recovery
 from faust.types import TP
@@ -29,9 +28,7 @@ class SureRecovery(Recovery):
         if generation_id == self.app.consumer_generation_id:  # else they move again, and Faust waits for that
             self.active_offsets.clear()
             self.standby_offsets.clear()
-            consumer: Any = self.app.consumer
-            for table in self.tables.values():
-                table.data.epoch = consumer.epoch
+            self.tables.changelog_queue.clear()  # it comes again, from where the stores end
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:

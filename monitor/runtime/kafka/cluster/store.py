@@ -39,8 +39,6 @@ class PartitionStore(memory.Store[bytes, bytes]):
         hold, so the next write repeats them."""
         self.topic = ""
         """The changelog; records of another are not ours. Empty: whatever comes is."""
-        self.epoch = 0
-        """Batches that were fetched in an earlier one come again: between them and what is held may be a gap."""
         self._offsets: dict[TP, int] = {}
         self._generations: dict[TP, int] = {}
 
@@ -61,13 +59,12 @@ class PartitionStore(memory.Store[bytes, bytes]):
     ) -> None:
         """Called by Faust's recovery, with the batches that `microbatch` makes of a changelog, in order.
 
-        Release 0.15.3 gives what is left of a partition that has gone to the table that it filled last, and what was
-        left from before a rebalance to a table that meanwhile has let go of the partition.
+        Release 0.15.3 gives what is left of a partition that has gone to the table that it filled last.
         """
         del to_key, to_value  # raw: the records have both
         for event in batch:
             place, held = event.message.tp, self._offsets.get(event.message.tp, -1)
-            if event.value.epoch < self.epoch or (self.topic and place.topic != self.topic):
+            if self.topic and place.topic != self.topic:
                 continue
             records = [record for record in event.value.records if record.offset > held]
             if records:
