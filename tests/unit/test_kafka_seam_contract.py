@@ -24,6 +24,7 @@ OWNERS = {
     "ConsumerThread": driver.AIOKafkaConsumerThread,
     "Coordinator": group_coordinator.GroupCoordinator,
     "MemoryStore": memory.Store,
+    "Producer": driver.Producer,
     "Recovery": Recovery,
     "Schema": faust.Schema,
     "App": faust.App,

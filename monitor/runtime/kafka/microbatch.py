@@ -79,6 +79,7 @@ RELIED_ON: dict[str, tuple[str, ...]] = {
     "Consumer.perform_seek": ("self",),
     "Consumer.seek": ("self", "partition", "offset"),
     "Schema.compile": ("self", "app", "on_key_decode_error", "on_value_decode_error", "default_propagate"),
+    "Producer._ensure_producer": ("self",),
     "App._new_transport": ("self",),
     "App.create_event": ("self", "key", "value", "headers", "message"),
 }

@@ -345,9 +345,26 @@ class StateTable:
         return True
 
     async def _send(self, place: TP, entries: Sequence[tuple[bytes, bytes | None]], generation: int) -> list[int]:
-        send, headers = self._app.producer.send, [(GENERATION, b"%d" % generation)]
-        sent = [await send(place.topic, key, value, place.partition, None, headers) for key, value in entries]
-        return [acknowledged.offset for acknowledged in await asyncio.gather(*sent)]
+        """Write entries in their order, and wait; their offsets. In whole batches: one by one each costs 50 µs."""
+        producer = self._app.producer._ensure_producer()
+        headers = [(GENERATION, b"%d" % generation)]
+        sent: list[tuple[int, Awaitable[Any]]] = []
+        batch = producer.create_batch()
+        for key, value in entries:
+            if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                sent.append(
+                    (batch.record_count(), await producer.send_batch(batch, place.topic, partition=place.partition))
+                )
+                batch = producer.create_batch()
+                batch.append(timestamp=None, key=key, value=value, headers=headers)  # the first one always has room
+        if batch.record_count():
+            sent.append(
+                (batch.record_count(), await producer.send_batch(batch, place.topic, partition=place.partition))
+            )
+        written = await asyncio.gather(*(acknowledged for _, acknowledged in sent))
+        return [
+            first.offset + number for (count, _), first in zip(sent, written, strict=True) for number in range(count)
+        ]
 
 
 def _after(entries: Iterable[tuple[str, bytes]]) -> int | None:
