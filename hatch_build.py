@@ -114,9 +114,9 @@ def made(root: Path = ROOT) -> list[Path]:
 
 
 def clean(root: Path = ROOT) -> None:
-    """Remove what `compile_here` made, for any Python."""
-    for module in MODULES:
-        for path in (root / module).parent.glob(f"{Path(module).stem}.*.so"):
+    """Remove what was ever made, for any Python: of a module that is compiled no longer, too, for it hides its source."""
+    for package in ("detectors", "monitor", "schemas"):
+        for path in (root / package).rglob("*.so"):
             path.unlink()
     for path in root.glob("forewarn__mypyc.*.so"):
         path.unlink()
