@@ -134,13 +134,13 @@ class Agent:
             self._change(event, now)
             return True
         if event.kind == "complaint":
-            about = self.tracker.runs.get(event.run or "")
+            about = self.tracker.known(event.run or "")
             complaint = known.complaint(event, about, self.slices, self.drift, self.traffic, now)
             if complaint is not None:
                 self.tell(complaint)
         self.slices.observe_late(event, now)
         if event.kind == "evaluation":
-            self.rollouts.judge(event, self.tracker.runs.get(event.run or ""))
+            self.rollouts.judge(event, self.tracker.known(event.run or ""))
         return True
 
     def acknowledge(self, ack: Ack, now: float) -> bool:

@@ -16,9 +16,9 @@ import msgspec
 from monitor.agents import Agent
 from monitor.changes.sightings import BLOCK as SIGHTINGS
 from monitor.evidence.within.node import Node
-from monitor.runs import Run
+from monitor.runs.packing import Stored, runs_from_bytes, runs_to_bytes
 from monitor.saved.core import Core
-from monitor.saved.turning import nodes_from_bytes, nodes_to_bytes, runs_from_bytes, runs_to_bytes
+from monitor.saved.turning import nodes_from_bytes, nodes_to_bytes
 
 VERSION = b"\x01"
 
@@ -85,7 +85,7 @@ class Blocks:
         parity = manifest[name] = 1 - manifest.get(name, 1)
         return (f"agent/{agent}/{name}.{parity}", VERSION + value)
 
-    def restore(self, entries: Iterable[tuple[str, bytes]]) -> dict[str, tuple[Core, list[Node], list[Run]]]:
+    def restore(self, entries: Iterable[tuple[str, bytes]]) -> dict[str, tuple[Core, list[Node], list[Stored]]]:
         """Agent → what was saved of it. Keys of others are ignored. Raises `WrongVersion`."""
         values = {key: value for key, value in entries if key.startswith("agent/")}
         found = {}
@@ -95,7 +95,7 @@ class Blocks:
             saved = _saved.decode(_body(key, value))
             name = saved.core.agent
             nodes: list[Node] = []
-            runs: list[Run] = []
+            runs: list[Stored] = []
             for block, parity in saved.manifest.items():
                 body = _body(key, values[f"agent/{name}/{block}.{parity}"])
                 if block[0] == "n":
@@ -115,7 +115,7 @@ class Blocks:
         return found
 
 
-def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Run]) -> None:
+def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Stored]) -> None:
     """Fill a new agent with what was saved of it."""
     agent.offset, agent.wake = core.offset, core.wake
     agent.runs, agent.failed, agent.hung, agent.silent = core.runs, core.failed, core.hung, core.silent

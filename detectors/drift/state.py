@@ -6,7 +6,6 @@ Little-endian arrays inside msgpack. Not here: when to save, and where. What is 
 from __future__ import annotations
 
 from array import array
-from typing import cast
 
 import msgspec
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from detectors.drift.bank import Bank
 from detectors.drift.bets import odds
-from detectors.drift.channels import Kind, Value
+from detectors.drift.channels import Kind
 from detectors.drift.episode import Episode
 from detectors.drift.plan import Plan
 from detectors.drift.references import learning, memory
@@ -113,7 +112,8 @@ def from_bytes(plan: Plan, data: bytes) -> Bank:
             setattr(numbers, name, memory.floats(_floats(saved.numbers[name]).tolist()))
         for name in _CELLS:
             setattr(numbers, name, memory.bytes_of(saved.numbers[name]))
-        numbers.rows = _rows(plan, _array(saved.numbers["rows"], np.dtype(np.float32)))
+        rows = _array(saved.numbers["rows"], np.dtype(np.float32)).astype(np.float64)
+        numbers.recall(rows.reshape(-1, max(numbers.size, 1)))
         numbers.live = [live for live, _, _ in saved.flags]
         numbers.learns = [learns for _, learns, _ in saved.flags]
         numbers.few = [few for _, _, few in saved.flags]
@@ -153,23 +153,7 @@ def _arrays(numbers: NumberChannels) -> dict[str, bytes]:
     found = {name: _bytes(getattr(numbers, name)) for name in _ARRAYS}
     found |= {name: _packed(getattr(numbers, name)) for name in _FLOATS}
     found |= {name: bytes(memory.view_bytes(getattr(numbers, name))) for name in _CELLS}
-    none = float("nan")
-    rows = [
-        [none if (value := row[at]) is None else memory.rounded(cast(float, value)) for at in numbers.plan.numbers]
-        for row in numbers.rows
-    ]
-    return found | {"rows": _bytes(np.array(rows, dtype=np.float32))}
-
-
-def _rows(plan: Plan, numbers: NDArray[np.generic]) -> list[list[Value]]:
-    """The latest runs as far as their numbers go; the rest of them is in the tapes."""
-    found: list[list[Value]] = []
-    for row in numbers.reshape(-1, max(len(plan.numbers), 1)).tolist():
-        values: list[Value] = [None] * len(plan.channels)
-        for at, value in zip(plan.numbers, row, strict=True):
-            values[at] = value if value == value else None
-        found.append(values)
-    return found
+    return found | {"rows": _bytes(numbers.rows().astype(np.float32))}
 
 
 def _share(channel: ShareChannel) -> _Share:

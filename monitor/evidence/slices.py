@@ -134,7 +134,7 @@ class Slices:
 
     def observe_verdict(self, signal: str, y: float, about: str, name: str | None, now: float) -> None:
         """One late observation; each run (or whatever it is `about`) counts once per signal and side."""
-        known = self.tracker.runs.get(name or "")
+        known = self.tracker.known(name or "")
         if known is not None and known.variant == "shadow":
             return
         if signal in self._off or not late.first_of(self.judged, signal, about, y > 0.0, now):

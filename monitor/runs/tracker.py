@@ -19,6 +19,7 @@ from detectors import durations
 from monitor.runs import silent
 from monitor.runs import work as adding
 from monitor.runs.contracts import Rules
+from monitor.runs.packing import Stored, pack, run_of, unpack
 from monitor.runs.run import SPENT, Closed, Run, Work
 from monitor.runs.work import TOOLS_PER_RUN as TOOLS_PER_RUN
 from schemas.config import Contract
@@ -43,9 +44,14 @@ RETRY_SECONDS: Final = 300.0
 _NO_IDS: set[str] = set()
 """What closed runs hold; nothing is ever added to it."""
 
+_Remembered = tuple[float, str, int, str]
+"""When a run closed, which, its block, and who gave it its input, if that is known."""
+
 
 class RunTracker:
     """The runs of one agent. `now` is the time of the last tick; `touched` collects blocks that must be saved.
+
+    Closed runs are packed once they are saved, for nothing changes them any more; `known` gives them whole again.
 
     What a run broke stands in `run.work.facts` after the call that found it, in `closed.work.facts` once it is closed,
     until the caller empties it.
@@ -56,16 +62,18 @@ class RunTracker:
     def __init__(self, counts: dict[str, int], timeout: float | None = None, contract: Contract | None = None) -> None:
         self.counts = counts
         self.timeout = timeout
-        self.runs: dict[str, Run] = {}
-        self.blocks: dict[int, dict[str, Run]] = {}
+        self.open: dict[str, Run] = {}
+        self.closed: dict[str, dict[str, Run | bytes]] = {}
+        """The block of each closed run that is remembered."""
+        self.blocks: dict[int, dict[str, Run | bytes]] = {}
+        """All runs, open and closed, in the blocks in which they are saved."""
         self.touched: set[int] = set()
         self.next_block = 0
-        self.open: dict[str, Run] = {}
         self.usual: float | None = None
         self.histogram = durations.new_histogram()
         self.outputs = [0, 0]
         """Runs that ended well, and those of them that gave an output."""
-        self._closed: deque[tuple[float, str]] = deque()
+        self._closed: deque[_Remembered] = deque()
         self._order = 0
         self._book = adding.Book(counts, Rules(contract))
         self._asked: dict[str, str] = {}
@@ -86,19 +94,31 @@ class RunTracker:
         """How many runs are open."""
         return len(self.open)
 
+    def known(self, name: str) -> Run | None:
+        """The run of that name, open or closed, to be read; None where none is remembered."""
+        run = self.open.get(name)
+        if run is not None:
+            return run
+        block = self.closed.get(name)
+        if block is None:
+            return None
+        found = block[name]
+        return unpack(found) if isinstance(found, bytes) else found
+
     # -- events
 
     def take(self, event: Event, now: float) -> Run | None:
         """The open run that the event belongs to; None where it is a duplicate or late."""
         name = event.run or ""
-        run = self.runs.get(name)
+        run = self.open.get(name)
         if run is None:
+            before = self.known(name)
+            if before is not None:
+                known = array("I")
+                known.frombytes(before.packed)
+                self.count("duplicates" if crc32(event.id.encode()) in known else "late")
+                return None
             run = self._begin(name, event, now)
-        elif run.closed:
-            known = array("I")
-            known.frombytes(run.packed)
-            self.count("duplicates" if crc32(event.id.encode()) in known else "late")
-            return None
         ids = run.ids
         known_ids = len(ids)
         if known_ids < IDS_PER_RUN:
@@ -218,41 +238,53 @@ class RunTracker:
         self._spend()
         closed = self._closed
         while closed and (closed[0][0] + REMEMBER_SECONDS <= now or len(closed) > CLOSED_RUNS):
-            at, name = closed.popleft()
+            at, name, number, who = closed.popleft()
             if at + REMEMBER_SECONDS > now:
                 self.count("closed_forgotten")
-            run = self.runs.pop(name)
-            if run.asked is not None and self._asked.get(run.asked[0]) == name:
-                del self._asked[run.asked[0]]
-            block = self.blocks[run.block]
+            if who and self._asked.get(who) == name:
+                del self._asked[who]
+            block = self.closed.pop(name)
             del block[name]
             if not block:
-                del self.blocks[run.block]
-            self.touched.add(run.block)
+                del self.blocks[number]
+            self.touched.add(number)
 
     # -- state
 
-    def block(self, number: int) -> list[Run]:
-        """The runs of one block, in the order in which they came."""
+    def block(self, number: int) -> list[Run | bytes]:
+        """The runs of one block, in the order in which they came; those that have closed are packed."""
         self._spend()
-        return list(self.blocks.get(number, {}).values())
+        block = self.blocks.get(number)
+        if block is None:
+            return []
+        for name, run in block.items():
+            if not isinstance(run, bytes) and run.closed:
+                block[name] = pack(run)
+        return list(block.values())
 
-    def restore(self, runs: list[Run]) -> None:
+    def restore(self, runs: list[Stored]) -> None:
         """Put back all saved runs, each in its place."""
-        for run in runs:
-            self.runs[run.run] = run
-            self.blocks.setdefault(run.block, {})[run.run] = run
-        for run in sorted(runs, key=lambda run: run.asked[2] if run.asked is not None else 0):
-            if run.asked is not None:
-                self._asked[run.asked[0]] = run.run
-                self._order = run.asked[2]
-        for run in sorted(runs, key=lambda run: run.order):
-            self._order = max(self._order, run.order)
-            if run.closed:
-                run.work = SPENT
-                self._closed.append((run.seen, run.run))
+        for state, packed in runs:
+            block = self.blocks.setdefault(state.block, {})
+            if state.closed:
+                block[state.run] = packed
+                self.closed[state.run] = block
             else:
-                self.open[run.run] = run
+                block[state.run] = run_of(state)
+        states = [state for state, _ in runs]
+        for state in sorted(states, key=lambda state: state.asked[2] if state.asked is not None else 0):
+            if state.asked is not None:
+                self._asked[state.asked[0]] = state.run
+                self._order = state.asked[2]
+        for state in sorted(states, key=lambda state: state.order):
+            self._order = max(self._order, state.order)
+            if state.closed:
+                who = state.asked[0] if state.asked is not None else ""
+                self._closed.append((state.seen, state.run, state.block, who))
+            else:
+                run = self.blocks[state.block][state.run]
+                assert isinstance(run, Run)
+                self.open[state.run] = run
 
     # -- inner
 
@@ -270,7 +302,7 @@ class RunTracker:
         run = Run(name, event.version, self.next_block, event.at, now, set(), {}, Work(), order=self._order)
         if event.kind != "run_started":
             adding.describe(run, run.work, event)
-        self.runs[name] = self.open[name] = current[name] = run
+        self.open[name] = current[name] = run
         return run
 
     def _last(self, run: Run) -> None:
@@ -292,8 +324,9 @@ class RunTracker:
         run.model, run.tenant, run.labels = work.model, work.tenant, work.labels
         self._unspent.append(run)
         del self.open[run.run]
+        self.closed[run.run] = self.blocks[run.block]
         self.touched.add(run.block)
-        self._closed.append((now, run.run))
+        self._closed.append((now, run.run, run.block, run.asked[0] if run.asked is not None else ""))
 
     def _ask(self, run: Run, input_hash: int, now: float) -> None:
         """Who gave the same input to another run a moment ago was not content with it."""
@@ -301,7 +334,8 @@ class RunTracker:
         who = f"session {work.session}" if work.session is not None else f"user {work.user}"
         if run.asked is not None or run.variant == "shadow" or (work.session is None and work.user is None):
             return
-        before = self.runs.get(self._asked.get(who, ""))
+        last = self._asked.get(who)
+        before = None if last is None else self.known(last)
         if (
             before is not None
             and before.asked is not None

@@ -61,7 +61,7 @@ def _inside(engine: Engine) -> object:
     found: list[object] = [
         sorted((name, one.share, one.last, one.notice, one.page, one.runs) for name, one in profile.slots.items()),
         [(name, state.to_bytes(bank)) for name, bank in sorted(profile.banks.items())],
-        [msgspec.to_builtins(sample) for sample in profile.recent.ring],
+        [msgspec.to_builtins(sample) for sample in profile.recent.samples()],
         list(profile.versions.items()), profile.number, profile.known, profile.newcomers,
         drift.memory.outputs, sorted(drift.memory.tools.items()), drift.episodes.open,
         list(drift.memory.documents.items()), drift.memory.session,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.runs import Closed, Fact, RunTracker
-from monitor.saved.turning import runs_from_bytes, runs_to_bytes
+from monitor.runs.packing import runs_from_bytes, runs_to_bytes
 from schemas.config import Contract
 from schemas.event import Event
 

@@ -32,7 +32,7 @@ def test_one_version_has_no_bank_of_its_own() -> None:
     profile = _profile()
     _feed(profile, ["v1"] * 400)
     assert set(profile.banks) == {AGENT}
-    assert len(profile.recent.ring) == RING
+    assert len(profile.recent.samples()) == RING
 
 
 def test_a_second_version_begins_with_what_the_first_one_did() -> None:
@@ -87,7 +87,7 @@ def test_what_drips_never_exceeds_what_flowed_in() -> None:
         profile.observe(f"r{number}", version, values, now, 5.0, lambda: 0.5)
         if version not in before and version in profile.slots:
             paid += 0.5
-        sample = profile.recent.ring[-1]
+        sample = profile.recent.samples()[-1]
         dripped += sample.page + sample.version_page
         assert sample.notice >= 0.0
         now += rng.choice((0.0, 1.0, 3.0))
@@ -99,7 +99,7 @@ def test_quick_runs_of_a_new_version_say_nothing_of_how_long_it_takes() -> None:
     profile = _profile()
     _feed(profile, ["v1"] * 300)
     _feed(profile, ["v2"] * 10, START + 300)
-    timed = [sample.timed for sample in profile.recent.ring if sample.version == "v2"]
+    timed = [sample.timed for sample in profile.recent.samples() if sample.version == "v2"]
     assert timed == [False] * 5 + [True] * 5
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.runs import Closed, RunTracker
 from monitor.runs.silent import KNOWN_RUNS, REMEMBERED
-from monitor.saved.turning import runs_from_bytes, runs_to_bytes
+from monitor.runs.packing import runs_from_bytes, runs_to_bytes
 from monitor.signals import RUN_LOOP, RUN_SILENT
 from schemas.config import Contract
 from schemas.event import Event
@@ -42,8 +42,8 @@ def _play(tracker: RunTracker, steps: list[Step], run: str = "r1", now: float = 
     for number, (kind, fields) in enumerate(steps):
         values: dict[str, Any] = {"time": now, "agent": "x", "run": run, "id": f"{run}.{number}"}
         event = Event(kind=kind, **(values | fields))
-        assert tracker.take(event, now) is tracker.runs[run]
-    return tracker.finish(tracker.runs[run], event, now)
+        assert tracker.take(event, now) is tracker.open[run]
+    return tracker.finish(tracker.open[run], event, now)
 
 
 SILENT: list[tuple[str, list[Step], str]] = [

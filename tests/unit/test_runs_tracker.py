@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from monitor.runs import CLOSED_RUNS, IDS_PER_RUN, OPEN_RUNS, TOOLS_PER_RUN, Closed, RunTracker
+from monitor.runs import CLOSED_RUNS, IDS_PER_RUN, OPEN_RUNS, TOOLS_PER_RUN, Closed, Run, RunTracker
 from monitor.runs import tracker as tracking
+from monitor.runs.packing import pack, runs_from_bytes, runs_to_bytes
 from schemas.event import Event, raw
 
 NOW = 1_000_000.0
@@ -212,9 +213,9 @@ def test_closed_runs_are_forgotten_after_an_hour_and_their_blocks_go() -> None:
     _play(tracker, [("run_finished", {})])
     tracker.touched.clear()
     tracker.forget(NOW + 3_599.0)
-    assert len(tracker.runs) == 1
+    assert len(tracker.closed) == 1
     tracker.forget(NOW + 3_600.0)
-    assert (tracker.runs, tracker.blocks) == ({}, {})
+    assert (tracker.open, tracker.closed, tracker.blocks) == ({}, {}, {})
     assert tracker.touched == {0}
     assert tracker.counts == {}
 
@@ -224,8 +225,8 @@ def test_beyond_the_limit_the_oldest_closed_run_is_forgotten_early() -> None:
     for number in range(CLOSED_RUNS + 1):
         _play(tracker, [("run_finished", {"run": f"r{number}", "id": f"i{number}"})], NOW)
     tracker.forget(NOW + 3.0)
-    assert next(iter(tracker.runs)) == "r1"
-    assert len(tracker.runs) == CLOSED_RUNS
+    assert next(iter(tracker.closed)) == "r1"
+    assert len(tracker.closed) == CLOSED_RUNS
     assert tracker.counts == {"closed_forgotten": 1}
 
 
@@ -237,7 +238,7 @@ def test_beyond_the_limit_the_run_that_was_silent_longest_gives_way() -> None:
     tracker.take(_event(5, "llm_call"), NOW + 2.0)
     _open(tracker, "last", NOW + 3.0)
     assert list(tracker.open)[-2:] == ["r1", "last"]
-    assert tracker.runs["r2"].closed
+    assert list(tracker.closed) == ["r2"]
     assert tracker.counts == {"runs_evicted": 1}
 
 
@@ -256,10 +257,43 @@ def test_restored_runs_hang_leave_and_give_way_in_the_same_order() -> None:
     for name in ("b", "c", "a", "d"):
         _open(tracker, name, NOW)
     for name in ("a", "b"):  # the later one closes first
-        run = tracker.runs[name]
+        run = tracker.open[name]
         tracker.finish(run, _event(0, "run_finished", run=name), NOW + 1.0)
     again = RunTracker({}, timeout=60.0)
-    again.restore([run for number in tracker.blocks for run in reversed(tracker.block(number))])
+    again.restore(
+        runs_from_bytes(runs_to_bytes(run for number in tracker.blocks for run in reversed(tracker.block(number))))
+    )
     assert list(again.open) == list(tracker.open) == ["c", "d"]
     again.forget(NOW + 3_601.0)
-    assert set(again.runs) == {"c", "d"}
+    assert (set(again.open), again.closed) == ({"c", "d"}, {})
+
+
+def test_a_closed_run_is_packed_once_and_known_as_it_was() -> None:
+    tracker = RunTracker({})
+    steps: list[Step] = [("run_started", {"tenant": "acme"}), ("tool_call", {"tool": "pay", "status": "error"})]
+    (closed,) = _play(tracker, [*steps, ("run_finished", {})])
+    _open(tracker, "r2", NOW)
+    first = tracker.block(0)
+    assert [type(run) for run in first] == [bytes, Run]
+    assert tracker.block(0)[0] is first[0]
+    known = tracker.known("r1")
+    assert known is not None and known is not closed.run
+    assert pack(known) == pack(closed.run) == first[0]
+    assert (known.tools, known.tenant, known.closed) == ({"pay": [1, 1, 1, 5]}, "acme", True)
+    assert tracker.known("r2") is tracker.open["r2"]
+    assert tracker.known("r3") is None
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_what_comes_for_a_packed_run_is_a_duplicate_or_late(restored: bool) -> None:
+    tracker = RunTracker({})
+    _play(tracker, [("llm_call", {}), ("run_finished", {})])
+    saved = runs_to_bytes(tracker.block(0))
+    if restored:
+        tracker = RunTracker({})
+        tracker.restore(runs_from_bytes(saved))
+    assert tracker.take(_event(0, "llm_call"), NOW) is None
+    assert tracker.counts == {"duplicates": 1}
+    assert tracker.take(_event(9, "llm_call"), NOW) is None
+    assert tracker.counts == {"duplicates": 1, "late": 1}
+    assert runs_to_bytes(tracker.block(0)) == saved

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.runs import SPENT, Closed, RunTracker
 from monitor.runs import work as adding
-from monitor.saved.turning import runs_from_bytes, runs_to_bytes, state_of_work
+from monitor.runs.packing import runs_from_bytes, runs_to_bytes, state_of_work
 from schemas.derive import text_hash
 from schemas.event import Event, raw
 
@@ -26,7 +26,7 @@ def _play(steps: list[Step], counts: dict[str, int] | None = None) -> Closed:
     tracker = RunTracker({} if counts is None else counts)
     for event in _events(steps):
         assert tracker.take(event, NOW) is not None
-    return tracker.finish(tracker.runs["r1"], event, NOW)
+    return tracker.finish(tracker.open["r1"], event, NOW)
 
 
 ADDED: list[tuple[str, list[Step], dict[str, Any]]] = [
@@ -194,7 +194,7 @@ def test_a_closed_run_keeps_only_what_is_said_of_it_later() -> None:
     tracker = RunTracker({})
     for event in _events([("run_started", {"tenant": "acme"}), ("llm_call", {"model": "m"}), END]):
         tracker.take(event, NOW)
-    run = tracker.runs["r1"]
+    run = tracker.open["r1"]
     closed = tracker.finish(run, event, NOW)
     assert run.work is closed.work
     tracker.forget(NOW)
@@ -214,7 +214,7 @@ def test_saved_between_any_two_events_the_work_is_the_same() -> None:
                 tracker = RunTracker({})
                 tracker.restore(runs_from_bytes(saved))
             tracker.take(event, NOW)
-        closed = tracker.finish(tracker.runs["r1"], event, NOW)
+        closed = tracker.finish(tracker.open["r1"], event, NOW)
         assert state_of_work(closed.work) == state_of_work(whole.work), cut
         assert closed.silent_reason == whole.silent_reason
 
@@ -226,7 +226,7 @@ def test_no_work_that_was_added_to_leaks_into_the_next_run() -> None:
             kind="tool_call", time=NOW, id=f"e{number}", agent="x", run=f"r{number}", tool="t", status="error"
         )
         tracker.take(event, NOW)
-    first, second = tracker.runs["r1"].work, tracker.runs["r2"].work
+    first, second = tracker.open["r1"].work, tracker.open["r2"].work
     assert first.error_types == second.error_types == {"error": 1}
     assert first.error_types is not second.error_types
     assert (SPENT.error_types, SPENT.path, SPENT.facts, SPENT.broken) == ({}, [], [], [])

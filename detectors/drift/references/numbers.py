@@ -60,8 +60,12 @@ class NumberChannels:
         """Whether it has so few values that each has its cell."""
         self.marks = memory.filled_bytes(WINDOW * size, NONE)
         """The cells of the latest runs, run by run."""
-        self.rows: list[list[Value]] = []
-        """The values of the latest runs, which whoever gave them keeps as well."""
+        self.values = memory.filled(RECENT * size, math.nan)
+        """The values of the latest runs, run by run; NaN where there was none."""
+        self.kept = 0
+        """Runs of which there are values, at most `RECENT`."""
+        self._next = 0
+        """Where the next one goes."""
         self.lows = memory.filled(size, math.inf)
         self.highs = memory.filled(size, -math.inf)
         """Extremes since the tables were made, while the channel learned."""
@@ -70,21 +74,23 @@ class NumberChannels:
         """Mark the cells of one run's values and write the e-values, `BETS` a channel, to the front of `out`."""
         edges, places, scales, marks = self.edges, self.places, self.scales, self.marks
         lows, highs, learns = self.lows, self.highs, self.learns
-        weights, positions = _WEIGHTS, self.plan.number_positions
-        self.rows.append(values)
-        if len(self.rows) > RECENT:
-            del self.rows[0]
+        weights, positions, latest = _WEIGHTS, self.plan.number_positions, self.values
         size: i64 = self.size
+        row: i64 = self._next * size
+        self._next = (self._next + 1) % RECENT
+        if self.kept < RECENT:
+            self.kept += 1
         mark: i64 = (run % WINDOW) * size
         at: i64 = 0
         while at < size:
             value = values[positions[at]]
             bet: i64 = at * BETS
             last: i64 = bet + BETS
-            x = 0.0
+            x = math.nan
             if value is not None:
                 x = memory.rounded(cast(float, value))
-            if value is None or x != x:
+            latest[row + at] = x
+            if x != x:
                 marks[mark + at] = u8(NONE)
                 while bet < last:
                     out[bet] = 1.0
@@ -184,9 +190,19 @@ class NumberChannels:
 
     def latest(self, channel: int, first: int, end: int) -> list[float]:
         """The values of runs `first` to `end`, of the last `RECENT` at most, in ascending order."""
-        position = self.plan.numbers[channel]
-        told = [row[position] for row in self.rows[-max(end - first, 1) :]]
-        return sorted([memory.rounded(cast(float, value)) for value in told if value is not None and value == value])
+        told = self.rows()[-max(end - first, 1) :, channel]
+        return sorted(told[~np.isnan(told)].tolist())
+
+    def rows(self) -> NDArray[np.float64]:
+        """The values of the latest runs, (runs, channels), the latest last; NaN where there was none."""
+        rows = memory.view(self.values).reshape(RECENT, self.size)
+        return rows[np.arange(self._next - self.kept, self._next) % RECENT]
+
+    def recall(self, rows: NDArray[np.float64]) -> None:
+        """Put back the values of the latest runs, as `rows` gave them."""
+        self.kept, self._next = len(rows), len(rows) % RECENT
+        for at, value in enumerate(rows.ravel().tolist()):
+            self.values[at] = value
 
     def drop(self, channel: int) -> None:
         """Forget the reference."""

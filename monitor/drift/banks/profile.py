@@ -166,7 +166,7 @@ class Profile:
 
     def save(self) -> tuple[Saved, dict[str, bytes | None]]:
         """The profile, and by name what changed since the last call: chunks of runs, and banks saved long ago."""
-        changed = self.recent.save(self.number)
+        changed = self.recent.save()
         for name, slot in self.slots.items():
             if slot.saved < 0 or (slot.stepped >= slot.saved and self.number - slot.saved >= STALE):
                 changed[f"bank{slot.place}"] = state.to_bytes(self.banks[name])
@@ -184,6 +184,7 @@ class Profile:
         self.slots, self.versions, self.rates = saved.slots, saved.versions, saved.rates
         self.number, self.known, self.newcomers, self.alone = saved.number, saved.known, saved.newcomers, saved.alone
         self.recent.load((raw for name, raw in blocks.items() if name.startswith("runs")), self.number)
+        samples = self.recent.samples()
         for name, slot in self.slots.items():
             try:
                 bank = self.banks[name] = state.from_bytes(self.plan, blocks[f"bank{slot.place}"])
@@ -192,7 +193,7 @@ class Profile:
                 slot.saved = -1
                 self.count("banks_relearned")
                 continue
-            for sample in self.recent.ring:
+            for sample in samples:
                 if sample.number >= slot.saved and name in (AGENT, sample.version):
                     _step(bank, name, sample)
 

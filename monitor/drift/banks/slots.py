@@ -61,7 +61,3 @@ class Sample(Struct, array_like=True, gc=False):
     version_page: float = 0.0
     timed: bool = True
     """Whether the version's bank takes what hangs on the duration, too."""
-
-
-SAMPLES = msgspec.msgpack.Decoder(list[Sample])
-"""Reads the runs of one chunk."""
