@@ -1,7 +1,7 @@
 """Runs to what is written of them, and back: field by field, nothing is decided here.
 
-A closed run never changes any more. So it is packed once, as it is written: what is remembered for an hour takes a tenth
-of the memory that way, and a block of runs that is saved again is copied rather than made anew.
+A closed run never changes any more. So it is packed once, as it is written: what is remembered for an hour takes a
+tenth of the memory that way, and a block of runs that is saved again is copied rather than made anew.
 """
 
 from __future__ import annotations

@@ -15,18 +15,43 @@ class _Acknowledged(NamedTuple):
     offset: int
 
 
+class _Batch:
+    """A batch of at most two records."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[bytes, bytes | None]] = []
+
+    def append(self, *, timestamp: float | None, key: bytes, value: bytes | None, headers: Any) -> object | None:
+        assert timestamp is None and headers == [("forewarn-generation", b"0")]
+        if len(self.records) == 2:
+            return None
+        self.records.append((key, value))
+        return object()
+
+    def record_count(self) -> int:
+        return len(self.records)
+
+
 class _Changelog:
     """A producer to one partition; `others` is how many records somebody else has written before ours."""
 
     def __init__(self) -> None:
         self.records: list[tuple[bytes, bytes | None]] = []
+        self.batches: list[int] = []
         self.others = 0
 
-    async def send(self, topic: str, key: bytes, value: bytes | None, *_: Any) -> asyncio.Future[_Acknowledged]:
-        del topic
-        self.records.append((key, value))
+    def _ensure_producer(self) -> _Changelog:
+        return self
+
+    def create_batch(self) -> _Batch:
+        return _Batch()
+
+    async def send_batch(self, batch: _Batch, topic: str, *, partition: int) -> asyncio.Future[_Acknowledged]:
+        assert topic and partition == 0
         done: asyncio.Future[_Acknowledged] = asyncio.get_running_loop().create_future()
-        done.set_result(_Acknowledged(self.others + len(self.records) - 1))
+        done.set_result(_Acknowledged(self.others + len(self.records)))
+        self.records += batch.records
+        self.batches.append(len(batch.records))
         return done
 
 
@@ -81,3 +106,13 @@ async def test_a_healing_that_the_partition_outran_is_not_held(table: StateTable
 
     assert not await table.write(0, [("a", b"2")], still)
     assert table.offset(0) == 3 + 1
+
+
+async def test_entries_go_in_as_few_batches_as_hold_them_in_their_order(table: StateTable, log: _Changelog) -> None:
+    entries: list[tuple[str, bytes | None]] = [(name, name.encode()) for name in "abcde"]
+    assert await table.write(0, entries, ours)
+    assert log.batches == [2, 2, 1]
+    assert [key for key, _ in log.records] == [b"0/a", b"0/b", b"0/c", b"0/d", b"0/e"]
+    assert table.offset(0) == 4
+    assert await table.write(0, [], ours)
+    assert (len(log.records), table.offset(0)) == (5, 4)

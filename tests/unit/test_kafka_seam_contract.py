@@ -282,6 +282,53 @@ async def test_partitions_that_may_not_be_read_any_more_give_nothing(
     assert Reader.of(consumer).at == 9
 
 
+async def test_while_a_place_is_sought_nothing_is_handed_on(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read on from a later place would be counted by the last offset, and the records before it never."""
+    monkeypatch.setattr(microbatch, "REST_SECONDS", 0.0)
+    meanwhile: list[list[Any]] = []
+    consumer.read_from(TOPIC, 3)
+
+    async def committed() -> dict[TP, int]:
+        meanwhile.append(await _fetch(consumer, monkeypatch, 5, 6))
+        return {TOPIC: 5}
+
+    async def sought(_: Any, offset: int) -> None:
+        meanwhile.append(await _fetch(consumer, monkeypatch, 5, 6))
+        assert offset == 3
+
+    monkeypatch.setattr(consumer, "seek_to_committed", committed)
+    monkeypatch.setattr(consumer, "_seek", sought)
+    await consumer.perform_seek()
+    assert meanwhile == [[], []]
+    assert consumer.behind == 1
+    (message,) = await _fetch(consumer, monkeypatch, 3, 4, 5, 6)
+    assert [record.offset for record in message.value.records] == [3, 4, 5, 6]
+
+
+async def test_a_seek_that_fails_holds_nothing_back(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def committed() -> dict[TP, int]:
+        raise TimeoutError
+
+    monkeypatch.setattr(consumer, "seek_to_committed", committed)
+    with pytest.raises(TimeoutError):
+        await consumer.perform_seek()
+    assert len(await _fetch(consumer, monkeypatch, 5, 6)) == 1
+
+
+async def test_what_is_in_a_queue_when_the_flow_goes_on_stays_there(consumer: MicroBatchConsumer) -> None:
+    """It was handed on after the seek, so nobody reads it again."""
+    app = consumer.app
+    queues = [app.batches("t", waiting=4).queue, app.tables.changelog_queue]
+    for queue in queues:
+        queue.put_nowait("a batch")
+    app.flow_control.resume()
+    assert [queue.qsize() for queue in queues] == [1, 1]
+
+
 async def test_where_nothing_was_committed_a_seek_goes_back_to_the_beginning(
     consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from detectors import loops
 from detectors.loops import Loop
-from monitor.saved.states import LoopState
 from monitor.runs.packing import loop_of, state_of_loop
+from monitor.saved.states import LoopState
 
 Call = tuple[str, int | None, int | None, bool]
 """Tool, arguments, result, whether the result is bad."""

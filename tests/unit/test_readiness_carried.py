@@ -8,9 +8,9 @@ import pytest
 from monitor import views
 from monitor.engine import Engine
 from monitor.readiness.carried import EVERY, FREE, USES, WINDOW
+from monitor.runs.packing import run_of, runs_from_bytes
 from monitor.runs.work import USED
 from monitor.saved.states import RunState
-from monitor.runs.packing import run_of, runs_from_bytes
 from schemas.config import Config
 from schemas.event import Event, decode
 from schemas.records import Tick

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from monitor.runs import Closed, RunTracker
-from monitor.runs.silent import KNOWN_RUNS, REMEMBERED
 from monitor.runs.packing import runs_from_bytes, runs_to_bytes
+from monitor.runs.silent import KNOWN_RUNS, REMEMBERED
 from monitor.signals import RUN_LOOP, RUN_SILENT
 from schemas.config import Contract
 from schemas.event import Event

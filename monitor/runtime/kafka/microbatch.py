@@ -11,6 +11,8 @@ Invariants, for batched topics:
 2. `done` counts only in the generation in which the records were fetched; whatever was fetched before a rebalance or
    a seek is read again from the committed offset.
 3. Compaction holes and offset 0 need no care: what is committed is the offset after the last record that is done.
+4. Between two seeks each record is handed on once, in order, and no queue on its way is emptied: what is done may be
+   counted by the last offset alone.
 
 `RELIED_ON` names what this module uses of Faust beyond its public interface; a test compares it with the pinned
 release, so that an upgrade that moves any of it fails there and not in production.
@@ -81,6 +83,7 @@ RELIED_ON: dict[str, tuple[str, ...]] = {
     "Schema.compile": ("self", "app", "on_key_decode_error", "on_value_decode_error", "default_propagate"),
     "Producer._ensure_producer": ("self",),
     "App._new_transport": ("self",),
+    "App.FlowControlQueue": ("self", "maxsize", "clear_on_resume"),
     "App.create_event": ("self", "key", "value", "headers", "message"),
 }
 
@@ -111,6 +114,7 @@ class MicroBatchConsumer(driver.Consumer):
         self._begin: dict[TP, int] = {}
         self._epoch = 0
         self._rests = False
+        self._seeking = False
         self.behind = 0
         """Times that reading began before the committed offset, because the state was older."""
 
@@ -157,8 +161,10 @@ class MicroBatchConsumer(driver.Consumer):
         """
         if not self.flow_active:
             await self.wait(cast(Any, self.can_resume_flow))
-        if self._rests:
+        if self._rests or self._seeking:
             await asyncio.sleep(REST_SECONDS)
+        if self._seeking:
+            return  # what was handed on now might be behind the place that is sought, or before it
         # Read before the fetch: what moves while it waits makes its records void.
         generation, epoch = self.app.consumer_generation_id, self._epoch
         came, active = await self._wait_next_records(timeout)
@@ -257,23 +263,27 @@ class MicroBatchConsumer(driver.Consumer):
         return None if done is None else done + 1
 
     async def perform_seek(self) -> None:
-        """Seek to the committed offsets; what was fetched before is void.
+        """Seek to the committed offsets; what was fetched before is void, and nothing is handed on meanwhile.
 
         Where nothing was ever committed Faust leaves the position where it is, behind what was fetched and dropped;
         there it goes back to the beginning.
         """
         self._forget()
-        await super().perform_seek()
-        ours = [tp for tp in self.assignment() if tp.topic in self._batched]
-        if uncommitted := [tp for tp in ours if self._read_offset.get(tp) is None]:
-            await self._thread.seek_to_beginning(*map(driver.ensure_aiokafka_TP, uncommitted))
-        begin, self._begin = self._begin, {}
-        for tp in ours:
-            at, committed = begin.get(tp), self._read_offset.get(tp)
-            if at is not None and committed is not None and at < committed:
-                self.behind += 1
-                self.log.warning("state of %s/%d counts up to %d, committed is %d: read again", *tp, at, committed)
-                await self.seek(driver.ensure_aiokafka_TP(tp), at)
+        self._seeking = True
+        try:
+            await super().perform_seek()
+            ours = [tp for tp in self.assignment() if tp.topic in self._batched]
+            if uncommitted := [tp for tp in ours if self._read_offset.get(tp) is None]:
+                await self._thread.seek_to_beginning(*map(driver.ensure_aiokafka_TP, uncommitted))
+            begin, self._begin = self._begin, {}
+            for tp in ours:
+                at, committed = begin.get(tp), self._read_offset.get(tp)
+                if at is not None and committed is not None and at < committed:
+                    self.behind += 1
+                    self.log.warning("state of %s/%d counts up to %d, committed is %d: read again", *tp, at, committed)
+                    await self.seek(driver.ensure_aiokafka_TP(tp), at)
+        finally:
+            self._seeking = False
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Partitions move away."""
@@ -343,6 +353,15 @@ class MicroBatchApp(faust.App):
 
     def _new_transport(self) -> Any:
         return MicroBatchTransport(self.conf.broker_consumer, self)
+
+    def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> Any:  # noqa: N802
+        """A queue that keeps what is in it when the flow goes on.
+
+        Faust empties its queues then, after it sought: what was handed on in between would be read by nobody, and the
+        next batch be committed over it. What came before the partitions moved is known by its epoch, or its offset.
+        """
+        del clear_on_resume
+        return super().FlowControlQueue(maxsize)
 
     def batches(self, topic: str, *, waiting: int) -> Any:
         """The stream source of one batched topic; `waiting` messages are held at most, then fetching pauses."""

@@ -23,7 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import faust
 import msgspec
@@ -169,6 +169,8 @@ class PartitionWorker:
         self._crash = crash
         self._saved = saved
         self._unsaved: list[Awaitable[Any]] = []
+        self._unwritten: list[Entry] = []
+        """What the core gave to be saved, until it is written: it gives each change once."""
         self._epoch: int | None = None
         self._pending = 0
         self._cost = 0.0
@@ -218,7 +220,8 @@ class PartitionWorker:
     async def save(self) -> bool:
         """Make all steps so far durable and let their offset be committed. Raises what the broker answers.
 
-        False, and nothing is written, where another worker may have the partition.
+        False where another worker may have the partition: nothing is committed, and what was to be written stands
+        before the next save's entries.
         """
         async with self._saving:
             async with self._stepping:
@@ -226,9 +229,10 @@ class PartitionWorker:
                 unsaved, self._unsaved = self._unsaved, []
                 self._pending = 0
                 begun = time.thread_time()
-                entries = [*self.core.changes(), *self._flood.changes()] if self._table is not None else []
-                if self._table is not None and settled >= 0:
-                    entries.append((SETTLED, msgspec.msgpack.encode((_SETTLED_VERSION, settled))))
+                if self._table is not None:
+                    self._unwritten += [*self.core.changes(), *self._flood.changes()]
+                    if settled >= 0:
+                        self._unwritten.append((SETTLED, msgspec.msgpack.encode((_SETTLED_VERSION, settled))))
                 self._cost = time.thread_time() - begun
             if unsaved:
                 await asyncio.gather(*unsaved)
@@ -236,8 +240,9 @@ class PartitionWorker:
                 return False  # what was stepped since the last save comes again, where the partition is now
             if self._table is not None:
                 still = partial(self._consumer.leased, self._consumer.epoch)
-                if not await self._table.write(self.tp.partition, entries, still, self._generation):
+                if not await self._table.write(self.tp.partition, self._unwritten, still, self._generation):
                     return False
+                self._unwritten = []
             if settled >= 0 and epoch is not None:
                 self._consumer.done(self.tp, settled, epoch)
         if self._saved is not None:
@@ -346,7 +351,7 @@ class StateTable:
 
     async def _send(self, place: TP, entries: Sequence[tuple[bytes, bytes | None]], generation: int) -> list[int]:
         """Write entries in their order, and wait; their offsets. In whole batches: one by one each costs 50 µs."""
-        producer = self._app.producer._ensure_producer()
+        producer = cast(Any, self._app.producer)._ensure_producer()
         headers = [(GENERATION, b"%d" % generation)]
         sent: list[tuple[int, Awaitable[Any]]] = []
         batch = producer.create_batch()
