@@ -114,7 +114,7 @@ def made(root: Path = ROOT) -> list[Path]:
 
 
 def clean(root: Path = ROOT) -> None:
-    """Remove what was ever made, for any Python; also of a module that is compiled no longer, for it hides its source."""
+    """Remove what was ever made, for any Python; also of modules that are compiled no longer: it hides their source."""
     for package in ("detectors", "monitor", "schemas"):
         for path in (root / package).rglob("*.so"):
             path.unlink()

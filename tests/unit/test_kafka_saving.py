@@ -1,4 +1,4 @@
-"""How often a partition's state is saved, rarely enough to stay a small part of the work; and that no change is lost."""
+"""How often a partition's state is saved: rarely enough to stay a small part of the work; and that nothing is lost."""
 
 from __future__ import annotations
 
