@@ -175,6 +175,7 @@ async def run(
     burst: int = BURST,
     minutes: float = 0.0,
     settle_seconds: float = SETTLE_SECONDS,
+    store: str = "memory",
     say: bool = False,
 ) -> Result:
     """The whole of it."""
@@ -185,6 +186,7 @@ async def run(
     prefix = f"kills{time.time_ns():x}"
     sections: dict[str, Any] = {
         "partitions": PARTITIONS,
+        "kafka": {"store": store},
         "owners": {"payments": {"slack": "#payments"}},
         "detectors": DETECTORS,
         "slack": {"bot_token": BOT_TOKEN, "base_url": slack.base_url},
@@ -270,6 +272,7 @@ async def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=1_500.0)
     parser.add_argument("--minutes", type=float, default=0.0, help="kill and write no longer than this; 0: to the end")
+    parser.add_argument("--store", choices=("memory", "rocksdb"), default="memory", help="where workers hold state")
     parser.add_argument("--logs", type=Path, default=None, help="folder for the workers' logs")
     asked = parser.parse_args()
     broker = kafka_broker.start()
@@ -286,6 +289,7 @@ async def main() -> int:
                 seed=asked.seed,
                 rate=asked.rate,
                 minutes=asked.minutes,
+                store=asked.store,
                 say=True,
             )
     finally:

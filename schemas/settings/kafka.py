@@ -73,6 +73,8 @@ class Kafka(Strict):
     partitions: int = Field(default=8, gt=0)
     replication_factor: int = Field(default=1, gt=0)
     group: str = "forewarn"
+    store: Literal["memory", "rocksdb"] = "memory"
+    """Where a worker holds the state of its partitions beside the changelog, which has it all."""
     standby_replicas: int = Field(default=0, ge=0, le=5)
     """Other workers that read along the state of a partition, so that taking it over need not read all of it."""
     floods: Floods = Floods()

@@ -160,7 +160,10 @@ async def test_the_one_that_was_frozen_knows_that_it_has_lost_its_partitions(clu
     await cluster.all_counted()
 
 
-async def test_kills_at_random_moments_change_no_count_and_no_message(broker: Broker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("store", ["memory", "rocksdb"])
+async def test_kills_at_random_moments_change_no_count_and_no_message(
+    broker: Broker, tmp_path: Path, store: str
+) -> None:
     """A short run of the benchmark; how long a takeover may last, and how many kills fit in, is for a quiet machine."""
     found = await kafka_kills.run(
         broker,
@@ -173,7 +176,9 @@ async def test_kills_at_random_moments_change_no_count_and_no_message(broker: Br
         failing=1,
         burst=150,
         settle_seconds=90.0,
+        store=store,
     )
+    assert bool([*tmp_path.glob("*/state/agents/*/CURRENT")]) is (store == "rocksdb")
     assert found.kills >= 1 and found.incidents >= 1
     assert [problem for problem in found.problems if "takeover" not in problem] == []
 

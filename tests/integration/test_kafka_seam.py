@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import aiokafka
 import msgspec
@@ -13,9 +14,10 @@ import pytest
 from kafka import KafkaAdminClient
 
 from monitor.runtime.kafka import topics
+from monitor.runtime.kafka.cluster.disk import DiskStore
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import Outgoing, Watermark
-from monitor.runtime.kafka.worker import KafkaWorker, Role
+from monitor.runtime.kafka.worker import KafkaWorker, Role, WorkerFailed
 from monitor.runtime.parts import Entry
 from schemas.config import Config
 from tests.services.kafka_broker import Broker
@@ -168,6 +170,56 @@ async def test_what_a_worker_wrote_that_had_lost_the_partition_is_written_over(r
     await room.fresh().start()
     await until(lambda: room.total().total() == 200)
     assert room.total() == Counter({"first": 100, "second": 100})
+
+
+async def test_a_worker_whose_state_lies_on_disk_reads_only_what_was_written_since(
+    broker: Broker, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of(broker.bootstrap, prefix, tmp_path, partitions=2, kafka={"store": "rocksdb"})
+    await asyncio.to_thread(topics.prepare, config.runtime)
+    room = Room(config)
+    await room.worker.start()
+    await room.produce(["first"] * 100)
+    await until(lambda: room.total().total() == 100)
+    await room.worker.stop()
+    read: list[bytes] = []
+    apply = DiskStore.apply_changelog_batch
+
+    def counted(store: DiskStore, batch: Sequence[Any], **codecs: Any) -> None:
+        read.extend(record.key for event in batch for record in event.value.records)
+        apply(store, batch, **codecs)
+
+    monkeypatch.setattr(DiskStore, "apply_changelog_batch", counted)
+    table = room.worker._tables[room.topic].topic
+    await _write(room, table, b"0/other", b"meanwhile")
+    await room.fresh().start()
+    try:
+        await until(lambda: room.total().total() == 100, what="the state is there")
+        assert read == [b"0/settled", b"0/other"], "Faust begins with the last one that is held"
+        await room.produce(["second"] * 100)
+        await until(lambda: room.total() == Counter(first=100, second=100), what="it goes on")
+    finally:
+        await room.worker.stop()
+
+
+async def test_a_directory_that_another_worker_has_ends_the_second_one(
+    broker: Broker, prefix: str, tmp_path: Path
+) -> None:
+    config = config_of(broker.bootstrap, prefix, tmp_path, partitions=2, kafka={"store": "rocksdb"})
+    await asyncio.to_thread(topics.prepare, config.runtime)
+    one, two = Room(config), Room(config)
+    await one.worker.start()
+    try:
+        await one.produce(["x"] * 100)
+        await until(lambda: one.total().total() == 100)
+        with pytest.raises(WorkerFailed, match=r"Each needs a `runtime.directory` of its own"):
+            async with asyncio.timeout(30.0):
+                await two.worker.start()
+                await two.worker.wait()
+        await two.worker.stop()
+        await until(lambda: one.worker.ready and one.total().total() == 100, what="the first goes on")
+    finally:
+        await one.worker.stop()
 
 
 async def test_a_worker_that_stands_by_has_the_state_of_the_other(broker: Broker, prefix: str, tmp_path: Path) -> None:

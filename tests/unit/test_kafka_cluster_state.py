@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from faust.tables.recovery import RebalanceAgain, Recovery
 from faust.types import TP
 
 from monitor.runtime.kafka.cluster import recovery as sure
+from monitor.runtime.kafka.cluster.disk import DiskStore
 from monitor.runtime.kafka.cluster.store import GENERATION, PartitionStore
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, MicroBatchConsumer, Record
 from monitor.runtime.kafka.partition import SETTLED, Outgoing, StateTable
@@ -38,10 +39,16 @@ def changelog(tp: TP, first: int, *entries: tuple[bytes, bytes | None], generati
     return _Event(_Message(tp), Batch(tp, 0, tuple(records)))
 
 
-@pytest.fixture
-async def store() -> PartitionStore:
+@pytest.fixture(params=["memory", "disk"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PartitionStore]:
     app = MicroBatchApp("store", broker="kafka://127.0.0.1:1", web_enabled=False, store="memory://")
-    return PartitionStore("memory:", app, None, table_name="t")  # type: ignore[arg-type]
+    if request.param == "memory":
+        yield PartitionStore("memory:", app, None, table_name="t")  # type: ignore[arg-type]
+        return
+    found = DiskStore("rocksdb:", app, None, table_name="t", folder=tmp_path)
+    found.topic = "c"
+    yield found
+    await found.on_stop()
 
 
 ONE, TWO, THREE = TP("c", 1), TP("c", 2), TP("c", 3)
@@ -50,19 +57,21 @@ ONE, TWO, THREE = TP("c", 1), TP("c", 2), TP("c", 3)
 async def test_a_partition_that_is_ours_or_stood_by_for_is_kept_with_its_offset(store: PartitionStore) -> None:
     for tp in (ONE, TWO, THREE):
         store.apply_changelog_batch([changelog(tp, 5, (b"a", b"1"), (b"b", b"2"), (b"a", None))], str, str)
-    assert store.held[1] == {b"b": b"2"}
+    assert dict(store.entries(1)) == {b"b": b"2"}
     await store.on_recovery_completed({ONE}, {TWO})
     assert (store.persisted_offset(ONE), store.persisted_offset(TWO)) == (7, 7), "a recovery reads on from there"
-    assert store.persisted_offset(THREE) is None and 3 not in store.held, "its tombstones may be gone when it returns"
+    assert store.persisted_offset(THREE) is None and not [*store.entries(3)], (
+        "its tombstones may be gone when it returns"
+    )
 
 
 async def test_what_a_recovery_reads_twice_changes_nothing(store: PartitionStore) -> None:
     store.apply_changelog_batch([changelog(ONE, 5, (b"a", b"1"))], str, str)
     store.write(ONE, {b"a": b"2"}, 6)  # ours, acknowledged
     store.apply_changelog_batch([changelog(ONE, 5, (b"a", b"1"))], str, str)
-    assert store.held[1] == {b"a": b"2"} and store.persisted_offset(ONE) == 6
+    assert dict(store.entries(1)) == {b"a": b"2"} and store.persisted_offset(ONE) == 6
     store.apply_changelog_batch([changelog(ONE, 6, (b"a", b"2"), (b"c", b"3"))], str, str)
-    assert store.held[1] == {b"a": b"2", b"c": b"3"} and store.persisted_offset(ONE) == 7
+    assert dict(store.entries(1)) == {b"a": b"2", b"c": b"3"} and store.persisted_offset(ONE) == 7
 
 
 async def test_what_a_former_owner_writes_after_the_new_one_is_left_out(store: PartitionStore) -> None:
@@ -70,11 +79,11 @@ async def test_what_a_former_owner_writes_after_the_new_one_is_left_out(store: P
     store.apply_changelog_batch([changelog(ONE, 2, (b"a", b"mine"), generation=7)], str, str)
     late = changelog(ONE, 3, (b"a", b"late"), (b"b", b"late"), generation=6)
     store.apply_changelog_batch([late, changelog(ONE, 5, (b"b", b"mine"), generation=7)], str, str)
-    assert store.held[1] == {b"a": b"mine", b"b": b"mine"}
+    assert dict(store.entries(1)) == {b"a": b"mine", b"b": b"mine"}
     assert (store.outdated, store.persisted_offset(ONE)) == (2, 5)
     store.write(ONE, {b"a": b"ours"}, 6, 9)
     store.apply_changelog_batch([changelog(ONE, 7, (b"a", b"late"), generation=7)], str, str)
-    assert store.held[1][b"a"] == b"ours", "what was written here counts as well"
+    assert store.value(1, b"a") == b"ours", "what was written here counts as well"
 
 
 async def test_what_a_former_owner_wrote_late_is_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +116,7 @@ async def test_what_is_left_of_another_changelog_is_not_taken_for_ours(store: Pa
     store.topic = "c"
     store.apply_changelog_batch([changelog(ONE, 0, (b"1/offset", b"ours"))], str, str)
     store.apply_changelog_batch([changelog(TP("other", 1), 9, (b"1/offset", b"theirs"))], str, str)
-    assert store.held[1] == {b"1/offset": b"ours"}
+    assert dict(store.entries(1)) == {b"1/offset": b"ours"}
     assert store.persisted_offset(TP("other", 1)) is None
 
 

@@ -25,6 +25,7 @@ import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import faust
@@ -76,6 +77,8 @@ RELIED_ON: dict[str, tuple[str, ...]] = {
     "Recovery._add": ("self", "table", "tp", "offsets"),
     "Recovery.on_rebalance": ("self", "assigned", "revoked", "newly_assigned", "generation_id"),
     "Table._new_store": ("self",),
+    "Table.apply_changelog_batch": ("self", "batch"),
+    "Table.persisted_offset": ("self", "tp"),
     "Consumer.on_partitions_revoked": ("self", "revoked"),
     "Consumer.on_partitions_assigned": ("self", "assigned", "generation_id"),
     "Consumer.perform_seek": ("self",),
@@ -350,6 +353,8 @@ class MicroBatchApp(faust.App):
 
     batched_topics: frozenset[str] = frozenset()
     first_topics: frozenset[str] = frozenset()
+    state_folder: Path | None = None
+    """Where state lies on disk; None: it is held in memory."""
 
     def _new_transport(self) -> Any:
         return MicroBatchTransport(self.conf.broker_consumer, self)

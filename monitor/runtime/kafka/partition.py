@@ -30,7 +30,8 @@ import msgspec
 from faust.types import TP
 
 from monitor.runtime.kafka.cluster.floods import Flood
-from monitor.runtime.kafka.cluster.store import GENERATION, PartitionStore, PartitionTable
+from monitor.runtime.kafka.cluster.store import GENERATION, PartitionStore
+from monitor.runtime.kafka.cluster.table import PartitionTable
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, MicroBatchSchema, Record
 from monitor.runtime.parts import Entry
 from schemas.event import BadEvent
@@ -299,7 +300,7 @@ class StateTable:
     def entries(self, partition: int) -> list[tuple[str, bytes]]:
         """What is stored for the partition, in no order."""
         cut = len(_prefix(partition))
-        return [(key[cut:].decode(), value) for key, value in self._store.held.get(partition, {}).items()]
+        return [(key[cut:].decode(), value) for key, value in self._store.entries(partition)]
 
     def offset(self, partition: int) -> int | None:
         """Up to where the changelog is held; None where it holds nothing."""
@@ -342,7 +343,7 @@ class StateTable:
             self.healed += 1
             held = self._store.held.get(partition, {})
             _log.warning("kafka: somebody else wrote state of %s/%d; what we hold is written over it", *place)
-            healed = list(held.items())
+            healed = list(self._store.entries(place.partition))
             again = await self._send(place, healed, generation)
             if not await still():
                 return False

@@ -22,6 +22,7 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 
 from monitor.runtime.kafka.broker.security import password_of, tls_context
+from monitor.runtime.kafka.cluster.disk import StateInUse
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import HEARTBEAT_SECONDS, SESSION_SECONDS
 from monitor.runtime.kafka.cluster.recovery import SureRecovery
@@ -52,6 +53,9 @@ producer is written later, over the state of the next owner."""
 STOP_SECONDS = 15.0
 """A graceful stop may save and commit for so long; then it goes without, and replays at the next start. While the
 broker is away Faust then still waits for its last writes, `DELIVERY_SECONDS` at most; to be killed does no harm."""
+
+
+_CLEAR = (DeadLetterFlood, StateInUse)  # they say all there is to say
 
 
 class WorkerFailed(Exception):
@@ -133,7 +137,7 @@ class KafkaWorker:
         self._watch = asyncio.create_task(self._watch_app(), name="kafka worker")
         self._started = True
         if self._failure is not None:
-            raise WorkerFailed(f"the Kafka worker could not start: {self._failure!r}") from self._failure
+            raise WorkerFailed(f"the Kafka worker could not start: {_words(self._failure)}") from self._failure
 
     async def stop(self) -> None:
         """Save and commit what was done, leave the group. Harmless when it never started."""
@@ -148,9 +152,7 @@ class KafkaWorker:
     async def wait(self) -> None:
         """Returns never; raises `WorkerFailed` when the worker cannot go on."""
         await self._ended.wait()
-        if isinstance(self._failure, DeadLetterFlood):
-            raise WorkerFailed(str(self._failure)) from self._failure
-        raise WorkerFailed(f"the Kafka worker ended: {self._failure!r}") from self._failure
+        raise WorkerFailed(f"the Kafka worker ended: {_words(self._failure)}") from self._failure
 
     @property
     def started(self) -> bool:
@@ -326,16 +328,18 @@ class KafkaWorker:
         """End the worker: something must not be lost and cannot be written."""
         if self._failure is None:
             self._failure = error
-            ours = isinstance(error, DeadLetterFlood)  # says all there is to say
-            _log.error(
-                "kafka: the worker cannot go on: %s", error if ours else repr(error), exc_info=not ours and error
-            )
+            known = isinstance(error, _CLEAR)
+            _log.error("kafka: the worker cannot go on: %s", _words(error), exc_info=None if known else error)
         self._ended.set()
 
     async def _watch_app(self) -> None:
         await self.app.wait_until_stopped()
         if self._failure is None:
             await self.fail(self.app.crash_reason or RuntimeError("Faust stopped"))
+
+
+def _words(error: BaseException | None) -> str:
+    return str(error) if isinstance(error, _CLEAR) else repr(error)
 
 
 async def _guarded(stream: Any, crash: Callable[[BaseException], Any]) -> AsyncIterator[Any]:
@@ -388,6 +392,7 @@ def _app(runtime: Runtime, roles: Sequence[Role]) -> MicroBatchApp:
         stream_wait_empty=False,  # waiting for streams would hang a rebalance; `done` makes it needless
         stream_recovery_delay=0.0,
     )
+    app.state_folder = Path(runtime.directory) / "state" if kafka.store == "rocksdb" else None
     app.batched_topics = frozenset(role.topic for role in roles)
     app.first_topics = frozenset(role.topic for role in roles if role.first)
     tables = cast(TableManager, app.tables)

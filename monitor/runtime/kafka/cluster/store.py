@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import faust
 from faust.stores import memory
 from faust.types import TP
 
@@ -28,11 +27,9 @@ GENERATION = "forewarn-generation"
 class PartitionStore(memory.Store[bytes, bytes]):
     """Keys and values of one table, raw. `outdated`: records that were left out because a later owner had written."""
 
-    held: dict[int, dict[bytes, bytes]]
-
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.held = {}
+        self.held: dict[int, dict[bytes, bytes]] = {}
         self.outdated = 0
         self.stale: dict[int, set[bytes]] = {}
         """By partition, the keys over which a former owner wrote. Compaction keeps its values and drops those that we
@@ -42,17 +39,39 @@ class PartitionStore(memory.Store[bytes, bytes]):
         self._offsets: dict[TP, int] = {}
         self._generations: dict[TP, int] = {}
 
-    def write(self, place: TP, entries: Mapping[bytes, bytes | None], offset: int, generation: int = 0) -> None:
-        """The changelog has these entries, up to `offset`, written in `generation`."""
+    def entries(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
+        """What is held of a partition."""
+        return self.held.get(partition, {}).items()
+
+    def value(self, partition: int, key: bytes) -> bytes | None:
+        """What is held under a key."""
+        return self.held.get(partition, {}).get(key)
+
+    def write(
+        self,
+        place: TP,
+        entries: Mapping[bytes, bytes | None],
+        offset: int,
+        generation: int = 0,
+        late: Iterable[bytes] = (),
+    ) -> None:
+        """The changelog has these entries, up to `offset`, written in `generation`; over `late` others wrote since."""
         self._generations[place] = max(generation, self._generations.get(place, 0))
+        stale = self.stale.get(place.partition, set()).difference(entries).union(late)
+        if stale:
+            self.stale[place.partition] = stale
+        else:
+            self.stale.pop(place.partition, None)
+        self._offsets[place] = offset
+        self._keep(place, entries)
+
+    def _keep(self, place: TP, entries: Mapping[bytes, bytes | None]) -> None:
         part = self.held.setdefault(place.partition, {})
-        self.stale.get(place.partition, set()).difference_update(entries)
         for key, value in entries.items():
             if value is None:
                 part.pop(key, None)
             else:
                 part[key] = value
-        self._offsets[place] = offset
 
     def apply_changelog_batch(
         self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
@@ -63,9 +82,10 @@ class PartitionStore(memory.Store[bytes, bytes]):
         """
         del to_key, to_value  # raw: the records have both
         for event in batch:
-            place, held = event.message.tp, self._offsets.get(event.message.tp, -1)
+            place = event.message.tp
             if self.topic and place.topic != self.topic:
                 continue
+            held = self._offsets.get(place, -1)
             records = [record for record in event.value.records if record.offset > held]
             if records:
                 latest, entries, late = self._generations.get(place, 0), {}, set[bytes]()
@@ -78,9 +98,7 @@ class PartitionStore(memory.Store[bytes, bytes]):
                     latest = written
                     entries[record.key] = record.value
                     late.discard(record.key)
-                self.write(place, entries, records[-1].offset, latest)
-                if late:
-                    self.stale.setdefault(place.partition, set()).update(late)
+                self.write(place, entries, records[-1].offset, latest, late)
 
     def persisted_offset(self, tp: TP) -> int | None:
         """Where a recovery may go on."""
@@ -93,20 +111,16 @@ class PartitionStore(memory.Store[bytes, bytes]):
         """Let go of what is neither ours nor stood by for: its tombstones may be gone when it comes back."""
         kept = active_tps | standby_tps
         for tp in [tp for tp in self._offsets if tp not in kept]:
-            del self._offsets[tp]
-            self._generations.pop(tp, None)
-            self.held.pop(tp.partition, None)
-            self.stale.pop(tp.partition, None)
+            self._forget(tp)
+
+    def _forget(self, tp: TP) -> None:
+        self._offsets.pop(tp, None)
+        self._generations.pop(tp, None)
+        self.held.pop(tp.partition, None)
+        self.stale.pop(tp.partition, None)
 
 
 def generation_of(headers: Iterable[tuple[str, bytes]]) -> int:
     """The generation that a record names; 0 where it names none, as an older monitor's do."""
     named = next((value for name, value in headers if name == GENERATION), b"0")
     return int(named) if named.isdigit() else 0
-
-
-class PartitionTable(faust.Table[bytes, bytes]):
-    """A Faust table on a `PartitionStore`."""
-
-    def _new_store(self) -> Any:
-        return PartitionStore("memory:", self.app, self, table_name=self.name, loop=self.loop)
