@@ -215,8 +215,7 @@ def _inside(engine: Engine) -> object:
         found += [slices.table.deploys, sorted(slices.judged.items()), sorted(slices.facts.groups.items())]
         found += [slices.facts.begun, agent.calls, agent.tracker.loop_mass]
         found += [getattr(agent.rollouts, name) for name in ("state", "judged", "halves", "waiting")]
-        tracker = agent.tracker
-        runs = [run for name in sorted({*tracker.open, *tracker.closed}) if (run := tracker.known(name)) is not None]
+        runs = list(filter(None, map(agent.tracker.known, sorted({*agent.tracker.open, *agent.tracker.closed}))))
         found += [[(run.run, run.seen, run.closed, sorted(run.ids), sorted(run.tools)) for run in runs]]
         in_order = sorted(runs, key=lambda run: run.order)
         found += [[run.run for run in in_order], list(agent.tracker.open), agent.tracker.usual, sorted(agent.loose_ids)]
