@@ -156,7 +156,7 @@ class PartitionEngine:
             put_back(agent, core, nodes, runs)
             self._wakes.schedule(agent, self.now)
             for run in runs:
-                self._owners.put(run.state.run, name)
+                self._owners.put(run.head.run, name)
 
     # -- records
 

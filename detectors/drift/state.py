@@ -112,7 +112,7 @@ def from_bytes(plan: Plan, data: bytes) -> Bank:
             setattr(numbers, name, memory.floats(_floats(saved.numbers[name]).tolist()))
         for name in _CELLS:
             setattr(numbers, name, memory.bytes_of(saved.numbers[name]))
-        rows = _array(saved.numbers["rows"], np.dtype(np.float32)).astype(np.float64)
+        rows = np.frombuffer(saved.numbers["rows"], dtype="<f4").astype(np.float32)
         numbers.recall(rows.reshape(-1, max(numbers.size, 1)))
         numbers.live = [live for live, _, _ in saved.flags]
         numbers.learns = [learns for _, learns, _ in saved.flags]
@@ -153,7 +153,7 @@ def _arrays(numbers: NumberChannels) -> dict[str, bytes]:
     found = {name: _bytes(getattr(numbers, name)) for name in _ARRAYS}
     found |= {name: _packed(getattr(numbers, name)) for name in _FLOATS}
     found |= {name: bytes(memory.view_bytes(getattr(numbers, name))) for name in _CELLS}
-    return found | {"rows": _bytes(numbers.rows().astype(np.float32))}
+    return found | {"rows": _bytes(numbers.rows())}
 
 
 def _share(channel: ShareChannel) -> _Share:

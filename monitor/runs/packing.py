@@ -11,13 +11,16 @@ from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from detectors.loops import Loop
 from monitor.runs.run import SPENT, Run, Work
 from monitor.saved.states import LoopState, RunState, WorkState
 
 _SPENT = WorkState()
+_NOTHING = Raw(b"\x80")
+"""`_SPENT` as it is written: no field, so each has its default."""
+_NONE = Raw(b"\xc0")
 _encode = msgspec.msgpack.Encoder().encode
 _run = msgspec.msgpack.Decoder(RunState)
 _block = msgspec.msgpack.Decoder(list[Raw])
@@ -32,16 +35,43 @@ BEFORE = 3
 """Numbers of a tool in a run as the version before wrote them."""
 
 
-class Stored(NamedTuple):
-    """A run that was written: what it says, and the bytes."""
+class Head(Struct, array_like=True, gc=False):
+    """What is read of a written run to know its place, in the order of `RunState`; the rest is passed over."""
 
-    state: RunState
+    run: str
+    version: Raw
+    block: int
+    started: Raw
+    seen: float
+    ids: Raw
+    tools: Raw
+    work: Raw
+    parent_run: Raw = _NONE
+    parent_agent: Raw = _NONE
+    variant: Raw = _NONE
+    error_type: Raw = _NONE
+    counted: bool = False
+    entered: Raw = _NONE
+    passed: bool = False
+    order: int = 0
+    closed: bool = False
+    packed: Raw = _NONE
+    model: Raw = _NONE
+    tenant: Raw = _NONE
+    labels: Raw = _NONE
+    asked: tuple[str, int, int] | None = None
+
+
+class Stored(NamedTuple):
+    """A run that was written: its place, and the bytes."""
+
+    head: Head
     packed: bytes
 
 
 def pack(run: Run) -> bytes:
     """One run as it is written."""
-    return _encode(_state_of_run(run))
+    return _encode(_written(run))
 
 
 def unpack(packed: bytes) -> Run:
@@ -51,12 +81,12 @@ def unpack(packed: bytes) -> Run:
 
 def runs_to_bytes(runs: Iterable[Run | bytes]) -> bytes:
     """Runs as they are written together; those that are packed already as they are."""
-    return _encode([Raw(run) if isinstance(run, bytes) else _state_of_run(run) for run in runs])
+    return _encode([Raw(run) if isinstance(run, bytes) else _written(run) for run in runs])
 
 
 def runs_from_bytes(raw: bytes) -> list[Stored]:
     """The runs that were written together. Raises `msgspec.DecodeError`."""
-    return [Stored(_run.decode(each), bytes(each)) for each in _block.decode(raw)]
+    return [Stored(_head.decode(each), bytes(each)) for each in _block.decode(raw)]
 
 
 def run_of(state: RunState) -> Run:
@@ -70,10 +100,11 @@ def run_of(state: RunState) -> Run:
     return Run(*values)
 
 
-def _state_of_run(run: Run) -> RunState:
+def _written(run: Run) -> list[object]:
+    """The fields of `RunState`."""
     values = list(_of_run(run))
-    values[_WORK] = _SPENT if run.work is SPENT else state_of_work(run.work)
-    return RunState(*values)
+    values[_WORK] = _NOTHING if run.work is SPENT else state_of_work(run.work)
+    return values
 
 
 def state_of_loop(loop: Loop) -> LoopState:
@@ -93,6 +124,9 @@ def state_of_work(work: Work) -> WorkState:
         if values[name] is not None:
             values[name] = state_of_loop(values[name])
     return WorkState(**values)
+
+
+_head = msgspec.msgpack.Decoder(Head)
 
 
 def _work_of(state: WorkState) -> Work:

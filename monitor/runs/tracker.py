@@ -19,7 +19,7 @@ from detectors import durations
 from monitor.runs import silent
 from monitor.runs import work as adding
 from monitor.runs.contracts import Rules
-from monitor.runs.packing import Stored, pack, run_of, unpack
+from monitor.runs.packing import Stored, pack, unpack
 from monitor.runs.run import SPENT, Closed, Run, Work
 from monitor.runs.work import TOOLS_PER_RUN as TOOLS_PER_RUN
 from schemas.config import Contract
@@ -264,27 +264,27 @@ class RunTracker:
 
     def restore(self, runs: list[Stored]) -> None:
         """Put back all saved runs, each in its place."""
-        for state, packed in runs:
-            block = self.blocks.setdefault(state.block, {})
-            if state.closed:
-                block[state.run] = packed
-                self.closed[state.run] = block
+        for head, packed in runs:
+            block = self.blocks.get(head.block)
+            if block is None:
+                block = self.blocks[head.block] = {}
+            if head.closed:
+                block[head.run] = packed
+                self.closed[head.run] = block
             else:
-                block[state.run] = run_of(state)
-        states = [state for state, _ in runs]
-        for state in sorted(states, key=lambda state: state.asked[2] if state.asked is not None else 0):
-            if state.asked is not None:
-                self._asked[state.asked[0]] = state.run
-                self._order = state.asked[2]
-        for state in sorted(states, key=lambda state: state.order):
-            self._order = max(self._order, state.order)
-            if state.closed:
-                who = state.asked[0] if state.asked is not None else ""
-                self._closed.append((state.seen, state.run, state.block, who))
+                block[head.run] = unpack(packed)
+        asked = [(head.asked[2], head.asked[0], head.run) for head, _ in runs if head.asked is not None]
+        for self._order, who, name in sorted(asked):
+            self._asked[who] = name
+        for head in sorted([head for head, _ in runs], key=lambda head: head.order):
+            self._order = max(self._order, head.order)
+            if head.closed:
+                who = head.asked[0] if head.asked is not None else ""
+                self._closed.append((head.seen, head.run, head.block, who))
             else:
-                run = self.blocks[state.block][state.run]
+                run = self.blocks[head.block][head.run]
                 assert isinstance(run, Run)
-                self.open[state.run] = run
+                self.open[head.run] = run
 
     # -- inner
 

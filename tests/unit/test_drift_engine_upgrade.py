@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from detectors.drift import state
@@ -54,12 +55,12 @@ def test_runs_of_fewer_channels_are_filled_up() -> None:
     before, after = _halves()
     old = Engine(CONFIG)
     old.step(before)
-    ring = old.partition.agents["x"].drift.profile.recent
-    for sample in ring.ring:
-        sample.values = sample.values[:-2]
+    recent = old.partition.agents["x"].drift.profile.recent
+    cut = [msgspec.structs.replace(sample, values=sample.values[:-2]) for sample in recent.samples()]
+    recent._packed = [msgspec.msgpack.encode(sample) for sample in cut]
     saved = [(key, value) for key, value in old.changes() if value is not None]
     new = Engine(CONFIG)
     new.load(saved)
-    ring = new.partition.agents["x"].drift.profile.recent
-    assert {len(sample.values) for sample in ring.ring} == {len(CHANNELS)}
+    recent = new.partition.agents["x"].drift.profile.recent
+    assert {len(sample.values) for sample in recent.samples()} == {len(CHANNELS)}
     assert new.step(after).findings

@@ -8,7 +8,7 @@ import pytest
 from monitor import views
 from monitor.engine import Engine
 from monitor.readiness.carried import EVERY, FREE, USES, WINDOW
-from monitor.runs.packing import run_of, runs_from_bytes
+from monitor.runs.packing import runs_from_bytes, unpack
 from monitor.runs.work import USED
 from monitor.saved.states import RunState
 from schemas.config import Config
@@ -156,4 +156,4 @@ def test_an_open_run_of_the_version_before_goes_on() -> None:
     ]
     state[0].tools = {tool: calls[:3] for tool, calls in state[0].tools.items()}
     (restored,) = runs_from_bytes(msgspec.msgpack.encode(state))
-    assert run_of(restored.state).tools == {"t": [1, 0, 0, 0]}
+    assert unpack(restored.packed).tools == {"t": [1, 0, 0, 0]}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from monitor.runs import SPENT, Closed, RunTracker
 from monitor.runs import work as adding
-from monitor.runs.packing import runs_from_bytes, runs_to_bytes, state_of_work
+from monitor.runs.packing import Head, runs_from_bytes, runs_to_bytes, state_of_work
+from monitor.saved.states import RunState, WorkState
 from schemas.derive import text_hash
 from schemas.event import Event, raw
 
@@ -230,3 +232,18 @@ def test_no_work_that_was_added_to_leaks_into_the_next_run() -> None:
     assert first.error_types == second.error_types == {"error": 1}
     assert first.error_types is not second.error_types
     assert (SPENT.error_types, SPENT.path, SPENT.facts, SPENT.broken) == ({}, [], [], [])
+
+
+def test_the_place_of_a_run_is_read_from_the_fields_that_are_written() -> None:
+    assert Head.__struct_fields__ == RunState.__struct_fields__
+
+
+def test_a_closed_run_as_the_version_before_wrote_it_is_known() -> None:
+    """All fields of its work, each with its default."""
+    state = RunState("r1", "v1", 0, NOW, NOW, set(), {"t": [1, 0, 0]}, WorkState(), order=2, closed=True)
+    tracker = RunTracker({})
+    written = msgspec.msgpack.encode([state])
+    tracker.restore(runs_from_bytes(written))
+    known = tracker.known("r1")
+    assert known is not None and known.work is SPENT and known.tools == {"t": [1, 0, 0, 0]}
+    assert runs_to_bytes(tracker.block(0)) == written, "what is not touched stays as it was written"

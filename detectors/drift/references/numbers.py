@@ -60,12 +60,15 @@ class NumberChannels:
         """Whether it has so few values that each has its cell."""
         self.marks = memory.filled_bytes(WINDOW * size, NONE)
         """The cells of the latest runs, run by run."""
-        self.values = memory.filled(RECENT * size, math.nan)
+        self.values = np.full((RECENT, size), math.nan, dtype=np.float32)
         """The values of the latest runs, run by run; NaN where there was none."""
         self.kept = 0
         """Runs of which there are values, at most `RECENT`."""
         self._next = 0
         """Where the next one goes."""
+        self._run = memory.filled(size, math.nan)
+        self._run_view = memory.view(self._run)
+        """The values of one run, until they are among the latest."""
         self.lows = memory.filled(size, math.inf)
         self.highs = memory.filled(size, -math.inf)
         """Extremes since the tables were made, while the channel learned."""
@@ -74,12 +77,8 @@ class NumberChannels:
         """Mark the cells of one run's values and write the e-values, `BETS` a channel, to the front of `out`."""
         edges, places, scales, marks = self.edges, self.places, self.scales, self.marks
         lows, highs, learns = self.lows, self.highs, self.learns
-        weights, positions, latest = _WEIGHTS, self.plan.number_positions, self.values
+        weights, positions, latest = _WEIGHTS, self.plan.number_positions, self._run
         size: i64 = self.size
-        row: i64 = self._next * size
-        self._next = (self._next + 1) % RECENT
-        if self.kept < RECENT:
-            self.kept += 1
         mark: i64 = (run % WINDOW) * size
         at: i64 = 0
         while at < size:
@@ -89,7 +88,7 @@ class NumberChannels:
             x = math.nan
             if value is not None:
                 x = memory.rounded(cast(float, value))
-            latest[row + at] = x
+            latest[at] = x
             if x != x:
                 marks[mark + at] = u8(NONE)
                 while bet < last:
@@ -112,6 +111,10 @@ class NumberChannels:
                     bet += 1
                     weight += 1
             at += 1
+        self.values[self._next] = self._run_view
+        self._next = (self._next + 1) % RECENT
+        if self.kept < RECENT:
+            self.kept += 1
 
     def count(self, first: int, end: int) -> None:
         """Count the cells of runs `first` to `end` (at most `RECENT`) into the references that learn."""
@@ -193,16 +196,14 @@ class NumberChannels:
         told = self.rows()[-max(end - first, 1) :, channel]
         return sorted(told[~np.isnan(told)].tolist())
 
-    def rows(self) -> NDArray[np.float64]:
+    def rows(self) -> NDArray[np.float32]:
         """The values of the latest runs, (runs, channels), the latest last; NaN where there was none."""
-        rows = memory.view(self.values).reshape(RECENT, self.size)
-        return rows[np.arange(self._next - self.kept, self._next) % RECENT]
+        return self.values[np.arange(self._next - self.kept, self._next) % RECENT]
 
-    def recall(self, rows: NDArray[np.float64]) -> None:
+    def recall(self, rows: NDArray[np.float32]) -> None:
         """Put back the values of the latest runs, as `rows` gave them."""
         self.kept, self._next = len(rows), len(rows) % RECENT
-        for at, value in enumerate(rows.ravel().tolist()):
-            self.values[at] = value
+        self.values[: self.kept] = rows
 
     def drop(self, channel: int) -> None:
         """Forget the reference."""
