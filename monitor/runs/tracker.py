@@ -51,7 +51,7 @@ _Remembered = tuple[float, str, int, str]
 class RunTracker:
     """The runs of one agent. `now` is the time of the last tick; `touched` collects blocks that must be saved.
 
-    Closed runs are packed once they are saved, for nothing changes them any more; `known` gives them whole again.
+    Closed runs are packed at the next tick or save, for nothing changes them any more; `known` gives them whole again.
 
     What a run broke stands in `run.work.facts` after the call that found it, in `closed.work.facts` once it is closed,
     until the caller empties it.
@@ -254,13 +254,7 @@ class RunTracker:
     def block(self, number: int) -> list[Run | bytes]:
         """The runs of one block, in the order in which they came; those that have closed are packed."""
         self._spend()
-        block = self.blocks.get(number)
-        if block is None:
-            return []
-        for name, run in block.items():
-            if not isinstance(run, bytes) and run.closed:
-                block[name] = pack(run)
-        return list(block.values())
+        return list(self.blocks.get(number, {}).values())
 
     def restore(self, runs: list[Stored]) -> None:
         """Put back all saved runs, each in its place."""
@@ -348,9 +342,10 @@ class RunTracker:
         run.asked = (who, input_hash, self._order)
 
     def _spend(self) -> None:
-        """What runs did that have closed is with their `Closed`; the runs themselves need it no longer."""
+        """What runs did that have closed is with their `Closed`; the runs themselves are packed without it."""
         for run in self._unspent:
             run.work = SPENT
+            self.blocks[run.block][run.run] = pack(run)
         self._unspent.clear()
 
     def count(self, name: str) -> None:
