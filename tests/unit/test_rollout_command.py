@@ -114,7 +114,7 @@ def test_a_monitor_that_restarts_is_waited_for_and_one_that_is_gone_is_not() -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--from", "runs.jsonl"], "--from needs the configuration"),
+        (["--from", "runs.jsonl"], "--from needs --config"),
         (["--watch", "-c", "forewarn.yaml"], "leave out --config"),
         (["--timeout", "2h"], "--timeout ends a --watch"),
         (["--watch", "--every", "soon"], "--every"),

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from monitor.alerting.routing.matchers import Matcher, matches_all, parse_matchers
-from monitor.cli.acting.asking import Monitor, fail, with_endpoint
+from monitor.cli.acting.asking import Monitor, fail, with_state
 from monitor.cli.acting.source import alerts_of, stored
 from monitor.cli.telling.words import labels_text, table, when
 from monitor.notify.redact import name as harmless
@@ -23,11 +23,7 @@ from schemas.alert import AlertView
 @click.argument("matchers", nargs=-1)
 @click.option("--active", is_flag=True, help="Only alerts that nothing mutes.")
 @click.option("--receiver", help="Only alerts that this receiver is told of.")
-@click.option(
-    "-c", "--config", "file", type=click.Path(path_type=Path),
-    help="Read the state directory of this configuration instead of asking.",
-)  # fmt: skip
-@with_endpoint
+@with_state
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def command(
     matchers: tuple[str, ...], active: bool, receiver: str | None, file: Path | None, endpoint: str,

@@ -10,8 +10,9 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -111,6 +112,32 @@ def with_endpoint(function: Function) -> Function:
     ):  # fmt: skip
         function = option(function)
     return function
+
+
+_file = click.option(
+    "-c", "--config", "file", type=click.Path(path_type=Path),
+    help="Read the state directory of this configuration instead of asking.",
+)  # fmt: skip
+_inputs = click.option(
+    "--from", "inputs", multiple=True, metavar="FILE",
+    help="With --config: replay these recorded events instead; may be repeated.",
+)  # fmt: skip
+
+
+def with_state(function: Function) -> Function:
+    """Those two, and `file`: the configuration whose state directory is read instead."""
+    return _file(with_endpoint(function))
+
+
+def with_recording(function: Function) -> Function:
+    """Those three, and `inputs`: recorded events that are replayed under the configuration; see `check_recording`."""
+    return _file(_inputs(with_endpoint(function)))
+
+
+def check_recording(inputs: Sequence[str], file: Path | None) -> None:
+    """Exit unless there is a configuration to replay with."""
+    if inputs and file is None:
+        fail("--from needs --config: the configuration under which the events are replayed")
 
 
 def _decoded(answer: bytes, into: type[T]) -> T:

@@ -9,7 +9,7 @@ import msgspec
 
 from monitor.alerting.changes.causes import CERTAIN
 from monitor.alerting.headline import span_text
-from monitor.cli.acting.asking import Monitor, with_endpoint
+from monitor.cli.acting.asking import Monitor, with_state
 from monitor.cli.acting.source import incidents_of, stored
 from monitor.cli.telling.difference import TITLE_LENGTH, title
 from monitor.cli.telling.words import table, when
@@ -27,11 +27,7 @@ CLOSED_SHOWN = 20
 )
 @click.option("--owner", help="Only incidents of this owner.")
 @click.option("--all", "everything", is_flag=True, help="Closed incidents as well, the newest first.")
-@click.option(
-    "-c", "--config", "file", type=click.Path(path_type=Path),
-    help="Read the state directory of this configuration instead of asking.",
-)  # fmt: skip
-@with_endpoint
+@with_state
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def command(
     owner: str | None, everything: bool, file: Path | None, endpoint: str, token: str | None, as_json: bool

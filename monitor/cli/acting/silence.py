@@ -11,7 +11,7 @@ import msgspec
 from monitor.alerting.routing.matchers import matcher_of, posted_of
 from monitor.cli import PROBLEMS_FOUND
 from monitor.cli.acting.alerts import read_matchers
-from monitor.cli.acting.asking import Monitor, fail, with_endpoint
+from monitor.cli.acting.asking import Monitor, fail, with_endpoint, with_state
 from monitor.cli.acting.source import silences_of, stored
 from monitor.cli.environment import environment
 from monitor.cli.moment import MOMENT
@@ -74,11 +74,7 @@ def add(
 
 @command.command("list", epilog="Example: forewarn silence list --expired")
 @click.option("--expired", is_flag=True, help="Those that are over as well.")
-@click.option(
-    "-c", "--config", "file", type=click.Path(path_type=Path),
-    help="Read the state directory of this configuration instead of asking.",
-)  # fmt: skip
-@with_endpoint
+@with_state
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_(expired: bool, file: Path | None, endpoint: str, token: str | None, as_json: bool) -> None:
     """List silences: what they mute, until when, who set them."""

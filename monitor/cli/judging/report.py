@@ -10,7 +10,7 @@ import msgspec
 
 from monitor.alerting.report import words
 from monitor.alerting.report.reporter import messages
-from monitor.cli.acting.asking import Monitor, fail, with_endpoint
+from monitor.cli.acting.asking import Monitor, check_recording, fail, with_recording
 from monitor.cli.acting.source import router_of
 from monitor.cli.moment import MOMENT
 from monitor.cli.replay import read_history
@@ -33,15 +33,7 @@ LINE_CHARACTERS = 400
 @click.option("--since", type=MOMENT, help="From when on; default: seven days before --until, or all that is recorded.")
 @click.option("--until", type=MOMENT, help="Until when; default: now, or the end of what is recorded.")
 @click.option("--owner", help="Only this owner.")
-@click.option(
-    "-c", "--config", "file", type=click.Path(path_type=Path),
-    help="Read the state directory of this configuration instead of asking.",
-)  # fmt: skip
-@click.option(
-    "--from", "inputs", multiple=True, metavar="FILE",
-    help="Recorded events, as for replay, through the monitor of --config; may be repeated.",
-)  # fmt: skip
-@with_endpoint
+@with_recording
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--slack", is_flag=True, help="Print the messages that Slack would be sent.")
 def command(
@@ -62,8 +54,7 @@ def command(
     Asks a running monitor. With --config its state directory is read; with --from recorded events are replayed, and
     nothing is sent. Exit code 0, or 2 if nothing could be asked.
     """
-    if inputs and file is None:
-        fail("--from needs --config: the configuration under which the events are replayed")
+    check_recording(inputs, file)
     config = Config()
     if file is not None and inputs:
         config, found = _replayed(file, inputs, since, until)

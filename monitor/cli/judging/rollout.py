@@ -16,7 +16,7 @@ import click
 import msgspec
 
 from monitor.cli import COULD_NOT_RUN, GOOD, PROBLEMS_FOUND, UNDECIDED
-from monitor.cli.acting.asking import Monitor, NoAnswer, fail, with_endpoint
+from monitor.cli.acting.asking import Monitor, NoAnswer, check_recording, fail, with_recording
 from monitor.cli.acting.source import rollouts_of, stored
 from monitor.cli.replay import read_history
 from monitor.cli.telling.rollouts import as_table, in_full
@@ -48,15 +48,7 @@ Look = Callable[[], Sequence[RolloutView]]
 @click.option("--watch", is_flag=True, help="Look again until there is a verdict.")
 @click.option("--every", default="10s", show_default=True, help="With --watch: how often, as 10s.")
 @click.option("--timeout", help="With --watch: end undecided after so long, as 2h.")
-@click.option(
-    "-c", "--config", "file", type=click.Path(path_type=Path),
-    help="Read the state directory of this configuration instead of asking.",
-)  # fmt: skip
-@click.option(
-    "--from", "inputs", multiple=True, metavar="FILE",
-    help="With --config: replay these recorded events instead; may be repeated.",
-)  # fmt: skip
-@with_endpoint
+@with_recording
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def command(
     agent: str | None, candidate: str | None, mode: str | None, everything: bool, watch: bool, every: str,
@@ -71,8 +63,7 @@ def command(
     Exit code 0 to promote, 1 to roll back, 3 to hold: not decided yet, or nothing is known of such a rollout. Of
     several the worst counts. 2 if nothing could be asked.
     """
-    if inputs and file is None:
-        fail("--from needs the configuration to replay with: --config")
+    check_recording(inputs, file)
     if watch and file is not None:
         fail("--watch asks a running monitor; leave out --config")
     if timeout is not None and not watch:
