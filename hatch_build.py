@@ -60,6 +60,8 @@ MODULES = (
     "monitor/reading/tally.py",
     "monitor/reading/values.py",
     "monitor/runs/remembered.py",
+    "monitor/runtime/kafka/cluster/watermarks.py",
+    "monitor/runtime/kafka/events.py",
     "monitor/signals.py",
     "monitor/agents.py",
     "monitor/stepping/step.py",
@@ -69,7 +71,7 @@ MODULES = (
 """What every event or run passes. A module with a msgspec struct of its own cannot be one of them: mypyc drops the
 annotations that msgspec reads."""
 
-UNREAD = ("aiohttp", "faust", "google", "jsonschema", "kafka", "numpy", "pydantic", "re2", "river", "slack_sdk", "yaml")
+UNREAD = ("aiohttp", "aiokafka", "faust", "google", "jsonschema", "kafka", "numpy", "pydantic", "re2", "river", "slack_sdk", "yaml")
 """Libraries whose sources mypyc need not look at: five minutes become five seconds."""
 
 
