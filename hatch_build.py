@@ -71,7 +71,20 @@ MODULES = (
 """What every event or run passes. A module with a msgspec struct of its own cannot be one of them: mypyc drops the
 annotations that msgspec reads."""
 
-UNREAD = ("aiohttp", "aiokafka", "faust", "google", "jsonschema", "kafka", "numpy", "pydantic", "re2", "river", "slack_sdk", "yaml")
+UNREAD = (
+    "aiohttp",
+    "aiokafka",
+    "faust",
+    "google",
+    "jsonschema",
+    "kafka",
+    "numpy",
+    "pydantic",
+    "re2",
+    "river",
+    "slack_sdk",
+    "yaml",
+)
 """Libraries whose sources mypyc need not look at: five minutes become five seconds."""
 
 

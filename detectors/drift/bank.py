@@ -28,7 +28,7 @@ from detectors.drift.references import learning
 from detectors.drift.references.gathering import Gathering
 from detectors.drift.references.learning import LIVE
 from detectors.drift.references.numbers import NONE, RECENT, WINDOW, NumberChannels
-from detectors.drift.references.shares import ShareChannels
+from detectors.drift.references.shares import ShareChannels, then
 
 SUSPICIOUS: Final = 100.0
 """Runs are held back from a reference while the CUSUM of one of the channel's bets is above this."""
@@ -349,8 +349,10 @@ class Bank:
             bets.append(numbers.bets(ripe, first, self.runs))
         widths = [one.shape[1] for one in bets[: len(shares)]] + [shapes.BETS] * len(ripe)
         starts = onset.suspicious(np.concatenate(bets, axis=1), widths, SUSPICIOUS)
+        moved: NDArray[np.intp] | None = None
         for channel, one, start in zip(shares, past, starts, strict=False):
-            self._lay_out(self.shares.refresh(channel, one[start:]))
+            moved = then(moved, self.shares.refresh(channel, one[start:]))
+        self._lay_out(moved)
         if numbers is not None:
             for at, start in zip(ripe, starts[len(shares) :], strict=True):
                 numbers.refresh(at, numbers.past(at, first + start, self.runs))
@@ -366,10 +368,12 @@ class Bank:
                 self._count()
                 numbers.freeze(at, self.learners.pop(at).values)
                 changed = True
+        moved: NDArray[np.intp] | None = None
         for channel in self.shares.ripe():
             assert channel.learner is not None
-            self._lay_out(self.shares.freeze(channel, channel.learner))
+            moved = then(moved, self.shares.freeze(channel, channel.learner))
             changed = True
+        self._lay_out(moved)
         if changed:
             self.learners = dict(self.learners)  # those that are gone take no room
             self._weigh()

@@ -14,6 +14,7 @@ tail of 3 % and 1 %. Weights are rounded to six digits, so that no last bit of a
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -30,6 +31,7 @@ _RANKS = (
     0.0025, 0.01, 0.02, 0.035, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5,
     0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.965, 0.98, 0.99, 0.9975,
 )  # fmt: skip
+_ODDS = tuple(rank / (1.0 - rank) for rank in _RANKS)
 _SCORES = tuple(NormalDist().inv_cdf(rank) for rank in _RANKS)
 _BEYOND: Final = 3.0
 """Normal score of what lies below or above everything seen."""
@@ -67,6 +69,7 @@ def _table() -> np.ndarray:
 WEIGHTS = _table()
 """Weight per place and bet; read only."""
 WEIGHTS.flags.writeable = False
+_OF_BET: list[list[float]] = WEIGHTS.T.tolist()
 
 
 def places(masses: Sequence[float], gaps: Sequence[bool]) -> list[int]:
@@ -80,16 +83,18 @@ def places(masses: Sequence[float], gaps: Sequence[bool]) -> list[int]:
         elif gaps[i]:
             found.append(GAP)
         else:
-            rank = below + mass / 2.0
-            found.append(min(range(len(_RANKS)), key=lambda k: _distance(k, rank)))
+            found.append(_nearest(below + mass / 2.0))
         below += mass
     return found
 
 
-def _distance(k: int, rank: float) -> float:
-    """In odds, which are nearly normal scores and need no function."""
-    a, b = _RANKS[k] / (1.0 - _RANKS[k]), rank / (1.0 - rank)
-    return a / b if a > b else b / a
+def _nearest(rank: float) -> int:
+    """The place that is nearest in odds, which are nearly normal scores and need no function; of two the lower."""
+    odds = rank / (1.0 - rank)
+    above = bisect.bisect_left(_ODDS, odds)
+    if above == 0 or above == len(_ODDS):
+        return min(above, len(_ODDS) - 1)
+    return above if _ODDS[above] / odds < odds / _ODDS[above - 1] else above - 1
 
 
 def suprema(where: Sequence[int], masses: Sequence[float], n: float, tolerance: float) -> list[float]:
@@ -102,7 +107,8 @@ def suprema(where: Sequence[int], masses: Sequence[float], n: float, tolerance: 
     limits.reverse()
     found = []
     for j in range(BETS):
-        weights = [float(WEIGHTS[place, j]) for place in where]
+        of_bet = _OF_BET[j]
+        weights = [of_bet[place] for place in where]
         if j in _UNSEEN:
             unseen = sum(mass for mass, weight in zip(masses, weights, strict=True) if weight > 1.0)
             found.append(1.0 + (_UNSEEN_RATIO - 1.0) * band(unseen, n, tolerance)[1])

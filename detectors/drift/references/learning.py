@@ -103,7 +103,7 @@ def cells_of(values: array[float]) -> Cells:
             edges.append(float(ordered[-1]))
     assert len(edges) < CELLS
     above = (ordered[:, None] > np.array(edges, dtype=np.float32)[None, :]).sum(axis=1)
-    counts = [int((above == i).sum()) for i in range(len(edges) + 1)]
+    counts: list[int] = np.bincount(above, minlength=len(edges) + 1).tolist()
     gaps = [parted and 0 < i < len(edges) and i % 2 == 0 for i in range(len(edges) + 1)]
     return Cells(edges, gaps, counts, float(ordered[len(ordered) // 2]), len(distinct) <= _LISTED)
 

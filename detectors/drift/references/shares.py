@@ -343,6 +343,16 @@ class ShareChannels:
         return found
 
 
+def then(first: NDArray[np.intp] | None, second: NDArray[np.intp] | None) -> NDArray[np.intp] | None:
+    """Two moves after each other as one: for each row its old place, or -1; None if all stay."""
+    if first is None or second is None:
+        return second if first is None else first
+    found = second.copy()
+    old = second >= 0
+    found[old] = first[second[old]]
+    return found
+
+
 def follow(array: NDArray[np.float64], moved: NDArray[np.intp], filling: float) -> NDArray[np.float64]:
     """The rows of `array` in their new places; rows that are new are `filling`."""
     found = np.full((len(moved), *array.shape[1:]), filling)
