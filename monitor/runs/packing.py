@@ -101,10 +101,7 @@ def run_of(state: RunState) -> Run:
 
 
 def _written(run: Run) -> list[object]:
-    """The fields of `RunState`."""
-    values = list(_of_run(run))
-    values[_WORK] = _NOTHING if run.work is SPENT else state_of_work(run.work)
-    return values
+    return run.fields(_NOTHING if run.work is SPENT else state_of_work(run.work))
 
 
 def state_of_loop(loop: Loop) -> LoopState:

@@ -221,6 +221,14 @@ class Run:
         self.labels = labels
         self.asked = asked
 
+    def fields(self, work: object) -> list[object]:
+        """Its fields in the order of `RunState`, with what stands for its work."""
+        return [
+            self.run, self.version, self.block, self.started, self.seen, self.ids, self.tools, work, self.parent_run,
+            self.parent_agent, self.variant, self.error_type, self.counted, self.entered, self.passed, self.order,
+            self.closed, self.packed, self.model, self.tenant, self.labels, self.asked,
+        ]  # fmt: skip
+
 
 SPENT = Work()
 """What closed runs hold; nothing is ever added to it."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
 import pytest
 
-from monitor.runs import SPENT, Closed, RunTracker
+from monitor.runs import SPENT, Closed, Run, RunTracker
 from monitor.runs import work as adding
 from monitor.runs.packing import Head, runs_from_bytes, runs_to_bytes, state_of_work
 from monitor.saved.states import RunState, WorkState
@@ -235,7 +236,13 @@ def test_no_work_that_was_added_to_leaks_into_the_next_run() -> None:
 
 
 def test_the_place_of_a_run_is_read_from_the_fields_that_are_written() -> None:
-    assert Head.__struct_fields__ == RunState.__struct_fields__
+    names = RunState.__struct_fields__
+    assert Head.__struct_fields__ == names
+    run = Run("r1", "v1", 3, 4.0, 5.0, {"i"}, {}, SPENT)
+    for number, name in enumerate(names[8:]):
+        with contextlib.suppress(TypeError):  # compiled, a field takes its own type alone
+            setattr(run, name, number)
+    assert run.fields(run.work) == [getattr(run, name) for name in names]
 
 
 def test_a_closed_run_as_the_version_before_wrote_it_is_known() -> None:
