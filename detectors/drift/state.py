@@ -5,6 +5,7 @@ Little-endian arrays inside msgpack. Not here: when to save, and where. What is 
 
 from __future__ import annotations
 
+import sys
 from array import array
 
 import msgspec
@@ -99,10 +100,7 @@ def from_bytes(plan: Plan, data: bytes) -> Bank:
     bank = Bank(plan)
     bank.runs, bank.counted, bank.names = saved.runs, saved.counted, saved.names
     bank.times = array("d", _array(saved.times, np.dtype(np.float64)).tolist())
-    bank.learners = {
-        at: learning.Numbers(array("f", _array(values, np.dtype(np.float32)).tolist()), n)
-        for at, values, n in saved.learners
-    }
+    bank.learners = {at: learning.Numbers(_learned(values), n) for at, values, n in saved.learners}
     if saved.numbers is not None:
         numbers = bank.numbers = NumberChannels(plan)
         for name in _ARRAYS:
@@ -175,6 +173,14 @@ def _bytes(values: NDArray[np.generic]) -> bytes:
 
 def _floats(data: bytes) -> NDArray[np.float64]:
     return np.frombuffer(data, dtype="<f8").astype(np.float64)
+
+
+def _learned(data: bytes) -> array[float]:
+    found = array("f")
+    found.frombytes(data)
+    if sys.byteorder == "big":
+        found.byteswap()
+    return found
 
 
 def _array(data: bytes, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
