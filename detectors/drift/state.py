@@ -5,7 +5,6 @@ Little-endian arrays inside msgpack. Not here: when to save, and where. What is 
 
 from __future__ import annotations
 
-import sys
 from array import array
 
 import msgspec
@@ -177,9 +176,7 @@ def _floats(data: bytes) -> NDArray[np.float64]:
 
 def _learned(data: bytes) -> array[float]:
     found = array("f")
-    found.frombytes(data)
-    if sys.byteorder == "big":
-        found.byteswap()
+    found.frombytes(np.frombuffer(data, dtype="<f4").astype(np.float32).tobytes())
     return found
 
 
