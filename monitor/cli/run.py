@@ -21,6 +21,10 @@ from monitor.runtime.store import StoreError
 from monitor.web.view import NotNow, NotReloaded
 from schemas.config import Config
 
+RARELY_SECONDS = 10.0
+SORTS = 1_000
+"""Sorts of messages that are told apart. More: all are new again."""
+
 
 @click.command(
     "run",
@@ -56,6 +60,9 @@ def command(
     # Only topics are made and checked with this client, and what it cannot do is said once, by us.
     logging.getLogger("kafka").setLevel(logging.DEBUG if log_level == "debug" else logging.CRITICAL)
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if log_level != "debug":
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(Rarely("aiokafka"))
     try:
         config = load(file, environment()) if file is not None else Config()
     except OSError as error:
@@ -68,6 +75,34 @@ def command(
         asyncio.run(_serve(_with(config, given), lambda: _with(_again(file), given)))
     except (app.CannotServe, StoreError) as error:
         _fail(str(error))
+
+
+class Rarely(logging.Filter):
+    """Lets each sort of message of one library through once in `RARELY_SECONDS`, with how many were held back.
+
+    While a broker is away aiokafka says so ten thousand times a second.
+    """
+
+    def __init__(self, library: str) -> None:
+        super().__init__()
+        self._library = library
+        self._last: dict[tuple[str, int, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written."""
+        if record.name.partition(".")[0] != self._library:
+            return True
+        sort = record.name, record.levelno, str(record.msg)
+        last, held = self._last.get(sort, (-RARELY_SECONDS, 0))
+        if 0.0 <= record.created - last < RARELY_SECONDS:
+            self._last[sort] = last, held + 1
+            return False
+        if len(self._last) >= SORTS:
+            self._last.clear()
+        self._last[sort] = record.created, 0
+        if held:
+            record.msg = f"{record.msg} (and {held} more before)"
+        return True
 
 
 def _given(runtime: str | None, port: int | None, host: str | None, directory: Path | None) -> dict[str, Any]:
