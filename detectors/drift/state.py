@@ -109,8 +109,7 @@ def from_bytes(plan: Plan, data: bytes) -> Bank:
             setattr(numbers, name, memory.floats(_floats(saved.numbers[name]).tolist()))
         for name in _CELLS:
             setattr(numbers, name, memory.bytes_of(saved.numbers[name]))
-        rows = np.frombuffer(saved.numbers["rows"], dtype="<f4").astype(np.float32)
-        numbers.recall(rows.reshape(-1, max(numbers.size, 1)))
+        numbers.recall(_singles(saved.numbers["rows"]).reshape(-1, max(numbers.size, 1)))
         numbers.live = [live for live, _, _ in saved.flags]
         numbers.learns = [learns for _, learns, _ in saved.flags]
         numbers.few = [few for _, _, few in saved.flags]
@@ -174,9 +173,13 @@ def _floats(data: bytes) -> NDArray[np.float64]:
     return np.frombuffer(data, dtype="<f8").astype(np.float64)
 
 
+def _singles(data: bytes) -> NDArray[np.float32]:
+    return np.frombuffer(data, dtype="<f4").astype(np.float32)
+
+
 def _learned(data: bytes) -> array[float]:
     found = array("f")
-    found.frombytes(np.frombuffer(data, dtype="<f4").astype(np.float32).tobytes())
+    found.frombytes(_singles(data).tobytes())
     return found
 
 

@@ -1,13 +1,12 @@
 """Runs to what is written of them, and back: field by field, nothing is decided here.
 
-A closed run never changes any more. So it is packed once, as it is written: what is remembered for an hour takes a
-tenth of the memory that way, and a block of runs that is saved again is copied rather than made anew.
+A closed run never changes any more. So it is packed once, as it is written: what is remembered for an hour takes
+less memory that way, and a block of runs that is saved again is copied rather than made anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -25,11 +24,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _run = msgspec.msgpack.Decoder(RunState)
 _block = msgspec.msgpack.Decoder(list[Raw])
 _LOOP = LoopState.__struct_fields__
-_RUN = RunState.__struct_fields__
 _DID = WorkState.__struct_fields__
-_WORK = _RUN.index("work")
-# A save reads every field of what was touched: in one call, for a loop costs three times as much.
-_of_run = attrgetter(*_RUN)
+_WORK = RunState.__struct_fields__.index("work")
 _LOOPS = ("loop", "user_loop")
 BEFORE = 3
 """Numbers of a tool in a run as the version before wrote them."""
@@ -62,6 +58,9 @@ class Head(Struct, array_like=True, gc=False):
     asked: tuple[str, int, int] | None = None
 
 
+_head = msgspec.msgpack.Decoder(Head)
+
+
 class Stored(NamedTuple):
     """A run that was written: its place, and the bytes."""
 
@@ -76,7 +75,14 @@ def pack(run: Run) -> bytes:
 
 def unpack(packed: bytes) -> Run:
     """The run that was written, whole. Raises `msgspec.DecodeError`."""
-    return run_of(_run.decode(packed))
+    state = _run.decode(packed)
+    values = list(msgspec.structs.astuple(state))
+    # Nearly all runs of a state are closed and have let go of what they did; an open one that did nothing is no such.
+    values[_WORK] = SPENT if state.closed and state.work == _SPENT else _work_of(state.work)
+    for calls in state.tools.values():
+        if len(calls) == BEFORE:
+            calls.append(0)
+    return Run(*values)
 
 
 def runs_to_bytes(runs: Iterable[Run | bytes]) -> bytes:
@@ -87,17 +93,6 @@ def runs_to_bytes(runs: Iterable[Run | bytes]) -> bytes:
 def runs_from_bytes(raw: bytes) -> list[Stored]:
     """The runs that were written together. Raises `msgspec.DecodeError`."""
     return [Stored(_head.decode(each), bytes(each)) for each in _block.decode(raw)]
-
-
-def run_of(state: RunState) -> Run:
-    """A run by what was written of it."""
-    values = list(_of_run(state))
-    # Nearly all runs of a state are closed and have let go of what they did; an open one that did nothing is no such.
-    values[_WORK] = SPENT if state.closed and state.work == _SPENT else _work_of(state.work)
-    for calls in state.tools.values():
-        if len(calls) == BEFORE:
-            calls.append(0)
-    return Run(*values)
 
 
 def _written(run: Run) -> list[object]:
@@ -121,9 +116,6 @@ def state_of_work(work: Work) -> WorkState:
         if values[name] is not None:
             values[name] = state_of_loop(values[name])
     return WorkState(**values)
-
-
-_head = msgspec.msgpack.Decoder(Head)
 
 
 def _work_of(state: WorkState) -> Work:

@@ -86,9 +86,13 @@ async def test_what_a_former_owner_writes_after_the_new_one_is_left_out(store: P
     assert store.value(1, b"a") == b"ours", "what was written here counts as well"
 
 
-async def test_what_a_former_owner_wrote_late_is_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("folder", [None, "state"])
+async def test_what_a_former_owner_wrote_late_is_written_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str | None
+) -> None:
     """Compaction would keep its value, which a recovery leaves out, and drop the one that counts."""
     app = MicroBatchApp("table", broker="kafka://127.0.0.1:1", web_enabled=False, store="memory://")
+    app.state_folder = tmp_path / folder if folder else None
     table = StateTable(app, "t", 1)
     place = TP(table.topic, 0)
     mine = changelog(place, 0, *((b"0/" + key, b"mine") for key in (b"a", b"b", b"c")), generation=7)
@@ -110,6 +114,7 @@ async def test_what_a_former_owner_wrote_late_is_written_over(monkeypatch: pytes
     assert table.healed == 1
     assert await table.write(0, [("c", b"new")], still, 8)
     assert sent[3:] == [(b"0/c", b"new")], "once is enough"
+    await table._store.on_stop()
 
 
 async def test_what_is_left_of_another_changelog_is_not_taken_for_ours(store: PartitionStore) -> None:

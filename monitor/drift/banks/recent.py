@@ -1,6 +1,6 @@
 """The latest runs of an agent as its banks took them: what they show of a change, and what restores a bank.
 
-They lie packed, as they are saved: a tenth of the memory, and a save copies them. They are unpacked where a change is
+They lie packed, as they are saved: less memory, and a save copies them. They are unpacked where a change is
 told, which is rare.
 
 Invariant: the latest `RING` runs, whole, in the order in which they closed.

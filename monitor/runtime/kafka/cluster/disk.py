@@ -43,8 +43,8 @@ class _Meta(msgspec.Struct, array_like=True):
     written: float
 
 
-class Shelf(Mapping[bytes, bytes]):
-    """The entries of one partition, to be read."""
+class Shelf:
+    """The database of one partition."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -60,17 +60,9 @@ class Shelf(Mapping[bytes, bytes]):
                 f"its own. If not, remove it: what it holds is read from Kafka again"
             ) from error
 
-    def __getitem__(self, key: bytes) -> bytes:
-        value = self._db.get(key)
-        if not isinstance(value, bytes) or key == _META:
-            raise KeyError(key)
-        return value
-
-    def __iter__(self) -> Iterator[bytes]:
-        return (key for key, _ in self.pairs())
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+    def value(self, key: bytes) -> bytes | None:
+        """What is held under a key."""
+        return cast("bytes | None", self._db.get(key))
 
     def pairs(self) -> Iterator[tuple[bytes, bytes]]:
         """Entries in one walk."""
@@ -78,9 +70,9 @@ class Shelf(Mapping[bytes, bytes]):
 
     def meta(self) -> _Meta | None:
         """What was written with the entries; None where that is nothing, or of another version of ours."""
-        raw = self._db.get(_META)
+        raw = self.value(_META)
         try:
-            meta = msgspec.msgpack.decode(raw if isinstance(raw, bytes) else b"", type=_Meta)
+            meta = msgspec.msgpack.decode(raw or b"", type=_Meta)
         except msgspec.DecodeError:
             return None
         return meta if meta.version == _VERSION else None
@@ -123,7 +115,7 @@ class DiskStore(PartitionStore):
     def value(self, partition: int, key: bytes) -> bytes | None:
         """What is held under a key."""
         shelf = self._shelves.get(partition)
-        return shelf.get(key) if shelf is not None else None
+        return shelf.value(key) if shelf is not None else None
 
     def persisted_offset(self, tp: TP) -> int | None:
         """Where a recovery may go on: what lies on the disk is looked at when it is first asked for."""
