@@ -248,28 +248,27 @@ async def test_a_recovery_takes_no_rest(consumer: MicroBatchConsumer, monkeypatc
     changelog = TP("seam-t-changelog", 0)
 
     async def fetched(_: float) -> tuple[Any, Any]:
-        return {changelog: [_Fetched(at) for at in range(200)]}, {changelog}
+        return {changelog: [_Fetched(at) for at in range(microbatch.MANY_RECORDS)]}, {changelog}
 
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
     monkeypatch.setattr(consumer, "_is_changelog_tp", lambda tp: tp == changelog)
     assert len([message async for _, message in consumer.getmany(1.0)]) == 1
-    assert consumer._rest == 0.0
-    await _fetch(consumer, monkeypatch, *range(200))
-    assert consumer._rest > 0.0
+    assert not consumer._rests
+    await _fetch(consumer, monkeypatch, *range(microbatch.MANY_RECORDS))
+    assert consumer._rests
 
 
 @pytest.mark.parametrize(
-    ("sizes", "seconds"),
+    ("sizes", "rests"),
     [
-        pytest.param((), 0.0, id="nothing"),
-        pytest.param((199,), 0.0, id="few"),
-        pytest.param((100, 100), 0.05, id="many"),
-        pytest.param((700, 800), 0.15, id="very many"),
-        pytest.param((microbatch.BATCH_RECORDS, 5), 0.0, id="more wait already"),
+        pytest.param((), False, id="nothing"),
+        pytest.param((microbatch.MANY_RECORDS - 1,), False, id="few"),
+        pytest.param((microbatch.MANY_RECORDS // 2, microbatch.MANY_RECORDS), True, id="many"),
+        pytest.param((microbatch.BATCH_RECORDS, 5), False, id="more wait already"),
     ],
 )
-def test_a_rest_follows_what_is_many_and_not_all_there_can_be(sizes: tuple[int, ...], seconds: float) -> None:
-    assert microbatch._rest({TP("t", at): [None] * size for at, size in enumerate(sizes)}) == seconds
+def test_a_rest_follows_what_is_many_and_not_all_there_can_be(sizes: tuple[int, ...], rests: bool) -> None:
+    assert microbatch._rests({TP("t", at): [None] * size for at, size in enumerate(sizes)}) == rests
 
 
 async def test_partitions_that_may_not_be_read_any_more_give_nothing(
@@ -287,7 +286,7 @@ async def test_while_a_place_is_sought_nothing_is_handed_on(
     consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is read on from a later place would be counted by the last offset, and the records before it never."""
-    monkeypatch.setattr(microbatch, "SEEK_SECONDS", 0.0)
+    monkeypatch.setattr(microbatch, "REST_SECONDS", 0.0)
     meanwhile: list[list[Any]] = []
     consumer.read_from(TOPIC, 3)
 

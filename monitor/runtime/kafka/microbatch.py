@@ -44,12 +44,11 @@ BATCH_RECORDS = 2000
 LOOK_SECONDS = 0.05
 """While events are handed on, records of `first_topics` are looked for so often."""
 
-RESTS = ((1_500, 0.15), (200, 0.05))
-"""A fetch that brings so many records, and yet all that there was, is followed by a rest of so many seconds: under load
-larger batches cost less per record, for an agent's state is looked up, and fetched from memory, once."""
+MANY_RECORDS = 200
+"""A fetch that brings so many, and yet all that there was, is followed by a rest."""
 
-SEEK_SECONDS = 0.05
-"""While a place is sought, it is looked so often whether it is found."""
+REST_SECONDS = 0.05
+"""Under load larger batches cost less per record: a partition's state is looked up, and fetched from memory, once."""
 
 LEASE_WAIT_SECONDS = 120.0
 """So long the group may not answer before the worker ends: as long as a write to the broker is tried."""
@@ -117,7 +116,7 @@ class MicroBatchConsumer(driver.Consumer):
         self._done: dict[TP, int] = {}
         self._begin: dict[TP, int] = {}
         self._epoch = 0
-        self._rest = 0.0
+        self._rests = False
         self._seeking = False
         self.behind = 0
         """Times that reading began before the committed offset, because the state was older."""
@@ -165,15 +164,15 @@ class MicroBatchConsumer(driver.Consumer):
         """
         if not self.flow_active:
             await self.wait(cast(Any, self.can_resume_flow))
-        await asyncio.sleep(self._rest)
+        if self._rests or self._seeking:
+            await asyncio.sleep(REST_SECONDS)
         if self._seeking:
-            await asyncio.sleep(SEEK_SECONDS)
             return  # what was handed on now might be behind the place that is sought, or before it
         # Read before the fetch: what moves while it waits makes its records void.
         generation, epoch = self.app.consumer_generation_id, self._epoch
         came, active = await self._wait_next_records(timeout)
         records: dict[TP, list[Any]] = dict(came or {})
-        self._rest = _rest({tp: fetched for tp, fetched in records.items() if tp.topic in self._batched})
+        self._rests = _rests({tp: fetched for tp, fetched in records.items() if tp.topic in self._batched})
         if not records or self.should_stop:
             return
         first = {tp for tp in active or () if tp.topic in self._first}
@@ -313,15 +312,13 @@ class MicroBatchConsumer(driver.Consumer):
         self._done.clear()
 
 
-def _rest(records: Mapping[TP, list[Any]]) -> float:
-    """Seconds before the next fetch: some if many records came, and in no partition a full batch.
+def _rests(records: Mapping[TP, list[Any]]) -> bool:
+    """Whether the next fetch should wait a little: many records came, and in no partition a full batch.
 
     Of a recovery, whose changelogs are no such records, nothing waits.
     """
-    most, count = max(map(len, records.values()), default=0), sum(map(len, records.values()))
-    if most >= BATCH_RECORDS:
-        return 0.0
-    return next((seconds for many, seconds in RESTS if count >= many), 0.0)
+    most = max(map(len, records.values()), default=0)
+    return most < BATCH_RECORDS and sum(map(len, records.values())) >= MANY_RECORDS
 
 
 class Batch(NamedTuple):
