@@ -29,11 +29,20 @@ MODULES = (
     "detectors/durations.py",
     "detectors/drift/accounts.py",
     "detectors/drift/bank.py",
+    "detectors/drift/bets/band.py",
+    "detectors/drift/bets/odds.py",
+    "detectors/drift/bets/shapes.py",
+    "detectors/drift/plan.py",
+    "detectors/drift/references/cells.py",
     "detectors/drift/references/gathering.py",
     "detectors/drift/references/memory.py",
     "detectors/drift/references/numbers.py",
     "detectors/drift/references/share.py",
     "detectors/drift/references/shares.py",
+    "monitor/readiness/carried.py",
+    "monitor/rollouts/book.py",
+    "monitor/rollouts/versions.py",
+    "monitor/runs/packing.py",
     "monitor/runs/run.py",
     "monitor/runs/work.py",
     "monitor/runs/silent.py",
@@ -67,6 +76,7 @@ MODULES = (
     "monitor/stepping/step.py",
     "monitor/stepping/wakes.py",
     "monitor/engine.py",
+    "schemas/derive.py",
 )
 """What every event or run passes. A module with a msgspec struct of its own cannot be one of them: mypyc drops the
 annotations that msgspec reads."""

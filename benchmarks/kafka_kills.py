@@ -16,6 +16,7 @@ import asyncio
 import itertools
 import json
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -275,6 +276,7 @@ async def main() -> int:
     parser.add_argument("--store", choices=("memory", "rocksdb"), default="memory", help="where workers hold state")
     parser.add_argument("--logs", type=Path, default=None, help="folder for the workers' logs")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, with all that it started
     broker = kafka_broker.start()
     try:
         with tempfile.TemporaryDirectory(prefix="forewarn-kills-") as folder:

@@ -25,6 +25,7 @@ from monitor.readiness.gate import Gate
 from monitor.rollouts import Rollouts
 from monitor.runs import Closed, Run, RunTracker
 from monitor.runs.run import NO_FACTS
+from monitor.saved.carried import Carried
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
 from monitor.topology import Topology
 from schemas.config import Config, DetectorSettings
@@ -88,7 +89,7 @@ class Agent:
         self.offset = -1
         self.wake = 0.0
         self.loose_ids: dict[str, float] = {}
-        self.carried = carried.Carried()
+        self.carried = Carried()
         self.gate = Gate(name, settings.config, self._watched, self.emit, self._identify, self.tracker.count)
 
     def emit(self, finding: Finding) -> None:
@@ -97,8 +98,8 @@ class Agent:
 
     # -- events
 
-    def take(self, event: Event, now: float) -> Closed | None:
-        """One event of a run; the closed run if it ended one."""
+    def take(self, event: Event, kind: str, now: float) -> Closed | None:
+        """One event of a run, and its kind; the closed run if it ended one."""
         run = self.tracker.take(event, now)
         if run is None:
             return None
@@ -109,13 +110,15 @@ class Agent:
             if run.version is not None and run.version not in self.versions and run.variant != "shadow":
                 self.slices.deploy(run.version, run.version, now)
                 self.sightings.version(run, now)
-        if event.tool_version is not None and event.tool and run.variant != "shadow" and event.actor == "agent":
-            self.sightings.tool_version(event.tool, event.tool_version, run, now)
-        if run.entered != run.started and not run.passed and run.variant != "shadow":
-            self.slices.order.enter(run)
+        if kind == "tool_call" and event.tool_version is not None:
+            self._see_tool(run, event, now)
+        if run.moved:
+            run.moved = False
+            if run.entered != run.started and not run.passed and run.variant != "shadow":
+                self.slices.order.enter(run)
         if run.work.facts:
             self._tell_facts(run, now)
-        if event.kind != "run_finished":
+        if kind != "run_finished":
             return None
         closed = self.tracker.finish(run, event, now)
         self._observe(closed, now)
@@ -238,7 +241,8 @@ class Agent:
         forgotten = carried.observe(self.carried, closed, now)
         for _ in range(forgotten):
             self.tracker.count("uses_forgotten")
-        self.gate.observe(self.carried, self.seen, self.first_seen, now)
+        if not self.gate.open:
+            self.gate.observe(self.carried, self.seen, self.first_seen, now)
         for tool in run.tools:
             _see(self.tools, tool, now)
         if run.version is not None:
@@ -254,7 +258,14 @@ class Agent:
         self.drift.observe(closed, now, self.tracker.usual_seconds(), self._paid_for_drift)
         if self.methods.on:
             self.methods.observe(closed, now, self.slices.accounts[self.owner].page_rate)
-        self.sightings.run(closed, self.runs, now)
+        work = closed.work
+        if work.response_model is not None or work.result_fields or work.argument_fields:
+            self.sightings.run(closed, self.runs, now)
+
+    def _see_tool(self, run: Run, event: Event, now: float) -> None:
+        """A call that says which version its tool has."""
+        if event.tool and event.tool_version is not None and run.variant != "shadow" and event.actor == "agent":
+            self.sightings.tool_version(event.tool, event.tool_version, run, now)
 
     def _paid_for_drift(self) -> float:
         """What a deploy paid for the drift of its version."""

@@ -14,7 +14,7 @@ What does not belong to a known run of an agent, and how each is counted: see `c
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -27,8 +27,8 @@ from monitor.reading import Reader
 from monitor.runs import Closed
 from monitor.runs.remembered import Remembered
 from monitor.saved.states import Clock
+from monitor.stepping.step import Numbered, Said
 from monitor.stepping.step import Record as Record
-from monitor.stepping.step import Said
 from monitor.stepping.step import Step as Step
 from monitor.stepping.wakes import Wakes
 from monitor.topology import Topology
@@ -39,24 +39,14 @@ from schemas.finding import Finding
 from schemas.news import News
 from schemas.records import Ack, Cover, EvidenceBatch, Grant, Pooled, Ruling, Tick
 
-RUN_KINDS = frozenset(
-    (
-        "run_started",
-        "run_finished",
-        "llm_call",
-        "tool_call",
-        "retrieval",
-        "handoff",
-        "fallback",
-        "escalation",
-        "guardrail",
-    )
-)
+RUN_KINDS: Final = frozenset((
+    "run_started", "run_finished", "llm_call", "tool_call", "retrieval", "handoff", "fallback", "escalation",
+    "guardrail",
+))  # fmt: skip
 """Kinds that belong to a run and open it."""
 AGENTS: Final = 100_000
 """Agents of one partition. Events of further ones are counted as `agents_refused` and skipped."""
-RECENT_RUNS: Final = 200
-"""Closed runs that a view can show."""
+_SKEW_SECONDS: Final = limits.SKEW_SECONDS
 
 
 class PartitionEngine:
@@ -88,8 +78,9 @@ class PartitionEngine:
         but speed; what they say is put back in the order of the log.
         """
         step = self._step = Step()
-        groups: dict[str, list[tuple[int, Event]]] = {}
-        for offset, record in batch:
+        groups: dict[str, list[Numbered]] = {}
+        for item in cast("Iterable[Numbered]", batch):
+            record = item[1]
             if isinstance(record, Event):
                 if self.now == 0.0:
                     self._settle(record)
@@ -98,13 +89,14 @@ class PartitionEngine:
                 if name is not None:
                     group = groups.get(name)
                     if group is None:
-                        groups[name] = [(offset, record)]
+                        groups[name] = [item]
                     else:
-                        group.append((offset, record))
+                        group.append(item)
                     continue
             if groups:
                 self._events(groups)
                 groups = {}
+            offset: int = item[0]
             if isinstance(record, Event):
                 self._unnamed(offset, record)
             elif isinstance(record, Tick):
@@ -160,21 +152,18 @@ class PartitionEngine:
 
     # -- records
 
-    def _events(self, groups: dict[str, list[tuple[int, Event]]]) -> None:
+    def _events(self, groups: dict[str, list[Numbered]]) -> None:
         """Events of many agents, each agent's in the order of the log."""
         step = self._step
-        findings, news = Said(len(step.findings)), Said(len(step.news))
+        findings, news = Said(step.findings), Said(step.news)
         for name, group in groups.items():
             agent = self.agents.get(name) or self._meet(name)
             if agent is None:
                 self._count("agents_refused", len(group))
-                continue
-            for offset, event in group:
-                self._event(agent, offset, event)
-                findings.note(offset, len(step.findings))
-                news.note(offset, len(step.news))
-        step.findings[findings.first :] = [step.findings[at] for at in findings.order()]
-        step.news[news.first :] = [step.news[at] for at in news.order()]
+            else:
+                self._take(agent, group, findings, news)
+        findings.put_in_order()
+        news.put_in_order()
 
     def _unnamed(self, offset: int, event: Event) -> None:
         """An event that names no agent."""
@@ -184,7 +173,7 @@ class PartitionEngine:
             if agent is None:
                 self._count("agents_refused")
             else:
-                self._event(agent, offset, event)
+                self._take(agent, [(offset, event)], Said(self._step.findings), Said(self._step.news))
             return
         self._settle(event)
         self._count("events")
@@ -197,8 +186,11 @@ class PartitionEngine:
 
     def _settle(self, event: Event) -> None:
         """An event that is far from the time at which it was seen is taken at that time."""
-        observed = event.observed_time
-        if observed is not None and abs(event.at - observed) > limits.SKEW_SECONDS and is_skewed(event, observed):
+        observed, time = event.observed_time, event.time
+        if observed is None:
+            return
+        off = (time if isinstance(time, float) else event.at) - observed
+        if (off > _SKEW_SECONDS or off < -_SKEW_SECONDS) and is_skewed(event, observed):
             event.time = observed
             self._count("skewed")
 
@@ -209,29 +201,38 @@ class PartitionEngine:
         self._wakes.soon(name)
         return self._new_agent(name)
 
-    def _event(self, agent: Agent, offset: int, event: Event) -> None:
-        if event.observed_time is not None:
-            self._settle(event)
-        if offset <= agent.offset:
-            return
-        now, name = self.now, agent.name
-        agent.offset = offset
-        self.reader.read(event)
-        if agent.wake > now:
-            agent.wake = now
-            self._wakes.soon(name)
-        self._unsaved[name] = None
-        self.counts["events"] = self.counts.get("events", 0) + 1
-        kind = event.kind
-        if kind in RUN_KINDS:
-            if kind == "run_started":
-                self._owners.note(event, name)
-            closed = agent.take(event, now)
-            if closed is not None:
-                self._closed(name, closed)
-        elif agent.take_loose(event, now):
-            self._count(kind)
-            telling.change(event, now, self._tell)
+    def _take(self, agent: Agent, group: list[Numbered], findings: Said, news: Said) -> None:
+        """Events of one agent. Those that it has seen already are passed over."""
+        now, name, kinds, read = self.now, agent.name, RUN_KINDS, self.reader.read
+        taken = 0
+        for item in group:
+            offset: int = item[0]
+            event: Event = item[1]
+            if event.observed_time is not None:
+                self._settle(event)
+            if offset <= agent.offset:
+                continue
+            agent.offset = offset
+            taken += 1
+            read(event)
+            kind = event.kind
+            if kind in kinds:
+                if kind == "run_started":
+                    self._owners.note(event, name)
+                closed = agent.take(event, kind, now)
+                if closed is not None:
+                    self._closed(name, closed)
+            elif agent.take_loose(event, now):
+                self._count(kind)
+                telling.change(event, now, self._tell)
+            findings.note(offset)
+            news.note(offset)
+        if taken:
+            self._count("events", taken)
+            self._unsaved[name] = None
+            if agent.wake > now:
+                agent.wake = now
+                self._wakes.soon(name)
 
     def _copy_change(self, offset: int, event: Event) -> None:
         """A change of something that agents depend on, declared or seen, is one of each of them."""
@@ -348,14 +349,20 @@ class Engine:
     def step(self, batch: Iterable[tuple[int, Record]]) -> Step:
         """Advance by records of the log; evidence and rulings are handed on at each tick."""
         step = Step()
-        between: list[tuple[int, Record]] = []
-        for item in batch:
+        between: list[Numbered] = []
+        acks: list[Ack] = []
+        for item in cast("Iterable[Numbered]", batch):
             between.append(item)
-            if isinstance(item[1], Tick):
-                self._advance(between, step)
-                self._close_tick(item[1].time, step)
-                between = []
-        self._advance(between, step)
+            record = item[1]
+            if type(record) is Event:
+                continue
+            if isinstance(record, Ack):
+                acks.append(record)
+            if isinstance(record, Tick):
+                self._advance(between, step, acks)
+                self._close_tick(record.time, step)
+                between, acks = [], []
+        self._advance(between, step, acks)
         return step
 
     def next_wake(self) -> float | None:
@@ -372,19 +379,18 @@ class Engine:
         self.partition.load(values)
         self.aggregator.load(values)
 
-    def _advance(self, batch: list[tuple[int, Record]], step: Step) -> None:
+    def _advance(self, batch: list[Numbered], step: Step, acks: list[Ack]) -> None:
         if not batch:
             return
-        part = self.partition.step(batch)
+        part = self.partition.step(cast("Iterable[tuple[int, Record]]", batch))
         step.findings += part.findings
         step.news += part.news
         step.closed += part.closed
         self.aggregator.spend(part.findings)
         for evidence in part.evidence:
             self.aggregator.take(evidence)
-        for _, record in batch:
-            if isinstance(record, Ack):
-                self.aggregator.acknowledge(record)
+        for ack in acks:
+            self.aggregator.acknowledge(ack)
 
     def _close_tick(self, now: float, step: Step) -> None:
         findings, rulings = self.aggregator.tick(now)

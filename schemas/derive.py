@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
 from schemas.event import NOTHING, Event
 
-_EMPTY = frozenset((b"null", b'""', b"[]", b"{}", b'"[]"', b'"{}"', b'"null"'))
+_EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}", b'"[]"', b'"{}"', b'"null"'))
 
 
 HASHES = {
@@ -24,21 +25,16 @@ HASHES = {
     "result": "result_hash",
 }
 """Text → the field that stands for it."""
-_WITH_OUTPUT = frozenset(("run_finished", "llm_call"))
+_WITH_OUTPUT: Final = frozenset(("run_finished", "llm_call"))
 
 
-class _Outcome(msgspec.Struct, gc=False):
-    """The two places in which tools say that they failed while their status is ok."""
-
-    error: msgspec.Raw = NOTHING
-    isError: msgspec.Raw = NOTHING  # noqa: N815 (the Model Context Protocol's spelling)
-
-
-_outcome = msgspec.json.Decoder(_Outcome)
+_Outcome = msgspec.defstruct("_Outcome", [(name, msgspec.Raw, NOTHING) for name in ("error", "isError")], gc=False)
+"""The two places in which tools say that they failed while their status is ok (the second: Model Context Protocol)."""
+_outcome: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Outcome)
 _string = msgspec.json.Decoder(str)
-_NO_ERROR = frozenset((b"", b"null", b"false", b'""', b"0", b"[]", b"{}"))
-_NUMBER_STARTS = b"-0123456789"
-_OPENERS = b"[{"
+_NO_ERROR: Final = frozenset((b"", b"null", b"false", b'""', b"0", b"[]", b"{}"))
+_NUMBER_STARTS: Final = b"-0123456789"
+_OPENERS: Final = b"[{"
 
 
 def soft_error(result: bytes | msgspec.Raw) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.drift.channels import Change, Channel, Signal
-from detectors.drift.references import learning
+from detectors.drift.references.cells import masses_of
 from detectors.drift.references.numbers import NONE, NumberChannels
 from detectors.drift.references.share import ShareChannel
 from detectors.drift.references.shares import ShareChannels
@@ -69,7 +69,7 @@ def of_number(
     after_counts = [sum(mark == cell for mark in past) for cell in range(n)]
     after_n = sum(after_counts)
     before_counts = [float(count) for count in channels.counts[at, :n]]
-    masses = learning.masses_of(before_counts)
+    masses = masses_of(before_counts)
     best, cell, before, after = -1.0, 1, 0.0, 0.0
     for i in range(1, n):
         survived, now = sum(masses[i:]), sum(after_counts[i:]) / max(after_n, 1)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, cast
 
 from mypy_extensions import mypyc_attr
 
@@ -194,11 +194,11 @@ def _number(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _shares(counts: Mapping[str, float]) -> dict[str, float] | None:
-    total = sum(counts.values(), 0.0)
+def _shares(counts: dict[str, int]) -> dict[str, float] | None:
+    total = sum(counts.values())
     if total <= 0:
         return None
-    return {name[:WORD_LENGTH]: count / total for name, count in counts.items()}
+    return {name if len(name) <= WORD_LENGTH else name[:WORD_LENGTH]: n / total for name, n in counts.items()}
 
 
 def _word(name: str | None) -> str | None:
@@ -323,16 +323,16 @@ ROWS: tuple[Row, ...] = (
 ROW_OF = {row.name: row for row in ROWS}
 _PLACES = [row.place for row in ROWS if row.place is not None]
 _FIRST = [row.place is not None for row in ROWS].index(True)
-_BEFORE = [row.read for row in ROWS[:_FIRST]]
-_AFTER = [row.read for row in ROWS[_FIRST + len(_PLACES) :]]
-_AT = [place.at for place in _PLACES]
-_WORDS = [list(place.words) for place in _PLACES]
-_NO_SHAPE: list[Value] = [None] * len(_PLACES)
+_BEFORE: Final = [row.read for row in ROWS[:_FIRST]]
+_AFTER: Final = [row.read for row in ROWS[_FIRST + len(_PLACES) :]]
+_AT: Final = [place.at for place in _PLACES]
+_WORDS: Final = [list(place.words) for place in _PLACES]
+_NO_SHAPE: Final[list[Value]] = [None] * len(_PLACES)
 
 
 def values_of(reading: Reading, off: frozenset[str]) -> list[Value]:
     """What every row gives, in their order; None for signals that are `off`."""
-    shape = reading.closed.work.output_shape
+    shape = cast("list[Any] | None", reading.closed.work.output_shape)  # numbers are passed on, not made anew
     found: list[Value] = [read(reading) for read in _BEFORE]
     if shape is None:
         found += _NO_SHAPE

@@ -95,11 +95,16 @@ def add(one: Evidence, other: Evidence) -> Evidence:
 
 def total(evidence: Iterable[Evidence]) -> Evidence:
     """All of a tick's evidence for one node."""
-    pieces = iter(evidence)
-    result = next(pieces)
-    for piece in pieces:
-        result = add(result, piece)
-    return result
+    pieces = list(evidence)
+    if len(pieces) == 1:
+        return pieces[0]
+    sums = [piece.sums for piece in pieces if piece.sums]
+    runs = [run for piece in pieces for run in piece.runs][-limits.EXAMPLE_RUNS :]
+    return Evidence(
+        pieces[0].cell, tuple(map(sum, zip(*sums, strict=True))), sum([piece.n for piece in pieces]),
+        sum([piece.bad for piece in pieces]), sum([piece.expected for piece in pieces]), tuple(runs),
+        sum([piece.young for piece in pieces]),
+    )  # fmt: skip
 
 
 def note(parent: Parent, by_agent: dict[str, Evidence], tick: Evidence, speakers: Iterable[str], now: float) -> None:

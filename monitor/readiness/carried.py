@@ -9,59 +9,24 @@ Invariant: only the latest `WINDOW` to twice `WINDOW` runs count, so that what a
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from typing import Final
 
 from monitor.runs import Closed
 from monitor.runs.work import NO_ARGUMENTS, NO_RESULT, NO_VERSION
+from monitor.saved.carried import COUNTS, COUNTS_OF_USE, Carried, Use
 from schemas.view import SeenView, UseView
 
-WINDOW = 200
+WINDOW: Final = 200
 """Runs after which counting begins anew; those of the stretch before still count."""
-USES = 200
+USES: Final = 200
 """Components that one agent uses, and agents that call it. More: the one used longest ago is forgotten, counted as
 `uses_forgotten`."""
-CALLER = "caller:"
+CALLER: Final = "caller:"
 """Begins the key of an agent that called this one."""
-FREE = 5
-EVERY = 7
+FREE: Final = 5
+EVERY: Final = 7
 """Of an agent of which enough runs are counted: the first so many between two ticks, then every seventh, which keeps
 step with few patterns. So a busy agent costs little, and a quiet one is known whole."""
-COUNTS = 6
-COUNTS_OF_USE = 5
-
-
-class Use(Struct, array_like=True):
-    """One component. Times in epoch seconds.
-
-    `now`, `before`: runs of a stretch that used it, and of a tool its calls and the runs in which every call carried
-    arguments, a result, a version.
-    """
-
-    first: float
-    last: float
-    now: list[int]
-    before: list[int]
-
-
-class Carried(Struct, array_like=True):
-    """What runs carried in this stretch and in the one before, and all uses by component.
-
-    `now`, `before`: runs, and how many of them had a version, an outcome, a model call, and with that tokens, a cost.
-    `tick`, `taken`: runs that closed since the last tick.
-    """
-
-    now: list[int] = field(default_factory=lambda: [0] * COUNTS)
-    before: list[int] = field(default_factory=lambda: [0] * COUNTS)
-    uses: dict[str, Use] = {}
-    tools: dict[str, Use] = {}
-    """By name alone; in `uses` are all other components, as `depends_on` writes them, and callers."""
-    tick: float = 0.0
-    taken: int = 0
-
-    @property
-    def runs(self) -> int:
-        """Runs that are counted."""
-        return self.now[0] + self.before[0]
 
 
 def observe(carried: Carried, closed: Closed, now: float) -> int:

@@ -18,8 +18,9 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from monitor.evidence.within.episodes import ACKS
-from monitor.readiness.carried import USES, Carried
+from monitor.readiness.carried import USES
 from monitor.readiness.pieces import case, judge, judge_tool
+from monitor.saved.carried import Carried
 from schemas.config import DAY, Config
 from schemas.finding import Finding, FindingStatus
 from schemas.view import SeenView
@@ -66,11 +67,11 @@ class Gate:
         self._emit = emit
         self._identify = identify
         self._count = count
-        self._open = config.ready.mode == "off" or not any(each.agent is not None for each in config.components)
+        self.open = config.ready.mode == "off" or not any(each.agent is not None for each in config.components)
 
     def observe(self, carried: Carried, seen: Callable[[float], SeenView], first_seen: float, now: float) -> None:
         """A production run has closed and is in `carried`."""
-        if self._open:
+        if self.open:
             return
         standing = self.standing
         if not standing.judged:

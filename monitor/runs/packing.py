@@ -10,16 +10,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from detectors.loops import Loop
 from monitor.runs.run import SPENT, Run, Work
-from monitor.saved.states import LoopState, RunState, WorkState
+from monitor.saved.states import Head, LoopState, RunState, WorkState
 
 _SPENT = WorkState()
 _NOTHING = Raw(b"\x80")
 """`_SPENT` as it is written: no field, so each has its default."""
-_NONE = Raw(b"\xc0")
 _encode = msgspec.msgpack.Encoder().encode
 _run = msgspec.msgpack.Decoder(RunState)
 _block = msgspec.msgpack.Decoder(list[Raw])
@@ -29,33 +28,6 @@ _WORK = RunState.__struct_fields__.index("work")
 _LOOPS = ("loop", "user_loop")
 BEFORE = 3
 """Numbers of a tool in a run as the version before wrote them."""
-
-
-class Head(Struct, array_like=True, gc=False):
-    """What is read of a written run to know its place, in the order of `RunState`; the rest is passed over."""
-
-    run: str
-    version: Raw
-    block: int
-    started: Raw
-    seen: float
-    ids: Raw
-    tools: Raw
-    work: Raw
-    parent_run: Raw = _NONE
-    parent_agent: Raw = _NONE
-    variant: Raw = _NONE
-    error_type: Raw = _NONE
-    counted: bool = False
-    entered: Raw = _NONE
-    passed: bool = False
-    order: int = 0
-    closed: bool = False
-    packed: Raw = _NONE
-    model: Raw = _NONE
-    tenant: Raw = _NONE
-    labels: Raw = _NONE
-    asked: tuple[str, int, int] | None = None
 
 
 _head = msgspec.msgpack.Decoder(Head)

@@ -220,6 +220,8 @@ class Run:
         self.tenant = tenant
         self.labels = labels
         self.asked = asked
+        self.moved = True
+        """Whether nobody has looked at its start since that was set; not saved, for to look once more is harmless."""
 
     def fields(self, work: object) -> list[object]:
         """Its fields in the order of `RunState`, with what stands for its work."""

@@ -139,6 +139,7 @@ class RunTracker:
         at = time if type(time) is float else event.at
         if at < run.started:
             run.started = at
+            run.moved = True
         if run.version is None:
             run.version = event.version
         kind = event.kind

@@ -17,11 +17,12 @@ import msgspec
 from monitor.alerting.blind import Sight
 from monitor.alerting.router import Router
 from monitor.blocks import WrongVersion
-from monitor.engine import RECENT_RUNS, Engine, Record
+from monitor.engine import Engine, Record
 from monitor.runs import Closed
 from monitor.runtime.parts import Assembler, Entry, Outbox
 from monitor.runtime.store import Store, StoreError
 from monitor.saved.collecting import uncollected
+from monitor.stepping.step import RECENT_RUNS
 from schemas import derive
 from schemas.actions import Action, Deed, encode_action
 from schemas.config import Config

@@ -9,8 +9,8 @@ from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
 from monitor.evidence.within.deploys import Deploys
 from monitor.evidence.within.facts import Group
 from monitor.evidence.within.window import Window
-from monitor.readiness.carried import Carried
 from monitor.readiness.gate import Standing
+from monitor.saved.carried import Carried
 from monitor.saved.states import Waiting
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from schemas.records import Cover
 
 Key = tuple[str, str | None, str | None]
 """Signal, version, tool; None where a node is not of one."""
+
+_NONE = Raw(b"\xc0")
 
 
 class Firing(Struct, array_like=True, gc=False):
@@ -276,6 +278,33 @@ class RunState(Struct, array_like=True, gc=False):
     labels: dict[str, str] | None = None
     asked: tuple[str, int, int] | None = None
     """Who gave it its input, the hash of that, and `order` then: by this the same input again is known."""
+
+
+class Head(Struct, array_like=True, gc=False):
+    """What is read of a written run to know its place, in the order of `RunState`; the rest is passed over."""
+
+    run: str
+    version: Raw
+    block: int
+    started: Raw
+    seen: float
+    ids: Raw
+    tools: Raw
+    work: Raw
+    parent_run: Raw = _NONE
+    parent_agent: Raw = _NONE
+    variant: Raw = _NONE
+    error_type: Raw = _NONE
+    counted: bool = False
+    entered: Raw = _NONE
+    passed: bool = False
+    order: int = 0
+    closed: bool = False
+    packed: Raw = _NONE
+    model: Raw = _NONE
+    tenant: Raw = _NONE
+    labels: Raw = _NONE
+    asked: tuple[str, int, int] | None = None
 
 
 class Clock(Struct, array_like=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from monitor.runs import Closed
 from schemas.event import Event
 from schemas.finding import Finding
@@ -9,6 +11,10 @@ from schemas.news import News
 from schemas.records import Control, EvidenceBatch, Ruling
 
 Record = Event | Control
+Numbered = tuple[Any, ...]
+"""Offset and record. Not written with two places: compiled code would take such a tuple apart and make it anew."""
+RECENT_RUNS: Final = 200
+"""Closed runs that a view can show."""
 
 
 class Step:
@@ -24,17 +30,20 @@ class Step:
 
 
 class Said:
-    """What was said from place `first` of a list on, and at which offset: to put it in the order of the log."""
+    """What is said in a list from now on, and at which offset: to put it in the order of the log."""
 
-    def __init__(self, first: int) -> None:
-        self.first = first
-        self._places: list[tuple[int, int]] = []
+    def __init__(self, said: list[Any]) -> None:
+        self._said = said
+        self._first = len(said)
+        self._offsets: list[int] = []
 
-    def note(self, offset: int, size: int) -> None:
-        """The record at `offset` has been stepped; the list has `size` by now."""
-        while self.first + len(self._places) < size:
-            self._places.append((offset, self.first + len(self._places)))
+    def note(self, offset: int) -> None:
+        """The record at `offset` has been stepped."""
+        while self._first + len(self._offsets) < len(self._said):
+            self._offsets.append(offset)
 
-    def order(self) -> list[int]:
-        """Places in the order of offsets; what one record said stays as it was."""
-        return [at for _, at in sorted(self._places)]
+    def put_in_order(self) -> None:
+        """Put it in the order of offsets; what one record said stays as it was."""
+        if len(self._offsets) > 1:
+            places = sorted([(offset, at) for at, offset in enumerate(self._offsets, self._first)])
+            self._said[self._first :] = [self._said[at] for _, at in places]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from detectors.drift import Bank, Channel, Plan, Signal
 from detectors.drift.bets import odds, shapes
 from detectors.drift.bets.band import band
-from detectors.drift.references import learning, memory
+from detectors.drift.references import memory
+from detectors.drift.references.cells import cells_of, masses_of
 
 ROUNDING = Fraction(1, 10**9)
 TOLERANCES = [1.0, 1.5, 3.0]
@@ -28,7 +29,7 @@ def test_no_law_of_a_number_in_the_band_makes_a_bet_profitable(
     counts: list[int], tolerance: float, moves: list[Fraction]
 ) -> None:
     """Survival anywhere between its limits, atoms and empty cells included; what is not monotone is no law."""
-    masses = learning.masses_of([float(count) for count in counts])
+    masses = masses_of([float(count) for count in counts])
     n = sum(counts) + 1.0
     where = shapes.places(masses, [False] * len(masses))
     suprema = shapes.suprema(where, masses, n, tolerance)
@@ -47,7 +48,7 @@ def test_no_law_of_a_number_in_the_band_makes_a_bet_profitable(
 @pytest.mark.parametrize("tolerance", TOLERANCES)
 def test_a_value_between_known_ones_is_as_unlikely_as_it_was(tolerance: float) -> None:
     """Gaps: the set of all that was never seen has a band of its own, and a bet on it is fair at the band's end."""
-    masses = learning.masses_of([0.0, 100.0, 0.0, 100.0, 0.0])
+    masses = masses_of([0.0, 100.0, 0.0, 100.0, 0.0])
     where = shapes.places(masses, [False, False, True, False, False])
     suprema = shapes.suprema(where, masses, 201.0, tolerance)
     for j in (8, 9):
@@ -94,12 +95,12 @@ def test_no_mean_of_a_share_in_the_band_makes_a_bet_profitable(
     ],
 )
 def test_learned_cells_hold_all_that_was_learned_and_leave_room_outside(values: list[float], cells: int) -> None:
-    found = learning.cells_of(array("f", values))
+    found = cells_of(array("f", values))
     assert len(found.counts) == len(found.gaps) == len(found.edges) + 1 == cells
     assert sum(found.counts) == len(values)
     assert found.counts[0] == found.counts[-1] == 0
     assert found.edges == sorted(set(found.edges))
-    masses = learning.masses_of([float(count) for count in found.counts])
+    masses = masses_of([float(count) for count in found.counts])
     assert sum(masses) == pytest.approx(1.0)
     assert min(masses) > 0.0
 

@@ -11,7 +11,7 @@ WORDS = st.sampled_from(
     ["can", "not", "i can't", "help", "sorry", "désolé", "无法", "a", "", "sorry for", "elp w", " "]
 )
 TEXTS = st.lists(WORDS, max_size=8).map("".join)
-PHRASES = st.lists(st.lists(WORDS, min_size=1, max_size=4).map("".join), max_size=6)
+PHRASES = st.lists(st.lists(WORDS, min_size=1, max_size=4).map("".join).filter(bool), max_size=6)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

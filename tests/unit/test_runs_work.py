@@ -9,8 +9,8 @@ import pytest
 
 from monitor.runs import SPENT, Closed, Run, RunTracker
 from monitor.runs import work as adding
-from monitor.runs.packing import Head, runs_from_bytes, runs_to_bytes, state_of_work
-from monitor.saved.states import RunState, WorkState
+from monitor.runs.packing import runs_from_bytes, runs_to_bytes, state_of_work
+from monitor.saved.states import Head, RunState, WorkState
 from schemas.derive import text_hash
 from schemas.event import Event, raw
 

@@ -23,6 +23,7 @@ from detectors.drift.bets.shapes import BETS, CELLS, SILENT
 from detectors.drift.channels import Value
 from detectors.drift.plan import Plan
 from detectors.drift.references import learning, memory
+from detectors.drift.references.cells import below, cells_of, masses_of
 
 WINDOW: Final = 160
 """Runs whose cells are remembered, to date an onset; older ones count as the window's first."""
@@ -163,7 +164,7 @@ class NumberChannels:
 
     def freeze(self, channel: int, values: array[float]) -> None:
         """Make learned values the reference."""
-        found = learning.cells_of(values)
+        found = cells_of(values)
         self._set_edges(channel, found.edges)
         self.counts[channel] = 0
         self.counts[channel, : len(found.counts)] = found.counts
@@ -252,7 +253,7 @@ class NumberChannels:
         n, counts = len(edges) + 1, self.counts[channel]
         low, high = self.lows[channel], self.highs[channel]
         if counts[0] and low <= edges[0]:
-            edges[0] = learning.below(low)
+            edges[0] = below(low)
             counts[1] += counts[0]
             counts[0] = 0
         if counts[n - 1] and high > edges[n - 2]:
@@ -268,7 +269,7 @@ class NumberChannels:
     def _tables(self, channel: int) -> None:
         n = self.cells(channel)
         counts = [float(count) for count in self.counts[channel, :n]]
-        masses = learning.masses_of(counts)
+        masses = masses_of(counts)
         where = shapes.places(masses, [bool(gap) for gap in self.gaps[channel, :n]])
         suprema = shapes.suprema(where, masses, sum(counts, 1.0), self.plan.tolerances[self.plan.numbers[channel]])
         for cell, place in enumerate(where):

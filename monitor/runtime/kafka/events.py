@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 from aiokafka.partitioner import murmur2
 
-from monitor.engine import RECENT_RUNS, PartitionEngine
+from monitor.engine import PartitionEngine
 from monitor.engine import Record as EngineRecord
 from monitor.runs import Closed
 from monitor.runtime.kafka.cluster.sightings import Sighter
@@ -24,7 +24,8 @@ from monitor.runtime.kafka.cluster.watermarks import Watermarks
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing
 from monitor.runtime.parts import Entry
-from schemas import derive
+from monitor.stepping.step import RECENT_RUNS
+from schemas import derive, limits
 from schemas.config import Config, Topics
 from schemas.event import BadEvent, Event, Reason, decode, is_skewed
 from schemas.finding import Finding, encode_finding
@@ -41,6 +42,8 @@ KNOWN_AGENTS = 200_000
 """Agents whose partition is remembered. More: the memory starts anew; only speed is lost."""
 COUNT_NAMES = 1_000
 """Producers told apart in the counts, for they name themselves. More are counted as `_other`."""
+
+_SKEW_SECONDS: Final = limits.SKEW_SECONDS
 
 EVIDENCE_BYTES = 256 * 1024
 """Evidence of many agents goes in one record, for a record costs more to send than to make. More: another record."""
@@ -188,7 +191,9 @@ class EventsCore:
                 self.counts["events_forwarded"] += 1
                 outgoing.append(self._sent(value, event, observed))
                 return None
-        if is_skewed(event, observed):
+        time = event.time
+        off = (time if isinstance(time, float) else event.at) - observed
+        if (off > _SKEW_SECONDS or off < -_SKEW_SECONDS) and is_skewed(event, observed):
             self._skewed(event, observed)
         if not self.watermarks.take(event, observed):
             return None

@@ -40,7 +40,8 @@ class Watermarks:
     def take(self, event: Event, observed: float) -> bool:
         """Note its time (already settled); False if it is late and is to be dropped."""
         name = event.producer or event.agent or ""
-        at = event.at
+        time = event.time
+        at = time if isinstance(time, float) else event.at
         mark = self.latest.get(name)
         if mark is None:
             if len(self.latest) >= PRODUCERS:
