@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from importlib import metadata
 from typing import Any
@@ -101,6 +102,7 @@ async def _fetch(consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch, 
         return {TOPIC: [_Fetched(offset) for offset in offsets]}, {TOPIC}
 
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    monkeypatch.setattr(microbatch, "PATIENCE_SECONDS", 0.0)
     return [message async for _, message in consumer.getmany(1.0)]
 
 
@@ -244,7 +246,23 @@ async def test_what_came_meanwhile_is_read_again_when_partitions_move(
     assert Reader.of(consumer).at == 4
 
 
-async def test_a_recovery_takes_no_rest(consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_has_come_since_the_last_fetch_comes_with_what_lay_ready(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = microbatch.MANY_RECORDS
+
+    async def more(active: set[TP], timeout: float) -> Any:
+        assert (active, timeout) == ({TOPIC}, microbatch.FETCH_SECONDS)
+        return {TOPIC: [_Fetched(many + 1), _Fetched(many + 2)]}
+
+    monkeypatch.setattr(consumer, "_getmany", more)
+    (message,) = await _fetch(consumer, monkeypatch, *range(many))
+    assert [record.offset for record in message.value.records] == [*range(many), many + 1, many + 2]
+    (message,) = await _fetch(consumer, monkeypatch, *range(many - 1))
+    assert len(message.value.records) == many - 1
+
+
+async def test_a_recovery_is_fetched_once(consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch) -> None:
     changelog = TP("seam-t-changelog", 0)
 
     async def fetched(_: float) -> tuple[Any, Any]:
@@ -252,14 +270,12 @@ async def test_a_recovery_takes_no_rest(consumer: MicroBatchConsumer, monkeypatc
 
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
     monkeypatch.setattr(consumer, "_is_changelog_tp", lambda tp: tp == changelog)
+    monkeypatch.setattr(consumer, "_getmany", None)
     assert len([message async for _, message in consumer.getmany(1.0)]) == 1
-    assert not consumer._rests
-    await _fetch(consumer, monkeypatch, *range(microbatch.MANY_RECORDS))
-    assert consumer._rests
 
 
 @pytest.mark.parametrize(
-    ("sizes", "rests"),
+    ("sizes", "more"),
     [
         pytest.param((), False, id="nothing"),
         pytest.param((microbatch.MANY_RECORDS - 1,), False, id="few"),
@@ -267,8 +283,36 @@ async def test_a_recovery_takes_no_rest(consumer: MicroBatchConsumer, monkeypatc
         pytest.param((microbatch.BATCH_RECORDS, 5), False, id="more wait already"),
     ],
 )
-def test_a_rest_follows_what_is_many_and_not_all_there_can_be(sizes: tuple[int, ...], rests: bool) -> None:
-    assert microbatch._rests({TP("t", at): [None] * size for at, size in enumerate(sizes)}) == rests
+def test_a_second_fetch_follows_what_is_many_and_not_all_there_can_be(sizes: tuple[int, ...], more: bool) -> None:
+    assert microbatch._brings_more({TP("t", at): [None] * size for at, size in enumerate(sizes)}) == more
+
+
+async def test_the_next_fetch_waits_until_few_batches_are_still_to_be_stepped(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would be fetched earlier would only grow old in the queue; and nobody waits for what is never stepped."""
+    places = [TP("t", number) for number in range(4)]
+
+    async def fetched(_: float) -> tuple[Any, Any]:
+        return {place: [_Fetched(0)] for place in places}, set(places)
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    handed: list[Any] = []
+
+    async def drain() -> None:
+        async for _, message in consumer.getmany(1.0):
+            handed.append(message)
+
+    draining = asyncio.create_task(drain())
+    await asyncio.sleep(0.1)
+    assert len(handed) == len(places)
+    assert not draining.done()
+    for message in handed[: len(places) - microbatch.WAITING_BATCHES]:
+        assert consumer.ack(message)
+    await asyncio.wait_for(draining, 1.0)
+
+    monkeypatch.setattr(microbatch, "PATIENCE_SECONDS", 0.1)
+    await asyncio.wait_for(drain(), 1.0)
 
 
 async def test_partitions_that_may_not_be_read_any_more_give_nothing(
@@ -286,7 +330,7 @@ async def test_while_a_place_is_sought_nothing_is_handed_on(
     consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is read on from a later place would be counted by the last offset, and the records before it never."""
-    monkeypatch.setattr(microbatch, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(microbatch, "LOOK_SECONDS", 0.0)
     meanwhile: list[list[Any]] = []
     consumer.read_from(TOPIC, 3)
 

@@ -27,6 +27,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
+from weakref import WeakSet
 
 import faust
 from aiokafka.errors import IllegalStateError
@@ -45,10 +46,17 @@ LOOK_SECONDS = 0.05
 """While events are handed on, records of `first_topics` are looked for so often."""
 
 MANY_RECORDS = 200
-"""A fetch that brings so many, and yet all that there was, is followed by a rest."""
+"""A fetch that brings so many, and no full batch, is followed by a second one, which may take `FETCH_SECONDS`: what lay
+ready was fetched when the last was handed on, and is old; what has come since comes now."""
 
-REST_SECONDS = 0.05
-"""Under load larger batches cost less per record: a partition's state is looked up, and fetched from memory, once."""
+FETCH_SECONDS = 0.1
+
+WAITING_BATCHES = 2
+"""The next fetch begins when so many batches are still to be stepped: earlier it would find little, and what it finds
+would grow old in the queue; later nobody would work while it lasts. Larger batches cost less per record."""
+
+PATIENCE_SECONDS = 2.0
+"""But it begins after so long at the latest."""
 
 LEASE_WAIT_SECONDS = 120.0
 """So long the group may not answer before the worker ends: as long as a write to the broker is tried."""
@@ -116,7 +124,8 @@ class MicroBatchConsumer(driver.Consumer):
         self._done: dict[TP, int] = {}
         self._begin: dict[TP, int] = {}
         self._epoch = 0
-        self._rests = False
+        self._in_work: WeakSet[Any] = WeakSet()
+        """Batches that were handed on, as long as somebody holds them."""
         self._seeking = False
         self.behind = 0
         """Times that reading began before the committed offset, because the state was older."""
@@ -164,36 +173,49 @@ class MicroBatchConsumer(driver.Consumer):
         """
         if not self.flow_active:
             await self.wait(cast(Any, self.can_resume_flow))
-        if self._rests or self._seeking:
-            await asyncio.sleep(REST_SECONDS)
         if self._seeking:
+            await asyncio.sleep(LOOK_SECONDS)
             return  # what was handed on now might be behind the place that is sought, or before it
         # Read before the fetch: what moves while it waits makes its records void.
         generation, epoch = self.app.consumer_generation_id, self._epoch
         came, active = await self._wait_next_records(timeout)
         records: dict[TP, list[Any]] = dict(came or {})
-        self._rests = _rests({tp: fetched for tp, fetched in records.items() if tp.topic in self._batched})
+        if _brings_more({tp: fetched for tp, fetched in records.items() if tp.topic in self._batched}):
+            for tp, more in (await self._getmany(active, FETCH_SECONDS)).items():
+                records[tp] = [*records.get(tp, ()), *more]
         if not records or self.should_stop:
             return
         first = {tp for tp in active or () if tp.topic in self._first}
         looked, given = time.monotonic(), Counter[TP]()
+        patience = looked + PATIENCE_SECONDS
         ahead, others = deque[_Given](), self._messages(records, active, epoch)
-        while (each := ahead.popleft() if ahead else next(others, None)) is not None:
-            tp, size, message = each
-            if self._moved(generation, epoch):
+        while not self._moved(generation, epoch):
+            each = ahead.popleft() if ahead else next(others, None)
+            if each is not None:
+                tp, size, message = each
+                given[tp] += size
+                if self._in_batches(tp):
+                    # Faust's reader would else mark all offsets since the message before as a gap, one interval each.
+                    self._read_offset[tp] = message.offset
+                if tp.topic in self._batched:
+                    self._in_work.add(message)
+                yield tp, message
+            elif self._waiting() > WAITING_BATCHES and time.monotonic() < patience and not self.should_stop:
+                await asyncio.sleep(LOOK_SECONDS / 10.0)
+            else:
                 break
-            given[tp] += size
-            if self._in_batches(tp):
-                # Faust's reader would otherwise mark all offsets since the message before as a gap, one interval each.
-                self._read_offset[tp] = message.offset
-            yield tp, message
-            if first and not ahead and tp not in first and time.monotonic() - looked >= LOOK_SECONDS:
+            due = first and not ahead and time.monotonic() - looked >= LOOK_SECONDS
+            if due and (each is None or each[0] not in first):
                 more = await self._getmany(first, 0.0)
                 looked = time.monotonic()
                 for place, fetched in more.items():
                     records[place] = [*records.get(place, ()), *fetched]
                 ahead.extend(self._messages(more, active, epoch))
         await self._give_back({tp: fetched[given[tp]] for tp, fetched in records.items() if given[tp] < len(fetched)})
+
+    def _waiting(self) -> int:
+        """Batches that were handed on and are not stepped yet; what nobody holds any more never will be."""
+        return sum(not message.acked for message in self._in_work)
 
     def _messages(self, records: Mapping[TP, list[Any]], active: set[TP] | None, epoch: int) -> Iterator[_Given]:
         """Each message and the records it stands for; of partitions that may not be read (any more) there is none."""
@@ -312,8 +334,8 @@ class MicroBatchConsumer(driver.Consumer):
         self._done.clear()
 
 
-def _rests(records: Mapping[TP, list[Any]]) -> bool:
-    """Whether the next fetch should wait a little: many records came, and in no partition a full batch.
+def _brings_more(records: Mapping[TP, list[Any]]) -> bool:
+    """Whether a second fetch would bring more that is not yet old: there was much, and in no partition a full batch.
 
     Of a recovery, whose changelogs are no such records, nothing waits.
     """
