@@ -28,7 +28,7 @@ from detectors.drift.references import learning
 from detectors.drift.references.gathering import Gathering
 from detectors.drift.references.learning import LIVE
 from detectors.drift.references.numbers import NONE, RECENT, WINDOW, NumberChannels
-from detectors.drift.references.shares import ShareChannels, then
+from detectors.drift.references.shares import ShareChannels
 
 SUSPICIOUS: Final = 100.0
 """Runs are held back from a reference while the CUSUM of one of the channel's bets is above this."""
@@ -129,10 +129,12 @@ class Bank:
                 if not self.numbers.live[at]:
                     self.numbers.inherit(at, other.numbers)
                     del self.learners[at]
-        for mine, theirs in zip(self.shares.channels, other.shares.channels, strict=True):
-            if theirs.live and not (mine.live and mine.n):
-                moved = self.shares.inherit(mine, other.shares, theirs)
-                self._lay_out(moved)
+        pairs = [
+            (mine, theirs)
+            for mine, theirs in zip(self.shares.channels, other.shares.channels, strict=True)
+            if theirs.live and not (mine.live and mine.n)
+        ]
+        self._lay_out(self.shares.inherit(other.shares, pairs))
         self._weigh()
 
     def settle(self) -> None:
@@ -301,7 +303,7 @@ class Bank:
                 channel = self.shares.channels[place]
                 if channel.live:
                     channel.learner = None
-                    self._lay_out(self.shares.refresh(channel, None))
+                    self._lay_out(self.shares.refresh([(channel, None)]))
             elif self.numbers is not None and self.numbers.live[place]:
                 self.learners.pop(place, None)
                 self.numbers.learns[place] = True
@@ -349,10 +351,8 @@ class Bank:
             bets.append(numbers.bets(ripe, first, self.runs))
         widths = [one.shape[1] for one in bets[: len(shares)]] + [shapes.BETS] * len(ripe)
         starts = onset.suspicious(np.concatenate(bets, axis=1), widths, SUSPICIOUS)
-        moved: NDArray[np.intp] | None = None
-        for channel, one, start in zip(shares, past, starts, strict=False):
-            moved = then(moved, self.shares.refresh(channel, one[start:]))
-        self._lay_out(moved)
+        held_back = [(channel, one[start:]) for channel, one, start in zip(shares, past, starts, strict=False)]
+        self._lay_out(self.shares.refresh(held_back))
         if numbers is not None:
             for at, start in zip(ripe, starts[len(shares) :], strict=True):
                 numbers.refresh(at, numbers.past(at, first + start, self.runs))
@@ -368,12 +368,10 @@ class Bank:
                 self._count()
                 numbers.freeze(at, self.learners.pop(at).values)
                 changed = True
-        moved: NDArray[np.intp] | None = None
-        for channel in self.shares.ripe():
-            assert channel.learner is not None
-            moved = then(moved, self.shares.freeze(channel, channel.learner))
+        ripe = self.shares.ripe()
+        if ripe:
+            self._lay_out(self.shares.freeze(ripe))
             changed = True
-        self._lay_out(moved)
         if changed:
             self.learners = dict(self.learners)  # those that are gone take no room
             self._weigh()

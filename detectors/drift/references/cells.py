@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
@@ -62,8 +61,11 @@ def cells_of(values: array[float]) -> Cells:
             edges.append(ordered[-1])
     assert len(edges) < CELLS
     counts = [0] * (len(edges) + 1)
+    cell = 0
     for value in ordered:
-        counts[bisect_left(edges, value)] += 1
+        while cell < len(edges) and value > edges[cell]:
+            cell += 1
+        counts[cell] += 1
     gaps = [parted and 0 < i < len(edges) and i % 2 == 0 for i in range(len(edges) + 1)]
     return Cells(edges, gaps, counts, ordered[size // 2], len(distinct) <= _LISTED)
 

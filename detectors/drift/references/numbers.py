@@ -268,9 +268,10 @@ class NumberChannels:
 
     def _tables(self, channel: int) -> None:
         n = self.cells(channel)
-        counts = [float(count) for count in self.counts[channel, :n]]
+        counts: list[float] = self.counts[channel, :n].astype(np.float64).tolist()
         masses = masses_of(counts)
-        where = shapes.places(masses, [bool(gap) for gap in self.gaps[channel, :n]])
+        gaps: list[bool] = self.gaps[channel, :n].tolist()
+        where = shapes.places(masses, gaps)
         suprema = shapes.suprema(where, masses, sum(counts, 1.0), self.plan.tolerances[self.plan.numbers[channel]])
         for cell, place in enumerate(where):
             self.places[channel * CELLS + cell] = u8(place)

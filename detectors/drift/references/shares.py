@@ -24,6 +24,9 @@ from detectors.drift.references.learning import KNOWN, LIVE, LONGEST, NAMED
 from detectors.drift.references.numbers import HALVED_AT, NONE, WINDOW
 from detectors.drift.references.share import STEPS, Name, ShareChannel
 
+Learned = tuple[ShareChannel, dict[Name, float], float, float]
+"""A channel, what is counted per name, of how many runs, and the parts of them that went to further names."""
+
 
 class ShareChannels:
     """Channels of the kinds category, share and rate. `evidence` arrays of the bank follow `moved` after a freeze."""
@@ -85,11 +88,16 @@ class ShareChannels:
             channel.learner = learning.Shares({})
         self.note()
 
-    def inherit(self, channel: ShareChannel, other: ShareChannels, theirs: ShareChannel) -> NDArray[np.intp] | None:
-        """Take over another's reference, scaled down to `INHERITED` runs. Returns as `freeze` does."""
-        factor = min(learning.INHERITED / theirs.n, 1.0) if theirs.n else 1.0
-        sums = {name: total * factor for name, total in other.sums(theirs).items()}
-        return self._settle(channel, sums, theirs.n * factor, theirs.met * factor)
+    def inherit(
+        self, other: ShareChannels, pairs: Sequence[tuple[ShareChannel, ShareChannel]]
+    ) -> NDArray[np.intp] | None:
+        """Take over another's references, mine from theirs, scaled down to `INHERITED` runs. Returns as `settle`."""
+        found: list[Learned] = []
+        for mine, theirs in pairs:
+            factor = min(learning.INHERITED / theirs.n, 1.0) if theirs.n else 1.0
+            sums = {name: total * factor for name, total in other.sums(theirs).items()}
+            found.append((mine, sums, theirs.n * factor, theirs.met * factor))
+        return self.settle(found)
 
     def learn_from(self, rows: Sequence[Sequence[Value]]) -> None:
         """Give the values of runs to the channels that learn."""
@@ -188,22 +196,27 @@ class ShareChannels:
         }
         return found | channel.others
 
-    def freeze(self, channel: ShareChannel, learner: learning.Shares) -> NDArray[np.intp] | None:
-        """Make learned sums the reference. Returns for each cell of the bank the old one, or -1; None if all stay."""
-        return self._settle(channel, learner.sums, float(learner.n), learner.met)
+    def freeze(self, channels: Sequence[ShareChannel]) -> NDArray[np.intp] | None:
+        """Make what these learned their references. Returns as `settle`."""
+        return self.settle(
+            [(one, one.learner.sums, float(one.learner.n), one.learner.met) for one in channels if one.learner]
+        )
 
-    def refresh(self, channel: ShareChannel, held_back: NDArray[np.float64] | None) -> NDArray[np.intp] | None:
-        """Make the tables from what was counted since, but not from a suspicious stretch. Returns as `freeze` does."""
-        if held_back is not None:
-            self.uncount(channel, held_back)
-        sums = self.sums(channel)
-        n = channel.n
-        if n >= HALVED_AT:
-            sums = {name: total / 2.0 for name, total in sums.items()}
-            n /= 2.0
-            channel.met /= 2.0
-        moved = self._settle(channel, sums, n, channel.met)
-        channel.due = min(2.0 * n, HALVED_AT)
+    def refresh(self, found: Sequence[tuple[ShareChannel, NDArray[np.float64] | None]]) -> NDArray[np.intp] | None:
+        """Make tables from what was counted since, but not from a channel's suspicious stretch. Returns as `settle`."""
+        learned: list[Learned] = []
+        for channel, held_back in found:
+            if held_back is not None:
+                self.uncount(channel, held_back)
+            sums, n, met = self.sums(channel), channel.n, channel.met
+            if n >= HALVED_AT:
+                sums = {name: total / 2.0 for name, total in sums.items()}
+                n /= 2.0
+                met /= 2.0
+            learned.append((channel, sums, n, met))
+        moved = self.settle(learned)
+        for channel, _, n, _ in learned:
+            channel.due = min(2.0 * n, HALVED_AT)
         return moved
 
     def uncount(self, channel: ShareChannel, past: NDArray[np.float64]) -> None:
@@ -272,39 +285,53 @@ class ShareChannels:
         """Whether runs are counted into the reference."""
         channel.learns = learns
 
-    def _settle(self, channel: ShareChannel, sums: dict[Name, float], n: float, met: float) -> NDArray[np.intp] | None:
-        before = dict(channel.names), channel.cells, channel.start
+    def settle(self, found: Sequence[Learned]) -> NDArray[np.intp] | None:
+        """Make what is known of some channels their references.
+
+        Returns for each cell of the bank the old one, or -1; None if all stay.
+        """
+        before: dict[int, tuple[dict[Name, int], int, int]] = {}
+        counted: list[tuple[ShareChannel, list[float]]] = []
+        for channel, sums, n, met in found:
+            old = channel.names, channel.cells, channel.start
+            counted.append((channel, self._name(channel, sums, n, met)))
+            if channel.cells != old[1] or any(
+                channel.names.get(name) != cell for name, cell in old[0].items() if cell < channel.cells - 2
+            ):
+                before[channel.position] = old
+        moved = self._lay_out(before) if before else None
+        for channel, counts in counted:
+            self._set_counts(channel, counts)
+            if not channel.live or channel.position in before:
+                channel.tape = memory.filled_bytes(WINDOW * channel.width, NONE)
+            channel.live, channel.learner = True, None
+            self.learn(channel, True)
+            limits = self._plan[channel.position]
+            for cell in range(channel.cells):
+                slopes, scales = odds.bets(
+                    self.probability(channel, cell), channel.n + 1.0, channel.tolerance, limits.harmless,
+                    limits.declared,
+                )  # fmt: skip
+                for at, (slope, scale) in enumerate(zip(slopes, scales, strict=True), (channel.start + cell) * BETS):
+                    self.slopes[at], self.scales[at] = slope, scale
+        self.note()
+        return moved
+
+    def _name(self, channel: ShareChannel, sums: dict[Name, float], n: float, met: float) -> list[float]:
+        """Give a channel's cells to the names that are the most; what is counted in each cell."""
+        channel.n, channel.due = n, max(2.0 * n, LIVE)
         ranked = sorted(sums, key=lambda name: (-sums[name], str(name)))
         if channel.kind == "rate":
-            cells, channel.names = 1, {}
-            counts = [sums.get("", 0.0)]
-        else:
-            # names that have a cell keep it, so that what was remembered of past runs stays true
-            top = sorted(ranked[:NAMED], key=lambda name: min(before[0].get(name, NAMED), before[1]))
-            cells = len(top) + 2
-            channel.names = {name: i for i, name in enumerate(top)} | dict.fromkeys(ranked[NAMED:KNOWN], len(top))
-            channel.others = {name: sums[name] for name in ranked[NAMED:KNOWN]}
-            met += sum([sums[name] for name in ranked[KNOWN:]], 0.0)
-            counts = [*[sums[name] for name in top], sum(channel.others.values(), 0.0), 0.0]
-        channel.n, channel.met, channel.due = n, met, max(2.0 * n, LIVE)
-        stays = cells == channel.cells and all(
-            channel.names.get(name) == cell for name, cell in before[0].items() if cell < cells - 2
-        )
-        moved = None if stays else self._lay_out(channel, cells, before)
-        self._set_counts(channel, counts)
-        if not channel.live or moved is not None:
-            channel.tape = memory.filled_bytes(WINDOW * channel.width, NONE)
-        channel.live, channel.learner = True, None
-        self.learn(channel, True)
-        self.note()
-        limits = self._plan[channel.position]
-        for cell in range(cells):
-            slopes, scales = odds.bets(
-                self.probability(channel, cell), n + 1.0, channel.tolerance, limits.harmless, limits.declared
-            )
-            for at, (slope, scale) in enumerate(zip(slopes, scales, strict=True), (channel.start + cell) * BETS):
-                self.slopes[at], self.scales[at] = slope, scale
-        return moved
+            channel.cells, channel.names, channel.met = 1, {}, met
+            return [sums.get("", 0.0)]
+        # names that have a cell keep it, so that what was remembered of past runs stays true
+        names, cells = channel.names, channel.cells
+        top = sorted(ranked[:NAMED], key=lambda name: min(names.get(name, NAMED), cells))
+        channel.cells = len(top) + 2
+        channel.names = {name: i for i, name in enumerate(top)} | dict.fromkeys(ranked[NAMED:KNOWN], len(top))
+        channel.others = {name: sums[name] for name in ranked[NAMED:KNOWN]}
+        channel.met = met + sum([sums[name] for name in ranked[KNOWN:]], 0.0)
+        return [*[sums[name] for name in top], sum(channel.others.values(), 0.0), 0.0]
 
     def _set_counts(self, channel: ShareChannel, counts: Sequence[float]) -> None:
         for cell, count in enumerate(counts, channel.start):
@@ -316,23 +343,27 @@ class ShareChannels:
         self.counts = memory.floats(counts.tolist())
         self.slopes, self.scales = memory.floats(slopes.ravel().tolist()), memory.floats(scales.ravel().tolist())
 
-    def _lay_out(self, channel: ShareChannel, cells: int, before: tuple[dict[Name, int], int, int]) -> NDArray[np.intp]:
-        """Make room for the channel's cells; evidence on a name stays with the name."""
-        names, old_cells, old_start = before
+    def _lay_out(self, before: dict[int, tuple[dict[Name, int], int, int]]) -> NDArray[np.intp]:
+        """Make room for the cells of channels that changed, by position: their names, cells and place until now.
+
+        Evidence on a name stays with the name.
+        """
         moved: list[int] = []
-        for other in self.channels:
+        for channel in self.channels:
             start = len(moved)
-            if other is not channel:
-                moved += range(other.start, other.start + other.cells)
-            elif channel.kind == "rate":
-                moved.append(old_start if old_cells else -1)
+            old = before.get(channel.position)
+            if old is None:
+                moved += range(channel.start, channel.start + channel.cells)
             else:
-                for name in [name for name, cell in channel.names.items() if cell < cells - 2]:
-                    at = names.get(name, -1)
-                    moved.append(old_start + at if 0 <= at < old_cells - 2 else -1)
-                moved += [old_start + old_cells - 2, old_start + old_cells - 1] if old_cells else [-1, -1]
-            other.start = start
-        channel.cells = cells
+                names, old_cells, old_start = old
+                if channel.kind == "rate":
+                    moved.append(old_start if old_cells else -1)
+                else:
+                    for name in [name for name, cell in channel.names.items() if cell < channel.cells - 2]:
+                        at = names.get(name, -1)
+                        moved.append(old_start + at if 0 <= at < old_cells - 2 else -1)
+                    moved += [old_start + old_cells - 2, old_start + old_cells - 1] if old_cells else [-1, -1]
+            channel.start = start
         found = np.array(moved, dtype=np.intp)
         self._hold(
             follow(memory.view(self.counts), found, 0.0),
@@ -341,16 +372,6 @@ class ShareChannels:
         )
         self.note()
         return found
-
-
-def then(first: NDArray[np.intp] | None, second: NDArray[np.intp] | None) -> NDArray[np.intp] | None:
-    """Two moves after each other as one: for each row its old place, or -1; None if all stay."""
-    if first is None or second is None:
-        return second if first is None else first
-    found = second.copy()
-    old = second >= 0
-    found[old] = first[second[old]]
-    return found
 
 
 def follow(array: NDArray[np.float64], moved: NDArray[np.intp], filling: float) -> NDArray[np.float64]:

@@ -181,8 +181,8 @@ class MicroBatchConsumer(driver.Consumer):
         came, active = await self._wait_next_records(timeout)
         records: dict[TP, list[Any]] = dict(came or {})
         if _brings_more({tp: fetched for tp, fetched in records.items() if tp.topic in self._batched}):
-            for tp, more in (await self._getmany(active, FETCH_SECONDS)).items():
-                records[tp] = [*records.get(tp, ()), *more]
+            for place, fetched in (await self._getmany(active, FETCH_SECONDS)).items():
+                records[place] = [*records.get(place, ()), *fetched]
         if not records or self.should_stop:
             return
         first = {tp for tp in active or () if tp.topic in self._first}
