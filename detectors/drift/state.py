@@ -23,6 +23,7 @@ from detectors.drift.references.numbers import NumberChannels
 from detectors.drift.references.share import ShareChannel
 
 VERSION = 2
+_LITTLE = np.dtype("<f8") == np.dtype(np.float64)
 _ARRAYS = ("gaps", "counts", "due", "medians")
 _FLOATS = ("edges", "scales", "lows", "highs")
 _CELLS = ("places", "marks")
@@ -153,8 +154,11 @@ def _arrays(numbers: NumberChannels) -> dict[str, bytes]:
 
 
 def _share(channel: ShareChannel) -> _Share:
-    values = {name: getattr(channel, name) for name in _Share.__struct_fields__}
-    return _Share(**values | {"tape": memory.view_bytes(channel.tape).tobytes()})
+    return _Share(
+        channel.position, channel.kind, channel.tolerance, channel.learner, channel.start, channel.cells, channel.live,
+        channel.learns, channel.names, channel.others, channel.met, channel.n, channel.due,
+        memory.view_bytes(channel.tape).tobytes(),
+    )  # fmt: skip
 
 
 def _channel(share: _Share) -> ShareChannel:
@@ -166,7 +170,7 @@ def _packed(values: vec[float]) -> bytes:
 
 
 def _bytes(values: NDArray[np.generic]) -> bytes:
-    return values.astype(values.dtype.newbyteorder("<")).tobytes()
+    return values.tobytes() if _LITTLE else values.astype(values.dtype.newbyteorder("<")).tobytes()
 
 
 def _floats(data: bytes) -> NDArray[np.float64]:

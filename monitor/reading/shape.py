@@ -27,13 +27,12 @@ TEXT_CHARACTERS: Final = 20_000
 """Characters of a text that are looked at. Longer: its first and its last half of that, counted as `texts_cut`."""
 STEP: Final = 1_000.0
 """Numbers are multiples of 1/STEP, so that a log holds three decimals of them."""
-WALKED: Final = 0 if tally.__file__.endswith(".py") else 4_000
+WALKED: Final = 0 if tally.__file__.endswith(".py") else tally.MOST
 """Characters up to which a text is walked over by `tally`, which is slow where it is not compiled; beyond, by numpy."""
 BUCKETS: Final = 64
 """Values of a hashed category: 0 is none."""
 PROJECTIONS: Final = 8
 """Signed sums of hashed trigrams of characters, and as many of hashed words."""
-SHORT_WORD: Final = 3
 
 FeatureKind = Literal["number", "category", "flag"]
 
@@ -65,7 +64,7 @@ def _features() -> tuple[Feature, ...]:
         Feature("space_share", "number", says="of the characters"),
         Feature("non_ascii_share", "number", says="of the characters"),
         Feature("accents_share", "number", says="letters beyond ASCII, of the Latin ones"),
-        Feature("short_words_share", "number", says=f"words of at most {SHORT_WORD} letters"),
+        Feature("short_words_share", "number", says=f"words of at most {tally.SHORT} letters"),
         Feature("distinct_words_share", "number", says="of the words"),
         Feature("repeated_lines_share", "number", says="lines that stood before, of the lines"),
         Feature("repeated_trigrams_share", "number", says="three words in a row that stood before"),
@@ -140,13 +139,13 @@ def read(text: str, phrases: Phrases) -> list[float]:
     counts = tally.classes(raw, width, chars.TABLE, len(chars.CLASSES)) if walks else chars.count(codes)
     lines = text.split("\n")
     line_count = len(lines)
-    words, lengths = _words(text, raw, ascii_only)
-    word_count = len(words)
+    words = tally.words(raw, PROJECTIONS) if walks and ascii_only else _words(text, raw, ascii_only, walks)
+    word_count = words.count
     per_word = word_count or 1
-    short = sum([lengths.count(letters) for letters in range(1, SHORT_WORD + 1)])
+    sequences = word_count - 2
     first = chars.class_of(stripped[0]) if stripped else chars.OTHER
     last = chars.class_of(stripped[-1]) if stripped else chars.OTHER
-    sentences = _sentences(text, ascii_only) + (length == len(stripped) and last in _ENDS)
+    sentences = words.ends + (length == len(stripped) and last in _ENDS)
     latin_lower, latin_upper = counts[chars.LOWER], counts[chars.UPPER]
     accents = counts[chars.LATIN_LOWER] + counts[chars.LATIN_UPPER]
     upper = latin_upper + counts[chars.LATIN_UPPER] + counts[chars.GREEK_UPPER] + counts[chars.CYRILLIC_UPPER]
@@ -160,7 +159,7 @@ def read(text: str, phrases: Phrases) -> list[float]:
         size / line_count if length else 0,
         max(map(len, lines)),
         word_count,
-        sum(lengths) / per_word,
+        words.letters / per_word,
         sentences,
         word_count / (sentences or 1),
         letters / size,
@@ -170,10 +169,10 @@ def read(text: str, phrases: Phrases) -> list[float]:
         (counts[chars.SPACE] + counts[chars.NEWLINE]) / size,
         0 if ascii_only else len(_BEYOND_ASCII.findall(text)) / size,
         accents / ((latin_lower + latin_upper + accents) or 1),
-        short / per_word,
-        len(set(words)) / per_word,
+        words.short / per_word,
+        words.distinct / per_word,
         1 - len(set(lines)) / line_count,
-        _repeated(words),
+        1 - words.threes / sequences if sequences > 0 else 0,
         marks.items / line_count,
         marks.headings / line_count,
         marks.bold / line_count,
@@ -189,33 +188,46 @@ def read(text: str, phrases: Phrases) -> list[float]:
         found.kind,
         first,
         last,
-        bucket(words[0]) if words else 0,
-        bucket(words[-1]) if words else 0,
-        bucket(found.key_set.encode("utf-8", "replace")) if found.key_set else 0,
+        bucket(words.first) if word_count else 0,
+        bucket(words.last) if word_count else 0,
+        bucket(crc32(found.key_set.encode("utf-8", "replace"))) if found.key_set else 0,
         len(stripped) != length,
         counts[chars.OPENER] != counts[chars.CLOSER],
         found.kind not in _ENDLESS and last not in _STOPPED,
         refuses,
         apologises,
     ]
-    hashes = [crc32(word) for word in words]
     values += tally.trigrams(raw, width, PROJECTIONS) if walks else _projected(_trigrams(codes))
-    values += tally.hashed(hashes, PROJECTIONS) if walks else _projected(np.array(hashes, np.uint32))
+    values += words.sums
     return tally.rounded([float(value) for value in values], STEP)
 
 
-def bucket(word: bytes) -> int:
-    """A word as one of `BUCKETS` categories, never 0."""
-    return 1 + crc32(word) % (BUCKETS - 1)
+def bucket(hashed: int) -> int:
+    """A hashed word as one of `BUCKETS` categories, never 0."""
+    return 1 + hashed % (BUCKETS - 1)
 
 
-def _words(text: str, raw: bytes, ascii_only: bool) -> tuple[list[bytes], list[int]]:
-    """Words as UTF-8, and how many characters each has."""
+def _words(text: str, raw: bytes, ascii_only: bool, walks: bool) -> tally.Words:
+    """The words of a text that is no ASCII or too long for `tally.words`, as that says them."""
     if ascii_only:
-        words = raw.translate(_APART).split()
-        return words, list(map(len, words))
-    found: list[str] = _WORD.findall(text)
-    return [word.encode("utf-8", "replace") for word in found], list(map(len, found))
+        found = raw.translate(_APART).split()
+        lengths = list(map(len, found))
+    else:
+        texts: list[str] = _WORD.findall(text)
+        found = [word.encode("utf-8", "replace") for word in texts]
+        lengths = list(map(len, texts))
+    hashes = [crc32(word) for word in found]
+    return tally.Words(
+        len(found),
+        sum(lengths),
+        sum([lengths.count(letters) for letters in range(1, tally.SHORT + 1)]),
+        len(set(found)),
+        len(set(zip(found, islice(found, 1, None), islice(found, 2, None), strict=False))),
+        hashes[0] if hashes else 0,
+        hashes[-1] if hashes else 0,
+        tally.hashed(hashes, PROJECTIONS) if walks else _projected(np.array(hashes, np.uint32)),
+        _sentences(text, ascii_only),
+    )
 
 
 def _sentences(text: str, ascii_only: bool) -> int:
@@ -229,14 +241,6 @@ def _log2(count: int) -> float:
     count += 1
     power = count.bit_length() - 1
     return power + count / (1 << power) - 1.0
-
-
-def _repeated(words: list[bytes]) -> float:
-    """Share of the sequences of three words that stood before."""
-    sequences = len(words) - 2
-    if sequences < 1:
-        return 0.0
-    return 1 - len(set(zip(words, islice(words, 1, None), islice(words, 2, None), strict=False))) / sequences
 
 
 def _trigrams(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -22,6 +22,42 @@ _C: Final = 3266489917
 _HALVES: Final = 6755399441055744.0
 """1.5 * 2**52: added and taken away again it rounds a smaller number to an integer, halves to the even one."""
 
+MOST: Final = 4_000
+"""Characters of a text whose words are walked over."""
+SHORT: Final = 3
+"""Characters of a short word."""
+_SLOTS: Final = 4_096
+"""More than twice the words of such a text: those of `_Room` are never full."""
+_SLOTS_MASK: Final = _SLOTS - 1
+
+
+def _crc_of(code: int) -> int:
+    for _ in range(8):
+        code = (code >> 1) ^ (0xEDB88320 if code & 1 else 0)
+    return code
+
+
+_CRC: Final[vec[i64]] = vec[i64]([i64(_crc_of(code)) for code in range(256)])
+"""CRC-32 of one byte, as zlib has it (ISO 3309)."""
+_IN_WORD: Final[vec[i64]] = vec[i64]([i64(chr(code).isascii() and chr(code).isalnum()) for code in range(256)])
+_BLANK: Final[vec[i64]] = vec[i64]([i64(code in b" \n") for code in range(256)])
+_ENDS: Final[vec[i64]] = vec[i64]([i64(code in b".?!") for code in range(256)])
+
+
+class _Room:
+    """Working memory of one walk; nothing in it outlives that. A slot is in use where its mark is that of the walk."""
+
+    def __init__(self) -> None:
+        self.mark = 0
+        self.marks = vec[i64]([i64(0)] * _SLOTS)
+        self.keys = vec[i64]([i64(0)] * _SLOTS)
+        self.order = vec[i64]([i64(0)] * _SLOTS)
+        self.three_marks = vec[i64]([i64(0)] * _SLOTS)
+        self.three_keys = vec[i64]([i64(0)] * _SLOTS)
+
+
+_room: Final = _Room()
+
 
 def classes(text: bytes, width: int, table: bytes, size: int) -> list[int]:
     """How many characters of each class; `table` gives the class of a code point below its length, others have class 0.
@@ -71,6 +107,103 @@ def hashed(hashes: Sequence[int], sums: int) -> list[float]:
     for each in hashes:
         bins[_place(i64(each), shift)] += 1
     return _signed(bins, len(hashes))
+
+
+class Words:
+    """What the words of a text are like. `count`, `letters`, `short`: words, their characters, those of at most
+    `SHORT` characters. `distinct`: different words. `threes`: different sequences of three words. `first`, `last`: the
+    CRC-32 of these. `sums`: as `hashed` gives them. `ends`: ends of sentences with something after them.
+    """
+
+    def __init__(
+        self, count: int, letters: int, short: int, distinct: int, threes: int, first: int, last: int,
+        sums: list[float], ends: int,
+    ) -> None:  # fmt: skip
+        self.count = count
+        self.letters = letters
+        self.short = short
+        self.distinct = distinct
+        self.threes = threes
+        self.first = first
+        self.last = last
+        self.sums = sums
+        self.ends = ends
+
+
+def words(text: bytes, sums: int) -> Words:
+    """The words of an ASCII text of at most `MOST` characters: what stands between characters other than letters and
+    digits. Two words of the same length and CRC-32 are taken for the same.
+    """
+    _room.mark += 1
+    mark: i64 = _room.mark
+    marks, keys, order = _room.marks, _room.keys, _room.order
+    three_marks, three_keys = _room.three_marks, _room.three_keys
+    bins = vec[i64]([i64(0)] * (2 * sums))
+    shift: i64 = 33 - _bits(2 * sums)
+    at: i64 = 0
+    end: i64 = len(text)
+    count: i64 = 0
+    letters: i64 = 0
+    short: i64 = 0
+    distinct: i64 = 0
+    threes: i64 = 0
+    first: i64 = 0
+    crc: i64 = _LOW
+    size: i64 = 0
+    one: i64 = 0
+    two: i64 = 0
+    ends: i64 = 0
+    before: i64 = 0
+    while at <= end:
+        code: i64 = text[at] if at < end else 0
+        at += 1
+        if _BLANK[code] != 0 and _ENDS[before] != 0:
+            ends += 1
+        before = code
+        if _IN_WORD[code] != 0:
+            crc = _CRC[(crc ^ code) & 255] ^ (crc >> 8)
+            size += 1
+            continue
+        if size == 0:
+            continue
+        crc = crc ^ _LOW
+        if count == 0:
+            first = crc
+        last = crc
+        count += 1
+        letters += size
+        if size <= SHORT:
+            short += 1
+        bins[_place(crc, shift)] += 1
+        key: i64 = crc + (size << 32)
+        slot: i64 = (crc ^ (crc >> 13)) & _SLOTS_MASK
+        while marks[slot] == mark and keys[slot] != key:
+            slot = (slot + 1) & _SLOTS_MASK
+        if marks[slot] != mark:
+            marks[slot] = mark
+            keys[slot] = key
+            order[slot] = distinct
+            distinct += 1
+        this: i64 = order[slot]
+        if count > 2:
+            key = (one << 40) + (two << 20) + this
+            slot = (key ^ (key >> 15) ^ (key >> 31)) & _SLOTS_MASK
+            while three_marks[slot] == mark and three_keys[slot] != key:
+                slot = (slot + 1) & _SLOTS_MASK
+            if three_marks[slot] != mark:
+                three_marks[slot] = mark
+                three_keys[slot] = key
+                threes += 1
+        one = two
+        two = this
+        crc = _LOW
+        size = 0
+    if count == 0:
+        return Words(0, 0, 0, 0, 0, 0, 0, [0.0] * sums, int(ends))
+    found = _signed(bins, int(count))
+    return Words(
+        int(count), int(letters), int(short), int(distinct), int(threes), int(first), int(last), found, int(ends)
+    )
 
 
 def rounded(values: list[float], step: float) -> list[float]:

@@ -42,7 +42,8 @@ class Gathering:
             for at, learner in learners.items():
                 position = plan.numbers[at]
                 told = [row[position] for row in rows if row[position] is not None]
-                learner.extend([memory.rounded(cast(float, value)) for value in told])
+                if told:
+                    learner.extend([memory.rounded(cast(float, value)) for value in told])
             shares.learn_from(rows)
         seen = [learner.n for at, learner in learners.items() if numbers is None or not numbers.live[at]]
         seen += [one.learner.n for one in shares.learners if one.learner is not None and not one.live]

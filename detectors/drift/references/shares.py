@@ -103,7 +103,7 @@ class ShareChannels:
         """Give the values of runs to the channels that learn."""
         for channel in self.learners:
             values = [row[channel.position] for row in rows if row[channel.position] is not None]
-            if channel.learner is not None:
+            if values and channel.learner is not None:
                 channel.learner.extend(_parts(channel.kind, values), len(values))
 
     def read(self, values: list[Value], run: int, out: vec[float], first: int) -> None:

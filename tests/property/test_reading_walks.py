@@ -1,0 +1,61 @@
+"""A text is walked over by compiled code, or looked at by Python's own means and numpy: both say the same."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.reading import characters as chars
+from monitor.reading import shape, tally
+
+PIECES = st.sampled_from(
+    ["a", "to", "the", "word", "Word", "42", " ", "  ", ". ", "? ", "!", "\n", "-", "{", '"', "\x00", "~"]
+)
+ASCII = st.lists(st.one_of(PIECES, st.characters(max_codepoint=127)), max_size=60).map("".join)
+ANY = st.text(max_size=40)
+SUMS = 8
+
+
+def _said(words: tally.Words) -> tuple[object, ...]:
+    return (
+        words.count, words.letters, words.short, words.distinct, words.threes, words.first, words.last, words.sums,
+        words.ends,
+    )  # fmt: skip
+
+
+@given(ASCII)
+def test_words_of_ascii_are_what_splitting_finds(text: str) -> None:
+    raw = text.encode()
+    for _ in range(2):  # the working memory of the first walk does not show in the second
+        assert _said(tally.words(raw, SUMS)) == _said(shape._words(text, raw, True, True))
+
+
+def test_the_longest_text_that_is_walked_over_has_room_for_its_words() -> None:
+    text = " ".join(chr(ord("a") + number % 26) for number in range(tally.MOST // 2))
+    raw = text.encode()
+    assert len(raw) == tally.MOST - 1
+    assert _said(tally.words(raw, SUMS)) == _said(shape._words(text, raw, True, True))
+    different = "".join(f"{number:03x}," for number in range(tally.MOST // 4)).encode()
+    assert tally.words(different, SUMS).distinct == tally.MOST // 4
+
+
+@given(ASCII)
+def test_a_hash_of_words_is_that_of_zlib(text: str) -> None:
+    found = "".join(character if character.isalnum() else " " for character in text).split()
+    words = tally.words(text.encode(), SUMS)
+    assert words.count == len(found)
+    if found:
+        assert (words.first, words.last) == (crc32(found[0].encode()), crc32(found[-1].encode()))
+
+
+@given(ANY)
+def test_characters_and_their_sequences_are_what_numpy_counts(text: str) -> None:
+    raw = text.encode("utf-32-le", "surrogatepass")
+    codes = chars.codes_of(text)
+    assert tally.classes(raw, 4, chars.TABLE, len(chars.CLASSES)) == chars.count(codes)
+    assert tally.trigrams(raw, 4, SUMS) == shape._projected(shape._trigrams(codes))
+    hashes = [crc32(word.encode("utf-8", "replace")) for word in text.split()]
+    assert tally.hashed(hashes, SUMS) == shape._projected(np.array(hashes, np.uint32))
