@@ -23,11 +23,12 @@ from schemas.alert import Notification, NotificationReason
 PREFIX = "delivery/"
 VERSION = b"\x01"
 
-BACKOFF_SECONDS = 1.0
-"""Wait after the first failure of a target; doubles with each that follows."""
+BACKOFF_SECONDS, BACKOFF_LIMIT_SECONDS = 1.0, 60.0
+"""Wait after the first failure of a target. It doubles with each that follows up to the limit, as Alertmanager's does,
+unless the service asks for more: who waits longer is silent after the service has come back."""
 
-BACKOFF_LIMIT_SECONDS = 300.0
-"""The longest wait between two attempts, unless the service asks for a longer one."""
+LATE_SECONDS = 300.0
+"""A first message that comes later is counted as late."""
 
 UNCERTAIN_SECONDS = 3.0
 """Least wait after a first send of which nobody knows: a look that comes too early sees nothing and posts twice."""
@@ -196,7 +197,7 @@ class Outbox:
         entry.delivered = max(entry.delivered, delivery.revision)
         entry.given_up = False
         self.counts["sent"] += 1
-        self.counts["sent late"] += now - delivery.since > BACKOFF_LIMIT_SECONDS and delivery.reference is None
+        self.counts["sent late"] += now - delivery.since > LATE_SECONDS and delivery.reference is None
         self._touch(entry)
 
     def failed(self, delivery: Delivery, error: DeliveryError, now: float) -> None:
