@@ -74,9 +74,7 @@ class Bank:
         self.names.append(run)
         del self.names[:-RECENT]
         self.runs += 1
-        learns = bool(self.learners or self.shares.learners)
-        if learns:
-            self.gathering.rows.append(values)
+        learns = self.gathering.take(values, self.learners, self.plan, self.shares)
         bets = plan.room(accounts.size)
         if self.numbers is not None:
             self.numbers.read(values, index, bets)

@@ -1,13 +1,14 @@
 """The thread under a message: each entry of a timeline that came after the message was posted is one line there.
 
 Pure. Lines have ids made of what they say, so the same entry is the same line however often it is told. They are sent
-in order, one at a time. Lines that a long outage kept back are gathered into one: the present is told, not its history
-message by message. Invariant: the first line that waits is never changed once it may have been sent.
+in order, one at a time. Lines that a long outage or a busy channel kept back are gathered into one: the present is
+told, not its history message by message. Invariant: the first line that waits is never changed once it may have been sent.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -20,8 +21,11 @@ KNOWN = 500
 WAITING = 20
 """Lines that wait. Beyond, they are gathered."""
 
-LATE_SECONDS = 300.0
-"""Lines of a place that fails are gathered once the oldest waits for so long."""
+LATE_SECONDS, BUSY_SECONDS = 300.0, 30.0
+"""Lines of a place that fails, or is busy, are gathered once the oldest entry is so old."""
+
+BUSY = 15
+"""Incidents of which something waits for a place. Beyond it is busy: one post a second is all that Slack takes."""
 
 PARTS = 10
 """Entries that a gathered line shows, the latest. Beyond: a count."""
@@ -50,8 +54,10 @@ class Thread(Struct):
     uncertain: bool = False
     under_way: bool = False
 
-    def note(self, timeline: Iterable[TimelineEntry], revision: int, now: float, *, fails: bool, wanted: bool) -> None:
-        """Take up the entries that are new. `fails`: the place does not answer; `wanted`: they are to be sent."""
+    def note(
+        self, timeline: Iterable[TimelineEntry], revision: int, now: float, *, patience: float, wanted: bool
+    ) -> None:
+        """Take up the entries that are new. `patience`: see there; `wanted`: they are to be sent."""
         known = set(self.known)
         for entry in timeline:
             name = line_id(entry)
@@ -61,7 +67,7 @@ class Thread(Struct):
                 if wanted:
                     self.waiting.append(Line(name, revision, ((entry.time, entry.text[:TEXT]),), loud=entry.loud))
         del self.known[:-KNOWN]
-        late = fails and bool(self.waiting) and now - self.waiting[0].parts[0][0] > LATE_SECONDS
+        late = bool(self.waiting) and now - self.waiting[0].parts[0][0] > patience
         if late or len(self.waiting) > WAITING:
             self._gather()
 
@@ -84,6 +90,12 @@ class Thread(Struct):
         more = sum(line.more for line in rest) + max(0, len(parts) - PARTS)
         name = _digest("+".join(line.id for line in rest))
         self.waiting[keep:] = [Line(name, rest[-1].revision, parts[-PARTS:], more, any(line.loud for line in rest))]
+
+
+def patience(failures: int, waiting: int) -> float:
+    """Seconds after which lines are gathered, by how often the place has failed and for how many incidents it is
+    waited for; infinity where it is well."""
+    return LATE_SECONDS if failures else BUSY_SECONDS if waiting > BUSY else math.inf
 
 
 def line_id(entry: TimelineEntry) -> str:

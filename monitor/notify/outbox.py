@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from monitor.alerting.routing.receivers import Target, targets_of
 from monitor.notify.delivery import Delivery, DeliveryError, FailureReason
-from monitor.notify.lines import Thread
+from monitor.notify.lines import Thread, patience
 from schemas.alert import Notification, NotificationReason
 
 PREFIX = "delivery/"
@@ -296,7 +296,7 @@ class Outbox:
             self._entries[key] = entry
         elif entry.thread is None and target.kind == "slack":  # written by a version that told no lines
             entry.thread = Thread()
-            entry.thread.note(entry.desired.timeline, entry.desired.sequence, 0.0, fails=False, wanted=False)
+            entry.thread.note(entry.desired.timeline, entry.desired.sequence, 0.0, patience=0.0, wanted=False)
         entry.desired = notification
         entry.given_up = False
         entry.mention = (entry.mention or notification.mention) and notification.status == "firing"
@@ -304,9 +304,10 @@ class Outbox:
         if not wanted:
             entry.delivered = notification.sequence
         if entry.thread is not None:
-            fails = self._lane(target.name).failures > 0
+            lane = self._lane(target.name)
+            wait = patience(lane.failures, len(lane.waiting))
             entry.thread.note(
-                notification.timeline, notification.sequence, notification.time, fails=fails, wanted=wanted
+                notification.timeline, notification.sequence, notification.time, patience=wait, wanted=wanted
             )
         self._fresh.add(key)
         self._touch(entry)

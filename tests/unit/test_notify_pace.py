@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import pytest
 
@@ -65,11 +67,11 @@ def test_a_page_that_comes_while_an_edit_waits_for_its_turn_asks_anew() -> None:
 
 def test_a_thread_is_told_each_entry_once_in_order() -> None:
     thread = Thread()
-    thread.note(entries("a"), 1, START, fails=False, wanted=True)
+    thread.note(entries("a"), 1, START, patience=math.inf, wanted=True)
     thread.opened(1)
     assert thread.waiting == [], "the message was posted with it"
-    thread.note(entries("a", "b", "c"), 2, START, fails=False, wanted=True)
-    thread.note(entries("a", "b", "c"), 3, START, fails=False, wanted=True)
+    thread.note(entries("a", "b", "c"), 2, START, patience=math.inf, wanted=True)
+    thread.note(entries("a", "b", "c"), 3, START, patience=math.inf, wanted=True)
     assert [line.parts[0][1] for line in thread.waiting] == ["b", "c"]
 
 
@@ -77,22 +79,44 @@ def test_what_a_long_outage_kept_back_is_one_line_but_never_what_may_stand_there
     thread = Thread(known=[], waiting=[], uncertain=True)
     for count in range(1, 6):
         texts = [str(n) for n in range(count)]
-        thread.note(entries(*texts), count, START + 600.0, fails=True, wanted=True)
+        thread.note(entries(*texts), count, START + 600.0, patience=module.LATE_SECONDS, wanted=True)
     assert [len(line.parts) for line in thread.waiting] == [1, 4], "the first may have been sent"
     again = Thread(known=[], waiting=[])
-    again.note(entries(*map(str, range(40))), 1, START, fails=False, wanted=True)
+    again.note(entries(*map(str, range(40))), 1, START, patience=math.inf, wanted=True)
     assert len(again.waiting) == 1 and again.waiting[0].more == 40 - module.PARTS
+
+
+def test_what_a_busy_channel_keeps_back_is_one_line_an_incident() -> None:
+    """Slack takes one post a second and channel: more incidents than that allows would be told ever later."""
+    outbox = Outbox({"payments": (SLACK,)})
+    names = [f"incident-{number}" for number in range(module.BUSY + 2)]
+    for name in names:
+        outbox.put(notification(incident=name))
+        outbox.release()
+    for _ in names:
+        (delivery,) = outbox.due(START)
+        outbox.sent(delivery, f"C1/{delivery.incident}", START)
+    told = [msgspec.structs.replace(entry, time=START + 1.0) for entry in entries(*"abcde")]
+    for sequence, now in ((2, START + 2.0), (3, START + 2.0 + module.BUSY_SECONDS)):
+        for name in names:
+            change = msgspec.structs.replace(notification(sequence, incident=name), timeline=tuple(told), time=now)
+            outbox.put(change)
+            outbox.release()
+        told.append(TimelineEntry(now, "f"))
+    waiting = [len(entry.thread.waiting) for entry in outbox._entries.values() if entry.thread is not None]
+    assert waiting == [1] * len(names)
+    assert module.patience(0, module.BUSY) == math.inf
 
 
 def test_a_thread_survives_as_data() -> None:
     thread = Thread()
-    thread.note(entries("a", "b"), 1, START, fails=False, wanted=True)
+    thread.note(entries("a", "b"), 1, START, patience=math.inf, wanted=True)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(thread), type=Thread) == thread
 
 
 def test_what_is_remembered_is_bounded() -> None:
     thread = Thread()
-    thread.note(entries(*map(str, range(2_000))), 1, START, fails=False, wanted=True)
+    thread.note(entries(*map(str, range(2_000))), 1, START, patience=math.inf, wanted=True)
     assert len(thread.known) == module.KNOWN and len(thread.waiting) <= module.WAITING
 
 

@@ -33,6 +33,24 @@ class Gathering:
         """Whether some channel may have seen enough by now, or enough runs wait."""
         return len(self.rows) >= self._due
 
+    def take(self, values: list[Value], learners: Mapping[int, Numbers], plan: Plan, shares: ShareChannels) -> bool:
+        """Keep a run that says something to a channel that learns; whether it does. Once a bank knows all that its
+        agent says, hardly one does."""
+        positions = plan.numbers
+        teaches = False
+        for at in learners:
+            if values[positions[at]] is not None:
+                teaches = True
+                break
+        else:
+            for channel in shares.learners:
+                if values[channel.position] is not None:
+                    teaches = True
+                    break
+        if teaches:
+            self.rows.append(values)
+        return teaches
+
     def give(
         self, learners: Mapping[int, Numbers], plan: Plan, numbers: NumberChannels | None, shares: ShareChannels
     ) -> None:
