@@ -2,7 +2,9 @@
 
 Pure. Lines have ids made of what they say, so the same entry is the same line however often it is told. They are sent
 in order, one at a time. Lines that a long outage or a busy channel kept back are gathered into one: the present is
-told, not its history message by message. Invariant: the first line that waits is never changed once it may have been sent.
+told, not its history message by message.
+
+Invariant: the first line that waits is never changed once it may have been sent.
 """
 
 from __future__ import annotations
