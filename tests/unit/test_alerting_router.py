@@ -86,6 +86,21 @@ def test_what_fires_and_resolves_in_one_step_is_told_as_if_it_were_two() -> None
     assert told == [each for one in history for each in other.step([one], START + 1)]
 
 
+def test_what_fires_and_recovers_between_two_ticks_is_over() -> None:
+    """Both findings bear the time of the same tick; without the second the incident would never end."""
+    router = Router(MINIMAL)
+    assert told(router.step([finding(0)], START)) == ["payments: first notification"]
+    assert told(router.step([finding(0, status="resolved")], START + 1.0)) == ["payments: all alerts resolved"]
+    assert [incident.status for incident in router.incidents()] == ["resolved"]
+
+
+def test_what_came_before_the_alert_in_its_own_moment_does_not_end_it_when_it_is_read_again() -> None:
+    router, early = Router(MINIMAL), finding(0, id="early", status="resolved")
+    router.step([early, finding(0)], START)
+    assert told(router.step([early], START + 1.0)) == []
+    assert [incident.status for incident in router.incidents()] == ["firing"]
+
+
 def test_a_late_or_repeated_finding_changes_nothing() -> None:
     router = Router(MINIMAL)
     history = [finding(), finding(40, status="update", after=0.3), finding(80, status="resolved")]

@@ -1,7 +1,7 @@
 """The life of one alert: which finding fires it, refreshes it, ends it.
 
 Pure. An alert ends by a finding that says `resolved`, never by time. A finding that is older than what the alert knows
-changes nothing.
+changes nothing; one of the same time does, for an agent with many runs a second may fire and recover between two ticks.
 
              | firing  | update  | resolved
     ---------+---------+---------+---------
@@ -13,7 +13,6 @@ changes nothing.
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Mapping
 
 import msgspec
@@ -47,10 +46,7 @@ def step_of(alert: Alert | None, finding: Finding) -> Step:
     """What `finding` does to `alert` (None: nobody knows its episode)."""
     if alert is None:
         return _LIFE["unknown"][finding.status]
-    # What refreshes or ends an alert comes after what fired it; otherwise it was in the log before, and is replayed. Of
-    # a posted alert others say when it began, and it may be over in the same moment.
-    began = -math.inf if alert.posted else alert.starts_at
-    if finding.time < last_heard(alert) or (finding.status != "firing" and finding.time <= began):
+    if finding.time < last_heard(alert):
         return Step.LATE
     return _LIFE[alert.status][finding.status]
 

@@ -33,6 +33,8 @@ from schemas.news import ChangeSeen
 FLAP_SECONDS = 3_600.0
 """What fires again within this time, or as long after its end as it lasted (a day at most), reopens its incident."""
 TRAFFIC = "agent.traffic"
+PASSED = 1_000
+"""Findings of one moment that changed nothing and are remembered while it lasts."""
 
 
 class Desk:
@@ -45,6 +47,9 @@ class Desk:
         self._finder = Finder(changes, self.graph, self._roots.concerning)
         self.counts: Counter[str] = Counter()
         self._digest = digest
+        self._moment = 0.0
+        self._passed: list[tuple[str, str]] = []
+        """Episode and id of the findings of this moment that changed nothing. A crash forgets them with the moment."""
         self.reload(config)
 
     def reload(self, config: Config) -> None:
@@ -64,6 +69,7 @@ class Desk:
         """Apply one finding; the open incidents that it changed. `given`: the alert, where another system wrote it."""
         step, records = self._take(finding, given)
         self.counts[f"finding {step}"] += 1
+        self._pass_on(finding, step, records)
         if step in (Step.OPEN, Step.REFRESH, Step.REFIRE, Step.END):
             self.graph.learn(finding)
         for record in records:
@@ -199,6 +205,18 @@ class Desk:
             self._digest.put(finding.owner, fresh.incident.id, finding.time)
         self.incidents.add(fresh)
         return Step.OPEN, [fresh]
+
+    def _pass_on(self, finding: Finding, step: Step, records: Iterable[Record]) -> None:
+        """An alert knows what came before it in its own moment, so that it changes nothing when it is read again."""
+        if finding.time > self._moment:
+            self._moment, self._passed = finding.time, []
+        if step in (Step.UNKNOWN, Step.LATE) and finding.time == self._moment and len(self._passed) < PASSED:
+            self._passed.append((finding.incident_key, finding.id))
+        elif self._passed:
+            before = [name for key, name in self._passed if key == finding.incident_key]
+            for record in records:
+                for name in [name for name in before if name not in record.seen]:
+                    record.remember(name)
 
     def _into(self, record: Record, step: Step, finding: Finding, given: Alert | None) -> Record:
         record.take(step, finding, given)
