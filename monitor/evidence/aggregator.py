@@ -93,7 +93,7 @@ class Aggregator:
         for evidence in batch.evidence:
             by_agent = self._pending.setdefault(evidence.cell, {})
             earlier = by_agent.get(batch.agent)
-            by_agent[batch.agent] = evidence if earlier is None else parents.add(earlier, evidence)
+            by_agent[batch.agent] = evidence if earlier is None else parents.total([earlier, evidence])
 
     def spend(self, findings: Iterable[Finding]) -> None:
         """Findings of agents that began an episode: at the next tick, bets are paid from their owner's budget."""
@@ -218,7 +218,7 @@ class Aggregator:
                     if self._family.get(name, now) is not None:
                         by_agent = found.setdefault(name, {})
                         earlier = by_agent.get(agent)
-                        by_agent[agent] = evidence if earlier is None else parents.add(earlier, evidence)
+                        by_agent[agent] = evidence if earlier is None else parents.total([earlier, evidence])
         return found
 
     def _leave_to_agents(

@@ -84,17 +84,8 @@ class Parent(Struct, array_like=True):
     """Episodes that this one absorbs while it fires: incident key, agent or node."""
 
 
-def add(one: Evidence, other: Evidence) -> Evidence:
-    """Two pieces of evidence for the same node as one."""
-    sums = tuple([a + b for a, b in zip(one.sums, other.sums, strict=True)]) if one.sums and other.sums else ()
-    return Evidence(
-        one.cell, sums or one.sums or other.sums, one.n + other.n, one.bad + other.bad,
-        one.expected + other.expected, (*one.runs, *other.runs)[-limits.EXAMPLE_RUNS :], one.young + other.young,
-    )  # fmt: skip
-
-
 def total(evidence: Iterable[Evidence]) -> Evidence:
-    """All of a tick's evidence for one node."""
+    """Several pieces of evidence for the same node as one."""
     pieces = list(evidence)
     if len(pieces) == 1:
         return pieces[0]
