@@ -134,6 +134,7 @@ def words(text: bytes, sums: int) -> Words:
     """The words of an ASCII text of at most `MOST` characters: what stands between characters other than letters and
     digits. Two words of the same length and CRC-32 are taken for the same.
     """
+    assert len(text) <= MOST, "its words would not find room"
     _room.mark += 1
     mark: i64 = _room.mark
     marks, keys, order = _room.marks, _room.keys, _room.order
