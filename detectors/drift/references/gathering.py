@@ -34,19 +34,12 @@ class Gathering:
         return len(self.rows) >= self._due
 
     def take(self, values: list[Value], learners: Mapping[int, Numbers], plan: Plan, shares: ShareChannels) -> bool:
-        """Keep a run that says something to a channel that learns; whether it does. Once a bank knows all that its
+        """Keep a run if it says something to a channel that learns; whether it does. Once a bank knows all that its
         agent says, hardly one does."""
         positions = plan.numbers
-        teaches = False
-        for at in learners:
-            if values[positions[at]] is not None:
-                teaches = True
-                break
-        else:
-            for channel in shares.learners:
-                if values[channel.position] is not None:
-                    teaches = True
-                    break
+        teaches = any(values[positions[at]] is not None for at in learners) or any(
+            values[channel.position] is not None for channel in shares.learners
+        )
         if teaches:
             self.rows.append(values)
         return teaches
