@@ -1,8 +1,8 @@
 """When Python looks for reference cycles: seldom, and never while state is put back.
 
 Our state has next to none, and its size makes each look dear: some 30 ms for `YOUNG` objects, which wait for it and
-are looked at once. Owner of the setting: the process; nothing is lost when
-it ends anywhere. Invariant: `uncollected` leaves the collector as it found it.
+are looked at once. Owner of the setting: the process; nothing is lost when it ends anywhere. Invariant: `uncollected`
+leaves the collector as it found it.
 """
 
 from __future__ import annotations

@@ -297,6 +297,7 @@ async def test_the_next_fetch_waits_until_few_batches_are_still_to_be_stepped(
         return {place: [_Fetched(0)] for place in places}, set(places)
 
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    monkeypatch.setattr(microbatch, "LOOK_SECONDS", 0.0)
     handed: list[Any] = []
 
     async def drain() -> None:
@@ -304,7 +305,8 @@ async def test_the_next_fetch_waits_until_few_batches_are_still_to_be_stepped(
             handed.append(message)
 
     draining = asyncio.create_task(drain())
-    await asyncio.sleep(0.1)
+    for _ in range(100):
+        await asyncio.sleep(0)
     assert len(handed) == len(places)
     assert not draining.done()
     for message in handed[: len(places) - microbatch.WAITING_BATCHES]:
