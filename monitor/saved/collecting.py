@@ -2,7 +2,7 @@
 
 Our state has next to none, and its size makes each look dear: some 30 ms for `YOUNG` objects, which wait for it and
 are looked at once. Owner of the setting: the process; nothing is lost when it ends anywhere. Invariant: `uncollected`
-leaves the collector as it found it.
+leaves the collector on or off as it found it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ def collect_rarely() -> None:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No look for cycles inside: what is put back all stays, and looking at it as it grows takes longer than that."""
+    """No look for cycles inside, and never at what there is at its end: what is put back all stays, and looking at it
+    takes longer than to read it. What is not in a cycle goes as ever when nobody needs it any more."""
     was_on = gc.isenabled()
+    gc.collect(0)  # what is garbage by now would be kept with the rest
     gc.disable()
     try:
         yield
+        gc.freeze()
     finally:
         if was_on:
             gc.enable()

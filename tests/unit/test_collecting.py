@@ -20,3 +20,12 @@ def test_the_collector_is_left_as_it_was_found(was_on: bool) -> None:
         assert gc.isenabled() == was_on
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def test_what_was_put_back_is_never_looked_at() -> None:
+    try:
+        with uncollected():
+            put_back = [[number] for number in range(100)]
+        assert not any(found is put_back for found in gc.get_objects())
+    finally:
+        gc.unfreeze()

@@ -184,7 +184,7 @@ class Profile:
         self.slots, self.versions, self.rates = saved.slots, saved.versions, saved.rates
         self.number, self.known, self.newcomers, self.alone = saved.number, saved.known, saved.newcomers, saved.alone
         self.recent.load((raw for name, raw in blocks.items() if name.startswith("runs")), self.number)
-        samples = self.recent.samples()
+        samples = self.recent.samples(min((slot.saved for slot in self.slots.values()), default=0))
         for name, slot in self.slots.items():
             try:
                 bank = self.banks[name] = state.from_bytes(self.plan, blocks[f"bank{slot.place}"])

@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from detectors.drift import Change
 from monitor.drift.banks.plan import CHANNELS, POSITIONS
-from monitor.drift.banks.slots import Sample
+from monitor.drift.banks.slots import Numbered, Sample
 
 RING: Final = 64
 """Runs that are kept: to say which version changed, and to restore banks."""
@@ -42,9 +42,10 @@ class Recent:
         if len(self._packed) > RING:
             del self._packed[0]
 
-    def samples(self) -> list[Sample]:
-        """The runs, the latest last."""
-        return [_sample(packed) for packed in self._packed]
+    def samples(self, first: int = 0) -> list[Sample]:
+        """The runs from number `first` on, the latest last."""
+        skipped = max(first - (self._end - len(self._packed)), 0)
+        return [_sample(packed) for packed in self._packed[skipped:]]
 
     def since(self, onset: float) -> dict[str, int]:
         """Version → its runs since `onset`, of those that are kept; runs without version under the empty name."""
@@ -112,7 +113,7 @@ class Recent:
 
     def load(self, chunks: Iterable[bytes], number: int) -> None:
         """Put back saved chunks; `number`: runs so far."""
-        runs = {_sample(raw).number: bytes(raw) for chunk in chunks for raw in _chunk.decode(chunk)}
+        runs = {_number(raw).number: bytes(raw) for chunk in chunks for raw in _chunk.decode(chunk)}
         self._packed = [runs[at] for at in range(number - RING, number) if at in runs]
         self._end = self._saved = number
 
@@ -120,6 +121,7 @@ class Recent:
 _encode = msgspec.msgpack.Encoder().encode
 _chunk = msgspec.msgpack.Decoder(list[Raw])
 _decode = msgspec.msgpack.Decoder(Sample).decode
+_number = msgspec.msgpack.Decoder(Numbered).decode
 
 
 def _sample(packed: bytes | Raw) -> Sample:

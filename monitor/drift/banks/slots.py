@@ -46,6 +46,12 @@ class Saved(Struct, array_like=True):
     rates: Rates
 
 
+class Numbered(Struct, array_like=True, gc=False):
+    """The beginning of a `Sample`: what tells which run it is, without reading all of it."""
+
+    number: int
+
+
 class Sample(Struct, array_like=True, gc=False):
     """One run as the banks took it. `notice`, `page`: what was dripped into the agent's bank, and the version's."""
 
