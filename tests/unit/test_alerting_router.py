@@ -6,6 +6,7 @@ import pytest
 
 from monitor.alerting.incidents import record, store
 from monitor.alerting.router import Router
+from schemas.actions import PostedAlert
 from schemas.alert import Notification, NotificationReason, notification_line
 from schemas.config import Config
 from tests.doubles.clock import START
@@ -99,6 +100,14 @@ def test_what_came_before_the_alert_in_its_own_moment_does_not_end_it_when_it_is
     router.step([early, finding(0)], START)
     assert told(router.step([early], START + 1.0)) == []
     assert [incident.status for incident in router.incidents()] == ["firing"]
+
+
+def test_a_posted_alert_that_was_to_begin_later_is_over_when_its_sender_says_so() -> None:
+    """Who sends an end alone means a start at that end, which lies ahead here, as Alertmanager reads it."""
+    router, labels = Router(MINIMAL), {"alertname": "Down", "owner": "payments"}
+    opened = router.step([], START, [PostedAlert(time=START, labels=labels, ends_at=START + 40.0)])
+    over = router.step([], START + 1.0, [PostedAlert(time=START + 1.0, labels=labels, ends_at=START + 1.0)])
+    assert [told(opened), told(over)] == [["payments: first notification"], ["payments: all alerts resolved"]]
 
 
 def test_a_late_or_repeated_finding_changes_nothing() -> None:

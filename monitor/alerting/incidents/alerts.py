@@ -52,8 +52,8 @@ def step_of(alert: Alert | None, finding: Finding) -> Step:
 
 
 def last_heard(alert: Alert) -> float:
-    """When the newest finding of this alert was made, epoch seconds."""
-    return max(alert.finding.time, alert.ends_at if alert.ends_at is not None else alert.starts_at)
+    """When the newest finding of this alert was made, epoch seconds. Others may post a start that lies ahead."""
+    return alert.finding.time if alert.ends_at is None else max(alert.finding.time, alert.ends_at)
 
 
 def opened(finding: Finding) -> Alert:
