@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from detectors import shares
 from detectors.shares import Split
 from monitor.evidence.aggregator import Aggregator
+from monitor.evidence.parents import Parent
 from monitor.signals import AGGREGATOR_SHARE
 from schemas.config import Config
 from schemas.records import Evidence, EvidenceBatch
@@ -63,7 +64,7 @@ said = st.tuples(
 def test_nodes_of_one_owner_together_drip_no_more_than_their_part(
     ticks: list[tuple[float, list[tuple[int, str, str, int]]]],
 ) -> None:
-    aggregator, now, earlier = Aggregator(CONFIG), START, dict[str, tuple[float, float, float]]()
+    aggregator, now, earlier = Aggregator(CONFIG), START, dict[str, tuple[Parent, float, float]]()
     flowed: defaultdict[str, float] = defaultdict(float)
     for seconds, pieces in ticks:
         now += seconds
@@ -74,9 +75,10 @@ def test_nodes_of_one_owner_together_drip_no_more_than_their_part(
             now += 0.001
         aggregator.tick(now)
         for name, parent in aggregator.parents.items():
-            _, share, last = earlier.get(name, (0.0, parent.share, parent.last))
-            flowed[parent.owner] += share * (parent.last - last)
-            earlier[name] = (now, parent.share, parent.last)
+            known, share, last = earlier.get(name, (None, 0.0, 0.0))
+            if known is parent:  # another of that name began anew, and what flowed to the one before it is counted
+                flowed[parent.owner] += share * (parent.last - last)
+            earlier[name] = (parent, parent.share, parent.last)
         by_owner: defaultdict[str, float] = defaultdict(float)
         for parent in aggregator.parents.values():
             by_owner[parent.owner] += parent.share
