@@ -73,6 +73,7 @@ MODULES = (
     "monitor/runtime/kafka/events.py",
     "monitor/signals.py",
     "monitor/agents.py",
+    "monitor/stepping/speaker.py",
     "monitor/stepping/step.py",
     "monitor/stepping/wakes.py",
     "monitor/engine.py",

@@ -16,7 +16,7 @@ from monitor.drift.banks.plan import Plans
 from monitor.drift.methods import Methods
 from monitor.drift.watch import Drift
 from monitor.evidence import accounts, traffic, words
-from monitor.evidence.judged import late, verifiers
+from monitor.evidence.judged import late
 from monitor.evidence.slices import Slices
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.within.window import BINS, Window
@@ -27,6 +27,7 @@ from monitor.runs import Closed, Run, RunTracker
 from monitor.runs.run import NO_FACTS
 from monitor.saved.carried import Carried
 from monitor.signals import TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
+from monitor.stepping.speaker import Speaker
 from monitor.topology import Topology
 from schemas.config import Config, DetectorSettings
 from schemas.event import Event
@@ -50,6 +51,10 @@ class Settings:
         self.began = 0.0
         """When the partition began to watch, epoch seconds."""
 
+    def watched(self, now: float) -> float:
+        """Seconds since then."""
+        return now - self.began
+
 
 class Agent:
     """The state of one agent and all that changes it. `emit` takes findings, `tell` news; `now`: of the last tick."""
@@ -68,13 +73,14 @@ class Agent:
         self.name = name
         self.partition = partition
         self.settings = settings
-        self._emit = emit
+        self.speaker = Speaker(name, partition, emit)
+        said, named = self.speaker.emit, self.speaker.identify
         self.tell = tell
         self.tracker = RunTracker(counts, settings.run_timeout, topology.contract_of(name))
-        self.slices = Slices(name, topology, settings.detectors, self.tracker, self.emit, self._identify)
+        self.slices = Slices(name, topology, settings.detectors, self.tracker, said, named)
         self.owner = self.slices.owner
-        self.drift = Drift(name, self.owner, settings.drift, self.emit, self._identify, self.tracker.count)
-        self.methods = Methods(name, self.owner, settings.detectors, emit, self._identify)
+        self.drift = Drift(name, self.owner, settings.drift, said, named, self.tracker.count)
+        self.methods = Methods(name, self.owner, settings.detectors, emit, named)
         self.sightings = Sightings(name, tell, self.tracker.count)
         self.rollouts = Rollouts(
             name, self.owner, topology.rollout_of(name), self.slices.above, self.slices.known, self.tracker.count, tell
@@ -86,15 +92,20 @@ class Agent:
         self.tools: dict[str, float] = {}
         self.runs = self.failed = self.hung = self.silent = self.calls = 0
         self.first_seen = self.last_seen = now
-        self.offset = -1
         self.wake = 0.0
         self.loose_ids: dict[str, float] = {}
         self.carried = Carried()
-        self.gate = Gate(name, settings.config, self._watched, self.emit, self._identify, self.tracker.count)
+        self.gate = Gate(name, settings.config, settings.watched, said, named, self.tracker.count)
+        self.speaker.banks, self.speaker.firing = self.drift.profile.banks, self.slices.firing
 
-    def emit(self, finding: Finding) -> None:
-        """Say something, with what belongs to it on the other side of the agent's state."""
-        self._emit(verifiers.both(finding, self.drift.profile.banks.values(), self.slices.firing.values()))
+    @property
+    def offset(self) -> int:
+        """Of the latest record that it took."""
+        return self.speaker.offset
+
+    @offset.setter
+    def offset(self, offset: int) -> None:
+        self.speaker.offset = offset
 
     # -- events
 
@@ -158,10 +169,6 @@ class Agent:
         self._say_traffic("resolved", now, self.settings.detectors.get(TRAFFIC, _NO_SETTING), ACKS[ack.word])
         traffic.end(self.traffic, now)
         return True
-
-    def _watched(self, now: float) -> float:
-        """Seconds since the partition began to watch."""
-        return now - self.settings.began
 
     def seen(self, now: float) -> SeenView:
         """What its latest runs carried and used."""
@@ -308,7 +315,7 @@ class Agent:
         self._flow_to_traffic(now)
         verdict = traffic.advance(state, now, setting.reference, setting.tolerance or TRAFFIC_TOLERANCE)
         if verdict == "fire":
-            traffic.fire(state, self._identify(TRAFFIC), now)
+            traffic.fire(state, self.speaker.identify(TRAFFIC), now)
             self._say_traffic("firing", now, setting)
         elif verdict == "resolve":
             self._say_traffic("resolved", now, setting, "runs come again")
@@ -324,12 +331,10 @@ class Agent:
 
     def _say_traffic(self, status: FindingStatus, now: float, setting: DetectorSettings, reason: str = "") -> None:
         mode = "notice" if setting.mode == "notice" else self.traffic.mode
-        identity = self._identify(self.traffic.firing_key, status)
+        identity = self.speaker.identify(self.traffic.firing_key, status)
         declared = setting.reference is not None
-        self.emit(words.of_traffic(self.name, self.owner, self.traffic, status, now, declared, mode, reason, identity))
-
-    def _identify(self, *parts: str | None) -> str:
-        return words.name(self.name, self.partition, self.offset, *parts)
+        said = words.of_traffic(self.name, self.owner, self.traffic, status, now, declared, mode, reason, identity)
+        self.speaker.emit(said)
 
 
 _NO_SETTING = DetectorSettings()

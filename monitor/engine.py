@@ -27,7 +27,7 @@ from monitor.reading import Reader
 from monitor.runs import Closed
 from monitor.runs.remembered import Remembered
 from monitor.saved.states import Clock
-from monitor.stepping.step import Numbered, Said
+from monitor.stepping.step import Numbered, Outlet, Said
 from monitor.stepping.step import Record as Record
 from monitor.stepping.step import Step as Step
 from monitor.stepping.wakes import Wakes
@@ -35,8 +35,6 @@ from monitor.topology import Topology
 from schemas import limits
 from schemas.config import Config
 from schemas.event import Event, is_skewed
-from schemas.finding import Finding
-from schemas.news import News
 from schemas.records import Ack, Cover, EvidenceBatch, Grant, Pooled, Ruling, Tick
 
 RUN_KINDS: Final = frozenset((
@@ -69,6 +67,7 @@ class PartitionEngine:
         self._wakes = Wakes(self.agents)
         self._owners = Remembered()
         self._step = Step()
+        self._outlet = Outlet()
 
     def step(self, batch: Iterable[tuple[int, Record]]) -> Step:
         """Advance by records of the log with their offsets, which must rise.
@@ -77,7 +76,7 @@ class PartitionEngine:
         its state is looked up, and fetched from memory, once. They know nothing of each other, so that changes nothing
         but speed; what they say is put back in the order of the log.
         """
-        step = self._step = Step()
+        step = self._step = self._outlet.step = Step()
         groups: dict[str, list[Numbered]] = {}
         for item in cast("Iterable[Numbered]", batch):
             record = item[1]
@@ -179,7 +178,7 @@ class PartitionEngine:
         self._count("events")
         if event.kind == "change":
             self._count("change")
-            telling.change(event, self.now, self._tell)
+            telling.change(event, self.now, self._outlet.tell)
             self._copy_change(offset, event)
         else:
             self._count("unassigned")
@@ -224,7 +223,7 @@ class PartitionEngine:
                     self._closed(name, closed)
             elif agent.take_loose(event, now):
                 self._count(kind)
-                telling.change(event, now, self._tell)
+                telling.change(event, now, self._outlet.tell)
             findings.note(offset)
             news.note(offset)
         if taken:
@@ -320,16 +319,17 @@ class PartitionEngine:
 
     def _new_agent(self, name: str) -> Agent:
         agent = self.agents[name] = Agent(
-            name, self.now, self.partition, self.topology, self.settings, self.counts, self._emit, self._tell
+            name,
+            self.now,
+            self.partition,
+            self.topology,
+            self.settings,
+            self.counts,
+            self._outlet.emit,
+            self._outlet.tell,
         )
         agent.slices.above.covers = self.covers
         return agent
-
-    def _emit(self, finding: Finding) -> None:
-        self._step.findings.append(finding)
-
-    def _tell(self, news: News) -> None:
-        self._step.news.append(news)
 
     def _closed(self, agent: str, closed: Closed) -> None:
         self._count("runs")

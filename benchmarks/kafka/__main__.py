@@ -65,7 +65,11 @@ def run_pair(options: argparse.Namespace, bootstrap: str) -> None:
 def run_latency(options: argparse.Namespace, bootstrap: str) -> None:
     """From an event to Slack."""
     for rate in options.rates:
-        found = asyncio.run(latency.measure(bootstrap, options.partitions, rate, options.probes, options.learn_seconds))
+        found = asyncio.run(
+            latency.measure(
+                bootstrap, options.partitions, rate, options.probes, options.learn_seconds, options.latency_workers
+            )
+        )
         print(latency.line_of(rate, found, options.probes))
 
 
@@ -106,6 +110,7 @@ def main() -> None:
     parser.add_argument("--pair-warm", type=int, default=200_000)
     parser.add_argument("--pair-events", type=int, default=400_000)
     parser.add_argument("--rates", type=int, nargs="+", default=[1_000, 20_000], help="events/s, for latency")
+    parser.add_argument("--latency-workers", type=int, default=1, help="that share the load")
     parser.add_argument("--probes", type=int, default=100, help="pages that are waited for, for latency")
     parser.add_argument(
         "--learn-seconds", type=float, default=90.0, help="of load before the first of them, in which agents are new"

@@ -55,27 +55,33 @@ class Arrivals(list[tuple[str, dict[str, Any]]]):
 
 
 async def measure(
-    bootstrap: str, partitions: int, rate: int, probes: int, warm: float, seconds: float = 60.0
+    bootstrap: str, partitions: int, rate: int, probes: int, warm: float, workers: int = 1, seconds: float = 60.0
 ) -> list[Page]:
-    """The page of each probe that paged, the fastest first."""
+    """The page of each probe that paged, the fastest first. The `workers` share the partitions of one group."""
     slack = SlackDouble(time.time, rate_seconds=0.0)
     slack.calls = arrivals = Arrivals()
     await slack.start()
     for name in (*_owners(probes), "fleet"):
         slack.add_channel(name)
+    config = _config(bootstrap, partitions, probes, slack.base_url)
+    topics = config["runtime"]["kafka"]["topics"]
     with tempfile.TemporaryDirectory() as directory:
-        monitor = MonitorProcess(
-            Path(directory), yaml.safe_dump(_config(bootstrap, partitions, probes, slack.base_url))
-        )
+        folders = [Path(directory, f"worker-{number}") for number in range(workers)]
+        for folder in folders:
+            folder.mkdir()
+        monitors = [MonitorProcess(folder, yaml.safe_dump(config)) for folder in folders]
         try:
-            await asyncio.to_thread(monitor.start)
-            while (await asyncio.to_thread(monitor.ask, "/readyz"))[0] != 200:
-                await asyncio.sleep(0.1)
-            sent = await _load(bootstrap, _topics(monitor)["events"], partitions, rate, probes, warm, seconds)
+            for monitor in monitors:
+                await asyncio.to_thread(monitor.start)
+            for monitor in monitors:
+                while (await asyncio.to_thread(monitor.ask, "/readyz"))[0] != 200:
+                    await asyncio.sleep(0.1)
+            sent = await _load(bootstrap, topics["events"], partitions, rate, probes, warm, seconds)
             await asyncio.sleep(QUIET_SECONDS)
-            named = await _findings(bootstrap, _topics(monitor)["findings"])
+            named = await _findings(bootstrap, topics["findings"])
         finally:
-            monitor.close()
+            for monitor in monitors:
+                monitor.close()
             await slack.stop()
     found = []
     for number, begun in sent.items():
@@ -115,12 +121,6 @@ async def _load(
     if process.returncode:
         sys.exit(process.returncode)
     return {found["probe"]: found["sent"] for found in map(json.loads, out.splitlines())}
-
-
-def _topics(monitor: MonitorProcess) -> dict[str, str]:
-    config = yaml.safe_load((monitor.directory / "forewarn.yaml").read_text())
-    found: dict[str, str] = config["runtime"]["kafka"]["topics"]
-    return found
 
 
 def _owners(probes: int) -> list[str]:

@@ -12,6 +12,7 @@ Not here: how an episode goes on (`within.episodes`), facts (`within.facts`), wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from detectors import failure, recursion
 from monitor.drift import methods
@@ -80,7 +81,7 @@ class Slices:
         """Runs of the agent that were observed, this one not counted."""
         self.episodes = Episodes(agent, self.nodes, self.touched, burn, emit, identify)
         self.firing = self.episodes.firing
-        self.facts = Facts(agent, self.owner, self._voice, emit, identify, tracker.count)
+        self.facts = Facts(agent, self.owner, partial(_voice, settings), emit, identify, tracker.count)
         self.burn = burn
         self._off = off
         self._rows = [row for row in RUN_SIGNALS if row.name not in off]
@@ -330,10 +331,11 @@ class Slices:
             if heard:
                 above.tell(pair.signal, pair.tool, bets, y, normal, run, where, young)
 
-    def _voice(self, signal: str) -> str | None:
-        row = FAILURE_SIGNALS.get(signal)
-        setting = self.settings.get(signal, _NO_SETTING)
-        return setting.mode or (row.mode if row is not None and signal == RUN_LOOP.name else None)
-
 
 _NO_SETTING = DetectorSettings()
+
+
+def _voice(settings: dict[str, DetectorSettings], signal: str) -> str | None:
+    row = FAILURE_SIGNALS.get(signal)
+    setting = settings.get(signal, _NO_SETTING)
+    return setting.mode or (row.mode if row is not None and signal == RUN_LOOP.name else None)

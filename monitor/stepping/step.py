@@ -29,6 +29,25 @@ class Step:
         self.news: list[News] = []
 
 
+class Outlet:
+    """Where agents say things: in the step that is under way.
+
+    It is no part of the engine, so that no agent leads back to it: what is dropped goes at once, and not when Python
+    next looks for reference cycles.
+    """
+
+    def __init__(self) -> None:
+        self.step = Step()
+
+    def emit(self, finding: Finding) -> None:
+        """Say a finding."""
+        self.step.findings.append(finding)
+
+    def tell(self, news: News) -> None:
+        """Tell news."""
+        self.step.news.append(news)
+
+
 class Said:
     """What is said in a list from now on, and at which offset: to put it in the order of the log."""
 

@@ -6,7 +6,12 @@ import gc
 
 import pytest
 
+from monitor.agents import Agent
+from monitor.engine import PartitionEngine
 from monitor.saved.collecting import uncollected
+from schemas.config import Config
+from schemas.event import Event
+from schemas.records import Tick
 
 
 @pytest.mark.parametrize("was_on", [True, False])
@@ -29,3 +34,29 @@ def test_what_was_put_back_is_never_looked_at() -> None:
         assert not any(found is put_back for found in gc.get_objects())
     finally:
         gc.unfreeze()
+
+
+def test_agents_go_with_their_partition_and_wait_for_no_collector() -> None:
+    engine = PartitionEngine(Config())
+    kinds = ("run_started", "tool_call", "run_finished")
+    events = [
+        Event(
+            kind=kind, time=1e9, id=f"{agent}{kind}", agent=agent, run=agent, version="v1", tool="look_up", status="ok"
+        )
+        for agent in ("triage", "billing")
+        for kind in kinds
+    ]
+    engine.step(enumerate([*events, Tick(1e9 + 1.0, None)]))
+    gc.collect()
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        ours = [agent for agent in gc.get_objects() if isinstance(agent, Agent)]
+        assert len(ours) >= 2
+        before = len(ours)
+        ours.clear()
+        del engine
+        assert sum(isinstance(found, Agent) for found in gc.get_objects()) == before - 2
+    finally:
+        if was_on:
+            gc.enable()
