@@ -69,7 +69,7 @@ class Assembler:
         self._ahead = None if keep_text else self._reader
         self._traces: dict[str, Trace] = {}  # in the order of their first span
         self._waiting = 0
-        self._schedule = Schedule(self._due)
+        self._schedule = Schedule()
         self._closed = Remembered(trace_timeout, REMEMBER_SECONDS)  # without runs, with runs
         self._remembered_spans = 0
         self._changed: dict[str, None] = {}
@@ -97,7 +97,7 @@ class Assembler:
 
     def tick(self, now: float) -> list[Event]:
         """The events of all traces that are complete, or were waited for long enough, at `now`."""
-        found = [event for name in self._schedule.take(now) for event in self._close(name, now)]
+        found = [event for name in self._schedule.take(now, self._due) for event in self._close(name, now)]
         self._forget(now)
         return found
 
@@ -108,7 +108,7 @@ class Assembler:
 
     def next_wake(self) -> float | None:
         """When the next trace closes if nothing more comes; None if nothing waits."""
-        return self._schedule.next()
+        return self._schedule.next(self._due)
 
     @property
     def open_traces(self) -> int:

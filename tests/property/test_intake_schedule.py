@@ -15,7 +15,7 @@ times = st.integers(0, 20).map(float)
 @given(st.lists(st.tuples(names, st.none() | times, st.floats(0.0, 5.0), st.booleans())), st.booleans())
 def test_it_wakes_as_a_scan_would(steps: list[tuple[str, float | None, float, bool]], asks: bool) -> None:
     due: dict[str, float] = {}
-    schedule = Schedule(due.get)
+    schedule = Schedule()
     now = 0.0
     for name, at, early, ticks in steps:
         if at is None:
@@ -24,14 +24,14 @@ def test_it_wakes_as_a_scan_would(steps: list[tuple[str, float | None, float, bo
             due[name] = at
             schedule.put(name, at - early)
         if asks:
-            assert schedule.next() == min(due.values(), default=None)
+            assert schedule.next(due.get) == min(due.values(), default=None)
         if ticks:
             now += 2.0
             expected = sorted((at, name) for name, at in due.items() if at <= now)
-            assert schedule.take(now) == [name for _, name in expected]
+            assert schedule.take(now, due.get) == [name for _, name in expected]
             for _, taken in expected:
                 del due[taken]
-    assert schedule.next() == min(due.values(), default=None)
+    assert schedule.next(due.get) == min(due.values(), default=None)
 
 
 def test_an_idle_tick_asks_for_nobody_and_old_entries_go() -> None:
@@ -41,12 +41,12 @@ def test_an_idle_tick_asks_for_nobody_and_old_entries_go() -> None:
         asked.append(name)
         return 1e6
 
-    schedule = Schedule(due)
+    schedule = Schedule()
     for number in range(20_000):
         schedule.put(str(number), 1e6)
     for earlier in range(5_000):
         schedule.put("0", 1e6 - earlier)
-    assert [schedule.take(float(now)) for now in range(100)] == [[]] * 100
+    assert [schedule.take(float(now), due) for now in range(100)] == [[]] * 100
     assert asked == []
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 
 import pytest
 
 from monitor.agents import Agent
+from monitor.alerting.router import Router
 from monitor.engine import PartitionEngine
+from monitor.evidence.aggregator import Aggregator
+from monitor.intake.assembler import Assembler
 from monitor.saved.collecting import uncollected
 from schemas.config import Config
 from schemas.event import Event
@@ -36,7 +40,23 @@ def test_what_was_put_back_is_never_looked_at() -> None:
         gc.unfreeze()
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    was_on = gc.isenabled()
+    gc.disable()
+    yield
+    if was_on:
+        gc.enable()
+
+
+def alive(kind: type) -> int:
+    return sum(isinstance(found, kind) for found in gc.get_objects())
+
+
+@pytest.mark.usefixtures("no_collector")
 def test_agents_go_with_their_partition_and_wait_for_no_collector() -> None:
+    before = alive(Agent)
     engine = PartitionEngine(Config())
     kinds = ("run_started", "tool_call", "run_finished")
     events = [
@@ -47,16 +67,16 @@ def test_agents_go_with_their_partition_and_wait_for_no_collector() -> None:
         for kind in kinds
     ]
     engine.step(enumerate([*events, Tick(1e9 + 1.0, None)]))
-    gc.collect()
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        ours = [agent for agent in gc.get_objects() if isinstance(agent, Agent)]
-        assert len(ours) >= 2
-        before = len(ours)
-        ours.clear()
-        del engine
-        assert sum(isinstance(found, Agent) for found in gc.get_objects()) == before - 2
-    finally:
-        if was_on:
-            gc.enable()
+    assert alive(Agent) == before + 2
+    del engine
+    assert alive(Agent) == before
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("kind", [Router, Aggregator, Assembler])
+def test_so_do_the_other_parts_that_move(kind: type) -> None:
+    before = alive(kind)
+    part = Assembler() if kind is Assembler else kind(Config())
+    assert alive(kind) == before + 1
+    del part
+    assert alive(kind) == before

@@ -13,11 +13,13 @@ from collections.abc import Callable
 _SPARE = 1_000  # outdated entries of the heap that are worth no sweep
 
 
-class Schedule:
-    """`due` gives a name's true time, or None if it wants nothing any more."""
+Due = Callable[[str], float | None]
 
-    def __init__(self, due: Callable[[str], float | None]) -> None:
-        self._due = due
+
+class Schedule:
+    """Its callers say with `due` a name's true time, or None if it wants nothing any more."""
+
+    def __init__(self) -> None:
         self._at: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
 
@@ -31,31 +33,31 @@ class Schedule:
         if len(self._heap) > 2 * len(self._at) + _SPARE:
             self._heap = sorted((at, name) for name, at in self._at.items())
 
-    def take(self, now: float) -> list[str]:
+    def take(self, now: float, due: Due) -> list[str]:
         """The names that are due at `now`, by their times; they are scheduled no more."""
         found: list[tuple[float, str]] = []
         while self._heap and self._heap[0][0] <= now:
             name = self._pop()
-            due = self._due(name) if name is not None else None
-            if name is None or due is None:
+            at = due(name) if name is not None else None
+            if name is None or at is None:
                 continue
-            if due <= now:
-                found.append((due, name))
+            if at <= now:
+                found.append((at, name))
             else:
-                self.put(name, due)
+                self.put(name, at)
         return [name for _, name in sorted(found)]
 
-    def next(self) -> float | None:
+    def next(self, due: Due) -> float | None:
         """The first time at which a name is due."""
         while self._heap:
-            at = self._heap[0][0]
+            noted = self._heap[0][0]
             name = self._pop()
-            due = self._due(name) if name is not None else None
-            if name is None or due is None:
+            at = due(name) if name is not None else None
+            if name is None or at is None:
                 continue
-            self.put(name, due)
-            if due <= at:
-                return due
+            self.put(name, at)
+            if at <= noted:
+                return at
         return None
 
     def _pop(self) -> str | None:
