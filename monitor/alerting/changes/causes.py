@@ -36,8 +36,8 @@ NAMED = 3
 CERTAIN = 0.8
 """From these odds on it is the likely cause; below, it is one of several, or uncertain."""
 NAMES_IT, ELSEWHERE, WELL_BEFORE = 4.0, 0.1, 0.2
-"""What it says for a change that the slice names it; that the slice names another of its kind; that another version of
-the agent, which has the change as well, is well."""
+"""What it says for a change that the slice names it; that the slice names another of its kind (runs may call a version
+by another name than its announcement did); that another version of the agent, which has the change too, is well."""
 A_FIELD = 0.3
 """The same for a new field of an interface: most break nothing."""
 
@@ -147,6 +147,8 @@ def _fit(finding: Finding, release: Release) -> float:
         fit *= NAMES_IT if node[kind] == name else ELSEWHERE
     version = node.get("version")
     if kind == "agent" and name == node.get("agent") and version is not None:
+        if version != release.version and name in release.agents:
+            return 0.0  # its runs say which of them have the change, and these do not
         fit *= NAMES_IT if version == release.version else ELSEWHERE
     elif version is not None and any(side.startswith("version=") for side in finding.unaffected):
         fit *= WELL_BEFORE
