@@ -52,7 +52,7 @@ class Settings:
         """When the partition began to watch, epoch seconds."""
 
     def watched(self, now: float) -> float:
-        """Seconds since then."""
+        """Seconds since the partition began to watch."""
         return now - self.began
 
 
@@ -71,7 +71,6 @@ class Agent:
         tell: Callable[[News], None],
     ) -> None:
         self.name = name
-        self.partition = partition
         self.settings = settings
         self.speaker = Speaker(name, partition, emit)
         said, named = self.speaker.emit, self.speaker.identify

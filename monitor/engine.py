@@ -66,7 +66,6 @@ class PartitionEngine:
         self._unsaved: dict[str, None] = {}
         self._wakes = Wakes(self.agents)
         self._owners = Remembered()
-        self._step = Step()
         self._outlet = Outlet()
 
     def step(self, batch: Iterable[tuple[int, Record]]) -> Step:
@@ -76,7 +75,7 @@ class PartitionEngine:
         its state is looked up, and fetched from memory, once. They know nothing of each other, so that changes nothing
         but speed; what they say is put back in the order of the log.
         """
-        step = self._step = self._outlet.step = Step()
+        step = self._outlet.step = Step()
         groups: dict[str, list[Numbered]] = {}
         for item in cast("Iterable[Numbered]", batch):
             record = item[1]
@@ -153,7 +152,7 @@ class PartitionEngine:
 
     def _events(self, groups: dict[str, list[Numbered]]) -> None:
         """Events of many agents, each agent's in the order of the log."""
-        step = self._step
+        step = self._outlet.step
         findings, news = Said(step.findings), Said(step.news)
         for name, group in groups.items():
             agent = self.agents.get(name) or self._meet(name)
@@ -172,7 +171,8 @@ class PartitionEngine:
             if agent is None:
                 self._count("agents_refused")
             else:
-                self._take(agent, [(offset, event)], Said(self._step.findings), Said(self._step.news))
+                step = self._outlet.step
+                self._take(agent, [(offset, event)], Said(step.findings), Said(step.news))
             return
         self._settle(event)
         self._count("events")
@@ -283,7 +283,8 @@ class PartitionEngine:
             evidence, pools = agent.slices.above.take(), agent.slices.above.ask()
             if evidence or pools or agent.slices.asked:
                 asked, agent.slices.asked = tuple(agent.slices.asked), []
-                self._step.evidence.append(EvidenceBatch(name, self.partition, tick.time, evidence, asked, pools))
+                batch = EvidenceBatch(name, self.partition, tick.time, evidence, asked, pools)
+                self._outlet.step.evidence.append(batch)
 
     def _blind(self, offset: int, before: float, tick: Tick) -> None:
         """Nobody wrote ticks between `before` and the start of this writer: that time says nothing of the agents."""
@@ -319,21 +320,15 @@ class PartitionEngine:
 
     def _new_agent(self, name: str) -> Agent:
         agent = self.agents[name] = Agent(
-            name,
-            self.now,
-            self.partition,
-            self.topology,
-            self.settings,
-            self.counts,
-            self._outlet.emit,
+            name, self.now, self.partition, self.topology, self.settings, self.counts, self._outlet.emit,
             self._outlet.tell,
-        )
+        )  # fmt: skip
         agent.slices.above.covers = self.covers
         return agent
 
     def _closed(self, agent: str, closed: Closed) -> None:
         self._count("runs")
-        self._step.closed.append((agent, closed))
+        self._outlet.step.closed.append((agent, closed))
 
     def _count(self, name: str, times: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + times

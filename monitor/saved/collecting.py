@@ -23,14 +23,15 @@ def collect_rarely() -> None:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No look for cycles inside, and never at what there is at its end: what is put back all stays, and looking at it
-    takes longer than to read it. What is not in a cycle goes as ever when nobody needs it any more."""
+    """No look for cycles inside, and what is put back is old at its end: it all stays, and to look at it while it is
+    young takes longer than to read it. What is in no cycle goes as ever when nobody needs it any more."""
     was_on = gc.isenabled()
-    gc.collect(0)  # what is garbage by now would be kept with the rest
+    gc.collect(0)  # what is garbage by now would grow old with the rest
     gc.disable()
     try:
         yield
-        gc.freeze()
+        gc.freeze()  # the two together make all objects old and look at none
+        gc.unfreeze()
     finally:
         if was_on:
             gc.enable()

@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from detectors.drift import Change
 from monitor.drift.banks.plan import CHANNELS, POSITIONS
-from monitor.drift.banks.slots import Numbered, Sample
+from monitor.drift.banks.slots import Sample, SampleNumber
 
 RING: Final = 64
 """Runs that are kept: to say which version changed, and to restore banks."""
@@ -121,7 +121,7 @@ class Recent:
 _encode = msgspec.msgpack.Encoder().encode
 _chunk = msgspec.msgpack.Decoder(list[Raw])
 _decode = msgspec.msgpack.Decoder(Sample).decode
-_number = msgspec.msgpack.Decoder(Numbered).decode
+_number = msgspec.msgpack.Decoder(SampleNumber).decode
 
 
 def _sample(packed: bytes | Raw) -> Sample:

@@ -46,7 +46,7 @@ class Saved(Struct, array_like=True):
     rates: Rates
 
 
-class Numbered(Struct, array_like=True, gc=False):
+class SampleNumber(Struct, array_like=True, gc=False):
     """The beginning of a `Sample`: what tells which run it is, without reading all of it."""
 
     number: int
