@@ -95,7 +95,7 @@ class Agent:
         self.loose_ids: dict[str, float] = {}
         self.carried = Carried()
         self.gate = Gate(name, settings.config, settings.watched, said, named, self.tracker.count)
-        self.speaker.banks, self.speaker.firing = self.drift.profile.banks, self.slices.firing
+        self.speaker.profile, self.speaker.firing = self.drift.profile, self.slices.firing
 
     @property
     def offset(self) -> int:

@@ -99,8 +99,8 @@ def from_bytes(plan: Plan, data: bytes) -> Bank:
         raise ValueError("a bank of another plan")
     bank = Bank(plan)
     bank.runs, bank.counted, bank.names = saved.runs, saved.counted, saved.names
-    bank.times = array("d", _array(saved.times, np.dtype(np.float64)).tolist())
-    bank.learners = {at: learning.Numbers(_learned(values), n) for at, values, n in saved.learners}
+    bank.times = array("d", _native(saved.times, "<f8"))
+    bank.learners = {at: learning.Numbers(array("f", _native(values, "<f4")), n) for at, values, n in saved.learners}
     if saved.numbers is not None:
         numbers = bank.numbers = NumberChannels(plan)
         for name in _ARRAYS:
@@ -181,10 +181,9 @@ def _singles(data: bytes) -> NDArray[np.float32]:
     return np.frombuffer(data, dtype="<f4").astype(np.float32)
 
 
-def _learned(data: bytes) -> array[float]:
-    found = array("f")
-    found.frombytes(_singles(data).tobytes())
-    return found
+def _native(data: bytes, dtype: str) -> bytes:
+    """Little-endian numbers as this machine has them."""
+    return data if _LITTLE else np.frombuffer(data, dtype=dtype).astype(np.dtype(dtype).newbyteorder("=")).tobytes()
 
 
 def _array(data: bytes, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from detectors.drift import Bank
+from monitor.drift.banks.profile import Profile
 from monitor.evidence import words
 from monitor.evidence.judged import verifiers
 from monitor.evidence.within.node import Node
@@ -24,13 +24,15 @@ class Speaker:
         self.partition = partition
         self.offset = -1
         """Of the latest record that the agent took."""
-        self.banks: dict[str, Bank] = {}
+        self.profile: Profile | None = None
+        """What the agent knows of its drift, once there is any."""
         self.firing: dict[Key, Node] = {}
         self._emit = emit
 
     def emit(self, finding: Finding) -> None:
         """Say something, with what belongs to it."""
-        self._emit(verifiers.both(finding, self.banks.values(), self.firing.values()))
+        banks = () if self.profile is None else self.profile.banks.values()
+        self._emit(verifiers.both(finding, banks, self.firing.values()))
 
     def identify(self, *parts: str | None) -> str:
         """The name of a finding of these parts, after the present record."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from unittest.mock import Mock
 
 import pytest
 
+from detectors.drift import state
 from monitor.drift.banks import profile as profiles
 from monitor.drift.banks.plan import CHANNELS, Plans
 from monitor.drift.banks.profile import AGENT, Profile, Rates
@@ -59,6 +61,31 @@ def test_a_version_whose_fellows_are_gone_takes_the_agents_bank() -> None:
     saved, blocks = profile.save()
     assert saved.slots[AGENT].saved == profile.number
     assert blocks["bank1"] is None or blocks["bank2"] is None, "its own block is no more"
+
+
+def test_banks_are_put_back_when_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = _profile()
+    _feed(profile, ["v1", "v2"] * 150)
+    saved, blocks = profile.save()
+    stored = {name: raw for name, raw in blocks.items() if raw is not None}
+    read = Mock(side_effect=state.from_bytes)
+    monkeypatch.setattr(state, "from_bytes", read)
+    again = _profile()
+    again.load(saved, stored)
+    again.flow(Rates(2.0, 1.0, START + 900.0), START + 300)
+    assert again.save()[1] == {}, "what lies as it was saved need not be saved"
+    assert not read.called
+    _feed(again, ["v1"], START + 300)
+    assert read.call_count == len(saved.slots) == 3
+    assert again.banks[AGENT].runs == profile.banks[AGENT].runs + 1
+
+
+def test_a_bank_whose_block_is_missing_is_missed_at_once() -> None:
+    profile = _profile()
+    _feed(profile, ["v1"] * 10)
+    saved, blocks = profile.save()
+    with pytest.raises(KeyError, match="bank0"):
+        _profile().load(saved, {name: raw for name, raw in blocks.items() if raw is not None and name != "bank0"})
 
 
 def test_of_too_many_versions_the_one_that_was_quiet_longest_is_forgotten() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from detectors.drift import state
 from monitor.drift.banks.plan import CHANNELS
+from monitor.drift.banks.profile import AGENT
 from monitor.engine import Engine
 from schemas.config import Config
 from schemas.finding import Finding
@@ -41,6 +42,7 @@ def test_state_of_another_version_is_no_crash(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(state, "VERSION", state.VERSION + 1)  # as if it were of other channels
     new = Engine(CONFIG)
     new.load((key, value) for key, value in stored.items() if value is not None)
+    assert new.partition.agents["x"].drift.profile.banks[AGENT].runs == 0
     assert new.partition.counts["banks_relearned"] == 1
     findings = new.step(after).findings
     assert ("resolved", "what is normal is learned anew") in _of(findings)
@@ -48,6 +50,7 @@ def test_state_of_another_version_is_no_crash(monkeypatch: pytest.MonkeyPatch) -
     stored.update(new.changes())
     again = Engine(CONFIG)
     again.load((key, value) for key, value in stored.items() if value is not None)
+    assert again.partition.agents["x"].drift.profile.banks[AGENT].runs > 0
     assert again.partition.counts["banks_relearned"] == 1, "once"
 
 

@@ -5,7 +5,8 @@ it does for nodes: half to the agent's bank, half shared by the versions (`detec
 agent's bank has three quarters.
 
 A bank is large, a run is small: what is saved of a run is its values, and a bank only now and then. A bank that was
-saved some runs ago is restored by giving it those runs again.
+saved some runs ago is restored by giving it those runs again, and that when it is needed for the first time: most of
+what it takes to put an agent back is its banks, and a worker that takes over a thousand agents is ready without them.
 
 Invariant: what was dripped into the banks together never exceeds what flowed into the profile.
 """
@@ -44,11 +45,13 @@ class Profile:
     def __init__(self, plan: Plan, count: Callable[[str], None]) -> None:
         self.plan = plan
         self.count = count
-        self.banks: dict[str, Bank] = {}
+        self._banks: dict[str, Bank] = {}
         self.slots: dict[str, Slot] = {}
         self.versions: dict[str, float] = {}
         """Version → when it was first seen; the one that was seen last stands last."""
-        self.recent = Recent()
+        self._recent = Recent()
+        self._saved: Mapping[str, bytes] | None = None
+        """The blocks from which banks and latest runs are put back when they are needed; None: they are."""
         self.number = 0
         """Runs so far."""
         self.known = 0
@@ -61,6 +64,20 @@ class Profile:
         """Versions whose bank is no more, until the next run."""
         self._gone: dict[str, bytes | None] = {}
 
+    @property
+    def banks(self) -> dict[str, Bank]:
+        """The banks by version, that of the agent itself under `AGENT`."""
+        if self._saved is not None:
+            self._put_back()
+        return self._banks
+
+    @property
+    def recent(self) -> Recent:
+        """The agent's latest runs."""
+        if self._saved is not None:
+            self._put_back()
+        return self._recent
+
     # -- runs
 
     def observe(
@@ -71,6 +88,7 @@ class Profile:
         `usual`: seconds that nearly all runs take. `paid` gives the expected false pages that were paid in advance for
         a deploy; a version that begins takes them.
         """
+        banks = self.banks
         self.forgotten.clear()
         if self.number % LATE == 0:
             self.tidy()
@@ -87,14 +105,14 @@ class Profile:
             sample.version_notice, sample.version_page = self._drip(slot, now)
             sample.timed = now - self.versions[name] >= usual
         self.number += 1
-        self.recent.add(sample)
+        self._recent.add(sample)
         own.runs += 1
         own.stepped = sample.number
-        said = [(AGENT, word) for word in _step(self.banks[AGENT], AGENT, sample)]
+        said = [(AGENT, word) for word in _step(banks[AGENT], AGENT, sample)]
         if slot is not None:
             slot.runs += 1
             slot.stepped = sample.number
-            said += [(name, word) for word in _step(self.banks[name], name, sample)]
+            said += [(name, word) for word in _step(banks[name], name, sample)]
         return said
 
     def heights(self, channel: str, onset: float) -> dict[str, float]:
@@ -166,7 +184,7 @@ class Profile:
 
     def save(self) -> tuple[Saved, dict[str, bytes | None]]:
         """The profile, and by name what changed since the last call: chunks of runs, and banks saved long ago."""
-        changed = self.recent.save()
+        changed: dict[str, bytes | None] = {} if self._saved is not None else self._recent.save()
         for name, slot in self.slots.items():
             if slot.saved < 0 or (slot.stepped >= slot.saved and self.number - slot.saved >= STALE):
                 changed[f"bank{slot.place}"] = state.to_bytes(self.banks[name])
@@ -177,27 +195,34 @@ class Profile:
         return saved, changed
 
     def load(self, saved: Saved, blocks: Mapping[str, bytes]) -> None:
-        """Put back what was saved; banks take the runs that came since they were.
+        """Put back what was saved, banks when they are needed. Raises `KeyError` where the block of one is missing."""
+        self.slots, self.versions, self.rates = saved.slots, saved.versions, saved.rates
+        self.number, self.known, self.newcomers, self.alone = saved.number, saved.known, saved.newcomers, saved.alone
+        self._saved = {name: raw for name, raw in blocks.items() if name.startswith("runs")}
+        self._saved |= {name: blocks[name] for name in (f"bank{slot.place}" for slot in self.slots.values())}
+
+    # -- inner
+
+    def _put_back(self) -> None:
+        """The banks as they were saved, given the runs that came since they were.
 
         A bank of a version of ours that watched other channels learns anew, counted as `banks_relearned`.
         """
-        self.slots, self.versions, self.rates = saved.slots, saved.versions, saved.rates
-        self.number, self.known, self.newcomers, self.alone = saved.number, saved.known, saved.newcomers, saved.alone
-        self.recent.load((raw for name, raw in blocks.items() if name.startswith("runs")), self.number)
-        samples = self.recent.samples(min((slot.saved for slot in self.slots.values()), default=0))
+        blocks, self._saved = self._saved, None
+        assert blocks is not None
+        self._recent.load((raw for name, raw in blocks.items() if name.startswith("runs")), self.number)
+        samples = self._recent.samples(min((slot.saved for slot in self.slots.values()), default=0))
         for name, slot in self.slots.items():
             try:
-                bank = self.banks[name] = state.from_bytes(self.plan, blocks[f"bank{slot.place}"])
+                bank = self._banks[name] = state.from_bytes(self.plan, blocks[f"bank{slot.place}"])
             except ValueError:
-                bank = self.banks[name] = Bank(self.plan)
+                bank = self._banks[name] = Bank(self.plan)
                 slot.saved = -1
                 self.count("banks_relearned")
                 continue
             for sample in samples:
                 if sample.number >= slot.saved and name in (AGENT, sample.version):
                     _step(bank, name, sample)
-
-    # -- inner
 
     def _see(self, version: str, now: float) -> bool:
         """Note a version; whether it is seen for the first time."""

@@ -63,6 +63,7 @@ LEASE_WAIT_SECONDS = 120.0
 
 RELIED_ON: dict[str, tuple[str, ...]] = {
     "Consumer.getmany": ("self", "timeout"),
+    "Consumer._get_active_partitions": ("self",),
     "Consumer._getmany": ("self", "active_partitions", "timeout"),
     "Consumer._wait_next_records": ("self", "timeout"),
     "Consumer._new_offset": ("self", "tp"),
@@ -173,9 +174,11 @@ class MicroBatchConsumer(driver.Consumer):
         """
         if not self.flow_active:
             await self.wait(cast(Any, self.can_resume_flow))
-        if self._seeking:
+        if self._seeking or not self._get_active_partitions():
+            # What was handed on now might be behind the place that is sought, or before it; and where all partitions
+            # pause, between a recovery and the flow, Faust would look again a whole second later.
             await asyncio.sleep(LOOK_SECONDS)
-            return  # what was handed on now might be behind the place that is sought, or before it
+            return
         # Read before the fetch: what moves while it waits makes its records void.
         generation, epoch = self.app.consumer_generation_id, self._epoch
         came, active = await self._wait_next_records(timeout)
