@@ -19,8 +19,14 @@ SIGNALS_SHOWN = 50
 
 
 def agents(engine: PartitionEngine) -> list[AgentView]:
-    """Every agent of a partition."""
+    """Every agent of a partition, without its signals: for these a third of a millisecond is read, each."""
     return [of_agent(agent, engine.now) for _, agent in sorted(engine.agents.items())]
+
+
+def signals(engine: PartitionEngine, name: str) -> tuple[SignalView, ...]:
+    """The signals of one agent against what is normal; none where it is not known here."""
+    agent = engine.agents.get(name)
+    return () if agent is None else _signals(agent, engine.now)
 
 
 def seen(engine: PartitionEngine) -> list[SeenView]:
@@ -29,18 +35,11 @@ def seen(engine: PartitionEngine) -> list[SeenView]:
 
 
 def of_agent(agent: Agent, now: float) -> AgentView:
-    """One agent at `now`, epoch seconds."""
-    nodes = list(agent.slices.nodes.values())
-    nodes.sort(key=lambda node: (node.firing is None, -sum(node.evidence), node.key[0], str(node.key)))
-    signals = [of_node(agent, node, now) for node in nodes[:SIGNALS_SHOWN]]
-    signals += [_of_fact(group) for group in agent.slices.facts.firing()]
-    signals += of_drift(agent.drift, agent.owner, now)
-    signals += agent.methods.views(now, agent.slices.accounts[agent.owner].page_rate)
-    signals.append(_of_traffic(agent.traffic))
+    """One agent at `now`, epoch seconds, without its signals."""
     return AgentView(
         agent=agent.name,
         owner=agent.owner,
-        state=_state(agent, nodes),
+        state=_state(agent),
         runs=agent.runs,
         failed=agent.failed,
         hung=agent.hung,
@@ -50,8 +49,18 @@ def of_agent(agent: Agent, now: float) -> AgentView:
         tools=tuple(sorted(agent.tools)),
         last_seen=agent.last_seen,
         runs_per_minute=agent.runs_per_minute(now),
-        signals=tuple(signals),
     )
+
+
+def _signals(agent: Agent, now: float) -> tuple[SignalView, ...]:
+    nodes = list(agent.slices.nodes.values())
+    nodes.sort(key=lambda node: (node.firing is None, -sum(node.evidence), node.key[0], str(node.key)))
+    found = [of_node(agent, node, now) for node in nodes[:SIGNALS_SHOWN]]
+    found += [_of_fact(group) for group in agent.slices.facts.firing()]
+    found += of_drift(agent.drift, agent.owner, now)
+    found += agent.methods.views(now, agent.slices.accounts[agent.owner].page_rate)
+    found.append(_of_traffic(agent.traffic))
+    return tuple(found)
 
 
 def of_node(agent: Agent, node: Node, now: float) -> SignalView:
@@ -126,9 +135,9 @@ def _of_traffic(state: traffic.Traffic) -> SignalView:
     )
 
 
-def _state(agent: Agent, nodes: list[Node]) -> AgentState:
-    if any(node.firing is not None for node in nodes) or agent.slices.facts.firing() or agent.drift.episodes.open:
+def _state(agent: Agent) -> AgentState:
+    if agent.slices.firing or agent.slices.facts.firing() or agent.drift.episodes.open:
         return "incident"
     if agent.traffic.firing_key:
         return "silent"
-    return "healthy" if any(node.live for node in nodes) else "warming up"
+    return "healthy" if any(node.live for node in agent.slices.nodes.values()) else "warming up"

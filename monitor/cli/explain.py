@@ -95,7 +95,7 @@ def command(
     monitor that --config describes. Exit code 0, 1 if KEY is not known, 2 if nothing could be asked.
     """
     at, wanted = _narrowed(rest)
-    known = _replayed(inputs, file, at) if inputs or at is not None else _asked(Monitor(endpoint, token))
+    known = _replayed(inputs, file, at) if inputs or at is not None else _asked(Monitor(endpoint, token), key)
     agent = next((view for view in known.agents if view.agent == key), None)
     if agent is None and _of_the_router(known, key, wanted, as_json=as_json):
         return
@@ -282,11 +282,14 @@ def _replayed(inputs: tuple[str, ...], file: Path | None, at: float | None) -> K
     replay = Replay(config)
     for _ in replay.said(records, at):
         pass
-    return Known(replay.now, replay.agents(), replay.incidents(), replay.budgets(), replay)
+    agents = [msgspec.structs.replace(each, signals=replay.signals(each.agent)) for each in replay.agents()]
+    return Known(replay.now, agents, replay.incidents(), replay.budgets(), replay)
 
 
-def _asked(monitor: Monitor) -> Known:
-    agents = monitor.get(f"/api/v1/agents?limit={LIMIT}", _Agents)
+def _asked(monitor: Monitor, key: str) -> Known:
+    agents = monitor.get(f"/api/v1/agents?{urlencode([('agent', key)])}", _Agents)
+    if not agents.agents:  # perhaps it is not quite its name
+        agents = monitor.get(f"/api/v1/agents?limit={LIMIT}", _Agents)
     budgets = monitor.get(f"/api/v1/budgets?limit={LIMIT}", _Budgets)
     return Known(agents.time, agents.agents, incidents_of(monitor).incidents, budgets.budgets, _Running(monitor))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from monitor.demo.scenario import BROKEN_AGENT, BROKEN_TOOL, BROKEN_VERSION, FLEET
@@ -35,6 +35,10 @@ class Monitor(Protocol):
 
     def agents(self) -> Sequence[AgentView]:
         """Every agent."""
+        ...
+
+    def signals(self, agent: str) -> Sequence[SignalView]:
+        """What an agent's runs show."""
         ...
 
     def incidents(self) -> Sequence[Incident]:
@@ -89,8 +93,8 @@ async def _warm_up(monitor: Monitor, say: Say) -> None:
     began = shown = time.monotonic()
     while True:
         agents = monitor.agents()
-        cold = [signal for agent in agents for signal in _watched(agent) if signal.state == "warming up"]
-        if agents and len(agents) >= owners and not cold and any(_watched(agent) for agent in agents):
+        watched = [signal for agent in agents for signal in _watched(monitor.signals(agent.agent))]
+        if len(agents) >= owners and watched and not any(signal.state == "warming up" for signal in watched):
             break
         now = time.monotonic()
         if now - began > WARM_SECONDS:
@@ -102,9 +106,9 @@ async def _warm_up(monitor: Monitor, say: Say) -> None:
     say(f"All references are live: {_progress(monitor.agents())}.")
 
 
-def _watched(agent: AgentView) -> list[SignalView]:
+def _watched(signals: Iterable[SignalView]) -> list[SignalView]:
     """The signals that the fault will show in, and those of the same kind elsewhere."""
-    return [signal for signal in agent.signals if signal.signal in ("tool.failed", "run.failed")]
+    return [signal for signal in signals if signal.signal in ("tool.failed", "run.failed")]
 
 
 def _progress(agents: Sequence[AgentView]) -> str:

@@ -35,7 +35,7 @@ from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import Event
 from schemas.records import Tick
-from schemas.view import AgentView, BudgetView, Check, Health, RunView, SeenView
+from schemas.view import AgentView, BudgetView, Check, Health, RunView, SeenView, SignalView
 
 log = logging.getLogger(__name__)
 
@@ -178,9 +178,13 @@ class Embedded:
         return self._steps.router
 
     def agents(self) -> list[AgentView]:
-        """Every agent."""
+        """Every agent, without its signals."""
         found = views.agents(self._steps.engine.partition)
         return [_blind(view) for view in found] if self._is_blind() else found
+
+    def signals(self, agent: str) -> tuple[SignalView, ...]:
+        """The signals of one agent; none of one that is not known."""
+        return views.signals(self._steps.engine.partition, agent)
 
     def seen(self) -> list[SeenView]:
         """What the latest runs of every agent carried and used."""

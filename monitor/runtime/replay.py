@@ -26,7 +26,7 @@ from schemas.finding import Finding
 from schemas.news import ChangeSeen, ComplaintSeen
 from schemas.records import Ack, Control, Tick
 from schemas.report import Report
-from schemas.view import AgentView, BudgetView, RolloutView, SeenView
+from schemas.view import AgentView, BudgetView, RolloutView, SeenView, SignalView
 
 Said = Finding | Notification
 Fed = Event | Control | Action
@@ -145,8 +145,12 @@ class Replay:
         return self._now or 0.0
 
     def agents(self) -> list[AgentView]:
-        """Every agent, as the page would show it."""
+        """Every agent, as the page would show it, without its signals."""
         return views.agents(self._engine.partition)
+
+    def signals(self, agent: str) -> tuple[SignalView, ...]:
+        """The signals of one agent; none of one that is not known."""
+        return views.signals(self._engine.partition, agent)
 
     def seen(self) -> list[SeenView]:
         """What the latest runs of every agent carried and used."""

@@ -5,6 +5,7 @@ Invariant: every list is cut at a named limit and says how many there are in `to
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +28,8 @@ LIST_MAXIMUM = 10_000
 LATEST_SECONDS = 253_402_300_799.0
 """The end of the year 9999: no time that is asked for lies behind it."""
 
+AT_ONCE = 20
+"""Agents whose signals are read before others have their turn, some milliseconds."""
 RUNS_LIMIT = 100
 """Runs of one answer, unless `limit` says otherwise."""
 
@@ -46,7 +49,14 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
 
     async def agents(request: web.Request) -> web.Response:
         found = sorted(view.agents(), key=lambda agent: agent.agent)
-        return listing("agents", found, limit_of(request), clock())
+        if (name := request.query.get("agent")) is not None:
+            found = [agent for agent in found if agent.agent == name]
+        shown = found[: limit_of(request)]
+        for at, agent in enumerate(shown):
+            if at % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)  # detection goes on meanwhile
+            shown[at] = msgspec.structs.replace(agent, signals=view.signals(agent.agent))
+        return answer({"time": clock(), "total": len(found), "agents": shown})
 
     async def incidents(request: web.Request) -> web.Response:
         return listing("incidents", in_order(view.incidents()), limit_of(request), clock())

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib import resources
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -22,6 +23,7 @@ from monitor.web import acting, api, gates
 from monitor.web.guard import Guard, Key, guard_middleware
 from monitor.web.live import Live
 from monitor.web.metrics import Exposition
+from monitor.web.page.agents import AGENTS_SHOWN, in_order
 from monitor.web.page.document import Address, Snapshot, document
 from monitor.web.v2 import routes as alertmanager
 from monitor.web.view import Control, View
@@ -80,10 +82,13 @@ def build_app(
     digest = hashlib.sha256(b"\0".join(files.values())).hexdigest()[:12]
 
     def snapshot() -> Snapshot:
+        agents = in_order(view.agents())
+        for at, agent in enumerate(agents[:AGENTS_SHOWN]):
+            agents[at] = msgspec.structs.replace(agent, signals=view.signals(agent.agent))
         return Snapshot(
             time=clock(),
             version=view.version,
-            agents=view.agents(),
+            agents=agents,
             incidents=api.in_order(view.incidents()),
             budgets=view.budgets(),
             health=view.health(),

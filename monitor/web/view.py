@@ -19,7 +19,7 @@ from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
 from schemas.config import Config
 from schemas.news import ChangeSeen
 from schemas.report import Report
-from schemas.view import AgentView, BudgetView, Health, RolloutView, RunView, SeenView
+from schemas.view import AgentView, BudgetView, Health, RolloutView, RunView, SeenView, SignalView
 
 
 class RouterView(Protocol):
@@ -76,7 +76,11 @@ class View(Protocol):
         ...
 
     def agents(self) -> Sequence[AgentView]:
-        """Every agent that is known, in any order."""
+        """Every agent that is known, in any order, without its signals, which take seconds for a large fleet."""
+        ...
+
+    def signals(self, agent: str) -> tuple[SignalView, ...]:
+        """What an agent's runs show, against what is normal; none where the agent is not known."""
         ...
 
     def seen(self) -> Sequence[SeenView]:

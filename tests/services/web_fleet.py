@@ -42,7 +42,10 @@ class MemoryView:
     router: Router | None = field(default_factory=lambda: Router(Config()))
 
     def agents(self) -> Sequence[AgentView]:
-        return list(self.agent_list)
+        return [structs.replace(agent, signals=()) for agent in self.agent_list]
+
+    def signals(self, agent: str) -> tuple[SignalView, ...]:
+        return next((one.signals for one in self.agent_list if one.agent == agent), ())
 
     def seen(self) -> Sequence[SeenView]:
         return list(self.seen_list)

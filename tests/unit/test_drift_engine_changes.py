@@ -282,7 +282,7 @@ def test_an_agent_that_says_little_is_left_alone() -> None:
     engine, findings = _replay(change, 900)
     assert findings == []
     (view,) = views.agents(engine.partition)
-    shown = {signal.signal for signal in view.signals}
+    shown = {signal.signal for signal in views.signals(engine.partition, view.agent)}
     assert "run.duration_seconds" in shown
     assert shown.isdisjoint({"run.tokens", "run.cost_usd", "run.output_shape", "retrieval.top_score", "tool.schema"})
 
@@ -362,11 +362,15 @@ def test_an_agent_whose_outputs_changed_is_not_called_healthy() -> None:
     engine, _ = _replay(_from(_prose), AT + 40)
     (view,) = views.agents(engine.partition)
     assert view.state == "incident"
-    shown = {signal.signal: signal for signal in view.signals if signal.state == "firing"}
+    shown = {
+        signal.signal: signal for signal in views.signals(engine.partition, view.agent) if signal.state == "firing"
+    }
     assert shown["run.output_shape"].mode == "page"
     assert shown["run.output_shape"].note.startswith("kind is prose")
     engine, _ = _replay(lambda _, work: work, AT)
     (view,) = views.agents(engine.partition)
     assert view.state == "healthy"
-    escalation = next(signal for signal in view.signals if signal.signal == "agent.escalation")
+    escalation = next(
+        signal for signal in views.signals(engine.partition, view.agent) if signal.signal == "agent.escalation"
+    )
     assert escalation.level == escalation.reference == pytest.approx(0.1, abs=0.05)

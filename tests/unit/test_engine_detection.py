@@ -281,7 +281,9 @@ def test_without_a_reference_it_says_what_it_waits_for() -> None:
     assert findings == []
     (view,) = views.agents(engine.partition)
     assert view.state == "warming up"
-    words = {signal.waiting_for for signal in view.signals if signal.signal == "run.failed"}
+    words = {
+        signal.waiting_for for signal in views.signals(engine.partition, view.agent) if signal.signal == "run.failed"
+    }
     failed = engine.partition.agents["x"].failed
     assert words == {f"warming up: {failed} of about 20 failures or 12 of 200 runs seen"}
 

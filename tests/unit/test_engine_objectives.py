@@ -118,10 +118,8 @@ def test_pages_never_exceed_the_drip_at_the_objective() -> None:
 
 def test_it_says_how_much_evidence_is_missing() -> None:
     engine, _ = replay(_config(), events(bernoulli("x", 1, lambda _: 0.0, runs=7)))
-    (view,) = views.agents(engine.partition)
-    (objective,) = [signal for signal in view.signals if signal.signal == SIGNAL]
+    (objective,) = [signal for signal in views.signals(engine.partition, "x") if signal.signal == SIGNAL]
     assert objective.waiting_for.startswith("not enough evidence yet: 7 of about ")
     engine, _ = replay(_config(), events(bernoulli("x", 1, lambda _: 0.0, runs=300)))
-    (view,) = views.agents(engine.partition)
-    (objective,) = [signal for signal in view.signals if signal.signal == SIGNAL]
+    (objective,) = [signal for signal in views.signals(engine.partition, "x") if signal.signal == SIGNAL]
     assert objective.waiting_for == ""

@@ -6,6 +6,7 @@ from collections import Counter
 
 import msgspec
 import pytest
+from aiokafka.partitioner import DefaultPartitioner
 
 from monitor.alerting.blind import LAG_SECONDS, Sight
 from monitor.alerting.routing.receivers import plan
@@ -17,7 +18,7 @@ from monitor.runtime.kafka.cluster.floods import WINDOW_RECORDS, DeadLetterFlood
 from monitor.runtime.kafka.cluster.lease import LEASE_SECONDS, SESSION_SECONDS, Lease
 from monitor.runtime.kafka.cluster.sightings import EVERY_SECONDS, Sighter
 from monitor.runtime.kafka.cluster.watermarks import PRODUCERS, Watermarks
-from monitor.runtime.kafka.events import EventsCore
+from monitor.runtime.kafka.events import EventsCore, partition_of
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts
 from schemas.config import Config, Floods, Kafka
@@ -276,3 +277,9 @@ def test_the_router_hears_sightings_and_they_survive_a_crash() -> None:
     again.step(records[40:])  # the crash repeats twenty
     (incident,) = again.router.incidents()
     assert incident.alerts[0].labels["alertname"] == "monitor.lag"
+
+
+def test_agents_go_where_kafkas_own_clients_put_them() -> None:
+    partitions = list(range(8))
+    for agent in ("refund-agent", "a", "", "日本語", "x" * 300):
+        assert partition_of(agent, 8) == DefaultPartitioner()(agent.encode(), partitions, partitions)

@@ -10,14 +10,12 @@ from typing import Any
 import faust
 import pytest
 from aiokafka.consumer import AIOKafkaConsumer, group_coordinator
-from aiokafka.partitioner import DefaultPartitioner
 from faust.stores import memory
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from monitor.runtime.kafka import microbatch
-from monitor.runtime.kafka.events import partition_of
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, MicroBatchConsumer
 
 OWNERS = {
@@ -104,6 +102,15 @@ async def _fetch(consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
     monkeypatch.setattr(microbatch, "PATIENCE_SECONDS", 0.0)
     return [message async for _, message in consumer.getmany(1.0)]
+
+
+async def test_while_all_partitions_pause_it_looks_again_soon(
+    consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a recovery and the flow; Faust sleeps for a second then."""
+    monkeypatch.setattr(consumer, "_active_partitions", set())
+    async with asyncio.timeout(0.5):
+        assert await consumer._wait_next_records(1.0) == ({}, set())
 
 
 async def test_one_fetch_is_one_message_with_the_last_offset(
@@ -390,9 +397,3 @@ async def test_where_nothing_was_committed_a_seek_goes_back_to_the_beginning(
     monkeypatch.setattr(consumer._thread, "seek_to_beginning", beginning)
     await consumer.perform_seek()
     assert sought == [TOPIC]
-
-
-def test_agents_go_where_kafkas_own_clients_put_them() -> None:
-    partitions = list(range(8))
-    for agent in ("refund-agent", "a", "", "日本語", "x" * 300):
-        assert partition_of(agent, 8) == DefaultPartitioner()(agent.encode(), partitions, partitions)

@@ -14,10 +14,11 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from monitor.web import live
 from monitor.web.guard import Caller, Key
+from monitor.web.page.agents import AGENTS_SHOWN
 from monitor.web.server import build_app
 from schemas import event
 from schemas.alert import Impact
-from schemas.view import SeenView, UseView, rollout_of
+from schemas.view import SeenView, SignalView, UseView, rollout_of
 from tests.services import web_fleet
 from tests.services.web_fleet import NOW, MemoryView, control_of
 
@@ -48,6 +49,36 @@ async def test_a_list_has_its_items_their_total_and_the_time(start: Start, name:
     found = await (await client.get(f"/api/v1/{name}?limit=2")).json()
     assert found["time"] == NOW
     assert len(found[name]) == 2 < found["total"]
+
+
+async def test_an_agent_can_be_asked_for_by_its_name(start: Start) -> None:
+    view = web_fleet.troubled()
+    wanted = view.agent_list[-1]
+    assert wanted.signals
+    client = await start(view)
+    found = await (await client.get("/api/v1/agents", params={"agent": wanted.agent})).json()
+    assert (found["total"], found["agents"]) == (1, [json.loads(msgspec.json.encode(wanted))])
+    found = await (await client.get("/api/v1/agents", params={"agent": "nobody"})).json()
+    assert (found["total"], found["agents"]) == (0, [])
+
+
+async def test_signals_are_read_of_those_agents_alone_that_are_shown(start: Start) -> None:
+    """To read those of ten thousand takes seconds, in which nothing would be detected."""
+
+    class Counting(MemoryView):
+        read = 0
+
+        def signals(self, agent: str) -> tuple[SignalView, ...]:
+            self.read += 1
+            return super().signals(agent)
+
+    (one, *_) = web_fleet.calm().agent_list
+    view = Counting(agent_list=[msgspec.structs.replace(one, agent=f"agent-{number}") for number in range(300)])
+    client = await start(view)
+    for path, read in (("/metrics", 0), ("/api/v1/status", 0), ("/api/v1/agents?limit=7", 7), ("/", AGENTS_SHOWN)):
+        view.read = 0
+        assert (await client.get(path)).status == 200
+        assert view.read == read, path
 
 
 async def test_rollouts_come_with_every_key_and_a_worker_that_stands_by_has_none(start: Start) -> None:

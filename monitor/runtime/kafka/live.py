@@ -36,7 +36,7 @@ from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import encode
 from schemas.records import Sighting, Tick, encode_control
-from schemas.view import AgentView, BudgetView, Check, Health, RunView, SeenView
+from schemas.view import AgentView, BudgetView, Check, Health, RunView, SeenView, SignalView
 
 _log = logging.getLogger(__name__)
 C = TypeVar("C", bound=Core)
@@ -170,8 +170,12 @@ class KafkaMonitor:
         return self._worker.ready
 
     def agents(self) -> list[AgentView]:
-        """Every agent of this worker's partitions."""
+        """Every agent of this worker's partitions, without its signals."""
         return [view for core in self._cores(EventsCore) for view in views.agents(core.engine)]
+
+    def signals(self, agent: str) -> tuple[SignalView, ...]:
+        """The signals of one of them; none of another."""
+        return next((found for core in self._cores(EventsCore) if (found := views.signals(core.engine, agent))), ())
 
     def seen(self) -> list[SeenView]:
         """What the latest runs of the agents of this worker's partitions carried and used."""

@@ -99,7 +99,6 @@ RELIED_ON: dict[str, tuple[str, ...]] = {
     "App.create_event": ("self", "key", "value", "headers", "message"),
 }
 
-
 _Given = tuple[TP, int, Any]
 """A partition, how many of its records a message stands for, and the message."""
 
@@ -174,11 +173,9 @@ class MicroBatchConsumer(driver.Consumer):
         """
         if not self.flow_active:
             await self.wait(cast(Any, self.can_resume_flow))
-        if self._seeking or not self._get_active_partitions():
-            # What was handed on now might be behind the place that is sought, or before it; and where all partitions
-            # pause, between a recovery and the flow, Faust would look again a whole second later.
+        if self._seeking:
             await asyncio.sleep(LOOK_SECONDS)
-            return
+            return  # what was handed on now might be behind the place that is sought, or before it
         # Read before the fetch: what moves while it waits makes its records void.
         generation, epoch = self.app.consumer_generation_id, self._epoch
         came, active = await self._wait_next_records(timeout)
@@ -215,6 +212,12 @@ class MicroBatchConsumer(driver.Consumer):
                     records[place] = [*records.get(place, ()), *fetched]
                 ahead.extend(self._messages(more, active, epoch))
         await self._give_back({tp: fetched[given[tp]] for tp, fetched in records.items() if given[tp] < len(fetched)})
+
+    async def _wait_next_records(self, timeout: float) -> Any:
+        if self._get_active_partitions():
+            return await super()._wait_next_records(timeout)
+        await asyncio.sleep(LOOK_SECONDS)  # all pause, between a recovery and the flow: Faust would wait for a second
+        return {}, set()
 
     def _waiting(self) -> int:
         """Batches that were handed on and are not stepped yet; what nobody holds any more never will be."""
@@ -385,11 +388,8 @@ class MicroBatchApp(faust.App):
         return MicroBatchTransport(self.conf.broker_consumer, self)
 
     def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> Any:  # noqa: N802
-        """A queue that keeps what is in it when the flow goes on.
-
-        Faust empties its queues then, after it sought: what was handed on in between would be read by nobody, and the
-        next batch be committed over it. What came before the partitions moved is known by its epoch, or its offset.
-        """
+        """A queue that keeps what is in it when the flow goes on: Faust would empty it, and the next batch be committed
+        over what nobody read. What came before the partitions moved is known by its epoch."""
         del clear_on_resume
         return super().FlowControlQueue(maxsize)
 

@@ -47,7 +47,7 @@ _COLUMNS = (
 
 def agents(found: Iterable[AgentView], now: float) -> Markup:
     """The section's inside."""
-    ordered = sorted(found, key=lambda agent: (STATES.index(agent.state), agent.agent))
+    ordered = in_order(found)
     if not ordered:
         return el(
             "p",
@@ -67,6 +67,11 @@ def agents(found: Iterable[AgentView], now: float) -> Markup:
         if hidden > 0
         else None,
     )
+
+
+def in_order(found: Iterable[AgentView]) -> list[AgentView]:
+    """Those that need a look first; the page shows `AGENTS_SHOWN` of them."""
+    return sorted(found, key=lambda agent: (STATES.index(agent.state), agent.agent))
 
 
 def tally(found: Iterable[AgentView]) -> Markup:
