@@ -119,7 +119,7 @@ class Agent:
             self.traffic.arrivals += run.variant != "shadow"
             if run.version is not None and run.version not in self.versions and run.variant != "shadow":
                 self.slices.deploy(run.version, run.version, now)
-                self.sightings.version(run, now)
+                self.sightings.version(run, self.runs, now)
         if kind == "tool_call" and event.tool_version is not None:
             self._see_tool(run, event, now)
         if run.moved:
@@ -254,14 +254,14 @@ class Agent:
         if run.version is not None:
             if run.version not in self.versions:
                 self.slices.deploy(run.version, run.version, now)
-                self.sightings.version(run, now)
+                self.sightings.version(run, self.runs, now)
             _see(self.versions, run.version, now)
-        self.slices.observe_run(closed, now)
+        faulty = self.slices.observe_run(closed, now)
         again = closed.work.retry_of
         if again is not None:
             self.slices.observe_verdict(late.UNHAPPY, 1.0, again, again, now)
         self.slices.release(now)
-        self.drift.observe(closed, now, self.tracker.usual_seconds(), self._paid_for_drift)
+        self.drift.observe(closed, now, self.tracker.usual_seconds(), self._paid_for_drift, learns=not faulty)
         if self.methods.on:
             self.methods.observe(closed, now, self.slices.accounts[self.owner].page_rate)
         work = closed.work
@@ -271,7 +271,7 @@ class Agent:
     def _see_tool(self, run: Run, event: Event, now: float) -> None:
         """A call that says which version its tool has."""
         if event.tool and event.tool_version is not None and run.variant != "shadow" and event.actor == "agent":
-            self.sightings.tool_version(event.tool, event.tool_version, run, now)
+            self.sightings.tool_version(event.tool, event.tool_version, run, self.runs, now)
 
     def _paid_for_drift(self) -> float:
         """What a deploy paid for the drift of its version."""

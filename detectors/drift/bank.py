@@ -62,19 +62,25 @@ class Bank:
     # -- runs
 
     def observe(
-        self, values: list[Value], run: str, now: float, notice_drip: float = 0.0, page_drip: float = 0.0
+        self,
+        values: list[Value],
+        run: str,
+        now: float,
+        notice_drip: float = 0.0,
+        page_drip: float = 0.0,
+        learns: bool = True,
     ) -> list[Word]:
         """One closed run: a value per channel of the plan, in its order. Returns what there is to say, mostly nothing.
 
         `now`: when it closed, in seconds, for onsets. The drips are the expected false alarms that flowed in for the
-        whole bank since the last call, fixed before the run was seen.
+        whole bank since the last call, fixed before the run was seen. `learns`: whether channels that learn take it.
         """
         index, plan, accounts = self.runs, self.plan, self.accounts
         self.times[index % WINDOW] = now
         self.names.append(run)
         del self.names[:-RECENT]
         self.runs += 1
-        learns = self.gathering.take(values, self.learners, self.plan, self.shares)
+        learns = learns and self.gathering.take(values, self.learners, self.plan, self.shares)
         bets = plan.room(accounts.size)
         if self.numbers is not None:
             self.numbers.read(values, index, bets)

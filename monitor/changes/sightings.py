@@ -1,6 +1,6 @@
 """First sightings: versions, response models, tool versions and fields of tools that an agent shows for the first time.
 
-What an agent shows from the start is no change, and is not told; what comes to be beside it is. A field of a tool is
+What an agent shows in its first runs is no change, and is not told; what comes to be beside it is. A field of a tool is
 new only while its interface was steady before: what calls bring in ever new fields has no interface.
 
 The agent owns it, in a block of its own (`s`), written when it changed. Bound: `COMPONENTS`, `VERSIONS` of each
@@ -27,6 +27,8 @@ TOOLS = 40
 """Tools of one agent whose fields are known. More: the one that changed longest ago is known anew."""
 FIELDS = 80
 """Fields of one tool. A tool that shows more has no interface, and no field of it is new."""
+START_RUNS = 10
+"""Runs in which an agent shows what was there before it was watched: two versions that serve side by side, say."""
 STEADY_RUNS = 500
 """Runs of the agent after which a field of a tool that showed none before is told."""
 AN_HOUR = 10
@@ -68,20 +70,20 @@ class Sightings:
         """Component → the beginning of an hour, and what was told of it since."""
         self._changed = False
 
-    def version(self, run: Run, now: float) -> None:
-        """A run of a version that may be new."""
+    def version(self, run: Run, runs: int, now: float) -> None:
+        """A run of a version that may be new. `runs`: of the agent, before it."""
         if run.version is not None:
-            self._see(f"agent:{self._agent}", run.version, "version", run, now, due=False)
+            self._see(f"agent:{self._agent}", run.version, "version", run, runs, now, due=False)
 
-    def tool_version(self, tool: str, version: str, run: Run, now: float) -> None:
+    def tool_version(self, tool: str, version: str, run: Run, runs: int, now: float) -> None:
         """A call of a tool that says which version it has."""
-        self._see(f"tool:{tool}", version, "tool_version", run, now)
+        self._see(f"tool:{tool}", version, "tool_version", run, runs, now)
 
     def run(self, closed: Closed, runs: int, now: float) -> None:
         """What else a closed run shows: who answered for its model, fields of its tools. `runs`: of the agent."""
         work = closed.work
         if work.response_model is not None and work.model is not None:
-            self._see(f"model:{work.model}", work.response_model, "response_model", closed.run, now)
+            self._see(f"model:{work.model}", work.response_model, "response_model", closed.run, runs, now)
         for tool in closed.run.tools:
             fields = work.result_fields.get(tool, _NONE) + work.argument_fields.get(tool, _NONE)
             if fields:
@@ -113,7 +115,7 @@ class Sightings:
 
     # -- inner
 
-    def _see(self, component: str, version: str, what: str, run: Run, now: float, due: bool = True) -> None:
+    def _see(self, component: str, version: str, what: str, run: Run, runs: int, now: float, due: bool = True) -> None:
         known = self._known.get(component)
         if known is not None and version in known:
             return
@@ -125,6 +127,10 @@ class Sightings:
                 self._told.pop(oldest, None)
                 self._count("sightings_forgotten")
             self._known[component] = [version]
+            return
+        if runs < START_RUNS:
+            known.append(version)
+            del known[:-VERSIONS]
             return
         began, count = self._told.get(component, (now, 0))
         began, count = (now, 0) if now - began >= HOUR_SECONDS else (began, count)

@@ -52,8 +52,11 @@ class Drift:
 
     # -- runs and time
 
-    def observe(self, closed: Closed, now: float, usual: float, paid: Callable[[], float]) -> None:
-        """A closed run that is no shadow's. `usual`: seconds that nearly all take; `paid`: see `Profile.observe`."""
+    def observe(
+        self, closed: Closed, now: float, usual: float, paid: Callable[[], float], *, learns: bool = True
+    ) -> None:
+        """A closed run that is no shadow's. `usual`: seconds that nearly all take; `paid`, `learns`: see
+        `Profile.observe`."""
         if closed.status == "hung" or not self.plans.on:
             return
         self._touched = True
@@ -63,7 +66,7 @@ class Drift:
         self._tools_touched |= reading.young is not None or bool(closed.work.result_fields)
         values = channels.values_of(reading, self.plans.off)
         run = closed.run
-        said = self.profile.observe(run.run, run.version, values, now, usual, paid)
+        said = self.profile.observe(run.run, run.version, values, now, usual, paid, learns)
         for bank, word in said:
             self.episodes.take(bank, word, now)
         if self.episodes.open:

@@ -48,6 +48,8 @@ RUN_SIGNALS = (RUN_HUNG, RUN_FAILED, RUN_SILENT)
 """Signals of every run."""
 RARE_SIGNALS = (RUN_LOOP, CONTRACT_VIOLATED)
 """Signals whose nodes begin with the first run that shows them; until then all runs were good. Facts tell the first."""
+FAULT_SECONDS = 86_400.0
+"""A slice that fires for longer may show by now what is normal."""
 DEPLOYED = (RUN_FAILED.name, RUN_SILENT.name)
 """Signals of a version, beside that of its tools, that a deploy may break."""
 
@@ -84,6 +86,7 @@ class Slices:
         self.facts = Facts(agent, self.owner, partial(_voice, settings), emit, identify, tracker.count)
         self.burn = burn
         self._off = off
+        self._faulty = False
         self._rows = [row for row in RUN_SIGNALS if row.name not in off]
         self._rare = [row for row in RARE_SIGNALS if row.name not in off]
         self._tools = TOOL_FAILED.name not in off
@@ -93,8 +96,12 @@ class Slices:
 
     # -- observations
 
-    def observe_run(self, closed: Closed, now: float) -> None:
-        """All that a closed run says, one observation per signal and tool."""
+    def observe_run(self, closed: Closed, now: float) -> bool:
+        """All that a closed run says, one observation per signal and tool.
+
+        True if it is a part of a fault that was told: what else it shows is not what is normal.
+        """
+        self._faulty = False
         run, place = closed.run, self.above.place(closed.work)
         found: list[Observation] = []
         told = False
@@ -126,6 +133,7 @@ class Slices:
             self.episodes.count_run(run, now)
         if self.facts.groups:
             self.facts.count_run(run, now)
+        return self._faulty
 
     def observe_late(self, event: Event, now: float) -> None:
         """What an evaluation, feedback or a complaint says, with the version of its run while that is remembered."""
@@ -232,6 +240,7 @@ class Slices:
         if normal == nodes.YOUNG and leaf is not middle:
             judge, normal = middle, nodes.normal_of(middle)
         if self.above.covers.known and self._is_above(pair, run, y, judge.reference, place):
+            self._faulty = True
             return True
         if normal < 0.0:
             nodes.learn(middle, y)
@@ -283,6 +292,7 @@ class Slices:
         self, node: Node, run: Run, tool: str | None, y: float, error: str | None, now: float, place: str
     ) -> None:
         assert node.firing is not None
+        self._faulty = self._faulty or now - node.firing.began < FAULT_SECONDS
         if node.signal != OBJECTIVE and (tool is not None or run.parent_run is None):
             self.above.tell(node.signal, node.tool, None, y, node.firing.before, run.run, place)
         self._count_parts(node, run, y)

@@ -17,6 +17,12 @@ START = 1_800_000_000.0
 CONFIG = Config.model_validate({"owners": {"one": {}}, "detectors": {"agent.traffic": {"mode": "off"}}})
 
 
+@pytest.fixture
+def known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run shows what was there from the start."""
+    monkeypatch.setattr(sightings, "START_RUNS", 1)
+
+
 def run(number: int, **fields: Any) -> list[Event]:
     """One run of agent `a`: a call of a model and of a tool, then its end. `fields` go where they belong."""
     of_run = {key: fields.pop(key) for key in ("version", "variant") if key in fields}
@@ -35,6 +41,17 @@ def told(engine: PartitionEngine, *runs: list[Event], offset: int = 0) -> list[C
     return [news for news in engine.step(enumerate(records, offset)).news if isinstance(news, ChangeSeen)]
 
 
+def test_versions_that_serve_side_by_side_from_the_start_are_no_change() -> None:
+    engine = PartitionEngine(CONFIG)
+    shown = {"tool_version": "3", "model": "m", "response_model": "m-1"}
+    other = {"tool_version": "4", "model": "m", "response_model": "m-2"}
+    early = [run(number, version=f"v{number % 2}", **(other if number % 3 else shown)) for number in range(10)]
+    assert told(engine, *early) == []
+    (seen,) = told(engine, run(10, version="v2", **other), offset=100)
+    assert (seen.version, seen.previous) == ("v2", "v1")
+
+
+@pytest.mark.usefixtures("known_at_once")
 @pytest.mark.parametrize(
     ("before", "after", "seen", "why"),
     [
@@ -74,6 +91,7 @@ def test_what_is_a_first_sighting(
     assert all(not each.announced and each.agent == "a" and each.time == START + 2.0 for each in found)
 
 
+@pytest.mark.usefixtures("known_at_once")
 def test_a_canary_says_that_it_is_one() -> None:
     engine = PartitionEngine(CONFIG)
     told(engine, run(0, version="v1"))
@@ -100,6 +118,7 @@ def test_what_brings_ever_new_fields_has_no_interface(monkeypatch: pytest.Monkey
     assert told(engine, *runs) == []
 
 
+@pytest.mark.usefixtures("known_at_once")
 def test_a_restart_knows_what_was_shown() -> None:
     first = PartitionEngine(CONFIG)
     shown = {
@@ -118,13 +137,16 @@ def test_a_restart_knows_what_was_shown() -> None:
     assert [each.component for each in found[0]] == ["agent:a", "tool:t"]
 
 
+@pytest.mark.usefixtures("known_at_once")
 def test_state_without_sightings_knows_the_versions_of_the_agent() -> None:
     again = PartitionEngine(CONFIG)
     agent = again._new_agent("a")
     agent.sightings.load(b"", {"v1": START})
+    agent.runs = 1
     assert [each.version for each in told(again, run(1, version="v2"), offset=100)] == ["v2"]
 
 
+@pytest.mark.usefixtures("known_at_once")
 def test_bounds_are_kept_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sightings, "VERSIONS", 2)
     engine = PartitionEngine(CONFIG)
@@ -133,6 +155,7 @@ def test_bounds_are_kept_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine.counts["sightings_forgotten"] == 3
 
 
+@pytest.mark.usefixtures("known_at_once")
 def test_who_has_a_version_of_its_own_for_each_run_is_not_told_of_for_ever() -> None:
     engine = PartitionEngine(CONFIG)
     found = told(engine, *(run(number, version=f"v{number}", tool_version=f"{number}") for number in range(100)))

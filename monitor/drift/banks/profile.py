@@ -81,12 +81,20 @@ class Profile:
     # -- runs
 
     def observe(
-        self, run: str, version: str | None, values: list[Value], now: float, usual: float, paid: Callable[[], float]
+        self,
+        run: str,
+        version: str | None,
+        values: list[Value],
+        now: float,
+        usual: float,
+        paid: Callable[[], float],
+        learns: bool = True,
     ) -> list[tuple[str, Word]]:
         """One closed run; what its banks say, with the bank's name.
 
         `usual`: seconds that nearly all runs take. `paid` gives the expected false pages that were paid in advance for
-        a deploy; a version that begins takes them.
+        a deploy; a version that begins takes them. `learns`: whether channels that do not know yet what is normal learn
+        it from this run; not from one of a fault, whose end would else be a change.
         """
         banks = self.banks
         self.forgotten.clear()
@@ -104,6 +112,7 @@ class Profile:
         if slot is not None:
             sample.version_notice, sample.version_page = self._drip(slot, now)
             sample.timed = now - self.versions[name] >= usual
+        sample.learns = learns
         self.number += 1
         self._recent.add(sample)
         own.runs += 1
@@ -287,10 +296,10 @@ class Profile:
 def _step(bank: Bank, name: str, sample: Sample) -> list[Word]:
     """Give one run to one bank."""
     if name == AGENT:
-        return bank.observe(sample.values, sample.run, sample.at, sample.notice, sample.page)
+        return bank.observe(sample.values, sample.run, sample.at, sample.notice, sample.page, sample.learns)
     values = sample.values
     if not sample.timed:
         values = list(values)
         for i in TIMED_POSITIONS:
             values[i] = None
-    return bank.observe(values, sample.run, sample.at, sample.version_notice, sample.version_page)
+    return bank.observe(values, sample.run, sample.at, sample.version_notice, sample.version_page, sample.learns)

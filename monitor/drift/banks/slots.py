@@ -66,3 +66,5 @@ class Sample(Struct, array_like=True, gc=False):
     version_page: float = 0.0
     timed: bool = True
     """Whether the version's bank takes what hangs on the duration, too."""
+    learns: bool = True
+    """Whether channels that do not know yet what is normal learn it from this run."""
