@@ -19,7 +19,7 @@ SIGNALS_SHOWN = 50
 
 
 def agents(engine: PartitionEngine) -> list[AgentView]:
-    """Every agent of a partition, without its signals: for these a third of a millisecond is read, each."""
+    """Every agent of a partition, without its signals: these take some tenths of a millisecond each."""
     return [of_agent(agent, engine.now) for _, agent in sorted(engine.agents.items())]
 
 

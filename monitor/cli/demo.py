@@ -32,6 +32,8 @@ from monitor.runtime.store import StoreError
 from schemas.config import Config
 
 PORT = 4319
+SEED = 11
+"""An ordinary draw. With 1, v13 fails once in its first 350 runs where ten are due: it learns that, and pages later."""
 WIDTH = 100
 
 
@@ -42,7 +44,7 @@ WIDTH = 100
 )
 @click.option("--once", is_flag=True, help="End after the incident is resolved: exit code 0, or 1 if it was not.")
 @click.option("--port", type=click.IntRange(0, 65535), help=f"Port of the monitor; default {PORT}, or a free one.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another fleet.")
+@click.option("--seed", type=int, default=SEED, show_default=True, help="Another seed, another fleet.")
 def command(once: bool, port: int | None, seed: int) -> None:
     """See a small fleet break silently, and what Slack would show.
 

@@ -27,19 +27,30 @@ def of_drift(drift: Drift, owner: str, now: float) -> list[SignalView]:
     flowing = (rates.notice, rates.page) if rates.end > now else (0.0, 0.0)
     warming = bank.warming()
     numbers = [i for i, signal in enumerate(bank.plan.signals) if warming.get(signal.name, LIVE) or i in bank.episodes]
-    views = [_of_signal(drift, bank, number, own, owner, flowing) for number in numbers]
+    views = [
+        _of_signal(drift, bank, number, own, owner, flowing, warming.get(bank.plan.signals[number].name))
+        for number in numbers
+    ]
     elsewhere = [one for one in drift.episodes.open if one.bank != AGENT and (AGENT, one.signal) not in one.members]
     return views + [_of_episode(episode, owner) for episode in elsewhere]
 
 
-def _of_signal(drift: Drift, bank: Bank, number: int, slot: Slot, owner: str, rates: tuple[float, float]) -> SignalView:
+def _of_signal(
+    drift: Drift,
+    bank: Bank,
+    number: int,
+    slot: Slot,
+    owner: str,
+    rates: tuple[float, float],
+    warming: int | None,
+) -> SignalView:
+    """`rates`: notices and pages a second that flow to the bank; `warming`: runs seen so far, None once it is live."""
     signal = bank.plan.signals[number]
     mine = [one for one in drift.episodes.open if (AGENT, signal.name) in one.members]
     led = [one for one in mine if one.signal == signal.name]
     if led:
         return _of_episode(led[0], owner)
     episode = next((one for one in mine if one.mode == "page"), mine[0] if mine else None)
-    warming = bank.warming().get(signal.name)
     setting = drift.plans.settings.get(signal.name)
     mode = setting.mode if setting is not None and setting.mode is not None else "page"
     flow = signal.page_share * rates[1] if signal.page_share else signal.notice_share * rates[0]
