@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from msgspec import Raw
 
@@ -70,7 +71,7 @@ def _run(rng: random.Random, agent: str, run: str, tools: int, answer: Raw) -> l
     """The events of one run, the last one first; their times come when they are taken."""
     version = f"v{1 + (rng.random() < 0.3)}"
 
-    def event(kind: str, i: int, **fields: object) -> Event:
+    def event(kind: str, i: int, **fields: Any) -> Event:
         return Event(kind=kind, time=0.0, id=f"{run}.{i}", agent=agent, version=version, run=run, **fields)
 
     calls = [

@@ -14,6 +14,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from monitor.engine import Engine
 from schemas.config import Config
@@ -132,7 +133,7 @@ def _run(
 ) -> bool:  # fmt: skip
     version = f"v{int((at - START) // DAY)}" if fleet.deploys else rng.choice(("v1", "v1", "v2"))
     parent = f"r{name[:-2]}" if name.endswith(".c") else None
-    common = {"agent": f"agent-{agent}", "version": version, "run": f"r{name}", "parent_run": parent}
+    common: dict[str, Any] = {"agent": f"agent-{agent}", "version": version, "run": f"r{name}", "parent_run": parent}
     failed = rng.random() < level
     found.append(Event(kind="run_started", time=at, id=f"{name}.s", **common))
     if fleet.children and not name.endswith(".c"):
@@ -149,8 +150,9 @@ def _run(
                 call = Event(kind="tool_call", time=at, id=f"{name}.{tool}.{i}", tool=tool, soft_error=bad, **common)
                 found.append(call)
     seconds = (5.0 if failed else 60.0) if fleet.deploys else rng.choice((1.0, 3.0, 9.0))
-    status = "error" if failed else "ok"
-    found.append(Event(kind="run_finished", time=at + seconds, id=f"{name}.f", status=status, **common))
+    found.append(
+        Event(kind="run_finished", time=at + seconds, id=f"{name}.f", status="error" if failed else "ok", **common)
+    )
     return failed
 
 

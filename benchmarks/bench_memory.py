@@ -12,6 +12,7 @@ import argparse
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -31,11 +32,15 @@ def second(at: float, first: int, runs: int, agents: int, rng: random.Random) ->
     records: list[Record] = []
     for i in range(runs):
         run = f"{rng.getrandbits(64):016x}-{first + i}"
-        common = {"time": at + i / runs, "agent": f"agent-{rng.randrange(agents)}", "version": "v1", "run": run}
-        status = "error" if rng.random() < 0.03 else "ok"
+        common: dict[str, Any] = {
+            "time": at + i / runs,
+            "agent": f"agent-{rng.randrange(agents)}",
+            "version": "v1",
+            "run": run,
+        }
         made = [
             Event(kind="run_started", id=f"{run}.s", **common),
-            Event(kind="tool_call", id=f"{run}.t", tool="lookup", status=status, **common),
+            Event(kind="tool_call", id=f"{run}.t", tool="lookup", soft_error=rng.random() < 0.03, **common),
             Event(kind="run_finished", id=f"{run}.f", status="ok", duration_seconds=1.0 + rng.random(), **common),
         ]
         records += [decode(encode(event)) for event in made]

@@ -24,7 +24,7 @@ from monitor.intake.assembler import Assembler
 from monitor.intake.otlp import decode_logs, decode_traces
 from schemas.event import Event
 
-DECODERS = {"traces": decode_traces, "logs": decode_logs}
+DECODERS: dict[str, Any] = {"traces": decode_traces, "logs": decode_logs}
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -27,7 +28,12 @@ def log(agents: int, keys: int) -> Iterator[Record]:
     number = 0
     for run in range(keys // TOOLS):
         now = START + float(run)
-        common = {"agent": f"agent-{run % agents}", "version": f"v{run // agents}", "run": f"r{run}", "time": now}
+        common: dict[str, Any] = {
+            "agent": f"agent-{run % agents}",
+            "version": f"v{run // agents}",
+            "run": f"r{run}",
+            "time": now,
+        }
         yield Event(kind="run_started", id=f"{run}.s", **common)
         for i in range(TOOLS):
             number += 1

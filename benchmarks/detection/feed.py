@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from monitor.engine import Engine
 from monitor.reading import Reader
+from monitor.runs.view import of_run
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
@@ -42,7 +43,7 @@ class Feed:
             self.reader.read(event)
             step = self.engine.step([(self.offset, event)])
             found += step.findings
-            self.closed += step.closed
+            self.closed += [of_run(*run) for run in step.closed]
         return found
 
     def tick(self, now: float) -> list[Finding]:
@@ -50,7 +51,7 @@ class Feed:
         self.offset += 1
         tick, self.now = Tick(now, self.now), now
         step = self.engine.step([(self.offset, tick)])
-        self.closed += step.closed
+        self.closed += [of_run(*run) for run in step.closed]
         return step.findings
 
     def fork(self) -> Feed:

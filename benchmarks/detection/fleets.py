@@ -87,7 +87,7 @@ class Owners:
         self.dripped = 0.0
         budget = 1.0 / WEEK
         self.agent_rate = 0.75 * budget / fleet.agents
-        grid = "bounded" if fleet.clustered and not fleet.per_call else "odds"
+        grid: failure.Grid = "bounded" if fleet.clustered and not fleet.per_call else "odds"
         self.levels = [LEVELS[i % len(LEVELS)] for i in range(fleet.agents)]
         self.agents = [
             Lanes(owners, grid, fleet.tolerance, 0.0, self._mean(i) if fleet.declared else None)

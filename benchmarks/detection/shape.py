@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.detection import outputs, table
 from benchmarks.detection.feed import RUN_SECONDS, START, Feed, began, pages
@@ -40,7 +41,7 @@ def runs(make: Callable[..., str], change: Change | None, first: int, count: int
         text = make(about, rng)
         if change is not None:
             text = change(text, about, rng)
-        common = {"agent": "desk", "version": "v1", "run": f"{seed}.{i}"}
+        common: dict[str, Any] = {"agent": "desk", "version": "v1", "run": f"{seed}.{i}"}
         yield [
             Event(kind="run_started", time=start, id=f"{seed}.{i}.s", **common),
             Event(

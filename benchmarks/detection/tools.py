@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from benchmarks.detection import table
 from benchmarks.detection.feed import RUN_SECONDS, START, Feed, began, pages
@@ -18,7 +19,7 @@ CALLS = (1, 2, 3)
 def run(rng: random.Random, number: int, calls: int, share: float) -> list[Event]:
     """A run that calls two sound tools and, `calls` times, the one in question; half of its errors are soft."""
     start = START + number * RUN_SECONDS + rng.random()
-    common = {"agent": "desk", "version": "v1", "run": f"{number}"}
+    common: dict[str, Any] = {"agent": "desk", "version": "v1", "run": f"{number}"}
     events = [Event(kind="run_started", time=start, id=f"{number}.s", **common)]
     names = ["lookup", "write", *["refund"] * calls]
     for i, tool in enumerate(names, start=1):

@@ -187,14 +187,14 @@ def steps(start: float) -> list[tuple[float, str, dict[str, Any], dict[str, Any]
         for each in timeline.posted:
             at = start + each.at
             if isinstance(each, Silence):
-                body = {
+                body: dict[str, Any] = {
                     "matchers": [
                         {"name": "alertname", "value": each.name, "isRegex": each.op == "=~", "isEqual": True},
                         {"name": "case", "value": case, "isRegex": False, "isEqual": True},
                     ],
                     "startsAt": moment(at), "endsAt": moment(start + each.ends), "createdBy": "t", "comment": "t",
                 }  # fmt: skip
-                line = {
+                line: dict[str, Any] = {
                     "type": "silence", "time": at, "starts_at": at, "ends_at": start + each.ends, "created_by": "t",
                     "comment": "t", "matchers": [f'alertname{each.op}"{each.name}"', f'case="{case}"'],
                 }  # fmt: skip

@@ -128,7 +128,7 @@ class Cluster:
         self.broker = await asyncio.to_thread(kafka_broker.start)
         await self.slack.start()
         self.slack.add_channel(CHANNEL)
-        sections = {
+        sections: dict[str, Any] = {
             "owners": {CHANNEL: {"slack": f"#{CHANNEL}"}},
             "detectors": DETECTORS,
             "slack": {"bot_token": BOT_TOKEN, "base_url": self.slack.base_url},

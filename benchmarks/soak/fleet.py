@@ -13,6 +13,7 @@ import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiokafka
 
@@ -111,7 +112,7 @@ class Fleet:
         took = chance.uniform(0.05, 0.5)
         names = {"agent": agent, "version": "v1", "run": f"run-{number}", "producer": f"host-{number % 7}"}
         start = time.time() + self.disturbance.jump_seconds
-        events = [
+        events: list[dict[str, Any]] = [
             {"kind": "run_started", "time": start},
             {"kind": "tool_call", "time": start + took / 2, "tool": f"tool-{chance.randrange(5)}", "status": "ok",
              "duration_seconds": round(took / 3, 3), "arguments": {"order_id": number, "note": "x" * 120}},
