@@ -263,6 +263,7 @@ class Bank:
     def _follow(self) -> list[Word]:
         """What the present run means for the signals that fire."""
         said: list[Word] = []
+        paged = any(episode.voice == "page" for episode in self.episodes.values())
         for signal, episode in sorted(self.episodes.items()):
             y = self._indicator(episode)
             if episode.began == self.runs:
@@ -271,7 +272,7 @@ class Bank:
                 del self.episodes[signal]
                 self._restore(signal)
                 said.append(self._ended(episode, "back"))
-            elif self.runs - episode.began >= episode.patience():
+            elif self.runs - episode.began >= episode.patience(paged):
                 del self.episodes[signal]
                 self._learn_anew(signal, keep=True)
                 said.append(self._ended(episode, "settled"))

@@ -57,8 +57,11 @@ class Episode(Struct, array_like=True):
             self.bad /= 2.0
         return False
 
-    def patience(self) -> int:
-        """Runs from its beginning after which the new level is the normal one; what was declared stays normal."""
+    def patience(self, beside_a_page: bool = False) -> int:
+        """Runs from its beginning after which the new level is the normal one; what was declared stays normal.
+
+        Beside a page it is a part of that fault, and not normal before it.
+        """
         if self.change.declared:
             return NEVER
-        return SETTLED if self.voice == "page" or self.material else SETTLED_NOTICE
+        return SETTLED if self.voice == "page" or self.material or beside_a_page else SETTLED_NOTICE

@@ -46,6 +46,19 @@ def test_without_that_it_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "tool.error_type" in {one.signal for one in firing}
 
 
+def test_what_a_fault_changed_beside_its_page_is_back_with_it() -> None:
+    """Lengths change less than shapes: a notice, which alone would be the new normal after two hundred runs."""
+
+    def prose(number: int, work: Work) -> Work:
+        words = "Your order was sent to you and it will come soon, thank you " + "yes " * (number % 7)
+        return work.changed(output=words) if number in range(600, 1_000) else work
+
+    findings = Engine(CONFIG).step(log(drift_log.events(drift_log.stream(1_700, prose)))).findings
+    pages = [one for one in findings if one.status == "firing" and one.mode == "page"]
+    assert [one.signal for one in pages] == ["run.output_shape"]
+    assert START + 600 * GAP < pages[0].time < START + 625 * GAP
+
+
 def test_a_restart_in_the_midst_of_a_fault_changes_nothing() -> None:
     records = log(drift_log.events(drift_log.stream(500, _rejected)))
     through, before = Engine(CONFIG), Engine(CONFIG)
