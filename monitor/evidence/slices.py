@@ -242,10 +242,12 @@ class Slices:
         if self.above.covers.known and self._is_above(pair, run, y, judge.reference, place):
             self._faulty = True
             return True
+        learns = tool is not None or not self._is_partial(signal, run)
         if normal < 0.0:
-            nodes.learn(middle, y)
-            if leaf is not middle:
-                nodes.learn(leaf, y)
+            if learns:
+                nodes.learn(middle, y)
+                if leaf is not middle:
+                    nodes.learn(leaf, y)
             if not judge.live and signal != OBJECTIVE and (tool is not None or run.parent_run is None):
                 upper = self.above.pooled_reference(signal, tool, place)
                 if upper is not None:
@@ -262,13 +264,27 @@ class Slices:
             if value <= 1.0 and node.cusum <= 1.0 and not node.since_n:
                 node.onset = now  # nothing to date; so it is of most observations
                 node.runs_before = runs
-            else:
+                if not learns:
+                    continue
+            else:  # learned in any case: a fault takes back all that came since its onset
                 nodes.date(node, value, y, mean, run.run, error, now, runs)
                 if node.cusum > SUSPICIOUS:
                     self._count_parts(node, run, y)
             nodes.count(node, y)
         found.append((pair, y, bets, normal, False))
         return False
+
+    def _is_partial(self, signal: str, run: Run) -> bool:
+        """Whether runs are left out of a signal of whole runs because the failing of their tool is told.
+
+        They are bad ones: what is left looks better than it is, and is bet on, but not learned.
+        """
+        if signal == OBJECTIVE or not (self.firing or self.above.covering):
+            return False
+        if signal == RUN_SILENT.name and any(key[0] == TOOL_FAILED.name for key in self.firing):
+            return True
+        tools = [key[2] for key in self.nodes if key[0] == TOOL_FAILED.name and key[1] is None and key[2] is not None]
+        return self.above.tool_covered(tools, run.started)
 
     def _is_above(self, pair: Pair, run: Run, y: float, normal: float, place: str) -> bool:
         """Whether an observation belongs to a node above agents that fires: these nodes neither bet on it nor learn it.
