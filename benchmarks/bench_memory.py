@@ -16,6 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.detection.costs import resident_bytes
 from monitor.engine import Engine, Record
 from monitor.saved.collecting import collect_rarely
 from schemas.config import Config
@@ -47,14 +48,6 @@ def second(at: float, first: int, runs: int, agents: int, rng: random.Random) ->
     return [*records, Tick(at + 1.0, at)]
 
 
-def resident() -> float:
-    """MiB of this process in memory (Linux)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024.0
-    raise RuntimeError("/proc/self/status has no VmRSS")
-
-
 def main() -> None:
     """Print one row for each quarter of an hour."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,7 +69,7 @@ def main() -> None:
         offset += len(records)
         runs += options.per_second
         if (number + 1) % SHOWN_SECONDS == 0:
-            print(f"| {(number + 1) // 60} | {runs:,} | {resident():.0f} |", flush=True)
+            print(f"| {(number + 1) // 60} | {runs:,} | {resident_bytes() / 2**20:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

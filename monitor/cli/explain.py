@@ -6,7 +6,7 @@ Asks a running monitor, or replays recorded events up to a moment. It reads view
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -26,6 +26,7 @@ from monitor.notify.redact import name as harmless
 from monitor.runtime.replay import Replay
 from monitor.saved.collecting import collect_rarely
 from monitor.signals import DRIFT_SIGNALS
+from monitor.web.view import detailed
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
 from schemas.signals import SIGNALS
 from schemas.view import AgentView, BudgetView, SignalView
@@ -42,10 +43,14 @@ _NARROWING = ("signal", "version", "tool", "model", "provider", "tenant")
 
 @dataclass
 class Known:
-    """What can be explained. `now`: epoch seconds."""
+    """What can be explained at `now` (epoch seconds).
+
+    `agent`: the one that was asked for, with its signals; None where it is not known. `names`: gives those of all.
+    """
 
     now: float
-    agents: list[AgentView]
+    agent: AgentView | None
+    names: Callable[[], list[str]]
     incidents: Sequence[Incident]
     budgets: list[BudgetView]
     router: reasons.Asked
@@ -54,6 +59,14 @@ class Known:
 class _Agents(msgspec.Struct):
     time: float
     agents: list[AgentView]
+
+
+class _Name(msgspec.Struct):
+    agent: str
+
+
+class _Seen(msgspec.Struct):
+    seen: list[_Name]
 
 
 class _Budgets(msgspec.Struct):
@@ -95,14 +108,15 @@ def command(
     monitor that --config describes. Exit code 0, 1 if KEY is not known, 2 if nothing could be asked.
     """
     at, wanted = _narrowed(rest)
-    known = _replayed(inputs, file, at) if inputs or at is not None else _asked(Monitor(endpoint, token), key)
-    agent = next((view for view in known.agents if view.agent == key), None)
+    known = _replayed(inputs, file, at, key) if inputs or at is not None else _asked(Monitor(endpoint, token), key)
+    agent = known.agent
     if agent is None and _of_the_router(known, key, wanted, as_json=as_json):
         return
     _check_narrowing(wanted)
     if agent is None:
-        near = difflib.get_close_matches(key, [view.agent for view in known.agents], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {len(known.agents)} agents"
+        names = known.names()
+        near = difflib.get_close_matches(key, names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {len(names)} agents"
         fail(
             f"no event of an agent {key!r} was seen, and there is no incident or alert of that name{hint}",
             PROBLEMS_FOUND,
@@ -273,7 +287,7 @@ def _speaks_of(incident: Incident, agent: str) -> bool:
     )
 
 
-def _replayed(inputs: tuple[str, ...], file: Path | None, at: float | None) -> Known:
+def _replayed(inputs: tuple[str, ...], file: Path | None, at: float | None, key: str) -> Known:
     if file is None:
         fail("a replay needs the configuration: -c forewarn.yaml")
     config, recorded = read_history(file, inputs)
@@ -282,16 +296,20 @@ def _replayed(inputs: tuple[str, ...], file: Path | None, at: float | None) -> K
     replay = Replay(config)
     for _ in replay.said(records, at):
         pass
-    agents = [msgspec.structs.replace(each, signals=replay.signals(each.agent)) for each in replay.agents()]
-    return Known(replay.now, agents, replay.incidents(), replay.budgets(), replay)
+    agents = {view.agent: view for view in replay.agents()}
+    agent = detailed(replay, agents[key]) if key in agents else None
+    return Known(replay.now, agent, lambda: list(agents), replay.incidents(), replay.budgets(), replay)
 
 
 def _asked(monitor: Monitor, key: str) -> Known:
-    agents = monitor.get(f"/api/v1/agents?{urlencode([('agent', key)])}", _Agents)
-    if not agents.agents:  # perhaps it is not quite its name
-        agents = monitor.get(f"/api/v1/agents?limit={LIMIT}", _Agents)
+    found = monitor.get(f"/api/v1/agents?{urlencode({'agent': key})}", _Agents)
     budgets = monitor.get(f"/api/v1/budgets?limit={LIMIT}", _Budgets)
-    return Known(agents.time, agents.agents, incidents_of(monitor).incidents, budgets.budgets, _Running(monitor))
+    agent = found.agents[0] if found.agents else None
+
+    def names() -> list[str]:
+        return [each.agent for each in monitor.get(f"/api/v1/seen?limit={LIMIT}", _Seen).seen]
+
+    return Known(found.time, agent, names, incidents_of(monitor).incidents, budgets.budgets, _Running(monitor))
 
 
 class _Running:

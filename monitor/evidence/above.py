@@ -196,6 +196,13 @@ class Above:
             return False
         return self._any_covers([cells.node_of(TOOL_FAILED.name, "tool", tool) for tool in tools], started)
 
+    def covered_tools(self, started: float) -> list[str]:
+        """The tools that are told above agents at the time of a run."""
+        if TOOL_FAILED.name not in self.covers.signals:
+            return []
+        parts = [cells.parts_of(node) for node in self.covers.known if self._any_covers((node,), started)]
+        return [value for signal, level, value in parts if (signal, level) == (TOOL_FAILED.name, "tool")]
+
     # -- pooled references
 
     def pooled_reference(self, signal: str, tool: str | None, place: str) -> float | None:

@@ -283,8 +283,7 @@ class Slices:
             return False
         if signal == RUN_SILENT.name and any(key[0] == TOOL_FAILED.name for key in self.firing):
             return True
-        tools = [key[2] for key in self.nodes if key[0] == TOOL_FAILED.name and key[1] is None and key[2] is not None]
-        return self.above.tool_covered(tools, run.started)
+        return any((TOOL_FAILED.name, None, tool) in self.nodes for tool in self.above.covered_tools(run.started))
 
     def _is_above(self, pair: Pair, run: Run, y: float, normal: float, place: str) -> bool:
         """Whether an observation belongs to a node above agents that fires: these nodes neither bet on it nor learn it.

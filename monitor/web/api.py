@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from monitor.web.view import View
+from monitor.web.view import View, detailed
 from schemas.alert import Incident
 from schemas.config import WEEK
 from schemas.view import Check, rollout_line
@@ -55,7 +55,7 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
         for at, agent in enumerate(shown):
             if at % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)  # detection goes on meanwhile
-            shown[at] = msgspec.structs.replace(agent, signals=view.signals(agent.agent))
+            shown[at] = detailed(view, agent)
         return answer({"time": clock(), "total": len(found), "agents": shown})
 
     async def incidents(request: web.Request) -> web.Response:

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib import resources
 
-import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -26,7 +25,7 @@ from monitor.web.metrics import Exposition
 from monitor.web.page.agents import AGENTS_SHOWN, in_order
 from monitor.web.page.document import Address, Snapshot, document
 from monitor.web.v2 import routes as alertmanager
-from monitor.web.view import Control, View
+from monitor.web.view import Control, View, detailed
 from schemas import limits
 
 HEADERS = {
@@ -83,8 +82,7 @@ def build_app(
 
     def snapshot() -> Snapshot:
         agents = in_order(view.agents())
-        for at, agent in enumerate(agents[:AGENTS_SHOWN]):
-            agents[at] = msgspec.structs.replace(agent, signals=view.signals(agent.agent))
+        agents[:AGENTS_SHOWN] = [detailed(view, agent) for agent in agents[:AGENTS_SHOWN]]
         return Snapshot(
             time=clock(),
             version=view.version,

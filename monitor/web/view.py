@@ -14,12 +14,27 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import structs
+
 from schemas.actions import Action, SilenceSet
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
 from schemas.config import Config
 from schemas.news import ChangeSeen
 from schemas.report import Report
 from schemas.view import AgentView, BudgetView, Health, RolloutView, RunView, SeenView, SignalView
+
+
+class Signals(Protocol):
+    """What knows the signals of agents."""
+
+    def signals(self, agent: str) -> tuple[SignalView, ...]:
+        """What an agent's runs show, against what is normal; none where the agent is not known."""
+        ...
+
+
+def detailed(view: Signals, agent: AgentView) -> AgentView:
+    """An agent with its signals."""
+    return structs.replace(agent, signals=view.signals(agent.agent))
 
 
 class RouterView(Protocol):
@@ -62,7 +77,7 @@ class RouterView(Protocol):
         ...
 
 
-class View(Protocol):
+class View(Signals, Protocol):
     """The state of one monitor, as people and Prometheus read it."""
 
     @property
@@ -77,10 +92,6 @@ class View(Protocol):
 
     def agents(self) -> Sequence[AgentView]:
         """Every agent that is known, in any order, without its signals, which take seconds for a large fleet."""
-        ...
-
-    def signals(self, agent: str) -> tuple[SignalView, ...]:
-        """What an agent's runs show, against what is normal; none where the agent is not known."""
         ...
 
     def seen(self) -> Sequence[SeenView]:

@@ -50,7 +50,7 @@ class Profile:
         self.versions: dict[str, float] = {}
         """Version → when it was first seen; the one that was seen last stands last."""
         self._recent = Recent()
-        self._saved: Mapping[str, bytes] | None = None
+        self._asleep: Mapping[str, bytes] | None = None
         """The blocks from which banks and latest runs are put back when they are needed; None: they are."""
         self.number = 0
         """Runs so far."""
@@ -67,14 +67,14 @@ class Profile:
     @property
     def banks(self) -> dict[str, Bank]:
         """The banks by version, that of the agent itself under `AGENT`."""
-        if self._saved is not None:
+        if self._asleep is not None:
             self._put_back()
         return self._banks
 
     @property
     def recent(self) -> Recent:
         """The agent's latest runs."""
-        if self._saved is not None:
+        if self._asleep is not None:
             self._put_back()
         return self._recent
 
@@ -193,7 +193,7 @@ class Profile:
 
     def save(self) -> tuple[Saved, dict[str, bytes | None]]:
         """The profile, and by name what changed since the last call: chunks of runs, and banks saved long ago."""
-        changed: dict[str, bytes | None] = {} if self._saved is not None else self._recent.save()
+        changed: dict[str, bytes | None] = {} if self._asleep is not None else self._recent.save()
         for name, slot in self.slots.items():
             if slot.saved < 0 or (slot.stepped >= slot.saved and self.number - slot.saved >= STALE):
                 changed[f"bank{slot.place}"] = state.to_bytes(self.banks[name])
@@ -207,8 +207,8 @@ class Profile:
         """Put back what was saved, banks when they are needed. Raises `KeyError` where the block of one is missing."""
         self.slots, self.versions, self.rates = saved.slots, saved.versions, saved.rates
         self.number, self.known, self.newcomers, self.alone = saved.number, saved.known, saved.newcomers, saved.alone
-        self._saved = {name: raw for name, raw in blocks.items() if name.startswith("runs")}
-        self._saved |= {name: blocks[name] for name in (f"bank{slot.place}" for slot in self.slots.values())}
+        self._asleep = {name: raw for name, raw in blocks.items() if name.startswith("runs")}
+        self._asleep |= {name: blocks[name] for name in (f"bank{slot.place}" for slot in self.slots.values())}
 
     # -- inner
 
@@ -217,7 +217,7 @@ class Profile:
 
         A bank of a version of ours that watched other channels learns anew, counted as `banks_relearned`.
         """
-        blocks, self._saved = self._saved, None
+        blocks, self._asleep = self._asleep, None
         assert blocks is not None
         self._recent.load((raw for name, raw in blocks.items() if name.startswith("runs")), self.number)
         samples = self._recent.samples(min((slot.saved for slot in self.slots.values()), default=0))
