@@ -22,6 +22,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 MODULES = (
+    "detectors/arms/labels.py",
+    "detectors/arms/medians.py",
+    "detectors/arms/pairs.py",
+    "detectors/arms/past.py",
+    "detectors/arms/shares.py",
     "detectors/failure.py",
     "detectors/recursion.py",
     "detectors/reference.py",
@@ -41,6 +46,12 @@ MODULES = (
     "detectors/drift/references/shares.py",
     "monitor/readiness/carried.py",
     "monitor/rollouts/book.py",
+    "monitor/rollouts/comparing.py",
+    "monitor/rollouts/pairing.py",
+    "monitor/rollouts/readings.py",
+    "monitor/rollouts/sides.py",
+    "monitor/rollouts/telling.py",
+    "monitor/rollouts/verdicts.py",
     "monitor/rollouts/versions.py",
     "monitor/runs/packing.py",
     "monitor/runs/run.py",

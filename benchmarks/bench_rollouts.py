@@ -21,9 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.detection import recordings, table
 from monitor.rollouts import comparing, sides
-from monitor.rollouts.readings import Reading
 from monitor.rollouts.state import Rate as Counts
-from monitor.rollouts.state import Rollout
+from monitor.rollouts.state import Reading, Rollout
 from schemas.config import Config, RolloutSettings
 from schemas.event import Event
 from schemas.news import RolloutSeen

@@ -21,14 +21,17 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from librt.vecs import vec
+from mypy_extensions import i64
+
 BLOCK: Final = 20
 """Runs of a block. A shorter one says sooner what it says, and less: a part of 1 / BLOCK is lost."""
-SLOPES: Final = (math.log(1.6), math.log(2.5), math.log(4.0), math.log(8.0))
+SLOPES: Final[list[float]] = [math.log(1.6), math.log(2.5), math.log(4.0), math.log(8.0)]
 """Bets on shares, as logs of odds ratios."""
-RANK_SLOPES: Final = (1.0, 3.0, 0.0, 0.0)
+RANK_SLOPES: Final[list[float]] = [1.0, 3.0, 0.0, 0.0]
 """Bets on numbers, whose scores are ranks in the block, 0 … 1; as many, the last two of them unused."""
-WEIGHTS: Final = (0.2, 0.35, 0.35, 0.1)
-RANK_WEIGHTS: Final = (0.5, 0.5, 0.0, 0.0)
+WEIGHTS: Final[list[float]] = [0.2, 0.35, 0.35, 0.1]
+RANK_WEIGHTS: Final[list[float]] = [0.5, 0.5, 0.0, 0.0]
 
 
 def log_bets(
@@ -79,9 +82,12 @@ def _divergence(p: float, q: float) -> float:
 
 def _log_mean(scores: Sequence[float], size: int, slope: float) -> float:
     """log of the mean of exp(slope * sum) over all sets of `size`: an elementary symmetric polynomial, term by term."""
-    sums = [1.0] + [0.0] * size
+    sums = vec[float]([0.0] * (size + 1))
+    sums[0] = 1.0
     for score in scores:
         weight = math.exp(slope * score)
-        for taken in range(size, 0, -1):
+        taken: i64 = size
+        while taken > 0:
             sums[taken] += weight * sums[taken - 1]
+            taken -= 1
     return math.log(sums[size] / math.comb(len(scores), size))

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-SLOPES: Final = (0.1, 0.3, 0.6, 0.9)
+SLOPES: Final[list[float]] = [0.1, 0.3, 0.6, 0.9]
 CELLS: Final = 20
 """Differences are counted in steps of 1 / CELLS, for the interval: down for its lower end, up for its upper end."""
 _STEPS: Final = 16

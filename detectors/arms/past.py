@@ -21,7 +21,7 @@ ERRORS: Final = 1.5
 """Standard errors by which a reference may be too low: it was learned from so many runs and no more."""
 KNOWN: Final = 50
 """Numbers of the baseline that must be known before its median is a reference."""
-NUMBER_SLOPES: Final = (0.6, 1.4, 0.0, 0.0)
+NUMBER_SLOPES: Final[list[float]] = [0.6, 1.4, 0.0, 0.0]
 
 
 def log_bets(bad: float, n: float, outcomes: Sequence[float]) -> list[float]:

@@ -72,18 +72,24 @@ def unlike(base: tuple[float, float], other: tuple[float, float]) -> float:
 
 def profile(base: tuple[float, float], other: tuple[float, float], gap: float) -> float:
     """The best log likelihood of rates that differ by `gap`."""
-    low, high = max(0.0, -gap), min(1.0, 1.0 - gap)
-    bad, good, its_bad, its_good = base[0], base[1] - base[0], other[0], other[1] - other[0]
+    low = max(0.0, -gap)
+    high = min(1.0, 1.0 - gap)
+    bad, its_bad = base[0], other[0]
+    good, its_good = base[1] - bad, other[1] - its_bad
     for _ in range(STEPS):  # the likelihood is concave: its slope says on which side the best rate lies
         middle = (low + high) / 2.0
-        a, b = max(middle, _EDGE), max(middle + gap, _EDGE)
-        c, d = max(1.0 - middle, _EDGE), max(1.0 - middle - gap, _EDGE)
-        if bad / a - good / c + its_bad / b - its_good / d > 0.0:
+        ours, theirs = _inside(middle), _inside(middle + gap)
+        if bad / ours - good / _inside(1.0 - middle) + its_bad / theirs - its_good / _inside(1.0 - middle - gap) > 0.0:
             low = middle
         else:
             high = middle
     rate = (low + high) / 2.0
     return log_likelihood(*base, rate) + log_likelihood(*other, rate + gap)
+
+
+def _inside(rate: float) -> float:
+    """Not quite zero."""
+    return rate if rate > _EDGE else _EDGE
 
 
 def _log_mixtures(base: tuple[float, float], other: tuple[float, float]) -> float:

@@ -22,8 +22,7 @@ import msgspec
 from monitor.evidence.above import Above
 from monitor.evidence.judged import late
 from monitor.rollouts import pairing, readings, sides, telling, versions
-from monitor.rollouts.readings import Reading
-from monitor.rollouts.state import Half, Judged, Rollout, Saved, Waiting
+from monitor.rollouts.state import Half, Judged, Reading, Rollout, Saved, Waiting
 from monitor.runs import Closed, Run
 from schemas.config import RolloutSettings
 from schemas.event import Event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 from detectors.arms import labels, medians, pairs, shares
 from monitor.alerting.headline import share_text
@@ -14,8 +14,8 @@ from schemas.config import RolloutSettings
 from schemas.news import Compared
 
 State = Literal["worse", "same", "undecided"]
-TOOL_MIX = "run.tool_mix"
-PAIRED = ("pair.outcome", "pair.tools", "pair.arguments", "pair.shape")
+TOOL_MIX: Final = "run.tool_mix"
+PAIRED: Final = ("pair.outcome", "pair.tools", "pair.arguments", "pair.shape")
 """Shares of pairs in which something differs, as they are named; only shown."""
 
 

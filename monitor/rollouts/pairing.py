@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from detectors.arms import medians, pairs
-from monitor.rollouts.readings import Reading
-from monitor.rollouts.state import Number, Rate, Rollout
+from monitor.rollouts.state import Number, Rate, Reading, Rollout
 from schemas.config import RolloutSettings
 
 EXAMPLES: Final = 5

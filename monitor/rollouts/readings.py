@@ -9,9 +9,8 @@ import zlib
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from msgspec import Struct
-
 from monitor.reading.shape import INDEX
+from monitor.rollouts.state import Reading
 from monitor.runs import Closed
 from monitor.signals import CONTRACT_VIOLATED, RUN_FAILED, RUN_HUNG, RUN_LOOP, RUN_SILENT
 from schemas.finding import Unit
@@ -55,24 +54,6 @@ ROWS: tuple[Row, ...] = (
     Row("run.output_length", "number", "characters", 0.05, lambda c: c.work.output_length),
 )  # fmt: skip
 ROW_OF = {row.signal: row for row in ROWS}
-
-
-class Reading(Struct, array_like=True, gc=False):
-    """One run as it is compared.
-
-    `shares`, `numbers`: signal → value. `end`: status and outcome, hashed. `arguments`: a hash of all calls with their
-    arguments, whatever their order. `shape`: kind and script of the output, -1 where there is none.
-    """
-
-    run: str
-    version: str
-    started: float
-    shares: dict[str, float]
-    numbers: dict[str, float]
-    tools: list[str]
-    end: int
-    arguments: int
-    shape: int
 
 
 def read(closed: Closed) -> Reading:

@@ -9,8 +9,7 @@ import math
 from typing import Final
 
 from detectors.arms import labels, medians, past
-from monitor.rollouts.readings import Reading
-from monitor.rollouts.state import Number, Placed, Rate, Rollout
+from monitor.rollouts.state import Number, Placed, Rate, Reading, Rollout
 from schemas.config import RolloutSettings
 
 TOOLS: Final = 20

@@ -7,7 +7,6 @@ from typing import Literal
 from msgspec import Struct, field
 
 from detectors.arms import labels, pairs
-from monitor.rollouts.readings import Reading
 from schemas.news import Verdict
 
 
@@ -17,6 +16,24 @@ def _zeros() -> list[float]:
 
 def _logs() -> list[float]:
     return [0.0] * len(labels.SLOPES)
+
+
+class Reading(Struct, array_like=True, gc=False):
+    """One run as it is compared.
+
+    `shares`, `numbers`: signal → value. `end`: status and outcome, hashed. `arguments`: a hash of all calls with their
+    arguments, whatever their order. `shape`: kind and script of the output, -1 where there is none.
+    """
+
+    run: str
+    version: str
+    started: float
+    shares: dict[str, float]
+    numbers: dict[str, float]
+    tools: list[str]
+    end: int
+    arguments: int
+    shape: int
 
 
 class Rate(Struct, array_like=True):
