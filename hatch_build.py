@@ -44,6 +44,7 @@ MODULES = (
     "detectors/drift/references/numbers.py",
     "detectors/drift/references/share.py",
     "detectors/drift/references/shares.py",
+    "detectors/drift/references/suspicion.py",
     "monitor/readiness/carried.py",
     "monitor/rollouts/book.py",
     "monitor/rollouts/comparing.py",

@@ -56,10 +56,12 @@ class Held:
         row: i64 = 0
         size: i64 = len(evidence)
         numbers: i64 = split
+        wide: i64 = _NUMBER
+        narrow: i64 = _SHARE
         begin: i64 = first
         stop: i64 = end
         while at < size:
-            last: i64 = at + (_NUMBER if at < numbers else _SHARE)
+            last: i64 = at + (wide if at < numbers else narrow)
             total = 0.0
             if begin <= at < stop:
                 amount = weights[row] * drip

@@ -19,19 +19,16 @@ from numpy.typing import NDArray
 
 from detectors.drift import onset, strongest
 from detectors.drift.accounts import Accounts
-from detectors.drift.bets import shapes
 from detectors.drift.channels import Crossing, Ended, Value, Voice, Word
 from detectors.drift.episode import Episode
 from detectors.drift.onset import Seen
 from detectors.drift.plan import Plan
-from detectors.drift.references import learning
+from detectors.drift.references import learning, suspicion
 from detectors.drift.references.gathering import Gathering
 from detectors.drift.references.learning import LIVE
 from detectors.drift.references.numbers import NONE, RECENT, WINDOW, NumberChannels
 from detectors.drift.references.shares import ShareChannels
 
-SUSPICIOUS: Final = 100.0
-"""Runs are held back from a reference while the CUSUM of one of the channel's bets is above this."""
 LOOKED_AT: Final = 8
 """A page account that is full but waits is looked at again after so many runs at most."""
 
@@ -350,17 +347,13 @@ class Bank:
         shares = [one for one in self.shares.channels if one.live and one.learns and one.n >= one.due]
         if not ripe and not shares:
             return
-        past = [self.shares.past(channel, first, self.runs) for channel in shares]
-        bets = [self.shares.bets(channel, one) for channel, one in zip(shares, past, strict=True)]
+        since = [suspicion.of_share(self.shares, channel, first, self.runs) for channel in shares]
+        held_back = [self.shares.past(one, start, self.runs) for one, start in zip(shares, since, strict=True)]
+        self._lay_out(self.shares.refresh(list(zip(shares, held_back, strict=True))))
         if numbers is not None:
-            bets.append(numbers.bets(ripe, first, self.runs))
-        widths = [one.shape[1] for one in bets[: len(shares)]] + [shapes.BETS] * len(ripe)
-        starts = onset.suspicious(np.concatenate(bets, axis=1), widths, SUSPICIOUS)
-        held_back = [(channel, one[start:]) for channel, one, start in zip(shares, past, starts, strict=False)]
-        self._lay_out(self.shares.refresh(held_back))
-        if numbers is not None:
-            for at, start in zip(ripe, starts[len(shares) :], strict=True):
-                numbers.refresh(at, numbers.past(at, first + start, self.runs))
+            for at in ripe:
+                start = suspicion.of_number(numbers, at, first, self.runs)
+                numbers.refresh(at, numbers.past(at, start, self.runs))
         self._weigh()
 
     def _go_live(self) -> None:

@@ -41,25 +41,6 @@ def onset_of(bets: NDArray[np.float64]) -> tuple[int, float]:
     return min(start, max(len(bets) - 1, 0)), height
 
 
-def suspicious(bets: NDArray[np.float64], widths: Sequence[int], threshold: float) -> list[int]:
-    """For channels of `widths` bets side by side, (runs, bets): the run from which on each looks changed to some bet.
-
-    The number of runs where it does not.
-    """
-    runs, width = bets.shape
-    height, start = np.ones(width), np.zeros(width, dtype=np.intp)
-    for i in range(runs):
-        np.copyto(start, i, where=height <= 1.0)
-        np.maximum(height, 1.0, out=height)
-        np.multiply(height, bets[i], out=height)
-    found, first = [], 0
-    for one in widths:
-        best = first + int(height[first : first + one].argmax())
-        found.append(int(start[best]) if height[best] > threshold else runs)
-        first += one
-    return found
-
-
 def of_number(
     channels: NumberChannels, at: int, channel: Channel, signal: Signal, first: int, end: int, weight: float
 ) -> Seen:

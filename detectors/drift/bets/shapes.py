@@ -21,8 +21,10 @@ from statistics import NormalDist
 from typing import Final
 
 import numpy as np
+from mypy_extensions import i64
 
 from detectors.drift.bets.band import band
+from detectors.drift.references import memory
 
 BETS: Final = 10
 CELLS: Final = 10
@@ -69,7 +71,7 @@ def _table() -> np.ndarray:
 WEIGHTS = _table()
 """Weight per place and bet; read only."""
 WEIGHTS.flags.writeable = False
-_OF_BET: list[list[float]] = WEIGHTS.T.tolist()
+_WEIGHTS: Final = memory.floats(WEIGHTS.ravel().tolist())
 
 
 def places(masses: Sequence[float], gaps: Sequence[bool]) -> list[int]:
@@ -99,23 +101,35 @@ def _nearest(rank: float) -> int:
 
 def suprema(where: Sequence[int], masses: Sequence[float], n: float, tolerance: float) -> list[float]:
     """Per bet the largest <w, p'> over the band; `masses` sum to one and are all positive."""
+    size: i64 = len(where)
+    rows = memory.indices(where)
+    lows, highs = memory.filled(size, 0.0), memory.filled(size, 0.0)
     survival = 0.0
-    limits = []
-    for mass in reversed(masses[1:]):
-        survival += mass
-        limits.append(band(min(survival, 1.0 - 1e-9), n, tolerance))
-    limits.reverse()
-    found = []
-    for j in range(BETS):
-        of_bet = _OF_BET[j]
-        weights = [of_bet[place] for place in where]
-        if j in _UNSEEN:
-            unseen = sum(mass for mass, weight in zip(masses, weights, strict=True) if weight > 1.0)
+    at: i64 = size - 1
+    while at > 0:
+        survival += masses[at]
+        low, high = band(min(survival, 1.0 - 1e-9), n, tolerance)
+        lows[at], highs[at] = low, high
+        at -= 1
+    weights = _WEIGHTS
+    found: list[float] = []
+    for bet in range(BETS):
+        column: i64 = bet
+        if bet in _UNSEEN:
+            unseen = 0.0
+            for place, mass in zip(where, masses, strict=True):
+                if weights[place * BETS + column] > 1.0:
+                    unseen += mass
             found.append(1.0 + (_UNSEEN_RATIO - 1.0) * band(unseen, n, tolerance)[1])
             continue
-        total = weights[0]
-        for i, (low, high) in enumerate(limits, start=1):
-            step = weights[i] - weights[i - 1]
-            total += step * (high if step > 0.0 else low)
+        before = weights[rows[0] * BETS + column]
+        total = before
+        at = 1
+        while at < size:
+            weight = weights[rows[at] * BETS + column]
+            step = weight - before
+            total += step * (highs[at] if step > 0.0 else lows[at])
+            before = weight
+            at += 1
         found.append(total)
     return found

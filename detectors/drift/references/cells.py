@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
@@ -44,6 +45,8 @@ def cells_of(values: array[float]) -> Cells:
     for value in ordered:
         if value != distinct[-1]:
             distinct.append(value)
+            if len(distinct) > _LISTED:
+                break
     edges: list[float] = []
     parted = len(distinct) <= _PARTED
     if parted:
@@ -60,12 +63,13 @@ def cells_of(values: array[float]) -> Cells:
         if ordered[-1] > edges[-1]:
             edges.append(ordered[-1])
     assert len(edges) < CELLS
-    counts = [0] * (len(edges) + 1)
-    cell = 0
-    for value in ordered:
-        while cell < len(edges) and value > edges[cell]:
-            cell += 1
-        counts[cell] += 1
+    counts: list[int] = []
+    before = 0
+    for edge in edges:
+        up_to = bisect_right(ordered, edge)
+        counts.append(up_to - before)
+        before = up_to
+    counts.append(size - before)
     gaps = [parted and 0 < i < len(edges) and i % 2 == 0 for i in range(len(edges) + 1)]
     return Cells(edges, gaps, counts, ordered[size // 2], len(distinct) <= _LISTED)
 

@@ -34,7 +34,8 @@ HALVED_AT: Final = 8_000
 """Runs in a reference; from there on it is halved and filled again, so that it follows slowly."""
 
 _WEIGHT_ROWS = np.array(shapes.WEIGHTS)
-_WEIGHTS = memory.floats(_WEIGHT_ROWS.ravel().tolist())
+WEIGHTS: Final = memory.floats(_WEIGHT_ROWS.ravel().tolist())
+"""Weights of places, bets in a row."""
 _EDGES: Final = CELLS - 1
 _STRIDE: Final = 16
 """Cells of a channel while they are counted; the last takes what is none."""
@@ -78,7 +79,7 @@ class NumberChannels:
         """Mark the cells of one run's values and write the e-values, `BETS` a channel, to the front of `out`."""
         edges, places, scales, marks = self.edges, self.places, self.scales, self.marks
         lows, highs, learns = self.lows, self.highs, self.learns
-        weights, positions, latest = _WEIGHTS, self.plan.number_positions, self._run
+        weights, positions, latest = WEIGHTS, self.plan.number_positions, self._run
         size: i64 = self.size
         mark: i64 = (run % WINDOW) * size
         at: i64 = 0
