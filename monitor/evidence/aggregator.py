@@ -15,16 +15,16 @@ told by one node as far as this side can see to it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from detectors import failure, recursion
 from monitor.evidence import parents, words
 from monitor.evidence.ledger import Book, Ledger
 from monitor.evidence.outages import cells, choice
 from monitor.evidence.outages.family import Family
-from monitor.evidence.parents import Parent
+from monitor.evidence.outages.state import Clock, Parent, Told
 from monitor.evidence.within.episodes import ACKS
 from monitor.topology import Topology
 from schemas.config import Config
@@ -32,31 +32,15 @@ from schemas.finding import Finding, FindingStatus
 from schemas.records import Ack, Cover, Evidence, EvidenceBatch, Pooled, Ruling
 from schemas.view import BudgetView
 
-VERSION = b"\x01"
-QUIET_SECONDS = 3600.0
+VERSION: Final = b"\x01"
+QUIET_SECONDS: Final = 3600.0
 """A firing parent that hears nothing for so long says so, once."""
-HOLD_SECONDS = 300.0
+HOLD_SECONDS: Final = 300.0
 """So long a parent that could speak leaves the word to a better explanation that has another owner or is a tool."""
-TOGETHER_SECONDS = 1800.0
+TOGETHER_SECONDS: Final = 1800.0
 """Episodes that began at most so long before a parent's onset are the same fault."""
-EPISODES = 2_000
+EPISODES: Final = 2_000
 """Episodes of agents that are remembered. More: the oldest is not absorbed any more."""
-
-
-class _Clock(Struct, array_like=True):
-    now: float
-    heard: dict[str, float]
-    began: list[Finding]
-    """Episodes of agents that began since the last tick."""
-    words: list[tuple[str, str]] = []
-    """What people said since the last tick: an episode or a node, and the word."""
-
-
-class _Told(Struct, array_like=True):
-    """What was said lately; changes seldom."""
-
-    episodes: list[tuple[str, str, str, str, float]]
-    paid: list[str]
 
 
 class Aggregator:
@@ -162,10 +146,10 @@ class Aggregator:
         books = [(owner, self.ledger.books[owner]) for owner in sorted(self.ledger.dirty)]
         entries += [(f"aggregator/book/{owner}", VERSION + msgspec.msgpack.encode(book)) for owner, book in books]
         if entries or self._heard_more:
-            clock = _Clock(self._now, self._heard, self._began, self._words)
+            clock = Clock(self._now, self._heard, self._began, self._words)
             entries.append(("aggregator/clock", VERSION + msgspec.msgpack.encode(clock)))
         if self._told_more:
-            told = _Told(self._episodes, list(self.ledger.episodes))
+            told = Told(self._episodes, list(self.ledger.episodes))
             entries.append(("aggregator/told", VERSION + msgspec.msgpack.encode(told)))
         self._heard_more = self._told_more = False
         self._family.dirty.clear()
@@ -180,11 +164,11 @@ class Aggregator:
             elif key.startswith("aggregator/book/"):
                 self.ledger.restore(msgspec.msgpack.decode(value[1:], type=Book))
             elif key == "aggregator/clock":
-                clock = msgspec.msgpack.decode(value[1:], type=_Clock)
+                clock = msgspec.msgpack.decode(value[1:], type=Clock)
                 self._now, self._heard = clock.now, clock.heard
                 self._began, self._words = clock.began, clock.words
             elif key == "aggregator/told":
-                told = msgspec.msgpack.decode(value[1:], type=_Told)
+                told = msgspec.msgpack.decode(value[1:], type=Told)
                 self._episodes, self.ledger.episodes = told.episodes, dict.fromkeys(told.paid)
 
     # -- a tick

@@ -4,84 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from detectors import recursion, resolution
 from monitor.evidence import words
 from monitor.evidence.nodes import UPDATE_SECONDS
 from monitor.evidence.outages import cells, past
+from monitor.evidence.outages.state import Parent
 from monitor.saved.states import Firing
 from schemas import limits
 from schemas.finding import Finding, FindingStatus
 from schemas.records import Evidence
 
-SPEAKERS = 2
+SPEAKERS: Final = 2
 """Agents that must have spoken: with one, a parent would be that agent's node again."""
-MEMBERS = 1_000
+MEMBERS: Final = 1_000
 """Agents that one parent tells apart. More: they count, but are not named."""
-NAMED = 5
-ABSORBED = 100
+NAMED: Final = 5
+ABSORBED: Final = 100
 """Episodes of agents that one of a parent absorbs. More: the latest are told as they are."""
-AFFECTED = 20
+AFFECTED: Final = 20
 """Agents that a finding names as affected, those that had spoken up first."""
-EXPLAINS = 0.7
+EXPLAINS: Final = 0.7
 """Part of the excess that one agent must explain for it to be that agent's fault."""
-ALIKE = 0.5
+ALIKE: Final = 0.5
 """It is not, if the other agents' excess per run is more than this part of its own."""
-TOGETHER_SECONDS = 600.0
+TOGETHER_SECONDS: Final = 600.0
 """Two agents that fire within so long are no matter of one agent."""
-_ONSET_BET = 1
-_SHOWS = 2.0
+_ONSET_BET: Final = 1
+_SHOWS: Final = 2.0
 """Standard errors by which others must be worse than expected to be seen to fail as well."""
-_POOL_LEAST = 200.0
+_POOL_LEAST: Final = 200.0
 """Observations from which a pooled reference is made."""
-_POOL_SPREAD = 2.0
+_POOL_SPREAD: Final = 2.0
 """Standard deviations between agents that an upper reference lies above their mean."""
-_POOL_HIGHEST = 0.5
+_POOL_HIGHEST: Final = 0.5
 """Agents that normally fail more often than so are no help for others."""
-
-
-class Parent(Struct, array_like=True):
-    """State of one parent node. `members`: agent → [observations, bad, expected, of young nodes] since the onset."""
-
-    name: str
-    signal: str
-    level: str
-    value: str
-    owner: str
-    evidence: list[float]
-    last: float
-    share: float
-    mode: str
-    members: dict[str, list[float]]
-    cusum: float = 0.0
-    onset: float = 0.0
-    n: float = 0.0
-    bad: float = 0.0
-    expected: float = 0.0
-    total_n: float = 0.0
-    total_bad: float = 0.0
-    examples: list[str] = []
-    speakers: list[str] = []
-    """The first agents (of the fleet: owners) that spoke to it, as many as it takes to bet."""
-    firing: Firing | None = None
-    left_to: str = ""
-    left_at: float = 0.0
-    """The agent that fired last, to which this node left its evidence, and when."""
-    pending: float = 0.0
-    """Dripped at earlier shares and not yet used."""
-    past: list[list[float]] = []
-    """See `monitor.evidence.outages.past`."""
-    normal: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Of the references that agents have: observations, and the sums of reference and of its square over them."""
-    held: float = 0.0
-    """Since when it could speak and leaves it to another one that explains the fault better."""
-    watched: str = ""
-    """The node whose evidence crossed, while this one fires."""
-    absorbs: list[list[str]] = []
-    """Episodes that this one absorbs while it fires: incident key, agent or node."""
 
 
 def total(evidence: Iterable[Evidence]) -> Evidence:
@@ -109,8 +69,7 @@ def note(parent: Parent, by_agent: dict[str, Evidence], tick: Evidence, speakers
         if counts is None and len(parent.members) < MEMBERS:
             counts = parent.members[agent] = [0.0, 0.0, 0.0, 0.0]
         if counts is not None:
-            for j, count in enumerate(_counts(evidence)):
-                counts[j] += count
+            _add(counts, evidence)
         if parent.firing is None and evidence.n > evidence.young:
             _pool(parent, evidence)
     n, bad, expected, _ = _counts(tick)
@@ -326,6 +285,13 @@ def _pool(parent: Parent, evidence: Evidence) -> None:
     normal = evidence.expected / recursion.SCALE / evidence.n
     known, whole, squares = parent.normal
     parent.normal = (known + n, whole + n * normal, squares + n * normal * normal)
+
+
+def _add(counts: list[float], evidence: Evidence) -> None:
+    counts[0] += float(evidence.n)
+    counts[1] += evidence.bad / recursion.SCALE
+    counts[2] += evidence.expected / recursion.SCALE
+    counts[3] += float(evidence.young)
 
 
 def _excess(parent: Parent) -> dict[str, float]:

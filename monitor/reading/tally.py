@@ -2,7 +2,7 @@
 
 Compiled, a walk is faster than a dozen calls of numpy up to some thousand characters; `monitor.reading.shape` takes
 numpy beyond, and where this runs interpreted. Both give the same numbers (a property test). Hashes are 32 bits wide:
-each product is taken in two halves, so that no step leaves 64 bits.
+a product of two is taken in two halves, so that no step leaves 64 bits.
 """
 
 from __future__ import annotations
@@ -86,12 +86,13 @@ def trigrams(text: bytes, width: int, sums: int) -> list[float]:
     size: i64 = end // step - 2
     if size < 1:
         return [0.0] * sums
+    # a code point has 24 bits at most, so the products and their sum stay within 64
     one = _code(text, 0, step)
     two = _code(text, step, step)
     at: i64 = 2 * step
     while at < end:
         three = _code(text, at, step)
-        bins[_place(_times(one, _A) + _times(two, _B) + _times(three, _C), shift)] += 1
+        bins[_place(one * _A + two * _B + three * _C, shift)] += 1
         one = two
         two = three
         at += step

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from detectors import shares
 from detectors.shares import Split
 from monitor.evidence.aggregator import Aggregator
-from monitor.evidence.parents import Parent
+from monitor.evidence.outages.state import Parent
 from monitor.signals import AGGREGATOR_SHARE
 from schemas.config import Config
 from schemas.records import Evidence, EvidenceBatch

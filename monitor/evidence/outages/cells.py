@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 SEPARATOR: Final = "\x1f"
-NOWHERE = SEPARATOR
+NOWHERE: Final = SEPARATOR
 """The place of a run that names neither provider nor model."""
 
 

@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Final
 
 from monitor.evidence.outages import cells, past
 from monitor.evidence.outages.past import Counts
-from monitor.evidence.parents import SPEAKERS, Parent
+from monitor.evidence.outages.state import Parent
+from monitor.evidence.parents import SPEAKERS
 
 _HEAD_STARTS = {"provider": 4.0, "model": 4.0, "owner": 1.0, "fleet": 0.0}
 """Nats by which a wider node must explain more: where all that runs is one provider's, it is the provider's fault."""
-_ORDER = ("provider", "model", "owner", "fleet")
+_ORDER: Final = ("provider", "model", "owner", "fleet")
 """Where two explain the same, the first: a provider with one model is named, not the model."""
-_NEARLY = 2.0
+_NEARLY: Final = 2.0
 """Nats by which a tool may explain less than a run's failures do and still be the reason for them."""
-_MOST = 0.7
+_MOST: Final = 0.7
 """Part of the excess that must lie with the agents of a tool, for it to be the tool's fault."""
-SIBLINGS = 5
-_UNLIKELY = 0.1
+SIBLINGS: Final = 5
+_UNLIKELY: Final = 0.1
 """A sibling is called unaffected where the fault would have stayed hidden in it at most so often."""
 
 

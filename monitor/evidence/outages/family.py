@@ -8,21 +8,22 @@ observation of the epoch.
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from detectors import failure
 from monitor.evidence import parents
 from monitor.evidence.ledger import FORGET_SECONDS, Ledger
 from monitor.evidence.outages import cells, choice
-from monitor.evidence.parents import Parent
+from monitor.evidence.outages.state import Parent
 from monitor.signals import FAILURE_SIGNALS
 from monitor.topology import Topology
 from schemas.config import Config
 
-PARENTS = 10_000
+PARENTS: Final = 10_000
 """Nodes above agents. More: no new ones, counted as `parents_refused`; what was quiet for a week makes room."""
 
-_LEVELS = ("tool", "model", "provider", "owner", "fleet")
-_OTHER_WEIGHT = 0.01
+_LEVELS: Final = ("tool", "model", "provider", "owner", "fleet")
+_OTHER_WEIGHT: Final = 0.01
 
 
 class Family:

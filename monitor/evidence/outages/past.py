@@ -6,7 +6,9 @@ it is. A stretch is then counted from a little before its start.
 
 from __future__ import annotations
 
-ROWS = 40
+from typing import Final
+
+ROWS: Final = 40
 """More: the row is dropped whose loss leaves the smallest gap for its age."""
 
 Counts = tuple[float, float, float]
