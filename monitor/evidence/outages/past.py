@@ -6,6 +6,7 @@ it is. A stretch is then counted from a little before its start.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 ROWS: Final = 40
@@ -24,7 +25,12 @@ def note(past: list[list[float]], now: float, counts: Counts) -> None:
     else:
         past.append([now, n, bad, expected])
     if len(past) > ROWS:
-        del past[min(range(1, len(past) - 1), key=lambda i: _gap(past, i, now))]
+        smallest, found = math.inf, 1
+        for at in range(1, len(past) - 1):
+            gap = _gap(past, at, now)
+            if gap < smallest:
+                smallest, found = gap, at
+        del past[found]
 
 
 def since(past: list[list[float]], start: float) -> Counts:
