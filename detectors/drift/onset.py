@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.drift.channels import Change, Channel, Signal
+from detectors.drift.references import memory, suspicion
 from detectors.drift.references.cells import masses_of
 from detectors.drift.references.numbers import NONE, NumberChannels
 from detectors.drift.references.share import ShareChannel
@@ -33,11 +34,7 @@ class Seen(NamedTuple):
 
 def onset_of(bets: NDArray[np.float64]) -> tuple[int, float]:
     """Index of the first run of the stretch that one bet's e-values tell of, and the CUSUM's height at the end."""
-    height, start = 1.0, len(bets)
-    for i, value in enumerate(bets.tolist()):
-        if height <= 1.0:
-            height, start = 1.0, i
-        height *= value
+    start, height = suspicion.cusum(memory.floats(bets.tolist()))
     return min(start, max(len(bets) - 1, 0)), height
 
 

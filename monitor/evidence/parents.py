@@ -69,7 +69,8 @@ def note(parent: Parent, by_agent: dict[str, Evidence], tick: Evidence, speakers
         if counts is None and len(parent.members) < MEMBERS:
             counts = parent.members[agent] = [0.0, 0.0, 0.0, 0.0]
         if counts is not None:
-            _add(counts, evidence)
+            for j, count in enumerate(_counts(evidence)):
+                counts[j] += count
         if parent.firing is None and evidence.n > evidence.young:
             _pool(parent, evidence)
     n, bad, expected, _ = _counts(tick)
@@ -285,13 +286,6 @@ def _pool(parent: Parent, evidence: Evidence) -> None:
     normal = evidence.expected / recursion.SCALE / evidence.n
     known, whole, squares = parent.normal
     parent.normal = (known + n, whole + n * normal, squares + n * normal * normal)
-
-
-def _add(counts: list[float], evidence: Evidence) -> None:
-    counts[0] += float(evidence.n)
-    counts[1] += evidence.bad / recursion.SCALE
-    counts[2] += evidence.expected / recursion.SCALE
-    counts[3] += float(evidence.young)
 
 
 def _excess(parent: Parent) -> dict[str, float]:

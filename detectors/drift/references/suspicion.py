@@ -13,6 +13,7 @@ from mypy_extensions import i64
 
 from detectors.drift.bets import odds, shapes
 from detectors.drift.bets.shapes import CELLS
+from detectors.drift.references import memory
 from detectors.drift.references.numbers import NONE, WEIGHTS, WINDOW, NumberChannels
 from detectors.drift.references.share import STEPS, ShareChannel
 from detectors.drift.references.shares import ShareChannels
@@ -23,6 +24,20 @@ NOTHING: Final = -1
 """Stands for a run that says nothing to the channel."""
 SUSPICIOUS: Final = 100.0
 """Runs are held back while the CUSUM of one of the channel's bets is above this."""
+
+
+def cusum(bets: vec[float]) -> tuple[int, float]:
+    """Where the last stretch began of which the e-values of one bet tell, and how high its CUSUM is at the end."""
+    height = 1.0
+    at: i64 = 0
+    runs: i64 = len(bets)
+    start: i64 = runs
+    while at < runs:
+        if height <= 1.0:
+            height, start = 1.0, at
+        height = height * bets[at]
+        at += 1
+    return int(start), height
 
 
 def of_number(channels: NumberChannels, at: int, first: int, end: int) -> int:
@@ -39,23 +54,22 @@ def of_number(channels: NumberChannels, at: int, first: int, end: int) -> int:
         if cell != NONE:
             rows[run] = i64(places[channel * CELLS + cell]) * NUMBER_BETS
         run += 1
-    highest, since = -1.0, first
+    bets = memory.filled(end - first, 1.0)
+    highest, since = -1.0, 0
     bet: i64 = 0
     while bet < NUMBER_BETS:
         scale = scales[channel * NUMBER_BETS + bet]
-        height, start = 1.0, begin
         run = 0
         while run < runs:
-            if height <= 1.0:
-                height, start = 1.0, begin + run
             row = rows[run]
             if row != NOTHING:
-                height = height * (weights[row + bet] * scale)
+                bets[run] = weights[row + bet] * scale
             run += 1
+        start, height = cusum(bets)
         if height > highest:
-            highest, since = height, int(start)
+            highest, since = height, start
         bet += 1
-    return since if highest > SUSPICIOUS else end
+    return first + since if highest > SUSPICIOUS else end
 
 
 def of_share(channels: ShareChannels, share: ShareChannel, first: int, end: int) -> int:
@@ -72,26 +86,25 @@ def of_share(channels: ShareChannels, share: ShareChannel, first: int, end: int)
         if tape[slot] != NONE:
             slots[run] = slot
         run += 1
-    highest, since = -1.0, first
+    bets = memory.filled(end - first, 1.0)
+    highest, since = -1.0, 0
     bet: i64 = 0
     while bet < share.cells * SHARE_BETS:
         cell = bet // SHARE_BETS
         slope = slopes[share.start * SHARE_BETS + bet]
         scale = scales[share.start * SHARE_BETS + bet]
-        height, start = 1.0, begin
         run = 0
         while run < runs:
-            if height <= 1.0:
-                height, start = 1.0, begin + run
             slot = slots[run]
             if slot != NOTHING:
                 if is_category:
                     part = 1.0 if i64(tape[slot]) == cell else 0.0
                 else:
                     part = float(i64(tape[slot + cell])) / STEPS
-                height = height * ((slope * part + 1.0) * scale)
+                bets[run] = (slope * part + 1.0) * scale
             run += 1
+        start, height = cusum(bets)
         if height > highest:
-            highest, since = height, int(start)
+            highest, since = height, start
         bet += 1
-    return since if highest > SUSPICIOUS else end
+    return first + since if highest > SUSPICIOUS else end
