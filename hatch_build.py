@@ -69,6 +69,7 @@ MODULES = (
     "monitor/evidence/outages/choice.py",
     "monitor/evidence/outages/family.py",
     "monitor/evidence/outages/past.py",
+    "monitor/evidence/outages/pieces.py",
     "monitor/evidence/parents.py",
     "monitor/evidence/within/hitters.py",
     "monitor/evidence/within/node.py",

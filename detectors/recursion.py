@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Final
 
 PAGE: Final = 1.0
-SCALE = 1 << 32
+SCALE: Final = 1 << 32
 """Fixed-point units of log L: sums of integers do not depend on their order."""
 LOG_CAP: Final = 60.0
 """Nats that one tick may add to a parent; more says nothing more."""

@@ -22,14 +22,15 @@ import msgspec
 from detectors import failure, recursion
 from monitor.evidence import parents, words
 from monitor.evidence.ledger import Book, Ledger
-from monitor.evidence.outages import cells, choice
+from monitor.evidence.outages import cells, choice, pieces
 from monitor.evidence.outages.family import Family
+from monitor.evidence.outages.pieces import Piece
 from monitor.evidence.outages.state import Clock, Parent, Told
 from monitor.evidence.within.episodes import ACKS
 from monitor.topology import Topology
 from schemas.config import Config
 from schemas.finding import Finding, FindingStatus
-from schemas.records import Ack, Cover, Evidence, EvidenceBatch, Pooled, Ruling
+from schemas.records import Ack, Cover, EvidenceBatch, Pooled, Ruling
 from schemas.view import BudgetView
 
 VERSION: Final = b"\x01"
@@ -39,6 +40,8 @@ HOLD_SECONDS: Final = 300.0
 """So long a parent that could speak leaves the word to a better explanation that has another owner or is a tool."""
 TOGETHER_SECONDS: Final = 1800.0
 """Episodes that began at most so long before a parent's onset are the same fault."""
+CHAINS: Final = 20_000
+"""Cells whose nodes are kept at hand. More: they are worked out anew."""
 EPISODES: Final = 2_000
 """Episodes of agents that are remembered. More: the oldest is not absorbed any more."""
 
@@ -55,7 +58,9 @@ class Aggregator:
         self._now = 0.0
         self._heard: dict[str, float] = {}
         self._heard_more = False
-        self._pending: dict[str, dict[str, Evidence]] = {}
+        self._pending: dict[str, dict[str, Piece]] = {}
+        self._chains: dict[tuple[str, str], tuple[str, ...]] = {}
+        """Cell and owner of its agent → the nodes that it feeds."""
         self._asked: set[tuple[str, str]] = set()
         self._asked_pools: set[tuple[str, str]] = set()
         self._began: list[Finding] = []
@@ -75,9 +80,15 @@ class Aggregator:
         self._asked.update((owner, batch.agent) for owner in batch.accounts)
         self._asked_pools.update((batch.agent, cell) for cell in batch.pools)
         for evidence in batch.evidence:
-            by_agent = self._pending.setdefault(evidence.cell, {})
+            piece = pieces.piece_of(evidence)
+            by_agent = self._pending.get(evidence.cell)
+            if by_agent is None:
+                by_agent = self._pending[evidence.cell] = {}
             earlier = by_agent.get(batch.agent)
-            by_agent[batch.agent] = evidence if earlier is None else parents.total([earlier, evidence])
+            if earlier is None:
+                by_agent[batch.agent] = piece
+            else:
+                earlier.add(piece)
 
     def spend(self, findings: Iterable[Finding]) -> None:
         """Findings of agents that began an episode: at the next tick, bets are paid from their owner's budget."""
@@ -189,24 +200,42 @@ class Aggregator:
         del self._episodes[:-EPISODES]
         return fired
 
-    def _gather(self, now: float) -> dict[str, dict[str, Evidence]]:
+    def _gather(self, now: float) -> dict[str, dict[str, Piece]]:
         """Parent → agent → what is evidence for it. What belongs to a parent that fires is nobody else's."""
-        found: dict[str, dict[str, Evidence]] = {}
+        found: dict[str, dict[str, Piece]] = {}
+        on_fire = self._family.firing
+        owners: dict[str, str] = {}
         for cell in sorted(self._pending):
-            for agent, evidence in sorted(self._pending[cell].items()):
-                chain = cells.chain_of(cell, self._topology.owner_of_agent(agent))
+            by_piece = self._pending[cell]
+            for agent in sorted(by_piece):
+                piece = by_piece[agent]
+                owner = owners.get(agent)
+                if owner is None:
+                    owner = owners[agent] = self._topology.owner_of_agent(agent)
+                chain = self._chains.get((cell, owner))
+                if chain is None:
+                    chain = self._chain(cell, owner)
                 if not chain:
                     self._count("evidence_unknown")
-                firing = [name for name in chain if name in self._family.firing]
+                firing = tuple([name for name in chain if name in on_fire]) if on_fire else ()
                 for name in firing or chain:
-                    if self._family.get(name, now) is not None:
-                        by_agent = found.setdefault(name, {})
-                        earlier = by_agent.get(agent)
-                        by_agent[agent] = evidence if earlier is None else parents.total([earlier, evidence])
+                    by_agent = found.get(name)
+                    if by_agent is None:
+                        if self._family.get(name, now) is None:
+                            continue
+                        by_agent = found[name] = {}
+                    earlier = by_agent.get(agent)
+                    by_agent[agent] = piece if earlier is None else pieces.both(earlier, piece)
         return found
 
+    def _chain(self, cell: str, owner: str) -> tuple[str, ...]:
+        if len(self._chains) >= CHAINS:
+            self._chains.clear()
+        chain = self._chains[cell, owner] = cells.chain_of(cell, owner)
+        return chain
+
     def _leave_to_agents(
-        self, by_parent: dict[str, dict[str, Evidence]], fired: set[tuple[str, str, str]], now: float
+        self, by_parent: dict[str, dict[str, Piece]], fired: set[tuple[str, str, str]], now: float
     ) -> None:
         """An agent that fired says its fault itself: those above lose their evidence to it, unless others fail too."""
         for signal, agent, tool in sorted(fired):
@@ -217,17 +246,18 @@ class Aggregator:
                     by_parent.get(name, {}).pop(agent, None)
 
     def _step(
-        self, parent: Parent, by_agent: dict[str, Evidence], now: float, findings: list[Finding], rulings: list[Ruling]
+        self, parent: Parent, by_agent: dict[str, Piece], now: float, findings: list[Finding], rulings: list[Ruling]
     ) -> bool:
         """One tick's evidence of one parent; True if there is enough for a page."""
         self._family.dirty.add(parent.name)
-        total = parents.total([by_agent[agent] for agent in sorted(by_agent)])
-        speakers = (
-            sorted({self._topology.owner_of_agent(agent) for agent in by_agent})
-            if parent.level == "fleet"
-            else sorted(by_agent)
-        )
-        parents.note(parent, by_agent, total, speakers, now)
+        agents = sorted(by_agent)
+        total = Piece()
+        for agent in agents:
+            total.add(by_agent[agent])
+        speakers = agents
+        if parent.level == "fleet" and len(parent.speakers) < parents.SPEAKERS:
+            speakers = sorted({self._topology.owner_of_agent(agent) for agent in agents})
+        parents.note(parent, agents, by_agent, total, speakers, now)
         flowed = parents.drip(parent, now, self.ledger.parent_rate(parent.owner, parent.mode))
         if parent.firing is not None:
             if parents.observe_firing(parent, total):
@@ -235,11 +265,11 @@ class Aggregator:
             elif parents.has_news(parent, now):
                 findings.append(self._said(parent, "update", now))
             return False
-        if len(parent.speakers) < parents.SPEAKERS or not total.sums:
+        if len(parent.speakers) < parents.SPEAKERS or not total.has_bets:
             return False
-        parents.date(parent, by_agent, total, now)
+        parents.date(parent, agents, by_agent, total, now)
         before = list(parent.evidence)
-        if not recursion.step_sums(parent.evidence, total.sums, failure.LONG_WEIGHTS, flowed):
+        if not recursion.step_sums(parent.evidence, total.logs(), failure.LONG_WEIGHTS, flowed):
             return False
         parent.evidence = before  # until it is known whether it speaks; less evidence is always valid
         return True

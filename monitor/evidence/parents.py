@@ -12,11 +12,11 @@ from detectors import recursion, resolution
 from monitor.evidence import words
 from monitor.evidence.nodes import UPDATE_SECONDS
 from monitor.evidence.outages import cells, past
+from monitor.evidence.outages.pieces import UNIT, Piece
 from monitor.evidence.outages.state import Parent
 from monitor.saved.states import Firing
 from schemas import limits
 from schemas.finding import Finding, FindingStatus
-from schemas.records import Evidence
 
 SPEAKERS: Final = 2
 """Agents that must have spoken: with one, a parent would be that agent's node again."""
@@ -44,55 +44,56 @@ _POOL_HIGHEST: Final = 0.5
 """Agents that normally fail more often than so are no help for others."""
 
 
-def total(evidence: Iterable[Evidence]) -> Evidence:
-    """Several pieces of evidence for the same node as one."""
-    pieces = list(evidence)
-    if len(pieces) == 1:
-        return pieces[0]
-    sums = [piece.sums for piece in pieces if piece.sums]
-    runs = [run for piece in pieces for run in piece.runs][-limits.EXAMPLE_RUNS :]
-    return Evidence(
-        pieces[0].cell, tuple(map(sum, zip(*sums, strict=True))), sum([piece.n for piece in pieces]),
-        sum([piece.bad for piece in pieces]), sum([piece.expected for piece in pieces]), tuple(runs),
-        sum([piece.young for piece in pieces]),
-    )  # fmt: skip
+def note(
+    parent: Parent, agents: list[str], by_agent: dict[str, Piece], tick: Piece, speakers: Iterable[str], now: float
+) -> None:
+    """Count what was said in a tick: by `agents`, in order, and together.
 
-
-def note(parent: Parent, by_agent: dict[str, Evidence], tick: Evidence, speakers: Iterable[str], now: float) -> None:
-    """Count what was said in a tick. `speakers`: who is told apart (agents; owners, for the fleet)."""
-    for speaker in speakers:
-        if len(parent.speakers) < SPEAKERS and speaker not in parent.speakers:
-            parent.speakers = [*parent.speakers, speaker]
-    for agent in sorted(by_agent):
-        evidence = by_agent[agent]
-        counts = parent.members.get(agent)
-        if counts is None and len(parent.members) < MEMBERS:
-            counts = parent.members[agent] = [0.0, 0.0, 0.0, 0.0]
+    `speakers`: who is told apart (agents; owners, for the fleet).
+    """
+    if len(parent.speakers) < SPEAKERS:
+        for speaker in speakers:
+            if len(parent.speakers) < SPEAKERS and speaker not in parent.speakers:
+                parent.speakers = [*parent.speakers, speaker]
+    members, pools = parent.members, parent.firing is None
+    known, whole, squares = parent.normal
+    for agent in agents:
+        piece = by_agent[agent]
+        counts = members.get(agent)
+        if counts is None and len(members) < MEMBERS:
+            counts = members[agent] = [0.0, 0.0, 0.0, 0.0]
         if counts is not None:
-            for j, count in enumerate(_counts(evidence)):
-                counts[j] += count
-        if parent.firing is None and evidence.n > evidence.young:
-            _pool(parent, evidence)
-    n, bad, expected, _ = _counts(tick)
+            counts[0] += float(piece.n)
+            counts[1] += piece.bad * UNIT
+            counts[2] += piece.expected * UNIT
+            counts[3] += float(piece.young)
+        if pools and piece.n > piece.young:
+            n = float(piece.n - piece.young)
+            normal = piece.expected * UNIT / piece.n
+            known += n
+            whole += n * normal
+            squares += n * normal * normal
+    parent.normal = (known, whole, squares)
+    n, bad, expected = float(tick.n), tick.bad * UNIT, tick.expected * UNIT
     past.note(parent.past, now, (n, bad, expected))
     parent.total_n += n
     parent.total_bad += bad
-    parent.examples = [*parent.examples, *tick.runs][-limits.EXAMPLE_RUNS :]
+    if tick.runs:
+        parent.examples = [*parent.examples, *tick.runs][-limits.EXAMPLE_RUNS :]
 
 
-def date(parent: Parent, by_agent: dict[str, Evidence], tick: Evidence, now: float) -> None:
+def date(parent: Parent, agents: list[str], by_agent: dict[str, Piece], tick: Piece, now: float) -> None:
     """Follow the CUSUM that dates the onset, and count what came since it."""
     if parent.cusum <= 1.0:
         parent.onset = now
         parent.n = parent.bad = parent.expected = 0.0
-        parent.members = {agent: _counts(by_agent[agent]) for agent in sorted(by_agent)[:MEMBERS]}
+        parent.members = {agent: by_agent[agent].counts() for agent in agents[:MEMBERS]}
         parent.examples = list(tick.runs)
-    logs = tick.sums[_ONSET_BET] / recursion.SCALE
+    logs = tick.logs()[_ONSET_BET] * UNIT
     parent.cusum = max(parent.cusum, 1.0) * math.exp(max(min(logs, recursion.LOG_CAP), -recursion.LOG_CAP))
-    n, bad, expected, _ = _counts(tick)
-    parent.n += n
-    parent.bad += bad
-    parent.expected += expected
+    parent.n += float(tick.n)
+    parent.bad += tick.bad * UNIT
+    parent.expected += tick.expected * UNIT
 
 
 def drip(parent: Parent, now: float, rate: float) -> float:
@@ -203,14 +204,14 @@ def silence_evidence(parent: Parent, now: float) -> None:
     parent.held = 0.0
 
 
-def observe_firing(parent: Parent, tick: Evidence) -> bool:
+def observe_firing(parent: Parent, tick: Piece) -> bool:
     """A tick's observations while the parent fires; True when the evidence says that the signal is back.
 
     log(1 + slope * (level - y)) is concave in y, so counting a share as that part of a failure never overstates.
     """
     firing = parent.firing
     assert firing is not None
-    n, bad, _, _ = _counts(tick)
+    n, bad = float(tick.n), tick.bad * UNIT
     firing.quiet = False
     if firing.back <= resolution.drip(firing.n):
         firing.back_n = firing.back_bad = 0.0
@@ -281,17 +282,5 @@ def say(
     return msgspec.structs.replace(finding, absorbs=tuple([key for key, _ in parent.absorbs]))
 
 
-def _pool(parent: Parent, evidence: Evidence) -> None:
-    n = float(evidence.n - evidence.young)
-    normal = evidence.expected / recursion.SCALE / evidence.n
-    known, whole, squares = parent.normal
-    parent.normal = (known + n, whole + n * normal, squares + n * normal * normal)
-
-
 def _excess(parent: Parent) -> dict[str, float]:
     return {agent: max(counts[1] - counts[2], 0.0) for agent, counts in parent.members.items()}
-
-
-def _counts(evidence: Evidence) -> list[float]:
-    scale = recursion.SCALE
-    return [float(evidence.n), evidence.bad / scale, evidence.expected / scale, float(evidence.young)]
