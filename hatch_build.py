@@ -17,6 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,20 @@ def compile_here(root: Path = ROOT) -> list[Path]:
     from setuptools import Distribution
     from setuptools.command.build_ext import build_ext
 
+    class Parallel(build_ext):
+        """Compiles as many files of an extension at a time as there are cores."""
+
+        def build_extensions(self) -> None:
+            one_by_one = self.compiler.compile
+
+            def side_by_side(sources: list[str], **options: Any) -> list[str]:
+                with ThreadPoolExecutor(os.cpu_count()) as pool:
+                    made = pool.map(lambda source: one_by_one([source], **options), sources)
+                    return [each for objects in made for each in objects]
+
+            self.compiler.compile = side_by_side
+            super().build_extensions()
+
     with tempfile.TemporaryDirectory() as scratch:
         config = Path(scratch) / "mypy.ini"
         skipped = ",".join(f"{name}.*" for name in UNREAD)
@@ -135,12 +150,17 @@ def compile_here(root: Path = ROOT) -> list[Path]:
         os.chdir(root)
         try:
             extensions = mypycify(
-                [f"--config-file={config}", *MODULES], opt_level="2", target_dir=f"{scratch}/c", group_name="forewarn"
+                [f"--config-file={config}", *MODULES],
+                opt_level="2",
+                debug_level="0",
+                multi_file=True,
+                target_dir=f"{scratch}/c",
+                group_name="forewarn",
             )
             for extension in extensions:
                 extension.extra_compile_args += ["-ffp-contract=off", "-Wno-unused-function"]
             distribution = Distribution({"name": "forewarn", "ext_modules": extensions, "packages": []})
-            command = build_ext(distribution)
+            command = Parallel(distribution)
             command.inplace = True
             command.build_temp = scratch
             command.build_lib = f"{scratch}/lib"

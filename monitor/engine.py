@@ -202,7 +202,7 @@ class PartitionEngine:
 
     def _take(self, agent: Agent, group: list[Numbered], findings: Said, news: Said) -> None:
         """Events of one agent. Those that it has seen already are passed over."""
-        now, name, kinds, read = self.now, agent.name, RUN_KINDS, self.reader.read
+        now, name, kinds, reader = self.now, agent.name, RUN_KINDS, self.reader
         taken = 0
         for item in group:
             offset: int = item[0]
@@ -213,7 +213,7 @@ class PartitionEngine:
                 continue
             agent.offset = offset
             taken += 1
-            read(event)
+            reader.read(event)
             kind = event.kind
             if kind in kinds:
                 if kind == "run_started":

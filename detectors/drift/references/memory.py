@@ -67,3 +67,8 @@ def view(values: vec[float]) -> NDArray[np.float64]:
 def view_bytes(values: vec[u8]) -> NDArray[np.uint8]:
     """The same of small integers."""
     return np.frombuffer(cast(Any, values), dtype=np.uint8) if len(values) else np.zeros(0, dtype=np.uint8)
+
+
+def view_indices(values: vec[i64]) -> NDArray[np.int64]:
+    """The same of integers."""
+    return np.frombuffer(cast(Any, values), dtype=np.int64) if len(values) else np.zeros(0, dtype=np.int64)

@@ -37,8 +37,6 @@ _WEIGHT_ROWS = np.array(shapes.WEIGHTS)
 WEIGHTS: Final = memory.floats(_WEIGHT_ROWS.ravel().tolist())
 """Weights of places, bets in a row."""
 _EDGES: Final = CELLS - 1
-_STRIDE: Final = 16
-"""Cells of a channel while they are counted; the last takes what is none."""
 
 
 class NumberChannels:
@@ -120,16 +118,26 @@ class NumberChannels:
 
     def count(self, first: int, end: int) -> None:
         """Count the cells of runs `first` to `end` (at most `RECENT`) into the references that learn."""
-        runs = np.arange(first, end)
-        block = np.minimum(self._marks()[runs % WINDOW], _STRIDE - 1) + np.arange(self.size, dtype=np.intp) * _STRIDE
-        found = np.bincount(block.ravel(), minlength=self.size * _STRIDE).reshape(-1, _STRIDE)[:, :CELLS]
-        learns = np.array(self.learns)
-        self.counts[learns] += found[learns].astype(np.uint32)
+        marks, learns = self.marks, self.learns
+        found = vec[i64]([i64(0)] * (self.size * CELLS))
+        size: i64 = self.size
+        run: i64 = first
+        last: i64 = end
+        while run < last:
+            mark: i64 = run % WINDOW * size
+            at: i64 = 0
+            while at < size:
+                cell: i64 = i64(marks[mark + at])
+                if cell != NONE and learns[at]:
+                    found[at * CELLS + cell] += 1
+                at += 1
+            run += 1
+        self.counts += memory.view_indices(found).reshape(-1, CELLS).astype(np.uint32)
 
     def ripe(self) -> list[int]:
         """Channels whose reference has grown enough to make new tables."""
-        totals = self.counts.sum(axis=1, dtype=np.uint32)
-        return [int(at) for at in np.flatnonzero(np.array(self.learns) & (totals >= self.due))]
+        totals, due = self.counts.sum(axis=1, dtype=np.uint32).tolist(), self.due.tolist()
+        return [at for at in range(self.size) if self.learns[at] and totals[at] >= due[at]]
 
     def inherit(self, channel: int, other: NumberChannels) -> None:
         """Take over another's reference, scaled down to `INHERITED` runs."""

@@ -111,7 +111,7 @@ class EventsCore:
         self._partition = partition
         self._partitions = config.runtime.kafka.partitions
         self._read_events = read_events
-        self._read_text = self.engine.reader.read
+        self._reader = self.engine.reader
         self._letters = Letters(letters, self._topics.dead_letters, self._topics.events, partition)
         self.watermarks = Watermarks(config.runtime.kafka, self.counts)
         self._sighter = Sighter(f"events/{partition}")
@@ -199,7 +199,7 @@ class EventsCore:
             return None
         if event.kind == "heartbeat" and event.producer:
             self._sighter.beat(event.producer)
-        self._read_text(event)
+        self._reader.read(event)
         return derive.drop_text(event)
 
     def _skewed(self, event: Event, observed: float) -> None:
