@@ -341,7 +341,8 @@ def values_of(reading: Reading, off: frozenset[str]) -> list[Value]:
             value = shape[_AT[i]]
             words = _WORDS[i]
             if words:
-                at, last = int(value), len(words) - 1
+                number: float = value
+                at, last = int(number), len(words) - 1
                 found.append(words[at if at < last else last])
             else:
                 found.append(value)

@@ -155,8 +155,10 @@ def _depth(value: Any) -> int:
         room = max(JSON_VALUES - visited, 1)
         inner: list[Any] = []
         for box in level:
-            for each in box.values() if isinstance(box, dict) else box:
-                if isinstance(each, dict | list) and len(inner) < room:
+            held: list[Any] = list(box.values()) if isinstance(box, dict) else box
+            for each in held:
+                # not `dict | list`: compiled code would make that union anew for each value
+                if (isinstance(each, dict) or isinstance(each, list)) and len(inner) < room:  # noqa: SIM101
                     inner.append(each)
         level = inner
     return depth

@@ -311,7 +311,7 @@ class RunTracker:
         run.order = self._order
         run.closed = True
         run.seen = now
-        run.packed = array("I", map(crc32, map(str.encode, run.ids))).tobytes()
+        run.packed = array("I", [crc32(name.encode()) for name in run.ids]).tobytes()
         run.ids = _NO_IDS
         work = run.work
         if work.output_shape is not None:
