@@ -104,27 +104,32 @@ def _flow_to_pool(account: Account, now: float) -> None:
 
 def renew(account: Account, grant: Grant, mine: Iterable[Node], now: float) -> None:
     """A new grant: what flowed so far is kept, and the nodes that are known by now share anew."""
-    known: dict[str, int] = {}
-    parts: dict[str, float] = {}
-    mine = list(mine)
+    page, notice, end = account.page_rate, account.notice_rate, account.end
     _flow_to_pool(account, now)
+    kinds: dict[str, list[Node]] = {}
+    alike: dict[tuple[str, bool], list[Node]] = {}
     for node in mine:
-        nodes.settle(node, now, account.rate(node.mode), account.end)
-        kind = _kind(node.key)
-        parts[kind] = _kind_share(node.key)
-        known[kind] = known.get(kind, 0) + 1
+        nodes.settle(node, now, page if node.mode == "page" else notice, end)
+        signal, version = node.key[0], node.key[1]
+        found = alike.get((signal, version is None))
+        if found is None:  # a name is made once a kind: at the turn of an epoch all agents come here in one tick
+            found = alike[signal, version is None] = kinds[_kind(node.key)] = []
+        found.append(node)
+    parts = {kind: _kind_share(found[0].key) for kind, found in kinds.items()}
     used = sum(parts[kind] for kind in sorted(parts))  # in one order, whatever was restored first
     lent = 1.0 + (1.0 - shares.RESERVE) * (NODES_SHARE - used) / used if used else 1.0
-    first = account.end == 0.0
+    first = end == 0.0
     part = 1.0 - HEAD_START if first else 1.0
     account.page_rate, account.notice_rate = grant.page_rate * part, grant.notice_rate * part
     account.end = grant.end
-    account.known, account.newcomers = known, {}
-    for node in mine:
-        node.share = _kind_share(node.key) * lent / known[_kind(node.key)]
-        if first:
-            whole = grant.page_rate if node.mode == "page" else grant.notice_rate
-            node.pending += node.share * whole * HEAD_START * (grant.end - grant.start)
+    account.known, account.newcomers = {kind: len(found) for kind, found in kinds.items()}, {}
+    for kind, found in kinds.items():
+        share = parts[kind] * lent / len(found)
+        for node in found:
+            node.share = share
+            if first:
+                whole = grant.page_rate if node.mode == "page" else grant.notice_rate
+                node.pending += share * whole * HEAD_START * (grant.end - grant.start)
 
 
 def _kind(key: Key) -> str:
