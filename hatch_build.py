@@ -118,21 +118,26 @@ UNREAD = (
 )
 """Libraries whose sources mypyc need not look at: five minutes become five seconds."""
 
+AT_A_TIME = 8
+"""Files that are compiled side by side at most: each takes some hundred megabytes."""
+
 
 def compile_here(root: Path = ROOT) -> list[Path]:
-    """Compile `MODULES` beside their sources; the files that were made. Raises what compiler or mypyc raise."""
+    """Compile `MODULES` beside their sources; the files that were made. Raises `OSError` where the compiler fails, and
+    what mypyc raises."""
     from mypyc.build import mypycify
     from setuptools import Distribution
     from setuptools.command.build_ext import build_ext
+    from setuptools.errors import CCompilerError
 
     class Parallel(build_ext):
-        """Compiles as many files of an extension at a time as there are cores."""
+        """Compiles as many files of an extension at a time as there are cores, `AT_A_TIME` at most."""
 
         def build_extensions(self) -> None:
             one_by_one = self.compiler.compile
 
             def side_by_side(sources: list[str], **options: Any) -> list[str]:
-                with ThreadPoolExecutor(os.cpu_count()) as pool:
+                with ThreadPoolExecutor(min(os.cpu_count() or 1, AT_A_TIME)) as pool:
                     made = pool.map(lambda source: one_by_one([source], **options), sources)
                     return [each for objects in made for each in objects]
 
@@ -166,6 +171,8 @@ def compile_here(root: Path = ROOT) -> list[Path]:
             command.build_lib = f"{scratch}/lib"
             command.ensure_finalized()
             command.run()
+        except CCompilerError as error:
+            raise OSError(f"the C compiler failed: {error}") from None
         finally:
             os.chdir(before)
     return made(root)
