@@ -7,9 +7,10 @@ WORKDIR /src
 COPY requirements.lock requirements-build.lock ./
 RUN python -m venv /opt/forewarn \
     && /opt/forewarn/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock
-# What builds the wheel stays behind in this stage.
+# What builds the wheel stays behind in this stage. The dependencies are among it: mypyc reads their types.
 RUN python -m venv /opt/build \
-    && /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements-build.lock
+    && /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: \
+    -r requirements.lock -r requirements-build.lock
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev
 COPY pyproject.toml README.md LICENSE forewarn_server.py hatch_build.py ./
 COPY schemas schemas
