@@ -24,7 +24,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.skipif(not hatch_build.has_compiler(), reason="no C compiler, or no headers of Python (gcc, python3-dev)")
+@pytest.mark.skipif(
+    not hatch_build.has_compiler(), reason="needs a C compiler and Python.h: install gcc and python3-dev"
+)
 def test_what_is_compiled_lies_beside_its_source_and_hides_it(project: Path) -> None:
     made = hatch_build.compile_here(project)
 
