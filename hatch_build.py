@@ -62,6 +62,7 @@ MODULES = (
     "monitor/runs/contracts.py",
     "monitor/runs/tracker.py",
     "monitor/runs/view.py",
+    "monitor/evidence/accounts.py",
     "monitor/evidence/nodes.py",
     "monitor/evidence/slices.py",
     "monitor/evidence/above.py",

@@ -15,10 +15,10 @@ from detectors.reference import waiting_for
 from monitor.drift.banks.profile import AGENT
 from monitor.drift.watch import Drift
 from monitor.evidence import traffic
-from monitor.evidence.accounts import Account
 from monitor.evidence.slices import Slices
 from monitor.evidence.within.node import Node
 from monitor.runs import Run
+from monitor.saved.states import Account
 from monitor.signals import FAILURE_SIGNALS, TRAFFIC, TRAFFIC_SHARE, TRAFFIC_TOLERANCE
 from schemas.event import Event
 from schemas.news import ComplaintSeen, SignalState

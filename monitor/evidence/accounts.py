@@ -12,12 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from msgspec import Struct
-
 from detectors import shares
 from monitor.evidence import nodes
 from monitor.evidence.within.node import Node
-from monitor.saved.states import Key
+from monitor.saved.states import Account, Key
 from monitor.signals import DEPLOY_SHARE, FAILURE_SIGNALS, OBJECTIVE, OBJECTIVE_SHARE
 from schemas.records import Grant
 
@@ -35,26 +33,6 @@ FIRST_LOOP_MASS: Final = 1e-6
 HIGHEST_LOOP_MASS: Final = 1e-3
 DEPLOY_SECONDS: Final = 604_800.0
 """The pool for deploys holds at most what drips in so long."""
-
-
-class Account(Struct, array_like=True):
-    """What the nodes of one owner that live with an agent may drip. Rates: expected false alarms per second."""
-
-    page_rate: float
-    notice_rate: float
-    end: float
-    known: dict[str, int]
-    """Kind of node → how many there were when the grant came."""
-    newcomers: dict[str, int]
-    """Kind of node → how many came since."""
-    pool: float = 0.0
-    """Expected false pages that deploys may be paid from."""
-    pooled_at: float = 0.0
-    """Up to here the flow into the pool was counted, epoch seconds."""
-
-    def rate(self, mode: str) -> float:
-        """The rate of this voice."""
-        return self.page_rate if mode == "page" else self.notice_rate
 
 
 def empty() -> Account:
@@ -107,13 +85,14 @@ def renew(account: Account, grant: Grant, mine: Iterable[Node], now: float) -> N
     page, notice, end = account.page_rate, account.notice_rate, account.end
     _flow_to_pool(account, now)
     kinds: dict[str, list[Node]] = {}
-    alike: dict[tuple[str, bool], list[Node]] = {}
+    middles: dict[str, list[Node]] = {}
+    leaves: dict[str, list[Node]] = {}
     for node in mine:
         nodes.settle(node, now, page if node.mode == "page" else notice, end)
-        signal, version = node.key[0], node.key[1]
-        found = alike.get((signal, version is None))
+        alike = middles if node.version is None else leaves
+        found = alike.get(node.signal)
         if found is None:  # a name is made once a kind: at the turn of an epoch all agents come here in one tick
-            found = alike[signal, version is None] = kinds[_kind(node.key)] = []
+            found = alike[node.signal] = kinds[_kind(node.key)] = []
         found.append(node)
     parts = {kind: _kind_share(found[0].key) for kind, found in kinds.items()}
     used = sum(parts[kind] for kind in sorted(parts))  # in one order, whatever was restored first

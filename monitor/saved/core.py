@@ -5,13 +5,13 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from monitor.evidence import traffic
-from monitor.evidence.accounts import FIRST_LOOP_MASS, Account
+from monitor.evidence.accounts import FIRST_LOOP_MASS
 from monitor.evidence.within.deploys import Deploys
 from monitor.evidence.within.facts import Group
 from monitor.evidence.within.window import Window
 from monitor.readiness.gate import Standing
 from monitor.saved.carried import Carried
-from monitor.saved.states import Waiting
+from monitor.saved.states import Account, Waiting
 
 
 class Core(Struct, array_like=True):

@@ -104,6 +104,26 @@ class NodeState(Struct, array_like=True, gc=False):
     """The newest of `k` and `n`, not yet part of the reference."""
 
 
+class Account(Struct, array_like=True):
+    """What the nodes of one owner that live with an agent may drip. Rates: expected false alarms per second."""
+
+    page_rate: float
+    notice_rate: float
+    end: float
+    known: dict[str, int]
+    """Kind of node → how many there were when the grant came."""
+    newcomers: dict[str, int]
+    """Kind of node → how many came since."""
+    pool: float = 0.0
+    """Expected false pages that deploys may be paid from."""
+    pooled_at: float = 0.0
+    """Up to here the flow into the pool was counted, epoch seconds."""
+
+    def rate(self, mode: str) -> float:
+        """The rate of this voice."""
+        return self.page_rate if mode == "page" else self.notice_rate
+
+
 class Seen(Struct, array_like=True, frozen=True, order=True, gc=False):
     """An observation as it is saved. `mean`: the null it is bet against; `normal`: the reference behind it."""
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.evidence import accounts, nodes
-from monitor.evidence.accounts import Account
 from monitor.evidence.ledger import Book, Ledger
 from monitor.evidence.within.node import Node
+from monitor.saved.states import Account
 from monitor.signals import (
     AGGREGATOR_SHARE,
     DEPLOY_SHARE,

@@ -11,6 +11,7 @@ from monitor.engine import Engine
 from monitor.evidence import accounts
 from monitor.evidence.within import deploys
 from monitor.evidence.within.deploys import Deploys
+from monitor.saved.states import Account
 from monitor.signals import DEPLOY_SHARE
 from schemas.config import Config
 from schemas.event import Event
@@ -23,7 +24,7 @@ CONFIG = Config.model_validate({"owners": {"one": {}}, "detectors": QUIET})
 KEYS = [(("run.failed", "v2", None), "one"), (("run.silent", "v2", None), "one"), (("tool.failed", "v2", "t"), "two")]
 
 
-def _account(hours: float) -> accounts.Account:
+def _account(hours: float) -> Account:
     account = accounts.empty()
     accounts.renew(account, Grant("one", "x", START, START + 3_600.0 * hours, 1e-6, 1e-6), [], START)
     return account

@@ -14,9 +14,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from monitor.evidence import accounts
-from monitor.evidence.accounts import Account
 from monitor.evidence.within.node import Node
-from monitor.saved.states import Key
+from monitor.saved.states import Account, Key
 
 KNOWN_RUNS = 200
 """Runs after which an agent is known; before, a first version is no deploy."""

@@ -12,14 +12,13 @@ from typing import Final
 
 from detectors import failure, reference
 from monitor.evidence import accounts, nodes
-from monitor.evidence.accounts import Account
 from monitor.evidence.within import deploys
 from monitor.evidence.within.deploys import Deploys
 from monitor.evidence.within.node import NO_EVIDENCE, Node
 from monitor.evidence.within.objectives import Burn
 from monitor.evidence.within.order import Observation, Pair
 from monitor.runs import RunTracker
-from monitor.saved.states import Key, Seen
+from monitor.saved.states import Account, Key, Seen
 from monitor.signals import FAILURE_SIGNALS, OBJECTIVE
 from monitor.topology import Topology
 from schemas.config import DetectorSettings
