@@ -85,6 +85,16 @@ def test_an_end_with_its_root_is_told_once_each() -> None:
     ]  # fmt: skip
 
 
+def test_what_was_over_and_fires_again_under_a_root_has_one_line_and_no_page() -> None:
+    told = run(agent(0), agent(100, status="resolved"), tool(140), agent(150))
+    assert brief(told.notifications) == [
+        "payments first notification!", "payments all alerts resolved.", "platform first notification!",
+        "payments affected by another incident", "platform impact changed",
+    ]  # fmt: skip
+    assert told.notifications[3].status == "firing"
+    assert told.notifications[0].incident == told.notifications[3].incident
+
+
 def test_onsets_far_apart_are_no_cause() -> None:
     told = run(tool(), agent(4000))
     assert "payments first notification!" in brief(told.notifications)
