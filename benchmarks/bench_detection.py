@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import bench_outage
-from benchmarks.detection import costs, delay, fleets, recorded, shape, table, tools
+from benchmarks.detection import costs, delay, fleets, recorded, recordings, shape, table, tools
 
 
 def outage(quick: bool) -> None:
@@ -49,10 +49,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with recorded runs")
     parser.add_argument("--section", choices=[*SECTIONS, RECORDED], nargs="*", default=[*SECTIONS, RECORDED])
     options = parser.parse_args()
+    try:
+        files = recordings.files_of(options.data) if options.data else None
+    except (OSError, ValueError) as error:
+        parser.error(f"--data: {error}")
     for name in options.section:
         began = time.process_time()
         if name == RECORDED:
-            recorded.main(options.data, options.quick)
+            recorded.main(files, options.quick)
         else:
             SECTIONS[name](options.quick)
         print(f"\n({name}: {time.process_time() - began:.0f} s of CPU)", flush=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.detection import recordings, table
 from benchmarks.detection.feed import RUN_SECONDS, START, Feed, began, pages
-from benchmarks.detection.recordings import Version
+from benchmarks.detection.recordings import Files, Version
 from schemas.event import Event
 from schemas.finding import Finding
 
@@ -22,8 +22,6 @@ AFTER = 100
 LEAST_RUNS = 20
 DIFFERENT = 0.2
 """Versions are said to have another tool mix from this distance on."""
-RUNS = "agent-runs.jsonl.gz"
-REQUESTS = {"azure-code": "azure-code.jsonl.gz", "mooncake": "mooncake.jsonl.gz"}
 
 
 @dataclass(frozen=True)
@@ -79,12 +77,11 @@ def _names(finding: Finding, version: str) -> bool:
     return finding.node.get("version") == version or f"version={version}" in finding.affected
 
 
-def swaps(path: Path, quick: bool) -> None:
+def swaps(versions: list[Version], quick: bool) -> None:
     """Every pair of versions of one agent whose tool mixes differ."""
-    versions = [one for one in recordings.versions(path) if len(one.runs) >= LEAST_RUNS]
     pairs = [
         (first, second)
-        for first, second in itertools.permutations(versions, 2)
+        for first, second in itertools.permutations(_often_seen(versions), 2)
         if first.agent == second.agent and recordings.distance(first, second) >= DIFFERENT
     ]
     if quick:
@@ -113,9 +110,14 @@ def swaps(path: Path, quick: bool) -> None:
             first.agent, first.version, second.version, f"{recordings.distance(first, second):.2f}",
             _swap(named), _swap(nameless), f"{len(pages(said))} and {len(said) - len(pages(said))}",
         )  # fmt: skip
-    within = sum(count <= 20 for count in counts)
-    median = sorted(counts)[len(counts) // 2]
-    print(f"\n{within} of {len(counts)} within 20 runs; median {median}.", flush=True)
+    if counts:
+        within = sum(count <= 20 for count in counts)
+        median = sorted(counts)[len(counts) // 2]
+        print(f"\n{within} of {len(counts)} within 20 runs; median {median}.", flush=True)
+
+
+def _often_seen(versions: list[Version]) -> list[Version]:
+    return [one for one in versions if len(one.runs) >= LEAST_RUNS]
 
 
 def _swap(one: Swap) -> str:
@@ -123,16 +125,16 @@ def _swap(one: Swap) -> str:
     return said + ("" if one.paged is None else f", page {one.paged}")
 
 
-def loops(path: Path) -> None:
+def loops(versions: list[Version]) -> None:
     """Findings of run.loop, version by version; each version is fed alone."""
     table.heading(
-        "Loops in recorded telecom runs",
-        "Each version alone, its runs once, ten starting a minute, default configuration.",
+        "Loops in recorded runs",
+        f"Each version of at least {LEAST_RUNS} runs alone, its runs once, ten a minute, default configuration.",
     )
-    table.heads("version", "runs", "with the same call three times in a row", "`run.loop` findings", "other findings")
-    for version in recordings.versions(path):
-        if not version.agent.endswith("telecom") or len(version.runs) < LEAST_RUNS:
-            continue
+    table.heads(
+        "agent", "version", "runs", "with the same call three times in a row", "`run.loop` findings", "other findings"
+    )
+    for version in _often_seen(versions):
         feed = Feed()
         runs = [
             recordings.events_of(run, f"run {i}", START + i * RUN_SECONDS, version.version)
@@ -142,7 +144,7 @@ def loops(path: Path) -> None:
         found = Counter(finding.signal for finding in findings)
         looping = found.pop("run.loop", 0)
         others = ", ".join(f"{count} {signal}" for signal, count in sorted(found.items())) or "none"
-        table.row(version.version, len(runs), sum(map(_repeats, runs)), looping, others)
+        table.row(version.agent, version.version, len(runs), sum(map(_repeats, runs)), looping, others)
 
 
 def _repeats(run: list[Event]) -> bool:
@@ -152,41 +154,41 @@ def _repeats(run: list[Event]) -> bool:
     return any(len(set(calls[i : i + 3])) == 1 for i in range(len(calls) - 2))
 
 
-def soft_errors(path: Path) -> None:
-    """Soft errors of the small agents, as the engine counts them, beside what the recordings say."""
-    agents = recorded = soft = counted = 0
-    feed = Feed()
-    start = START
-    for version in recordings.versions(path):
-        if not version.agent.startswith("course-"):
-            continue
-        agents += 1
-        for i, run in enumerate(version.runs):
-            events = recordings.events_of(run, f"{version.agent} {i}", start, version.version)
-            start += 600.0
-            feed.take(events)
-            lines = [line for line in run if line["kind"] == "tool" and line.get("actor") != "user"]
-            soft += sum(bool(line.get("soft_error")) for line in lines)
-            recorded += sum(bool(line.get("soft_error")) or line.get("ok") is False for line in lines)
-    feed.tick(start + 60.0)
-    counted = sum(sum(view.failed_tools.values()) for view in feed.closed)
-    print(
-        f"\nSoft errors: {agents} small agents, {recorded} failed tool calls in the recordings, {soft} of them with "
-        f"status ok; counted as failures of their tool: {counted}.",
-        flush=True,
+def soft_errors(versions: list[Version]) -> None:
+    """Failed calls of tools as the engine counts them, beside what the recordings say: errors, and answers that are."""
+    table.heading(
+        "Soft errors in recorded runs",
+        "Each agent alone, its runs one after another; calls that the agent made. `Soft`: ended with status ok and an "
+        "error for an answer, by the recording's own mark. `Counted`: by the engine, as failures of their tool.",
     )
+    table.heads("agent", "runs", "failed calls", "of them soft", "counted")
+    for agent in dict.fromkeys(version.agent for version in versions):
+        runs = [(one.version, run) for one in versions if one.agent == agent for run in one.runs]
+        feed = Feed()
+        start = START
+        recorded = soft = 0
+        for i, (version, run) in enumerate(runs):
+            events = recordings.events_of(run, f"{agent} {i}", start, version)
+            start = math.ceil(max(event.at for event in events)) + RUN_SECONDS
+            feed.take(events)
+            own = [line for line in run if recordings.is_own_call(line)]
+            soft += sum(bool(line.get("soft_error")) for line in own)
+            recorded += sum(bool(line.get("soft_error")) or line.get("ok") is False for line in own)
+        feed.tick(start + 60.0)
+        counted = sum(sum(view.failed_tools.values()) for view in feed.closed)
+        if recorded or counted:
+            table.row(agent, len(runs), recorded, soft, counted)
 
 
-def traffic(folder: Path) -> None:
+def traffic(paths: list[Path]) -> None:
     """An owner's worth of default detectors on production requests."""
     table.heading(
         "Real traffic",
         "Each request a run of one call with its tokens; one owner, default configuration, budget one page a week and "
-        "one notice a day. No clock of durations, no text.",
+        "one notice a day. No clock of durations, no text. Streams that call themselves synthetic are left out.",
     )
     table.heads("stream", "requests", "hours", "pages", "notices", "granted pages", "signals")
-    for name, file in REQUESTS.items():
-        path = folder / file
+    for path in paths:
         for agent in sorted({line["agent"] for line in recordings.lines_of(path)}):
             if agent.endswith("synthetic"):
                 continue
@@ -197,18 +199,21 @@ def traffic(folder: Path) -> None:
             paged = len(pages(findings))
             granted = sum(view.granted for view in feed.engine.aggregator.budgets())
             table.row(
-                agent if agent != name else name, f"{len(events) // 3:,}",
+                agent, f"{len(events) // 3:,}",
                 f"{(events[-1].at - events[0].at) / 3600.0:.1f}", paged, len(findings) - paged, f"{granted:.4f}",
                 ", ".join(f"{count} {signal}" for signal, count in Counter(one.signal for one in findings).items()),
             )  # fmt: skip
 
 
-def main(folder: Path | None, quick: bool) -> None:
+def main(files: Files | None, quick: bool) -> None:
     """Print the tables that need recordings, or say that they are left out."""
-    if folder is None:
+    if files is None:
         print("\nLeft out without --data: versions spliced from real runs, loops, soft errors, real traffic.")
         return
-    swaps(folder / RUNS, quick)
-    loops(folder / RUNS)
-    soft_errors(folder / RUNS)
-    traffic(folder)
+    if files.runs:
+        versions = recordings.versions(files.runs)
+        swaps(versions, quick)
+        loops(versions)
+        soft_errors(versions)
+    if files.requests:
+        traffic(files.requests)

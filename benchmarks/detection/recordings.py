@@ -10,7 +10,7 @@ import gzip
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,32 @@ class Version:
 
     def tool_mix(self) -> dict[str, float]:
         """Share of each tool in the agent's calls."""
-        calls = Counter(line["tool"] for run in self.runs for line in run if _agents_own(line))
+        calls = Counter(line["tool"] for run in self.runs for line in run if is_own_call(line))
         total = sum(calls.values())
         return {tool: count / total for tool, count in calls.items()}
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a folder holds: files of whole runs, and of requests alone."""
+
+    runs: list[Path]
+    requests: list[Path]
+
+
+def files_of(folder: Path) -> Files:
+    """The recordings in a folder, told apart by their first line: a run begins with its start, labels have no kind.
+
+    Raises `ValueError` where there are none.
+    """
+    found = Files([], [])
+    for path in sorted(folder.glob("*.jsonl.gz")):
+        kind = next(lines_of(path), {}).get("kind")
+        if kind is not None:
+            (found.runs if kind == "run_start" else found.requests).append(path)
+    if not found.runs and not found.requests:
+        raise ValueError(f"no recordings in {folder}: *.jsonl.gz, a line a step, with run_id, agent, kind and ts")
+    return found
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:
@@ -46,14 +69,15 @@ def lines_of(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def versions(path: Path) -> list[Version]:
-    """Recorded runs by agent and version, in the order of the file."""
+def versions(paths: Iterable[Path]) -> list[Version]:
+    """Recorded runs by agent and version, in the order of the files."""
     runs: dict[str, Lines] = {}
-    for line in lines_of(path):
-        runs.setdefault(line["run_id"], []).append(line)
+    for path in paths:
+        for line in lines_of(path):
+            runs.setdefault(line["run_id"], []).append(line)
     found: dict[tuple[str, str], list[Lines]] = defaultdict(list)
     for run in runs.values():
-        found[(run[0]["agent"], run[0]["version"])].append(run)
+        found[(run[0]["agent"], run[0].get("version", ""))].append(run)
     return [Version(agent, version, seen) for (agent, version), seen in found.items()]
 
 
@@ -82,10 +106,10 @@ def events_of(run: Lines, name: str, start: float, version: str | None) -> list[
         elif kind == "tool":
             events.append(_tool_call(line, at, identity, common))
         elif kind == "run_end":
-            cut = line["status"] in ENDED_BADLY
+            cut = line.get("status") in ENDED_BADLY
             last = Event(
                 kind="run_finished", time=at, id=identity, status="error" if cut else "ok",
-                error_type=line["status"] if cut else None, duration_seconds=at - start, **common,
+                error_type=line.get("status") if cut else None, duration_seconds=at - start, **common,
             )  # fmt: skip
             if output is not None:
                 last.output = raw(output)
@@ -118,7 +142,8 @@ def _tool_call(line: dict[str, Any], at: float, identity: str, common: dict[str,
     return event
 
 
-def _agents_own(line: dict[str, Any]) -> bool:
+def is_own_call(line: dict[str, Any]) -> bool:
+    """Whether it is a tool call of the agent, not of the user."""
     return line["kind"] == "tool" and line.get("actor") != "user"
 
 
@@ -143,14 +168,15 @@ def requests(path: Path, agent: str) -> list[Event]:
     for i, line in enumerate(lines_of(path)):
         if line["agent"] != agent:
             continue
-        common = {"agent": agent, "version": line["version"], "run": line["run_id"], "time": line["ts"]}
+        common = {"agent": agent, "version": line.get("version"), "run": line["run_id"], "time": line["ts"]}
+        status = "ok" if line.get("ok", True) else "error"
         events += [
             Event(kind="run_started", id=f"{i}.s", **common),
             Event(
-                kind="llm_call", id=f"{i}.m", status="ok" if line["ok"] else "error",
-                input_tokens=line["tokens_in"], output_tokens=line["tokens_out"], **common,
+                kind="llm_call", id=f"{i}.m", status=status,
+                input_tokens=line.get("tokens_in"), output_tokens=line.get("tokens_out"), **common,
             ),
-            Event(kind="run_finished", id=f"{i}.f", status="ok" if line["ok"] else "error", **common),
+            Event(kind="run_finished", id=f"{i}.f", status=status, **common),
         ]  # fmt: skip
     events.sort(key=lambda event: event.at)
     return events
