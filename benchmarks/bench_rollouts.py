@@ -10,6 +10,7 @@ without it the last table is left out.
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import statistics
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.detection import recordings, table
+from benchmarks.detection.recordings import Files
 from monitor.rollouts import comparing, sides
 from monitor.rollouts.state import Rate as Counts
 from monitor.rollouts.state import Reading, Rollout
@@ -31,12 +33,8 @@ from tests.doubles.rollout_log import config, told
 
 KNOWN_SHARE = {(0.05, 0.15, 0.5): 341, (0.05, 0.15, 0.1): 826, (0.05, 0.10, 0.5): 1_070, (0.02, 0.06, 0.5): 835}
 """Median runs of bets that know the candidate's share, from simulations before there was a Forewarn (alpha 0.01)."""
-PAIRS = (
-    ("tau2-telecom", "gpt-4.1/llm_agent", "ft:gpt-4.1-2025-04-14/llm_agent"),
-    ("tau2-retail", "gpt-4.1/llm_agent", "ft:gpt-4.1-2025-04-14/llm_agent"),
-    ("tau2-retail", "gpt-4.1/llm_agent", "toolorchestra(gpt-5)/orchestrator"),
-)
-"""Agent, the model that serves, the model beside it: recorded on the same tasks."""
+LEAST_TASKS = 20
+"""Tasks that two versions must have in common to be compared."""
 SECTIONS = ("runs", "wrong", "past", "shadow")
 Rate = Callable[[int], float]
 
@@ -153,17 +151,18 @@ def _ramp(number: int) -> float:
     return 0.05 + 0.45 * min(number / 600, 1.0)
 
 
-def shadow(data: Path | None) -> None:
+def shadow(files: Files | None) -> None:
     """Two models on the same recorded tasks."""
-    if data is None:
+    if files is None:
         print("\n(no table of shadows without `--data`)")
         return
-    known = {(one.agent, one.version): one for one in recordings.versions(data / "agent-runs.jsonl.gz")}
-    rewards = {line["run_id"]: line["success"] for line in recordings.lines_of(data / "agent-runs.labels.jsonl.gz")}
-    for agent, base, other in PAIRS:
-        news = paired(known[agent, base].runs, known[agent, other].runs, rewards)
+    rewards = {line["run_id"]: line["success"] for path in files.labels for line in recordings.lines_of(path)}
+    for one, beside in itertools.combinations(recordings.versions(files.runs), 2):
+        if one.agent != beside.agent or len(one.tasks() & beside.tasks()) < LEAST_TASKS:
+            continue
+        news = paired(one.runs, beside.runs, rewards)
         table.heading(
-            f"Shadow: {agent}, {base} serves, {other} beside it",
+            f"Shadow: {one.agent}, {one.version} serves, {beside.version} beside it",
             f"{news.pairs} tasks, one run each of both. Verdict `{news.verdict}`: {news.reason}. "
             f"Agreement (same end, same tools) {news.agreement or 0.0:.0%} "
             f"({news.agreement_low:.0%} to {news.agreement_high:.0%}).",
@@ -182,7 +181,10 @@ def paired(
     rewards: dict[str, bool],
     settings: Config | None = None,
 ) -> RolloutSeen:
-    """The first run of each task of both, as pairs through the engine; what was said last."""
+    """The first run of each task of both, as pairs through the engine; what was said last.
+
+    `rewards`: whether a run did what it should; of runs that are not in it nothing is said.
+    """
     events: list[Event] = []
     firsts = [{run[0]["task_id"]: run for run in reversed(runs)} for runs in (served, beside)]
     for number, task in enumerate(sorted(firsts[0].keys() & firsts[1].keys())):
@@ -191,12 +193,15 @@ def paired(
             its = recordings.events_of(run, name, 1_800_000_000.0 + 300.0 * number, run[0]["version"])
             for event in its:
                 event.agent, event.variant, event.pair = "x", variant, task  # type: ignore[assignment]
-            at = its[-1].at + 60.0
-            said = Event(
-                kind="evaluation", time=at, id=f"{name} e", run=name, agent="x", name="reward",
-                score=float(rewards[run[0]["run_id"]]),
-            )  # fmt: skip
-            events += [*its, said]
+            events += its
+            good = rewards.get(run[0]["run_id"])
+            if good is not None:
+                events.append(
+                    Event(
+                        kind="evaluation", time=its[-1].at + 60.0, id=f"{name} e", run=name, agent="x", name="reward",
+                        score=float(good),
+                    )
+                )  # fmt: skip
     events.sort(key=lambda event: event.at)
     _, news = told(settings or config(), events, until=events[-1].at + 7_200.0)
     return news[-1]
@@ -209,10 +214,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with recorded runs")
     parser.add_argument("--section", choices=SECTIONS, nargs="*", default=SECTIONS)
     options = parser.parse_args()
+    try:
+        files = recordings.files_of(options.data) if options.data else None
+    except (OSError, ValueError) as error:
+        parser.error(f"--data: {error}")
     for name in options.section:
         began = time.process_time()
         if name == "shadow":
-            shadow(options.data)
+            shadow(files)
         else:
             {"runs": runs, "wrong": wrong, "past": past}[name](options.quick)
         print(f"\n({name}: {time.process_time() - began:.0f} s of CPU)", flush=True)

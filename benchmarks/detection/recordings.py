@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.detection.feed import RUN_SECONDS
 from schemas.event import Event, raw
@@ -32,6 +32,10 @@ class Version:
     version: str
     runs: list[Lines]
 
+    def tasks(self) -> set[str]:
+        """What its runs were asked to do, where the recording says so."""
+        return {run[0]["task_id"] for run in self.runs if "task_id" in run[0]}
+
     def tool_mix(self) -> dict[str, float]:
         """Share of each tool in the agent's calls."""
         calls = Counter(line["tool"] for run in self.runs for line in run if is_own_call(line))
@@ -41,22 +45,25 @@ class Version:
 
 @dataclass(frozen=True)
 class Files:
-    """What a folder holds: files of whole runs, and of requests alone."""
+    """What a folder holds: files of whole runs, of requests alone, and of how runs really went."""
 
     runs: list[Path]
     requests: list[Path]
+    labels: list[Path]
 
 
 def files_of(folder: Path) -> Files:
-    """The recordings in a folder, told apart by their first line: a run begins with its start, labels have no kind.
+    """The recordings in a folder, told apart by their first line: a run begins with its start, labels say `success`.
 
     Raises `ValueError` where there are none.
     """
-    found = Files([], [])
+    found = Files([], [], [])
     for path in sorted(folder.glob("*.jsonl.gz")):
-        kind = next(lines_of(path), {}).get("kind")
-        if kind is not None:
-            (found.runs if kind == "run_start" else found.requests).append(path)
+        first = next(lines_of(path), {})
+        if "success" in first:
+            found.labels.append(path)
+        elif "kind" in first:
+            (found.runs if first["kind"] == "run_start" else found.requests).append(path)
     if not found.runs and not found.requests:
         raise ValueError(f"no recordings in {folder}: *.jsonl.gz, a line a step, with run_id, agent, kind and ts")
     return found
@@ -169,7 +176,7 @@ def requests(path: Path, agent: str) -> list[Event]:
         if line["agent"] != agent:
             continue
         common = {"agent": agent, "version": line.get("version"), "run": line["run_id"], "time": line["ts"]}
-        status = "ok" if line.get("ok", True) else "error"
+        status: Literal["ok", "error"] = "ok" if line.get("ok", True) else "error"
         events += [
             Event(kind="run_started", id=f"{i}.s", **common),
             Event(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import bench_rollouts
 from benchmarks.detection import recorded, recordings
 from benchmarks.detection.feed import START
 
@@ -121,3 +122,23 @@ def test_agents_of_one_version_have_nothing_to_swap(folder: Path, capsys: pytest
 def test_requests_are_runs_of_one_call(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recorded.traffic(recordings.files_of(folder).requests)
     assert cells(capsys.readouterr().out, "proxy")[:3] == ["400", "0.2", "0"]
+
+
+def test_versions_on_the_same_tasks_are_judged_as_shadows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines: list[Line] = []
+    labels: list[Line] = []
+    for number in range(25):
+        for version in ("v1", "v2"):
+            its = run("shop", version, number, [call("look", number)])
+            its[0]["task_id"] = f"task {number}"
+            lines += its
+            labels.append({"run_id": its[0]["run_id"], "success": version == "v1"})
+    lines += run("shop", "v3", 1, [])
+    written(tmp_path / "all.jsonl.gz", lines)
+    written(tmp_path / "truth.jsonl.gz", labels)
+    bench_rollouts.shadow(recordings.files_of(tmp_path))
+    printed = capsys.readouterr().out
+    assert "Shadow: shop, v1 serves, v2 beside it" in printed
+    assert "25 tasks" in printed
+    assert printed.count("###") == 1, "v3 has no task in common with the others"
+    assert cells(printed, "run.rejected")[:3] == ["0", "1", "+1"]
