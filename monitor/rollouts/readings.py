@@ -40,6 +40,11 @@ def _duration(closed: Closed) -> float | None:
     return None if closed.status == "hung" else closed.duration_seconds
 
 
+def _cost(closed: Closed) -> float | None:
+    """A tracer says 0 of a model whose price it does not know: that is no price to be dearer than."""
+    return closed.work.cost_usd or None
+
+
 ROWS: tuple[Row, ...] = (
     Row("run.failed", "share", "share", 0.6, RUN_FAILED.read),
     Row("run.silent", "share", "share", 0.1, RUN_SILENT.read),
@@ -47,7 +52,7 @@ ROWS: tuple[Row, ...] = (
     Row("run.loop", "share", "share", 0.05, RUN_LOOP.read),
     Row("contract.violated", "share", "share", 0.05, CONTRACT_VIOLATED.read),
     Row(REJECTED, "share", "share", 0.05, _late),
-    Row("run.cost_usd", "number", "usd", 0.05, lambda c: c.work.cost_usd),
+    Row("run.cost_usd", "number", "usd", 0.05, _cost),
     Row("run.duration_seconds", "number", "seconds", 0.05, _duration),
     Row("run.steps", "number", "count", 0.05, lambda c: float(c.work.steps)),
     Row("run.tokens", "number", "tokens", 0.05, lambda c: None if c.work.tokens is None else float(c.work.tokens)),

@@ -81,6 +81,16 @@ def test_what_the_canary_costs_and_how_long_it_takes_counts_beyond_the_factor() 
         assert _row(news[-1], "run.cost_usd").state == ("same" if factor == 1.2 else "worse")
 
 
+@pytest.mark.parametrize("unpriced", ["stable", "canary"])
+def test_a_model_without_a_price_is_no_cheaper_one(unpriced: str) -> None:
+    sides = _canary(300, 0.0, 0.0)
+    for side in sides:
+        side.cost_usd = 0.0 if side.variant == unpriced else 0.07
+    _, news = told(RANDOM, events(sides))
+    assert {one.verdict for one in news} <= {"hold", "promote"}
+    assert all(row.signal != "run.cost_usd" or row.state == "undecided" for row in news[-1].signals)
+
+
 def test_another_mix_of_tools_is_shown_and_decides_nothing() -> None:
     sides = _canary(300, 0.0, 0.0)
     for side in sides:
