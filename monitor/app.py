@@ -249,7 +249,9 @@ async def _listen(
         counts=doors.counts if doors is not None else None, clock=clock,
     )  # fmt: skip
     # The intake unpacks gzip itself: within its limit, and it notices a body that was cut off.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, auto_decompress=False)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, auto_decompress=False, logger=quiet_log(clock)
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, runtime.host, runtime.port).start()

@@ -26,12 +26,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from monitor.intake import otlp
-from monitor.intake.bodies import read_events
+from monitor.intake.bodies import Intake, read_events
 from monitor.intake.dead_letters import DeadLetter, dead_letter
 from monitor.intake.otlp import Decoded, Encoding
 from monitor.intake.sink import Batch, Sink, Unavailable
 from schemas import limits
-from schemas.event import BadEvent, Reason
+from schemas.event import BadEvent, Event, Reason
 
 REJECTED_SHOWN = 20
 """Rejected events that one answer names; the others are in the dead letters alone."""
@@ -153,7 +153,8 @@ class _Front:
             except BadEvent as error:
                 raise _Refused(413, error.detail) from None
             counts = found.counts | {"events_skipped": found.skipped}
-            await self._sink.accept(Batch(found.events, (), found.dead_letters, counts, found.raws))
+            events, raws = _ended_last(found)
+            await self._sink.accept(Batch(events, (), found.dead_letters, counts, raws))
         except Unavailable as error:
             return _plain(503, {"error": "try again"}, _retry(error))
         except _Refused as error:
@@ -218,6 +219,18 @@ class _Front:
         except (web.RequestPayloadError, HttpProcessingError, ClientPayloadError, zlib.error):
             request.content.feed_eof()  # there is nothing more to wait for, and aiohttp would
             raise _Refused(400, "the body could not be read: bad gzip, bad chunks, or cut off") from None
+
+
+def _ended_last(found: Intake) -> tuple[list[Event], list[bytes]]:
+    """Events and their JSON, the end of a run behind what else the body says of it: a run that ended hears no more."""
+    last = {event.run: at for at, event in enumerate(found.events) if event.run}
+    ends = [at for at, event in enumerate(found.events) if event.kind == "run_finished" and last.get(event.run, 0) > at]
+    if not ends:
+        return found.events, found.raws
+    place = {at: float(at) for at in range(len(found.events))}
+    place.update({at: last[found.events[at].run] + 0.5 for at in ends})
+    order = sorted(place, key=lambda at: place[at])
+    return [found.events[at] for at in order], [found.raws[at] for at in order]
 
 
 def _counted(decoded: Decoded[Any], signal: _Signal) -> dict[str, int]:

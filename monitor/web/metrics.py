@@ -60,7 +60,7 @@ METRICS: tuple[Metric, ...] = (
     # what came in
     _counter("events_received", "Events that the intake or the topic brought."),
     _counter("events_duplicate", "Events dropped because their id was seen before."),
-    _counter("events_late", "Events that came after their run was closed and forgotten."),
+    _counter("events_late", "Events that came after their run was closed."),
     _counter(
         "events_behind",
         "Events further behind the latest one of their producer than `late_after`: taken, dropped.",

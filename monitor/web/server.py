@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib import resources
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from monitor.web import acting, api, gates
@@ -45,6 +46,37 @@ ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "favicon.svg": "
 """The files of `monitor/web/page/static`, all of them ours. The page names them with their digest."""
 
 log = logging.getLogger(__name__)
+
+
+class _BrokenRequests(logging.Filter):
+    """One line a minute, in place of a traceback each, of clients that do not speak HTTP/1.1."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError):
+            return True
+        if self._clock() - self._said < 60.0:
+            return False
+        self._said = self._clock()
+        record.exc_info = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg = (
+            "a request from %s is no HTTP/1.1 and was refused (told once a minute); an exporter that speaks gRPC needs "
+            "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
+        )
+        return True
+
+
+def quiet_log(clock: Callable[[], float]) -> logging.Logger:
+    """What the HTTP server logs to. `clock`: epoch seconds."""
+    found = log.getChild("http")
+    found.filters.clear()
+    found.addFilter(_BrokenRequests(clock))
+    return found
 
 
 def build_app(

@@ -28,6 +28,7 @@ from opentelemetry.trace import StatusCode
 from monitor.intake.assembler import Assembler
 from monitor.intake.http import JSON, PROTOBUF, routes
 from monitor.intake.sink import Batch, Unavailable
+from monitor.web.server import quiet_log
 
 NOW = 1_800_000_000.0
 SECRET = "card-4111111111111111"
@@ -239,3 +240,40 @@ async def test_packed_events_and_cloudevents(client: Client, sink: Kept) -> None
     headers = {"Content-Type": JSON, "ce-specversion": "1.0", "ce-id": "9", "ce-source": "/shop"}
     await client.post("/v1/events", data=json.dumps(call()).encode(), headers=headers)
     assert [event.producer for batch in sink.batches for event in batch.events] == [None, "/shop"]
+
+
+async def test_the_end_of_a_run_is_taken_behind_what_else_the_body_says_of_it(client: Client, sink: Kept) -> None:
+    def event(kind: str, run: str, **more: Any) -> dict[str, Any]:
+        return {"kind": kind, "time": NOW, "id": f"{run}.{kind}", "agent": "a", "run": run, **more}
+
+    body = [
+        event("run_finished", "r1", status="ok"), event("run_started", "r2"), event("tool_call", "r1", tool="t"),
+        event("run_finished", "r2", status="ok"), event("run_started", "r1"), event("run_finished", "r3", status="ok"),
+    ]  # fmt: skip
+    answer = await client.post("/v1/events", json=body)
+    assert (await answer.json())["accepted"] == 6
+    taken = sink.batches[0]
+    assert [event.id for event in taken.events] == [
+        "r2.run_started", "r1.tool_call", "r2.run_finished", "r1.run_started", "r1.run_finished", "r3.run_finished",
+    ]  # fmt: skip
+    assert [json.loads(raw)["id"] for raw in taken.raws] == [event.id for event in taken.events]
+
+
+async def test_a_client_that_speaks_grpc_is_told_of_once_and_how(caplog: pytest.LogCaptureFixture) -> None:
+    runner = web.AppRunner(web.Application(), logger=quiet_log(lambda: NOW))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    try:
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            assert b"400" in await asyncio.wait_for(reader.read(), 10.0)
+            writer.close()
+    finally:
+        await runner.cleanup()
+    (said,) = [record for record in caplog.records if "HTTP/1.1" in record.message]
+    assert said.levelname == "WARNING"
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf" in said.message
+    assert said.exc_info is None
