@@ -16,12 +16,13 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from monitor.alerting.incidents.deeds import refusal
 from monitor.alerting.muting.incident import silence_of
 from monitor.web.asking import BadBody, author, json_body
 from monitor.web.view import Control, NotNow, NotReloaded, View
 from schemas.actions import Action, Deed
 from schemas.alert import Incident
-from schemas.config import parse_duration
+from schemas.config import Config, parse_duration
 from schemas.limits import NAME_LENGTH
 
 NOTE_CHARACTERS = 1_000
@@ -54,7 +55,9 @@ def routes(
     async def act(request: web.Request) -> web.Response:
         try:
             wish = _decoded(await json_body(request))
-            action = _action(wish, _incident(view, wish), clock(), author(request, wish.by), new_id())
+            incident = _incident(view, wish)
+            _check_owner(wish, incident, control.config())
+            action = _action(wish, incident, clock(), author(request, wish.by), new_id())
             await control.actions.act(action)
         except BadBody as error:
             return _answer({"error": error.message}, error.status)
@@ -118,6 +121,14 @@ def _incident(view: View, wish: _Wish) -> Incident | None:
     if found is not None and found.status != "firing" and wish.act not in ("false_alarm", "new_normal"):
         raise BadBody(409, f"incident {found.id} is over")
     return found
+
+
+def _check_owner(wish: _Wish, incident: Incident | None, config: Config) -> None:
+    """Raises `BadBody` where the router would hand nothing over; it may run elsewhere, and answers nobody."""
+    if wish.act == "not_mine":
+        owner = incident.owner if incident is not None else None
+        if why := refusal(wish.to, owner, config.owners, config.default_owner):
+            raise BadBody(400, why)
 
 
 def _action(wish: _Wish, incident: Incident | None, now: float, by: str, name: str) -> Action:

@@ -100,6 +100,12 @@ def test_an_incident_from_ack_to_verdict(monitor: MonitorProcess) -> None:
         "act": "unack",
         "by": "token:ops bob",
     }
+    for arguments, why in (
+        (["--to", "nobody"], "there is no owner `nobody`; owners: payments, platform"),
+        ([], "nobody is next in line after payments, say `to`; owners: payments, platform"),
+    ):
+        refused = forewarn(monitor, "ack", name, "--not-mine", *arguments)
+        assert (refused.exit_code, refused.stdout) == (1, "") and refused.stderr.rstrip().endswith(why), refused.stderr
     assert forewarn(monitor, "ack", name, "--not-mine", "--to", "platform").exit_code == 0
     (handed,) = [each for each in told(monitor, "incidents", "--owner", "platform") if each["id"] == name]
     assert handed["handed_from"] == "payments"

@@ -141,7 +141,10 @@ async def test_the_same_press_told_twice_is_one_silence(slack: SlackDouble, moni
 async def test_not_mine_names_the_owner_or_the_next_in_line(
     slack: SlackDouble, monitor: Monitor, value: str, to: str
 ) -> None:
-    await slack.deliver("interactive", slack.press("payments", "forewarn:not_mine", value))
+    press = slack.press("payments", "forewarn:not_mine", value)
+    escalate = {"escalate": {"after": "5m", "to": "platform"}}
+    monitor.config = Config.model_validate({"owners": {"payments": escalate, "platform": {}}})
+    await slack.deliver("interactive", press)
     (deed,) = monitor.taken
     assert isinstance(deed, Deed) and (deed.act, deed.to) == ("not_mine", to)
 
@@ -229,6 +232,14 @@ async def test_an_owner_that_is_gone_gets_nothing(slack: SlackDouble, monitor: M
     monitor.config = Config.model_validate({"owners": {"payments": {}}})
     await slack.deliver("interactive", press)
     assert monitor.taken == [] and monitor.doors.counts == {"slack_presses_refused:no_owner": 1}
+
+
+async def test_with_nobody_next_in_line_the_person_is_told(slack: SlackDouble, monitor: Monitor) -> None:
+    press = slack.press("payments", "forewarn:not_mine", "-")
+    monitor.config = Config.model_validate({"owners": {"payments": {}, "platform": {}}})
+    await slack.deliver("interactive", press)
+    assert monitor.taken == [] and monitor.doors.counts == {"slack_presses_refused:no_owner": 1}
+    assert "choose an owner" in slack.workspace.whispers[0]["text"]
 
 
 @pytest_asyncio.fixture

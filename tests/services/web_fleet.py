@@ -85,7 +85,7 @@ class MemoryActions:
             self.view.router.step((), max((NOW, *(action.time for action in actions))), actions)
 
 
-def control_of(view: MemoryView, problem: str = "") -> Control:
+def control_of(view: MemoryView, problem: str = "", config: Config | None = None) -> Control:
     """A control over a view in memory; a reload fails with `problem`, if there is one."""
 
     async def reload() -> list[str]:
@@ -93,7 +93,8 @@ def control_of(view: MemoryView, problem: str = "") -> Control:
             raise NotReloaded(problem)
         return ["runtime: takes a restart"]
 
-    return Control(MemoryActions(view), reload, lambda: "route: {receiver: x}\n", lambda: 300.0)
+    known = config or Config()
+    return Control(MemoryActions(view), reload, lambda: "route: {receiver: x}\n", lambda: 300.0, lambda: known)
 
 
 def agent(name: str, state: str = "healthy", **changes: Any) -> AgentView:

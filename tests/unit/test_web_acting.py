@@ -27,8 +27,11 @@ Start = Callable[..., Awaitable[Any]]
 async def start() -> AsyncIterator[Start]:
     clients: list[TestClient] = []
 
-    async def run(view: MemoryView | None = None, keys: tuple[Key, ...] = (), problem: str = "") -> Any:
-        control = control_of(view := view or web_fleet.troubled(), problem)
+    async def run(
+        view: MemoryView | None = None, keys: tuple[Key, ...] = (), problem: str = "", owners: Any = None
+    ) -> Any:
+        config = Config.model_validate({"owners": owners or {}})
+        control = control_of(view := view or web_fleet.troubled(), problem, config)
         assert isinstance(control.actions, MemoryActions)
         client: Any = TestClient(
             TestServer(build_app(view, control, [], host_is_loopback=not keys, keys=keys, clock=lambda: NOW))
@@ -49,8 +52,8 @@ async def start() -> AsyncIterator[Start]:
         ({"act": "ack", "by": "alice"}, Deed(time=NOW, incident="i1", act="ack", by="alice")),
         ({"act": "unack"}, Deed(time=NOW, incident="i1", act="unack", by="local")),
         (
-            {"act": "not_mine", "to": "platform", "note": "theirs", "by": "a\nb\u202e"},
-            Deed(time=NOW, incident="i1", act="not_mine", by="a b", to="platform", note="theirs"),
+            {"act": "not_mine", "to": "payments", "note": "theirs", "by": "a\nb\u202e"},
+            Deed(time=NOW, incident="i1", act="not_mine", by="a b", to="payments", note="theirs"),
         ),
         ({"act": "false_alarm"}, Deed(time=NOW, incident="i1", act="false_alarm", by="local")),
         ({"act": "new_normal"}, Deed(time=NOW, incident="i1", act="new_normal", by="local")),
@@ -104,6 +107,43 @@ async def test_what_cannot_be_done_says_why(start: Start, body: dict[str, str], 
     answer = await client.post("/api/v1/act", json=body)
     assert answer.status == status and why in (await answer.json())["error"]
     assert client.taken == []
+
+
+ESCALATES = {"platform": {"escalate": {"after": "5m", "to": "payments"}}, "payments": {}}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "owners", "to", "why"),
+    [
+        ("an owner that the configuration does not know", ESCALATES, "nobody",
+         "there is no owner `nobody`; owners: platform, payments"),
+        ("the owner that has it", ESCALATES, "platform", "it is platform's already; owners: platform, payments"),
+        ("nobody is next in line", {"platform": {}, "payments": {}}, "",
+         "nobody is next in line after platform, say `to`; owners: platform, payments"),
+        ("there is no other owner", {"platform": {}}, "",
+         "nobody is next in line after platform, say `to`; owners: platform"),
+    ],
+)  # fmt: skip
+async def test_a_hand_over_to_nobody_is_refused(start: Start, sentence: str, owners: Any, to: str, why: str) -> None:
+    client = await start(owners=owners)
+    answer = await client.post("/api/v1/act", json={"incident": "i1", "act": "not_mine", "to": to})
+    assert (answer.status, await answer.json()) == (400, {"error": why}), sentence
+    assert client.taken == []
+
+
+async def test_a_hand_over_to_the_next_in_line_is_taken(start: Start) -> None:
+    client = await start(owners=ESCALATES)
+    assert (await client.post("/api/v1/act", json={"incident": "i1", "act": "not_mine"})).status == 200
+    assert [each.act for each in client.taken] == ["not_mine"]
+
+
+async def test_a_worker_that_stands_by_knows_the_owners_all_the_same(start: Start) -> None:
+    view = MemoryView(router=None)
+    client = await start(view, owners=ESCALATES)
+    for to, status in (("nobody", 400), ("platform", 200), ("", 200)):
+        body = {"incident": "elsewhere", "act": "not_mine", "to": to}
+        assert (await client.post("/api/v1/act", json=body)).status == status, to
+    assert [each.to for each in client.taken] == ["platform", ""]
 
 
 async def test_a_word_on_what_was_an_incident_may_still_be_said(start: Start) -> None:

@@ -19,6 +19,8 @@ from schemas.records import Ack
 WORDS = {"false_alarm": NotificationReason.FALSE_ALARM, "new_normal": NotificationReason.NEW_NORMAL}
 BY_CHARACTERS = 80
 NOTE_CHARACTERS = 200
+OWNERS_NAMED = 20
+"""Owners that a refusal names. Beyond, it says how many there are."""
 
 
 def done(record: Record, deed: Deed, owners: Mapping[str, Owner], default: str, now: float) -> bool:
@@ -42,10 +44,29 @@ def done(record: Record, deed: Deed, owners: Mapping[str, Owner], default: str, 
         arm(record, owners, now)
         record.news(NotificationReason.UNACKNOWLEDGED, now, f"acknowledgement taken back by {by}{note}")
     elif deed.act == "not_mine":
-        return _hand_over(record, deed.to or _next_owner(record, owners, default), by, note, owners, now)
+        if refusal(deed.to, incident.owner, owners, default):
+            return False
+        _hand_over(record, deed.to or _next_owner(incident.owner, owners, default), by, note, owners, now)
     else:
         _dismiss(record, deed, f"{WORDS[deed.act]}, says {by}{note}", now)
     return True
+
+
+def refusal(to: str, owner: str | None, owners: Mapping[str, Owner], default: str) -> str:
+    """Why an incident of `owner` cannot be handed over to `to`, in one sentence; "" where it can.
+
+    `to` "": to the next in line. `owner` None: nobody here knows whose it is, and only what is wrong anyway is told.
+    """
+    if to and owners and to not in owners:
+        return f"there is no owner `{to[:BY_CHARACTERS]}`; {_named(owners)}"
+    if owner is None:
+        return ""
+    if to == owner:
+        return f"it is {owner[:BY_CHARACTERS]}'s already; {_named(owners)}"
+    following = _next_owner(owner, owners, default)
+    if not to and (following == owner or (owners and following not in owners)):
+        return f"nobody is next in line after {owner[:BY_CHARACTERS]}, say `to`; {_named(owners)}"
+    return ""
 
 
 def acks(record: Record, deed: Deed) -> list[Ack]:
@@ -86,17 +107,21 @@ def escalated(record: Record, owners: Mapping[str, Owner], now: float) -> None:
     arm(record, owners, now)
 
 
-def _next_owner(record: Record, owners: Mapping[str, Owner], default: str) -> str:
-    owner = record.incident.owner
+def _next_owner(owner: str, owners: Mapping[str, Owner], default: str) -> str:
     rule = owners[owner].escalate if owner in owners else None
     return rule.to if rule is not None else default
 
 
-def _hand_over(record: Record, to: str, by: str, note: str, owners: Mapping[str, Owner], now: float) -> bool:
+def _named(owners: Mapping[str, Owner]) -> str:
+    if not owners:
+        return "the configuration names no owner"
+    more = f" and {len(owners) - OWNERS_NAMED} more" if len(owners) > OWNERS_NAMED else ""
+    return f"owners: {', '.join(list(owners)[:OWNERS_NAMED])}{more}"
+
+
+def _hand_over(record: Record, to: str, by: str, note: str, owners: Mapping[str, Owner], now: float) -> None:
     """Another owner has it from now on; the one before is told so, and of the end."""
     old = record.incident.owner
-    if to == old or (owners and to not in owners):
-        return False
     record.onlookers[old] = NotificationReason.HANDED_OVER
     record.onlookers.pop(to, None)
     record.also.pop(to, None)
@@ -106,7 +131,6 @@ def _hand_over(record: Record, to: str, by: str, note: str, owners: Mapping[str,
     record.own(to)
     record.news(NotificationReason.HANDED_OVER, now, f"{by} says it is not {old}'s{note}: handed over to {to}")
     arm(record, owners, now)
-    return True
 
 
 def _dismiss(record: Record, deed: Deed, text: str, now: float) -> None:

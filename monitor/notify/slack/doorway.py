@@ -18,6 +18,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from monitor.alerting.incidents.deeds import refusal
 from monitor.notify.delivery import DeliveryError
 from monitor.notify.slack.client import Signatures, SlackClient
 from monitor.notify.slack.complaints import reactions
@@ -184,6 +185,10 @@ class Doorway:
             self.counts["slack_presses_refused:nothing_to_do"] += 1
             await self._whisper(press, "There is nothing to do any more: the incident is over or forgotten.")
             return
+        if press.act == "not_mine" and (why := self._nobody(press, known)):
+            self.counts["slack_presses_refused:no_owner"] += 1
+            await self._whisper(press, why)
+            return
         try:
             await self._desk.act(*made)
         except Exception as error:  # whatever it is, the person must know that nothing was recorded
@@ -192,6 +197,16 @@ class Doorway:
             await self._whisper(press, "This could not be recorded. Please try again.")
             return
         self.counts[f"slack_presses:{press.act}"] += 1
+
+    def _nobody(self, press: Press, known: Mapping[str, Incident]) -> str:
+        """Why none of the incidents has a next in line; "" where one has, or where an owner was chosen."""
+        if press.value != NEXT:
+            return ""
+        config = self._config()
+        owners = [known[each].owner for each in press.incidents if each in known]
+        if any(not refusal("", owner, config.owners, config.default_owner) for owner in owners):
+            return ""
+        return "Nobody is next in line: please choose an owner."
 
     def _by(self, press: Press) -> str | None:
         """Who it was: a member by the configured name where members are listed, else as Slack calls them."""
