@@ -16,7 +16,7 @@ from pydantic import model_validator as validator
 
 from schemas import limits
 from schemas.config import Config
-from schemas.event import ANCHORS, LATEST_TIME, REQUIRED, Action, Actor, Stage, Status, Variant
+from schemas.event import ANCHORS, COMPONENT_FORM, LATEST_TIME, REQUIRED, Action, Actor, Stage, Status, Variant
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 EVENT_ID = "urn:forewarn:event:1"
@@ -40,8 +40,10 @@ def parse_time(value: object) -> float:
 
 
 Name = Annotated[str, Field(max_length=limits.NAME_LENGTH)]
+ComponentName = Annotated[str, Field(max_length=limits.NAME_LENGTH, pattern=COMPONENT_FORM)]
 Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Part = Annotated[float, Field(ge=0.0, le=1.0)]
 Labels = Annotated[dict[Name, Name], Field(max_length=limits.LABELS)]
 Shape = Annotated[list[Number], Field(max_length=limits.SHAPE_NUMBERS)]
 Read = Annotated[list[Name], Field(max_length=limits.FIELDS_READ)]
@@ -133,10 +135,10 @@ FIELDS: dict[str, tuple[Any, str]] = {
     "label": (Name | None, "Result of the evaluation as a word."),
     "rating": (Number | None, "From -1 (bad) to 1 (good)."),
     "text": (Any, "What the user wrote."),
-    "component": (Name | None, "`agent:`, `prompt:`, `tool:`, `model:` or `retriever:` and a name."),
+    "component": (ComponentName | None, "`agent:`, `prompt:`, `tool:`, `model:` or `retriever:` and a name."),
     "previous": (Name | None, "Version before the change."),
     "stage": (Stage | None, "How far the change has come."),
-    "share": (Number | None, "Share of traffic that has the change, 0 to 1."),
+    "share": (Part | None, "Share of traffic that has the change, 0 to 1."),
     "author": (Name | None, "Who made the change."),
     "url": (Url | None, "Link to the change."),
     "soft_error": (bool | None, "Ours: the result says that it failed."),
@@ -203,7 +205,8 @@ def _model(kind: str) -> type[BaseModel]:
         )
     for name in REQUIRED[kind]:
         text = FIELDS[name][1] if name in FIELDS else CommonFields.model_fields[name].description or ""
-        fields[name] = (Annotated[str, Field(min_length=1, max_length=limits.NAME_LENGTH)], Field(description=text))
+        kept = ComponentName if name == "component" else Annotated[str, Field(max_length=limits.NAME_LENGTH)]
+        fields[name] = (Annotated[kept, Field(min_length=1)], Field(description=text))
     validators: dict[str, Any] = {"_anchor": validator(mode="after")(_needs_an_anchor)} if kind in ANCHORS else {}
     title = "".join(part.title() for part in kind.split("_"))
     return create_model(title, __base__=CommonFields, __doc__=says, __validators__=validators, **fields)

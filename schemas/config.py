@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from schemas.event import COMPONENT_KINDS
 from schemas.settings.changes import Changes, Deployment, GitHub
 from schemas.settings.gates import Backtest, Ready
 from schemas.settings.kafka import Floods, Kafka, Security, Topics
@@ -185,7 +186,6 @@ class Component(Strict):
 
 HUMAN = "human"
 """The fallback that is no component."""
-COMPONENT_KINDS = ("agent", "tool", "prompt", "model", "retriever")
 
 
 class Defaults(Strict):

@@ -22,10 +22,15 @@ from schemas import limits
 
 Name = Annotated[str, Meta(max_length=limits.NAME_LENGTH)]
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-"""A whole number that state can hold. Larger: dead letter, `wrong_type`."""
+"""A whole number that state can hold. Larger: dead letter, `bad_value`."""
 Shape = Annotated[list[float], Meta(max_length=limits.SHAPE_NUMBERS)]
 Fields = Annotated[list[Name], Meta(max_length=limits.FIELDS_READ)]
 Violations = Annotated[list[Name], Meta(max_length=limits.VIOLATIONS_READ)]
+COMPONENT_KINDS = ("agent", "tool", "prompt", "model", "retriever")
+COMPONENT_FORM = f"^(?:{'|'.join(COMPONENT_KINDS)}):."
+"""A kind and a name: `prompt:refund`."""
+ComponentName = Annotated[str, Meta(max_length=limits.NAME_LENGTH, pattern=COMPONENT_FORM)]
+Part = Annotated[float, Meta(ge=0.0, le=1.0)]
 Status = Literal["ok", "error"]
 Actor = Literal["agent", "user"]
 Variant = Literal["stable", "canary", "shadow"]
@@ -49,6 +54,8 @@ class Reason(enum.StrEnum):
     TOO_LONG = "too_long"
     TOO_MANY_LABELS = "too_many_labels"
     WRONG_TYPE = "wrong_type"
+    BAD_VALUE = "bad_value"
+    """Of the right type, and yet nothing that the field can hold: a share of 3, a component without its kind."""
     MISSING_FIELD = "missing_field"
     NO_AGENT = "no_agent"
     UNREADABLE_TIME = "unreadable_time"
@@ -135,10 +142,10 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     rating: float | None = None
     text: Raw = NOTHING
     # changes
-    component: Name | None = None
+    component: ComponentName | None = None
     previous: Name | None = None
     stage: Stage | None = None
-    share: float | None = None
+    share: Part | None = None
     author: Name | None = None
     url: Annotated[str, Meta(max_length=2048)] | None = None
     # kept in place of text
@@ -285,6 +292,11 @@ def _explain(raw: bytes, error: msgspec.ValidationError) -> BadEvent:
         return BadEvent(Reason.UNREADABLE_TIME, f"{message}; `time` is epoch seconds or RFC 3339")
     if "of length <=" in message:
         return BadEvent(Reason.TOO_LONG, message)
+    if "matching regex" in message:  # only a component is asked for its form
+        kinds = ", ".join(f"`{each}:`" for each in COMPONENT_KINDS)
+        return BadEvent(Reason.BAD_VALUE, f"`component` is one of {kinds} and a name - at `$.component`")
+    if "` >= " in message or "` <= " in message:
+        return BadEvent(Reason.BAD_VALUE, message)
     return BadEvent(Reason.WRONG_TYPE, message)
 
 

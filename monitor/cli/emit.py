@@ -20,8 +20,7 @@ import click
 
 from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
 from schemas import limits
-from schemas.config import COMPONENT_KINDS
-from schemas.event import REQUIRED
+from schemas.event import COMPONENT_KINDS, REQUIRED
 
 TIMEOUT_SECONDS = 10.0
 TRIES = 3

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from monitor.config.document import Document, Mapping, Path, Sequence, clip
 from monitor.config.problem import Span, nearest
 from monitor.reading.contracts import pattern_problem, schema_problem
-from schemas.config import COMPONENT_KINDS, Component, Config, Contract, Objective
+from schemas.config import Component, Config, Contract, Objective
+from schemas.event import COMPONENT_KINDS
 from schemas.signals import PUBLIC_SIGNALS, SIGNALS
 
 SHORTEST_WINDOW_SECONDS = 3_600.0

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import typing
 
 import forewarn
@@ -32,6 +33,7 @@ good_texts = st.recursive(
 )
 counts = st.integers(-(2**53) + 1, 2**53 - 1)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
+COMPONENT = re.compile(event.COMPONENT_FORM)
 
 
 def good(name: str) -> st.SearchStrategy[object]:
@@ -47,6 +49,10 @@ def good(name: str) -> st.SearchStrategy[object]:
         return numbers
     if name == "soft_error":
         return st.booleans()
+    if name == "share":
+        return st.floats(0.0, 1.0)
+    if name == "component":
+        return st.tuples(st.sampled_from(event.COMPONENT_KINDS), names).map(":".join).filter(COMPONENT.match)
     choices = {"variant", "status", "actor", "action", "stage"}
     if name in choices:
         hint = typing.get_type_hints(event.Event)[name]

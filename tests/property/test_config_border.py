@@ -81,6 +81,12 @@ def _accepted_by_border(raw: bytes) -> bool:
 @example({"kind": "run_finished", "agent": "a", "run": "r", "time": 1, "output_shape": [0.0] * 129})
 @example({"kind": "heartbeat", "producer": "p", "time": 1, "violations": ["tool: not in the contract: pay"]})
 @example({"kind": "heartbeat", "producer": "p", "time": 1, "violations": ["x"] * 33})
+@example({"kind": "change", "time": 1, "version": "v", "component": "tool:t", "share": 1})
+@example({"kind": "change", "time": 1, "version": "v", "component": "tool:t", "share": 1.5})
+@example({"kind": "change", "time": 1, "version": "v", "component": "tool:"})
+@example({"kind": "change", "time": 1, "version": "v", "component": "tool:\n"})
+@example({"kind": "change", "time": 1, "version": "v", "component": "refund-agent"})
+@example({"kind": "heartbeat", "producer": "p", "time": 1, "component": "foo:t"})
 @example({"kind": "heartbeat", "producer": "p", "time": 1, "result_fields": ["x" * 513]})
 def test_decoder_and_border_agree(body: dict[str, object]) -> None:
     raw = json.dumps(body).encode()

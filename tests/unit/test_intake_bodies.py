@@ -15,6 +15,7 @@ from schemas.event import BadEvent, Reason
 NOW = 1_700_000_000.0
 SECRET = "card-4111111111111111"
 CALL = {"kind": "tool_call", "time": NOW - 5, "agent": "a", "run": "r", "tool": "t", "id": "1"}
+CHANGE = {"kind": "change", "time": NOW - 5, "component": "prompt:refund", "version": "v77"}
 RAW = json.dumps(CALL).encode()
 PRETTY = json.dumps(CALL, indent=2).encode()
 ENVELOPE = {"specversion": "1.0", "type": "com.example.tool_call", "source": "/shop", "id": "9", "data": CALL}
@@ -92,6 +93,10 @@ BAD = [
     ("nesting that closes", RAW[:-1] + b',"result":' + b"[" * 400_000 + b"]" * 400_000 + b"}", Reason.TOO_DEEP),
     ("a wrong type", json.dumps(CALL | {"duration_seconds": SECRET}).encode(), Reason.WRONG_TYPE),
     ("a word that is none of ours", json.dumps(CALL | {"status": SECRET + "'s"}).encode(), Reason.WRONG_TYPE),
+    ("a share of three", json.dumps(CHANGE | {"share": 3}).encode(), Reason.BAD_VALUE),
+    ("a component of no kind", json.dumps(CHANGE | {"component": SECRET}).encode(), Reason.BAD_VALUE),
+    ("a component of another kind", json.dumps(CHANGE | {"component": "foo:zz"}).encode(), Reason.BAD_VALUE),
+    ("a component without a name", json.dumps(CHANGE | {"component": "tool:"}).encode(), Reason.BAD_VALUE),
     ("no agent", json.dumps(CALL | {"agent": None}).encode(), Reason.NO_AGENT),
     ("an unreadable time", json.dumps(CALL | {"time": SECRET}).encode(), Reason.UNREADABLE_TIME),
     ("a kind that is ours alone", json.dumps(CALL | {"kind": "forewarn.tick" + SECRET}).encode(), Reason.RESERVED_KIND),
@@ -108,6 +113,12 @@ def test_what_cannot_be_read_is_a_dead_letter_without_its_text(body: bytes, reas
     assert letter.source == "http:/v1/events" and len(letter.sha256) == 16
     stored = dead_letters.encode(letter)
     assert SECRET[:8].encode() not in stored and dead_letters.decode(stored) == letter
+
+
+def test_what_a_component_is_called_is_said() -> None:
+    (letter,) = read_events(json.dumps(CHANGE | {"component": "refund-agent"}).encode(), {}, NOW).dead_letters
+    wanted = "`component` is one of `agent:`, `tool:`, `prompt:`, `model:`, `retriever:` and a name"
+    assert letter.detail == f"{wanted} - at `$.component`"
 
 
 BAD_CLOUD = [

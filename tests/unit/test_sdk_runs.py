@@ -200,6 +200,13 @@ class Hostile:
     __hash__ = None  # type: ignore[assignment]
 
 
+def test_a_change_of_nothing_that_we_know_is_not_sent(lenient, memory) -> None:
+    lenient.change("refund-agent", "v77")
+    lenient.change("prompt:x", "v77", share=3)
+    assert [(event["component"], event.get("share")) for event in events(lenient, memory)] == [("prompt:x", None)]
+    assert (lenient.counts.get("bad_values"), lenient.dropped) == (2, {"incomplete": 1})
+
+
 @pytest.mark.parametrize(
     "use",
     [
@@ -219,6 +226,10 @@ class Hostile:
         lambda emitter: (run := emitter.run().start(), run.finish(), run.finish()),
         lambda emitter: (run := emitter.run().start(), run.finish(), run.tool("t", result=1)),
         lambda emitter: emitter.change("", "v1"),
+        lambda emitter: emitter.change("refund-agent", "v77"),
+        lambda emitter: emitter.change("foo:zz", "v77"),
+        lambda emitter: emitter.change("prompt:", "v77"),
+        lambda emitter: emitter.change("prompt:x", "v1", share=3),
         lambda emitter: emitter.change("prompt:x", "v1", stage="everywhere"),
         lambda emitter: emitter.change("prompt:x", "v1", url="x" * 3000),
         lambda emitter: emitter.evaluation("grounded", 0.1),

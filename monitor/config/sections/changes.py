@@ -8,7 +8,7 @@ from monitor.alerting.changes.unannounced import SIGNAL
 from monitor.config.document import clip
 from monitor.config.meaning import Checked
 from monitor.config.problem import nearest
-from schemas.config import COMPONENT_KINDS
+from schemas.event import COMPONENT_KINDS
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 SECRET_LENGTH = 16

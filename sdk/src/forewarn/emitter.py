@@ -133,7 +133,8 @@ class Emitter:
     ) -> None:
         """A new version of `agent:…`, `prompt:…`, `tool:…`, `model:…` or `retriever:…` is live.
 
-        `stage`: `shadow`, `canary`, `full` or `rolled_back`; `share`: of the traffic, 0..1.
+        `stage`: `shadow`, `canary`, `full` or `rolled_back`; `share`: of the traffic, 0..1. A component of
+        another form is a bad value, and the change is dropped as `incomplete`.
         """
         fields: dict[str, object] = {"component": component, "version": version, "previous": previous}
         fields.update(stage=stage, share=share, author=author, url=url)

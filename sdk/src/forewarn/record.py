@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
@@ -25,6 +26,8 @@ URL_CHARACTERS = 2048
 LABELS = 32
 """Labels on one event. More: left out, counted as `truncated`."""
 
+_COMPONENT_KINDS = ("agent", "tool", "prompt", "model", "retriever")
+_COMPONENT = re.compile(f"(?:{'|'.join(_COMPONENT_KINDS)}):.")
 _LARGEST_COUNT = 2**53
 _SUM_UP_AT = 256
 
@@ -95,6 +98,13 @@ def _name(value: object, counts: Counts) -> object:
     return value
 
 
+def _component(value: object, counts: Counts) -> object:
+    name = _name(value, counts)
+    if not isinstance(name, str) or not _COMPONENT.match(name):
+        raise _Bad(", ".join(f"{kind}:…" for kind in _COMPONENT_KINDS))
+    return name
+
+
 def _count(value: object, _: Counts) -> object:
     if isinstance(value, bool) or not isinstance(value, int) or not -_LARGEST_COUNT < value < _LARGEST_COUNT:
         raise _Bad("an integer")
@@ -105,6 +115,13 @@ def _number(value: object, _: Counts) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise _Bad("a finite number")
     return float(value)
+
+
+def _part(value: object, counts: Counts) -> object:
+    number = _number(value, counts)
+    if not isinstance(number, float) or not 0.0 <= number <= 1.0:
+        raise _Bad("a number from 0 to 1")
+    return number
 
 
 def _url(value: object, _: Counts) -> object:
@@ -147,10 +164,12 @@ FIELDS: dict[str, Check] = {
     **dict.fromkeys(("producer", "agent", "version", "run", "parent_run", "parent_agent", "session", "user"), _name),
     **dict.fromkeys(("tenant", "pair", "error_type", "trigger", "outcome", "model", "response_model"), _name),
     **dict.fromkeys(("provider", "finish_reason", "tool", "tool_version", "call_id", "source", "to_agent"), _name),
-    **dict.fromkeys(("from", "to", "reason", "name", "label", "document", "component", "previous", "author"), _name),
+    **dict.fromkeys(("from", "to", "reason", "name", "label", "document", "previous", "author"), _name),
     **dict.fromkeys(("input", "output", "arguments", "result", "text"), _text),
     **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens", "attempt", "hits"), _count),
-    **dict.fromkeys(("duration_seconds", "cost_usd", "top_score", "score", "rating", "share"), _number),
+    **dict.fromkeys(("duration_seconds", "cost_usd", "top_score", "score", "rating"), _number),
+    "component": _component,
+    "share": _part,
     "variant": _choice("stable", "canary", "shadow"),
     "status": _choice("ok", "error"),
     "actor": _choice("agent", "user"),
