@@ -43,6 +43,9 @@ Name = Annotated[str, Field(max_length=limits.NAME_LENGTH)]
 ComponentName = Annotated[str, Field(max_length=limits.NAME_LENGTH, pattern=COMPONENT_FORM)]
 Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Counted = Annotated[int, Field(ge=0, le=limits.COUNTED)]
+Seconds = Annotated[float, Field(ge=0.0, le=limits.DURATION_SECONDS)]
+Dollars = Annotated[float, Field(ge=0.0, le=limits.COST_USD)]
 Part = Annotated[float, Field(ge=0.0, le=1.0)]
 Labels = Annotated[dict[Name, Name], Field(max_length=limits.LABELS)]
 Shape = Annotated[list[Number], Field(max_length=limits.SHAPE_NUMBERS)]
@@ -88,7 +91,7 @@ class CommonFields(BaseModel):
     labels: Labels | None = Field(default=None, description="Small map of your own.")
     status: Status | None = Field(default=None, description="How it ended, as the agent sees it.")
     error_type: Name | None = Field(default=None, description="Class of the error.")
-    duration_seconds: Number | None = Field(default=None, description="How long it took, seconds.")
+    duration_seconds: Seconds | None = Field(default=None, description="How long it took, seconds.")
 
     @validator(mode="before")
     @classmethod
@@ -106,23 +109,23 @@ FIELDS: dict[str, tuple[Any, str]] = {
     "trigger": (Name | None, "What started the run: user, schedule, agent …"),
     "outcome": (Name | None, "How it ended for the user, a free word: resolved, partial, escalated, refused …"),
     "output": (Any, "What came out. Text, read for features."),
-    "cost_usd": (Number | None, "Cost in US dollars."),
+    "cost_usd": (Dollars | None, "Cost in US dollars."),
     "actor": (Actor, "`user`: a simulated or human user's own call, kept apart."),
     "model": (Name | None, "Model asked for."),
     "response_model": (Name | None, "Model that answered."),
     "provider": (Name | None, "Maker behind the model."),
-    "input_tokens": (Whole | None, "Tokens read."),
-    "output_tokens": (Whole | None, "Tokens written."),
-    "cached_tokens": (Whole | None, "Tokens read from a cache."),
+    "input_tokens": (Counted | None, "Tokens read."),
+    "output_tokens": (Counted | None, "Tokens written."),
+    "cached_tokens": (Counted | None, "Tokens read from a cache."),
     "finish_reason": (Name | None, "Why the model stopped."),
-    "attempt": (Whole | None, "Which try this is, from 1."),
+    "attempt": (Counted | None, "Which try this is, from 1."),
     "tool": (Name | None, "Name of the tool."),
     "tool_version": (Name | None, "Version of the tool."),
     "call_id": (Name | None, "Id of the call."),
     "arguments": (Any, "Arguments of the call. Text, read for features."),
     "result": (Any, "What the tool gave back; a top-level `error` or `isError` is a soft error."),
     "source": (Name | None, "Where it came from: the index that was searched, the channel of a complaint."),
-    "hits": (Whole | None, "Documents found."),
+    "hits": (Counted | None, "Documents found."),
     "top_score": (Number | None, "Score of the best document."),
     "document": (Name | None, "Id of the best document; opaque to us."),
     "to_agent": (Name | None, "The agent that takes over."),

@@ -30,6 +30,9 @@ COMPONENT_KINDS = ("agent", "tool", "prompt", "model", "retriever")
 COMPONENT_FORM = f"^(?:{'|'.join(COMPONENT_KINDS)}):."
 """A kind and a name: `prompt:refund`."""
 ComponentName = Annotated[str, Meta(max_length=limits.NAME_LENGTH, pattern=COMPONENT_FORM)]
+Counted = Annotated[int, Meta(ge=0, le=limits.COUNTED)]
+Seconds = Annotated[float, Meta(ge=0.0, le=limits.DURATION_SECONDS)]
+Dollars = Annotated[float, Meta(ge=0.0, le=limits.COST_USD)]
 Part = Annotated[float, Meta(ge=0.0, le=1.0)]
 Status = Literal["ok", "error"]
 Actor = Literal["agent", "user"]
@@ -55,7 +58,7 @@ class Reason(enum.StrEnum):
     TOO_MANY_LABELS = "too_many_labels"
     WRONG_TYPE = "wrong_type"
     BAD_VALUE = "bad_value"
-    """Of the right type, and yet nothing that the field can hold: a share of 3, a component without its kind."""
+    """Of the right type, and yet nothing that the field can hold: a negative duration, a component without its kind."""
     MISSING_FIELD = "missing_field"
     NO_AGENT = "no_agent"
     UNREADABLE_TIME = "unreadable_time"
@@ -103,30 +106,30 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     labels: dict[Name, Name] | None = None
     status: Status | None = None
     error_type: Name | None = None
-    duration_seconds: float | None = None
+    duration_seconds: Seconds | None = None
     # runs
     input: Raw = NOTHING
     trigger: Name | None = None
     outcome: Name | None = None
     output: Raw = NOTHING
-    cost_usd: float | None = None
+    cost_usd: Dollars | None = None
     # calls
     actor: Actor = "agent"
     model: Name | None = None
     response_model: Name | None = None
     provider: Name | None = None
-    input_tokens: Whole | None = None
-    output_tokens: Whole | None = None
-    cached_tokens: Whole | None = None
+    input_tokens: Counted | None = None
+    output_tokens: Counted | None = None
+    cached_tokens: Counted | None = None
     finish_reason: Name | None = None
-    attempt: Whole | None = None
+    attempt: Counted | None = None
     tool: Name | None = None
     tool_version: Name | None = None
     call_id: Name | None = None
     arguments: Raw = NOTHING
     result: Raw = NOTHING
     source: Name | None = None
-    hits: Whole | None = None
+    hits: Counted | None = None
     top_score: float | None = None
     document: Name | None = None
     # what the agent handed on

@@ -34,6 +34,16 @@ VIOLATIONS_READ: Final = 32
 """Rules of a contract that one event breaks, and claims that it makes. More: dead letter, `too_long`; our own reading
 stops there."""
 
+COUNTED: Final = 2**53 - 1
+"""The largest number of tokens, hits or tries; not all readers of JSON read a larger one. More: dead letter,
+`bad_value`."""
+
+DURATION_SECONDS: Final = 315_360_000.0
+"""How long one thing may take: ten years. Longer: dead letter, `bad_value`; of a span, taken as this."""
+
+COST_USD: Final = 1e9
+"""What one thing may cost. More: dead letter, `bad_value`; of a span, left out."""
+
 SKEW_SECONDS: Final = 600.0
 """Distance of `time` from `observed_time` beyond which an event is taken at `observed_time`."""
 

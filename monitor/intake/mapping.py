@@ -28,7 +28,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "input_tokens": values.count,
     "output_tokens": values.count,
     "cached_tokens": values.count,
-    "cost_usd": values.number,
+    "cost_usd": values.dollars,
     "finish_reason": values.finish_reason,
     "tool": values.name,
     "tool_version": values.name,

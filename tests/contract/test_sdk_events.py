@@ -31,8 +31,9 @@ good_texts = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
     max_leaves=12,
 )
-counts = st.integers(-(2**53) + 1, 2**53 - 1)
+counts = st.integers(0, limits.COUNTED)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
+MOST = {"share": 1.0, "duration_seconds": limits.DURATION_SECONDS, "cost_usd": limits.COST_USD}
 COMPONENT = re.compile(event.COMPONENT_FORM)
 
 
@@ -45,12 +46,12 @@ def good(name: str) -> st.SearchStrategy[object]:
         return st.dictionaries(names, names, max_size=5)
     if check is record.FIELDS["attempt"]:
         return counts
-    if check is record.FIELDS["cost_usd"]:
+    if check is record.FIELDS["score"]:
         return numbers
     if name == "soft_error":
         return st.booleans()
-    if name == "share":
-        return st.floats(0.0, 1.0)
+    if name in MOST:
+        return st.floats(0.0, MOST[name])
     if name == "component":
         return st.tuples(st.sampled_from(event.COMPONENT_KINDS), names).map(":".join).filter(COMPONENT.match)
     choices = {"variant", "status", "actor", "action", "stage"}
@@ -79,6 +80,7 @@ def test_both_sides_have_the_same_kinds_fields_and_limits() -> None:
     assert record.FIELDS.keys() | by_the_writer | by_the_server == ours
     assert record.NAME_CHARACTERS == limits.NAME_LENGTH
     assert record.LABELS == limits.LABELS
+    assert (record.DURATION_SECONDS, record.COST_USD) == (limits.DURATION_SECONDS, limits.COST_USD)
     assert text.DEPTH < limits.NESTING
 
 

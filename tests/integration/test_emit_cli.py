@@ -104,6 +104,8 @@ def test_events_from_standard_input_go_in_one_request(server) -> None:
         (["event", '{"kind":"forewarn.tick"}'], "is no kind of event"),
         (["event", '{"kind":"tool_call","agent":"a","run":"r"}'], "tool: field required"),
         (["event", '{"kind":"heartbeat","producer":"p","status":"fine"}'], "status: "),
+        (["event", '{"kind":"heartbeat","producer":"p","duration_seconds":-1}'], "duration_seconds: "),
+        (["event", '{"kind":"llm_call","agent":"a","run":"r","input_tokens":-1}'], "input_tokens: "),
     ],
 )
 def test_what_is_not_good_is_said_and_not_sent(server, arguments, says) -> None:

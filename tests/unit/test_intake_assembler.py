@@ -10,7 +10,8 @@ import pytest
 from monitor.intake import assembler as module
 from monitor.intake.assembler import Assembler
 from monitor.intake.spans import LogRecord, Span
-from schemas.event import Event
+from schemas import limits
+from schemas.event import Event, decode, encode
 
 OP = "gen_ai.operation.name"
 AGENT = {OP: "invoke_agent", "gen_ai.agent.name": "support"}
@@ -210,6 +211,14 @@ def test_a_long_run_is_not_skewed_by_its_length() -> None:
         9002,
     )
     assert "events_skewed" not in found.counts
+
+
+def test_a_span_of_ages_is_an_event_that_can_be_read() -> None:
+    found = Assembler()
+    ages = {"start": 1.0, "end": 1.7e9, "observed_time": 1.7e9}
+    found.add([span(1, 2, 1, TOOL, **ages), span(1, 1, None, AGENT, **ages)], now=10.0)
+    told = found.tick(11.0)
+    assert [decode(encode(event)).duration_seconds for event in told] == [None, *[limits.DURATION_SECONDS] * 2]
 
 
 def test_changes_name_what_changed_and_a_restart_goes_on() -> None:

@@ -97,6 +97,12 @@ BAD = [
     ("a component of no kind", json.dumps(CHANGE | {"component": SECRET}).encode(), Reason.BAD_VALUE),
     ("a component of another kind", json.dumps(CHANGE | {"component": "foo:zz"}).encode(), Reason.BAD_VALUE),
     ("a component without a name", json.dumps(CHANGE | {"component": "tool:"}).encode(), Reason.BAD_VALUE),
+    ("a negative duration", json.dumps(CALL | {"duration_seconds": -1}).encode(), Reason.BAD_VALUE),
+    ("a duration of ages", json.dumps(CALL | {"duration_seconds": 1e300}).encode(), Reason.BAD_VALUE),
+    ("negative tokens", json.dumps(CALL | {"input_tokens": -1}).encode(), Reason.BAD_VALUE),
+    ("too many tokens to count", json.dumps(CALL | {"output_tokens": 2**53}).encode(), Reason.BAD_VALUE),
+    ("a negative cost", json.dumps(CALL | {"cost_usd": -0.01}).encode(), Reason.BAD_VALUE),
+    ("a cost beyond all money", json.dumps(CALL | {"cost_usd": 1e308}).encode(), Reason.BAD_VALUE),
     ("no agent", json.dumps(CALL | {"agent": None}).encode(), Reason.NO_AGENT),
     ("an unreadable time", json.dumps(CALL | {"time": SECRET}).encode(), Reason.UNREADABLE_TIME),
     ("a kind that is ours alone", json.dumps(CALL | {"kind": "forewarn.tick" + SECRET}).encode(), Reason.RESERVED_KIND),
@@ -113,6 +119,19 @@ def test_what_cannot_be_read_is_a_dead_letter_without_its_text(body: bytes, reas
     assert letter.source == "http:/v1/events" and len(letter.sha256) == 16
     stored = dead_letters.encode(letter)
     assert SECRET[:8].encode() not in stored and dead_letters.decode(stored) == letter
+
+
+def test_of_a_number_that_cannot_be_its_field_and_its_bounds_are_said() -> None:
+    lines = [
+        RAW,
+        json.dumps(CALL | {"duration_seconds": -1}).encode(),
+        json.dumps(CALL | {"input_tokens": -1}).encode(),
+    ]
+    found = read_events(b"\n".join(lines), {}, NOW)
+    assert [(one.index, one.letter.detail) for one in found.rejected] == [
+        (1, "Expected `float` >= 0.0 - at `$.duration_seconds`"),
+        (2, "Expected `int` >= 0 - at `$.input_tokens`"),
+    ]
 
 
 def test_what_a_component_is_called_is_said() -> None:

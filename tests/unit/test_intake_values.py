@@ -63,6 +63,21 @@ def test_a_graphs_state_is_no_answer_but_its_last_message_is() -> None:
     assert mapping.read(span({OI: "AGENT", "output.value": json.dumps(state)})).fields["output"] == "a"
 
 
+AMOUNTS = [
+    ("cost_usd", "gen_ai.usage.cost", 0.25, 0.25),
+    ("cost_usd", "gen_ai.usage.cost", -0.25, None),
+    ("cost_usd", "gen_ai.usage.cost", 1e300, None),
+    ("input_tokens", "gen_ai.usage.input_tokens", -1, None),
+    ("input_tokens", "gen_ai.usage.input_tokens", 2**53, None),
+]
+
+
+@pytest.mark.parametrize(("field", "attribute", "said", "taken"), AMOUNTS)
+def test_an_amount_that_an_event_cannot_hold_is_left_out(field: str, attribute: str, said: Any, taken: Any) -> None:
+    attributes = {"gen_ai.operation.name": "chat", attribute: said}
+    assert mapping.read(span(attributes)).fields.get(field) == taken
+
+
 EXCEPTION = SpanEvent("exception", 100.0, {"exception.type": "app.Refused"})
 CLASSES = [
     ("error.type first", {"error.type": "Timeout"}, [EXCEPTION], "x", "Timeout"),

@@ -115,7 +115,7 @@ def tell(trace: str, run: Run, outcome: Outcome, told: Told, reader: Reader) -> 
             end,
             status="error" if outcome.failed else "ok",
             error_type=outcome.error_type,
-            duration_seconds=end - start,
+            duration_seconds=min(end - start, limits.DURATION_SECONDS),
             **_answer(run),
         )
     return run.resumed or RunKey(
@@ -197,7 +197,7 @@ def _call(node: Node, names: Iterable[str]) -> dict[str, Any]:
     return {
         "status": "error" if failed else "ok",
         "error_type": errors.error_class(node.reading) if failed else None,
-        "duration_seconds": node.reading.end - node.reading.start,
+        "duration_seconds": min(node.reading.end - node.reading.start, limits.DURATION_SECONDS),
         **{name: node.reading.fields.get(name) for name in names},
     }
 

@@ -47,9 +47,15 @@ def number(value: Any) -> float | None:
 
 
 def count(value: Any) -> int | None:
-    """A number of things: not negative, below 2**53."""
+    """A number of things: not negative, at most `COUNTED`."""
     found = number(value)
-    return None if found is None or not 0.0 <= found < 2**53 else int(found)
+    return None if found is None or not 0.0 <= found <= limits.COUNTED else int(found)
+
+
+def dollars(value: Any) -> float | None:
+    """What something cost: not negative, at most `COST_USD`."""
+    found = number(value)
+    return None if found is None or not 0.0 <= found <= limits.COST_USD else found
 
 
 def finish_reason(value: Any) -> str | None:

@@ -28,7 +28,14 @@ LABELS = 32
 
 _COMPONENT_KINDS = ("agent", "tool", "prompt", "model", "retriever")
 _COMPONENT = re.compile(f"(?:{'|'.join(_COMPONENT_KINDS)}):.")
-_LARGEST_COUNT = 2**53
+_LARGEST_COUNT = 2**53 - 1
+
+DURATION_SECONDS = 315_360_000.0
+"""Ten years; a longer duration is left out, counted as `bad_values`."""
+
+COST_USD = 1e9
+"""A larger cost is left out, counted as `bad_values`."""
+
 _SUM_UP_AT = 256
 
 
@@ -106,8 +113,8 @@ def _component(value: object, counts: Counts) -> object:
 
 
 def _count(value: object, _: Counts) -> object:
-    if isinstance(value, bool) or not isinstance(value, int) or not -_LARGEST_COUNT < value < _LARGEST_COUNT:
-        raise _Bad("an integer")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_COUNT:
+        raise _Bad("an integer from 0")
     return int(value)
 
 
@@ -117,11 +124,14 @@ def _number(value: object, _: Counts) -> object:
     return float(value)
 
 
-def _part(value: object, counts: Counts) -> object:
-    number = _number(value, counts)
-    if not isinstance(number, float) or not 0.0 <= number <= 1.0:
-        raise _Bad("a number from 0 to 1")
-    return number
+def _upto(most: float) -> Check:
+    def check(value: object, counts: Counts) -> object:
+        number = _number(value, counts)
+        if not isinstance(number, float) or not 0.0 <= number <= most:
+            raise _Bad(f"a number from 0 to {most:,g}")
+        return number
+
+    return check
 
 
 def _url(value: object, _: Counts) -> object:
@@ -167,9 +177,11 @@ FIELDS: dict[str, Check] = {
     **dict.fromkeys(("from", "to", "reason", "name", "label", "document", "previous", "author"), _name),
     **dict.fromkeys(("input", "output", "arguments", "result", "text"), _text),
     **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens", "attempt", "hits"), _count),
-    **dict.fromkeys(("duration_seconds", "cost_usd", "top_score", "score", "rating"), _number),
+    **dict.fromkeys(("top_score", "score", "rating"), _number),
+    "duration_seconds": _upto(DURATION_SECONDS),
+    "cost_usd": _upto(COST_USD),
     "component": _component,
-    "share": _part,
+    "share": _upto(1.0),
     "variant": _choice("stable", "canary", "shadow"),
     "status": _choice("ok", "error"),
     "actor": _choice("agent", "user"),
