@@ -13,7 +13,7 @@ import enum
 import hashlib
 import math
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -200,6 +200,7 @@ TOLD_LATE = frozenset(("complaint",))
 RESERVED_PREFIX = "forewarn."
 """Kinds that only the monitor writes: ticks, grants, acks."""
 
+_WORDS = {"variant": Variant, "status": Status, "actor": Actor, "action": Action, "stage": Stage}
 _decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
 
@@ -291,6 +292,9 @@ def _explain(raw: bytes, error: msgspec.ValidationError) -> BadEvent:
     kind = _kind_of(raw)
     if kind is not None and kind not in REQUIRED and not kind.startswith(RESERVED_PREFIX):
         return BadEvent(Reason.UNKNOWN_KIND, f"kind {kind[:80]!r}; known: {', '.join(REQUIRED)}")
+    if message.startswith("Invalid enum value"):  # first: it quotes the value, which may say anything
+        words = get_args(_WORDS.get(message.rpartition("$.")[2].removesuffix("`")))
+        return BadEvent(Reason.WRONG_TYPE, f"{message}; one of {', '.join(words)}" if words else message)
     if "$.time`" in message:
         return BadEvent(Reason.UNREADABLE_TIME, f"{message}; `time` is epoch seconds or RFC 3339")
     if "of length <=" in message:

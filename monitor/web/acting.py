@@ -10,7 +10,7 @@ import math
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 from aiohttp import web
@@ -107,7 +107,8 @@ def _decoded(body: bytes) -> _Wish:
     try:
         wish = msgspec.json.decode(body, type=_Wish)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadBody(400, f"the body is no deed: {error}") from None
+        known = f"; one of {', '.join(get_args(Asked))}" if str(error).startswith("Invalid enum value") else ""
+        raise BadBody(400, f"the body is no deed: {error}{known}") from None
     if len(wish.note) > NOTE_CHARACTERS or max(len(wish.to), len(wish.incident)) > NAME_LENGTH:
         raise BadBody(400, f"`note` has at most {NOTE_CHARACTERS} characters, names {NAME_LENGTH}")
     return wish

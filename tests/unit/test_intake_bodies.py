@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
 from monitor.intake import bodies, dead_letters
 from monitor.intake.bodies import read_events
-from schemas.event import BadEvent, Reason
+from schemas.event import BadEvent, Event, Reason
 
 NOW = 1_700_000_000.0
 SECRET = "card-4111111111111111"
@@ -132,6 +132,31 @@ def test_of_a_number_that_cannot_be_its_field_and_its_bounds_are_said() -> None:
         (1, "Expected `float` >= 0.0 - at `$.duration_seconds`"),
         (2, "Expected `int` >= 0 - at `$.input_tokens`"),
     ]
+
+
+WORDS = [
+    ("status", "ok, error"),
+    ("actor", "agent, user"),
+    ("variant", "stable, canary, shadow"),
+    ("stage", "shadow, canary, full, rolled_back"),
+    ("action", "allowed, blocked, rewritten"),
+]
+
+
+@pytest.mark.parametrize(("name", "words"), WORDS)
+def test_the_words_of_a_field_are_said_and_not_the_one_that_came(name: str, words: str) -> None:
+    for said in ("success", SECRET, "` >= 0 'of length <=' $.time` \"", "x" * 1000):
+        (letter,) = read_events(json.dumps(CALL | {name: said}).encode(), {}, NOW).dead_letters
+        assert (letter.reason, letter.detail) == (
+            Reason.WRONG_TYPE,
+            f"Invalid enum value '…' - at `$.{name}`; one of {words}",
+        )
+
+
+def test_every_field_that_has_words_is_asked() -> None:
+    hints = get_type_hints(Event)
+    kinds = {name for name, hint in hints.items() for part in (hint, *get_args(hint)) if get_origin(part) is Literal}
+    assert kinds == {name for name, _ in WORDS}
 
 
 def test_what_a_component_is_called_is_said() -> None:

@@ -92,7 +92,8 @@ async def test_a_silence_of_an_incident_matches_what_its_alerts_share(start: Sta
         ({"incident": "unknown", "act": "ack"}, 404, "no incident"),
         ({"incident": "old", "act": "ack"}, 409, "is over"),
         ({"incident": "old", "act": "silence"}, 409, "is over"),
-        ({"incident": "i1", "act": "shout"}, 400, "Invalid enum value"),
+        ({"incident": "i1", "act": "shout"}, 400,
+         "Invalid enum value 'shout' - at `$.act`; one of ack, unack, not_mine, false_alarm, new_normal, silence"),
         ({"incident": "i1"}, 400, "act"),
         ({"act": "ack"}, 400, "incident"),
         ({"incident": "i1", "act": "ack", "who": "me"}, 400, "unknown field"),
@@ -101,7 +102,7 @@ async def test_a_silence_of_an_incident_matches_what_its_alerts_share(start: Sta
         ({"incident": "i1", "act": "silence", "for": "1s"}, 400, "one minute"),
         ({"incident": "i1", "act": "silence", "for": "90d"}, 400, "30 days"),
     ],
-)
+)  # fmt: skip
 async def test_what_cannot_be_done_says_why(start: Start, body: dict[str, str], status: int, why: str) -> None:
     client = await start()
     answer = await client.post("/api/v1/act", json=body)
