@@ -194,7 +194,7 @@ def _problems(value: dict[str, Any]) -> list[str]:
     except ValidationError as error:
         return [f"{_place(each['loc'], kind)}{_said(each['msg'])}" for each in error.errors(include_url=False)]
     except (ValueError, RecursionError) as error:
-        return [_said(str(error))]
+        return [str(error)]
     return []
 
 
@@ -204,8 +204,9 @@ def _place(loc: tuple[str | int, ...], kind: str) -> str:
 
 
 def _said(message: str) -> str:
-    text = message.removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
+    """Pydantic's sentence behind the name of a field; our own words stay as they are."""
+    ours = message.removeprefix("Value error, ")
+    return ours if ours != message else message[:1].lower() + message[1:]
 
 
 def _send(options: _Options, events: list[dict[str, Any]]) -> None:
