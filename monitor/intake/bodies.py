@@ -28,7 +28,10 @@ _raws = msgspec.json.Decoder(list[msgspec.Raw])
 
 @dataclass(frozen=True)
 class Rejected:
-    """One object that was not taken: where it stood in the body, and what is kept of it."""
+    """One object that was not taken, and what is kept of it.
+
+    `index`: where it stood in the body, from 0: in an array its element, in lines its line, blank ones counted.
+    """
 
     index: int
     letter: DeadLetter
@@ -70,9 +73,9 @@ def read_events(body: bytes, headers: Headers = (), received: float = 0.0, sourc
     skipped = 0
     enveloped = cloudevents.is_structured(known) or cloudevents.is_binary(known)
     whole = True
-    for index, piece in enumerate(_pieces(body, known.get("content-type", ""))):
+    for number, (index, piece) in enumerate(_pieces(body, known.get("content-type", ""))):
         whole = piece is body
-        if index >= limits.EVENTS_PER_BODY:
+        if number >= limits.EVENTS_PER_BODY:
             raise BadEvent(Reason.TOO_LARGE, f"more than {limits.EVENTS_PER_BODY} events in one body")
         try:
             raw = cloudevents.unwrap(piece, known) if enveloped else piece
@@ -100,23 +103,23 @@ def settle_time(event: Event, received: float, counts: dict[str, int]) -> None:
             counts[name] = counts.get(name, 0) + 1
 
 
-def _pieces(body: bytes, content_type: str) -> Iterator[bytes]:
-    """The JSON objects of a body, each as its bytes; what cannot be cut is one piece, which decoding will refuse."""
+def _pieces(body: bytes, content_type: str) -> Iterator[tuple[int, bytes]]:
+    """The JSON objects of a body, each with its place, as its bytes; what cannot be cut is one piece, and refused."""
     kind = content_type.partition(";")[0].strip().lower()
     start = body.lstrip()[:1]
     if kind not in _LINES and start == b"[":
         try:
             pieces = _raws.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            yield body
+            yield 0, body
             return
-        yield from (bytes(piece) for piece in pieces)
+        yield from ((index, bytes(piece)) for index, piece in enumerate(pieces))
         return
     if kind not in _LINES and (b"\n" not in body.strip() or _is_one_value(body)):
-        yield body
+        yield 0, body
         return
     lines = body.splitlines() if body.isascii() else body.replace(b"\r\n", b"\n").split(b"\n")
-    yield from (line for line in lines if line.strip())
+    yield from ((index, line) for index, line in enumerate(lines) if line.strip())
 
 
 def _is_one_value(body: bytes) -> bool:

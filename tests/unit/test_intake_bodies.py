@@ -186,6 +186,26 @@ def test_a_bad_event_does_not_cost_its_neighbours() -> None:
     assert [(one.index, one.letter.source) for one in found.rejected] == [(1, "kafka:events/2@17[1]")]
 
 
+PLACES = [
+    ("lines, blank ones counted", RAW + b"\n\n{\n" + RAW, "application/x-ndjson", [2]),
+    ("lines that do not say so", RAW + b"\r\n\r\n{\r\n\r\n{", "application/json", [2, 4]),
+    ("lines beyond ASCII", "{ä\r\n\n\n{\n".encode() + RAW, "application/x-ndjson", [0, 3]),
+    ("blank lines first", b"\n\n{\n" + RAW, "application/x-ndjson", [2]),
+    ("an array", b"[" + RAW + b",\n\n7," + RAW + b"]", "application/json", [1]),
+    ("one object", b"\n\n{", "application/json", [0]),
+]
+
+
+@pytest.mark.parametrize(("body", "kind", "places"), [row[1:] for row in PLACES], ids=[row[0] for row in PLACES])
+def test_a_rejected_event_is_found_by_its_index(body: bytes, kind: str, places: list[int]) -> None:
+    assert [one.index for one in read_events(body, {"content-type": kind}, NOW).rejected] == places
+
+
+def test_blank_lines_are_no_events_of_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies.limits, "EVENTS_PER_BODY", 2)
+    assert len(read_events(RAW + b"\n\n\n\n" + RAW, {}, NOW).events) == 2
+
+
 @pytest.mark.parametrize("off", [-601.0, 601.0, -1e9, 1e9])
 def test_a_clock_far_off_is_taken_at_receipt_and_counted(off: float) -> None:
     found = read_events(json.dumps(CALL | {"time": NOW + off, "producer": "p"}).encode(), {}, NOW)
