@@ -177,6 +177,108 @@ def test_what_broke_others_before_is_not_blamed_for_this_as_well() -> None:
     assert found["a"].causes[0].odds > 0.75
 
 
+OWN = Config.model_validate(
+    {
+        "owners": {"payments": {}},
+        "defaults": {"owner": "payments"},
+        "detectors": {"change.unannounced": {"mode": "off"}},
+    }
+)
+
+
+def bad_version(at: float, name: str, version: str = "v13", **more: Any) -> Finding:
+    """A tool fails in a version of an agent since five seconds, and almost none did before."""
+    node = {"agent": name, "version": version, "tool": "issue_refund"}
+    return agent(at, name, **({"key": f"{name} {version}", "node": node, "onset": at - 5, "deploy_share": 1.0} | more))
+
+
+def two_versions(*more: Finding) -> tuple[Router, list[Notification]]:
+    """Two agents of one owner break with a version of their own each, a minute apart, in one incident."""
+    news = [
+        change
+        for at, name in ((100, "refund-agent"), (160, "killbot"))
+        for change in (announced(at, f"agent:{name}", "v13", previous="v12"), sighted(at, f"agent:{name}", "v13"))
+    ]
+    found = bad_version(105, "refund-agent"), bad_version(165, "killbot", signal="tool.failed")
+    return run(*news, *found, *more, config=OWN)
+
+
+def test_what_broke_with_a_change_of_its_own_later_is_no_rival_of_the_first() -> None:
+    router, told = two_versions()
+    (incident,) = router.incidents()
+    assert len(incident.alerts) == 2
+    assert named(incident) == ["agent:refund-agent v13"]
+    assert incident.causes[0].odds > 0.99
+    assert incident.cause == (
+        "agent:refund-agent v13, live since 08:55 UTC, announced by kim "
+        "(99 % likely, 100 % of the evidence began with a deploy)"
+        "; later, of killbot v13: agent:killbot v13, live since 08:56 UTC, announced by kim"
+    )
+    assert [str(each.reason) for each in told] == ["first notification", "new alerts added"]
+    assert told[-1].cause == incident.cause
+
+
+def test_the_cause_of_the_first_alert_stays_when_that_is_over() -> None:
+    router, told = two_versions(bad_version(200, "refund-agent", status="resolved"))
+    (incident,) = router.incidents()
+    assert incident.status == "firing"
+    assert named(incident) == ["agent:refund-agent v13"]
+    assert incident.cause == told[1].cause
+
+
+def test_a_second_version_of_the_same_agent_is_no_rival_of_the_first() -> None:
+    news = [sighted(at, "agent:refund-agent", version) for at, version in ((100, "v13"), (700, "v14"))]
+    router, _ = run(
+        *news, bad_version(105, "refund-agent"), bad_version(705, "refund-agent", "v14", signal="cost"), config=OWN
+    )
+    (incident,) = router.incidents()
+    assert named(incident) == ["agent:refund-agent v13"]
+    assert "; later, of refund-agent v14: agent:refund-agent v14, first seen" in incident.cause
+
+
+def test_a_later_alert_whose_change_is_known_leaves_the_first_unknown() -> None:
+    """Its change is told as what it is, also where it is announced after the alert joined, and to its owner."""
+    later = bad_version(165, "killbot", node={"agent": "killbot", "version": "v13"})
+    change = announced(200, "agent:killbot", "v13", previous="v12")
+    config = Config.model_validate(
+        {
+            "owners": {"payments": {}, "bots": {}},
+            "components": [{"agent": "killbot", "owner": "bots"}],
+            "defaults": {"owner": "payments"},
+        }
+    )
+    first = agent(105, node={"agent": "refund-agent", "version": "v13"})
+    whole = agent(106, key="all", node={}, signal="run.failed")
+    router, told = run(first, whole, later, change, config=config)
+    (incident,) = router.incidents()
+    assert incident.causes == ()
+    assert incident.cause == (
+        "not known: no change of it or of what it depends on came near the onset"
+        "; later, of killbot v13: agent:killbot v13, live since 08:56 UTC, announced by kim"
+    )
+    assert [(each.receiver, str(each.reason)) for each in told[-2:]] == [
+        ("payments", "evidence updated"),
+        ("bots", "likely cause of another incident"),
+    ]
+
+
+def test_a_storm_of_one_cause_names_it_once() -> None:
+    found = [agent(300.0 + at, f"a{at}", node={"agent": f"a{at}", "tool": "issue_refund"}) for at in range(40)]
+    router, _ = run(sighted(235, agent="a0"), *found, config=OWN)
+    (incident,) = router.incidents()
+    assert named(incident) == ["tool:issue_refund 4"]
+    assert "later" not in incident.cause
+
+
+def test_what_is_loaded_says_the_same_of_a_later_cause() -> None:
+    before, _ = two_versions()
+    again = Router(OWN)
+    again.load((key, value) for key, value in before.changes() if value is not None)
+    over = bad_version(200, "refund-agent", status="resolved")
+    assert before.step([over], START + 200.0) == again.step([over], START + 200.0)
+    assert before.incidents() == again.incidents()
+
+
 def test_the_owner_of_the_change_hears_of_it_in_its_own_way() -> None:
     _, told = run(announced(230), agent(), agent(400, status="resolved"))
     assert [(each.receiver, str(each.reason), each.mention, each.severity) for each in told] == [

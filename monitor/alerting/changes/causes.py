@@ -1,9 +1,10 @@
 """Which change an incident began with: candidates with their odds, or none.
 
-A change is a candidate where an alert's slice has it or depends on it, and it came before the onset. Its odds weigh two
-stories of each agent that suffers: it broke with this change, soon after it came there, or by itself at a time of its
-own. One change that explains several agents pays its price once; where another incident beside this one has a change
-that explains it, a common cause gains no more than the price of that one. The numbers of the stories (`BREAKS`,
+An incident began with its first alert: a change is a candidate where that alert's slice has it or depends on it, and it
+came before that onset. Its odds weigh two stories of each agent that suffers: it broke with this change, soon after it
+came there, or by itself at a time of its own. One change that explains several faults pays its price once; where
+another fault, of this incident or beside it, has a change that explains it, a common cause gains no more than the price
+of that one. What explains a later fault alone is no rival: it is told beside. The numbers of the stories (`BREAKS`,
 `ALONE`, `PROMPT`) are assumptions, written here; how exactly an onset is dated is measured. Pure; it keeps nothing.
 """
 
@@ -33,6 +34,8 @@ LEAST_ODDS = 0.05
 """What is less likely is not named."""
 NAMED = 3
 """Candidates that are named."""
+FURTHER = 3
+"""Later faults of one incident that are judged by themselves, the earliest; of more a message has no room to tell."""
 CERTAIN = 0.8
 """From these odds on it is the likely cause; below, it is one of several, or uncertain."""
 NAMES_IT, ELSEWHERE, WELL_BEFORE = 4.0, 0.1, 0.2
@@ -56,11 +59,12 @@ class Witness(Struct, frozen=True):
 
 class Found(Struct, frozen=True):
     """What is known of an incident's cause. `causes`: the likeliest first; the interval of the earliest onset, epoch
-    seconds."""
+    seconds. `further`: later alerts that a change of their own explains for certain, and that change."""
 
     causes: tuple[Cause, ...]
     onset_from: float
     onset_to: float
+    further: tuple[tuple[Finding, Cause], ...] = ()
 
 
 def find(own: Sequence[Witness], beside: Sequence[Witness], releases: Iterable[Release]) -> Found | None:
@@ -70,33 +74,77 @@ def find(own: Sequence[Witness], beside: Sequence[Witness], releases: Iterable[R
     """
     if not own:
         return None
-    lead = min(own, key=lambda each: (each.finding.onset, each.finding.id))
-    known = list(releases)
-    groups = _by_agent(own)
-    others = [(group, _otherwise(group, known)) for group in _by_agent(beside)]
+    known, ordered = list(releases), _ordered(own)
+    named = _named(ordered[0], ordered, beside, known)
+    return Found(named, ordered[0].low, ordered[0].high, _further(ordered, beside, known, named))
+
+
+def first_fault(own: Sequence[Witness]) -> list[Witness]:
+    """The alerts that an incident began with, the first of them first."""
+    ordered = _ordered(own)
+    return [each for each in ordered if _one_fault(ordered[0], each)]
+
+
+def _ordered(own: Iterable[Witness]) -> list[Witness]:
+    return sorted(own, key=lambda each: (each.finding.onset, each.finding.id))
+
+
+def _one_fault(one: Witness, other: Witness) -> bool:
+    """Alerts of one agent are one fault that is seen several times, if it can have begun at one time in one version."""
+    a, b = one.finding.node, other.finding.node
+    versions = {node["version"] for node in (a, b) if "version" in node}
+    together = one.low <= other.high and other.low <= one.high
+    return a.get("agent") == b.get("agent") and len(versions) < 2 and together
+
+
+def _named(
+    lead: Witness, own: Sequence[Witness], beside: Sequence[Witness], known: Sequence[Release]
+) -> tuple[Cause, ...]:
+    """The likeliest changes that may have caused the fault of one alert."""
+    fault = [each for each in own if _one_fault(lead, each)]
+    groups = _by_agent((*(each for each in own if not _one_fault(lead, each)), *beside))
+    others = [(group, _otherwise(group, known)) for group in groups]
     scored = []
     for release in known:
-        if _ours(own, release) > 0.0:
-            score = math.log(BREAKS) + sum(_best(group, release) for group in groups)
+        if _weight(lead, release) > 0.0:
+            score = math.log(BREAKS) + _best(fault, release)
             score += sum(max(_best(group, release) - else_, 0.0) for group, else_ in others)
             scored.append((score, release))
     whole = 1.0 + sum(math.exp(min(score, 700.0)) for score, _ in scored)
     scored.sort(key=lambda each: (-each[0], each[1].component, each[1].version))
     likely = [(math.exp(min(score, 700.0)) / whole, release) for score, release in scored[:NAMED]]
-    named = tuple(_cause(odds, release, own) for odds, release in likely if odds >= LEAST_ODDS)
-    return Found(named, lead.low, lead.high)
+    return tuple(_cause(odds, release, fault, own) for odds, release in likely if odds >= LEAST_ODDS)
+
+
+def _further(
+    ordered: Sequence[Witness], beside: Sequence[Witness], known: Sequence[Release], named: Iterable[Cause]
+) -> tuple[tuple[Finding, Cause], ...]:
+    """Later faults that began with another change than those that are named already."""
+    said = {(each.component, each.version) for each in named}
+    found, leads, judged = [], [ordered[0]], 0
+    for lead in ordered[1:]:
+        if any(_one_fault(each, lead) for each in leads):
+            continue
+        leads.append(lead)
+        best = max(((_weight(lead, each), each.component, each.version) for each in known), default=(0.0, "", ""))
+        if best[0] <= 0.0 or best[1:] in said:
+            continue
+        for cause in _named(lead, ordered, beside, known)[:1]:
+            if cause.odds >= CERTAIN and (cause.component, cause.version) not in said:
+                said.add((cause.component, cause.version))
+                found.append((lead.finding, cause))
+        judged += 1
+        if judged == FURTHER:
+            break
+    return tuple(found)
 
 
 def _by_agent(witnesses: Iterable[Witness]) -> list[list[Witness]]:
-    """Alerts of one agent are one fault that is seen several times."""
+    """What else suffers: of each agent its alerts count as one fault."""
     groups: dict[str, list[Witness]] = {}
     for witness in witnesses:
         groups.setdefault(witness.finding.node.get("agent", ""), []).append(witness)
     return list(groups.values())
-
-
-def _ours(own: Iterable[Witness], release: Release) -> float:
-    return max((_weight(witness, release) for witness in own), default=0.0)
 
 
 def _best(group: Iterable[Witness], release: Release) -> float:
@@ -105,7 +153,7 @@ def _best(group: Iterable[Witness], release: Release) -> float:
 
 
 def _otherwise(group: Sequence[Witness], releases: Iterable[Release]) -> float:
-    """How well another incident is explained by a change of its own, whatever caused this one."""
+    """How well another fault is explained by a change of its own, whatever caused this one."""
     return max(max((_best(group, each) for each in releases), default=0.0) + math.log(BREAKS), 0.0)
 
 
@@ -157,14 +205,15 @@ def _fit(finding: Finding, release: Release) -> float:
     return fit
 
 
-def _cause(odds: float, release: Release, own: Sequence[Witness]) -> Cause:
-    witness = max(own, key=lambda each: _weight(each, release))
+def _cause(odds: float, release: Release, fault: Sequence[Witness], own: Sequence[Witness]) -> Cause:
+    witness = max(fault, key=lambda each: _weight(each, release))
     low, high = witness.low, witness.high
     came = _came(witness.finding, release)
     at = max(came, key=lambda each: (_density(each[0], each[1], low, high), -each[0]))[0]
     said = [each for each in release.announced if each.stage != "shadow" and each.time <= high + LATE_SECONDS + 1.0]
     last, first = (said[-1] if said else None), release.first
-    shares = [each.finding.deploy_share for each in own if each.finding.deploy_share is not None]
+    broken = [each.finding for each in own if _weight(each, release) > 0.0]
+    shares = [each.deploy_share for each in broken if each.deploy_share is not None]
     return Cause(
         component=release.component,
         version=release.version,

@@ -48,7 +48,7 @@ class Finder:
     def look(self, record: Record, now: float) -> bool:
         """Find the cause of an open incident anew; whether another one is named now than before."""
         incident = record.incident
-        own = self._witnesses(incident)
+        own = self._witnesses(incident, over=not incident.reopened)
         if not own or incident.status != "firing":
             return False
         releases = self._changes.of({component for each in own for component in each.reach})
@@ -58,23 +58,24 @@ class Finder:
             releases = self._changes.of({component for each in (*own, *beside) for component in each.reach})
         found = causes.find(own, beside, releases)
         assert found is not None
-        named = tuple(msgspec.structs.replace(c, owner=self._graph.owner(c.component)) for c in found.causes)
-        fresh = {(each.component, each.version) for each in named}
-        known = {(each.component, each.version) for each in incident.causes}
-        if incident.cause and fresh == known and _alike(incident.causes, named):
-            record.change(onset_from=found.onset_from, onset_to=found.onset_to)
+        named = tuple(self._owned(each) for each in found.causes)
+        further = tuple((finding, self._owned(each)) for finding, each in found.further)
+        before = incident.causes
+        if _alike(before, named):
+            named = before
+        cause = (words.of(named) if named else _undated(causes.first_fault(own))) + words.later(further)
+        record.change(onset_from=found.onset_from, onset_to=found.onset_to)
+        if cause == incident.cause and named == before:
             return False
-        record.change(
-            cause=words.of(named) if named else _undated(own),
-            causes=named,
-            onset_from=found.onset_from,
-            onset_to=found.onset_to,
-        )
-        self._tell_owner(record)
-        other = named[:1] != () and (not incident.causes or _name(named[0]) != _name(incident.causes[0]))
+        record.change(cause=cause, causes=named)
+        self._tell_owners(record, (*named[:1], *(each for _, each in further)))
+        later = [(finding, each) for finding, each in further if words.change(each) not in incident.cause]
+        if later and record.sent:
+            record.news(NotificationReason.EVIDENCE, now, f"likely cause{words.later(later)}")
+        other = named[:1] != () and (not before or _name(named[0]) != _name(before[0]))
         if other and record.sent and named[0].odds >= causes.CERTAIN:
             record.news(NotificationReason.CAUSE_FOUND, now, f"likely cause: {words.change(named[0])}")
-        return other
+        return other or bool(later)
 
     def concerned(self, news: ChangeSeen, release: Release) -> list[str]:
         """Ids of open incidents that a change may have caused, of many the latest.
@@ -109,9 +110,13 @@ class Finder:
         ]
         return [other for _, _, other in sorted(found, key=lambda each: each[:2])[:BESIDE]]
 
-    def _witnesses(self, incident: Incident) -> list[Witness]:
-        firing = (alert.finding for alert in incident.alerts if alert.status == "firing")
-        return [self._witness(finding) for finding in firing if not finding.words]
+    def _witnesses(self, incident: Incident, *, over: bool = False) -> list[Witness]:
+        """Its alerts that fire. `over`: also those that are over, for an incident began with its first alert."""
+        found = (alert.finding for alert in incident.alerts if over or alert.status == "firing")
+        return [self._witness(finding) for finding in found if not finding.words]
+
+    def _owned(self, cause: Cause) -> Cause:
+        return msgspec.structs.replace(cause, owner=self._graph.owner(cause.component))
 
     def _witness(self, finding: Finding) -> Witness:
         """Each is looked at many times while many things fail at once."""
@@ -140,14 +145,14 @@ class Finder:
                 found[other] = min(found.get(other, first + steps), first + steps)
         return found
 
-    def _tell_owner(self, record: Record) -> None:
+    def _tell_owners(self, record: Record, likely: Iterable[Cause]) -> None:
         """The owner of what was changed hears of the incident in another's, once."""
         incident = record.incident
-        if not incident.causes or incident.root or record.in_digest:
+        if incident.root or record.in_digest:
             return
-        cause = incident.causes[0]
-        if cause.odds >= TELL_ODDS and cause.owner not in (incident.owner, *record.also):
-            record.onlookers.setdefault(cause.owner, NotificationReason.CAUSE)
+        for cause in likely:
+            if cause.odds >= TELL_ODDS and cause.owner not in (incident.owner, *record.also):
+                record.onlookers.setdefault(cause.owner, NotificationReason.CAUSE)
 
 
 def _of_others(incident: Incident, news: ChangeSeen) -> bool:
@@ -168,7 +173,7 @@ def _name(cause: Cause) -> tuple[str, str, bool, str]:
 
 
 def _alike(one: tuple[Cause, ...], other: tuple[Cause, ...]) -> bool:
-    return all(
+    return len(one) == len(other) and all(
         _name(a) == _name(b) and a.url == b.url and abs(a.odds - b.odds) < SAME_ODDS
         for a, b in zip(one, other, strict=True)
     )

@@ -6,13 +6,15 @@ Pure wording. Names stand in it as producers wrote them, so whoever shows it cle
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from monitor.alerting.changes.causes import CERTAIN, LEAST_ODDS
-from monitor.alerting.headline import share_text
+from monitor.alerting.headline import share_text, subject
 from schemas.alert import Cause
 from schemas.config import DAY
+from schemas.finding import Finding
 
 UNKNOWN = "not known: no change of it or of what it depends on came near the onset"
 
@@ -43,6 +45,11 @@ def of(causes: tuple[Cause, ...]) -> str:
     if rest >= LEAST_ODDS:
         named.append(f"none of these ({odds_text(rest)})")
     return f"not sure: {' or '.join(named)}"
+
+
+def later(further: Iterable[tuple[Finding, Cause]]) -> str:
+    """What it says beside that of alerts that joined later and have a cause of their own; empty for none."""
+    return "".join(f"; later, of {subject(finding.node)}: {change(cause)}" for finding, cause in further)
 
 
 def change(cause: Cause) -> str:
