@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.alerting.router import Router
-from schemas.alert import Incident, Notification
+from schemas.alert import Incident, Notification, NotificationReason
 from schemas.config import Config
 from schemas.finding import Finding
 from schemas.news import ChangeSeen
@@ -85,6 +85,9 @@ ROWS: list[tuple[str, list[ChangeSeen], Finding, list[str]]] = [
      agent(node={"agent": "refund-agent", "version": "v13"}, unaffected=("version=v12",)),
      ["agent:refund-agent v13"]),
     ("the slice is of another version than came", [sighted(230, "agent:refund-agent", "v13")],
+     agent(node={"agent": "refund-agent", "version": "v12"}), []),
+    ("announced as what follows the version of the slice",
+     [announced(230, "agent:refund-agent", "v13", previous="v12")],
      agent(node={"agent": "refund-agent", "version": "v12"}), []),
     ("announced under a name that runs do not use", [announced(230, "agent:refund-agent", "build 7")],
      agent(node={"agent": "refund-agent", "version": "v12"}), ["agent:refund-agent build 7"]),
@@ -311,6 +314,41 @@ def test_an_announcement_that_comes_later_names_its_author() -> None:
     assert incident.causes[0].author == "kim"
     assert str(told[-1].reason) == "likely cause found"
     assert incident.timeline[-1].text == "likely cause: tool:issue_refund 4, live since 08:57 UTC, announced by kim"
+
+
+def drift_of_v12() -> Finding:
+    """A small drift, told as a notice; how old it is, is not dated well."""
+    node = {"agent": "refund-agent", "version": "v12"}
+    return agent(signal="run.duration", mode="notice", node=node, before=1.0, after=1.2, unit="seconds")
+
+
+def test_what_is_announced_after_the_version_that_drifts_is_no_news_of_it() -> None:
+    news = [announced(310, "agent:refund-agent", "v13", previous="v12"), sighted(311, "agent:refund-agent", "v13")]
+    router, told = run(drift_of_v12(), *news)
+    (incident,) = router.incidents()
+    assert incident.cause.startswith("not known")
+    assert [str(each.reason) for each in told] == ["first notification"]
+    assert not [entry.text for entry in incident.timeline if "cause" in entry.text]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_cause_that_does_not_hold_is_taken_back(at_once: bool) -> None:
+    """Nobody said what it follows; the first run of it shows that the drift is of another version."""
+    news = [announced(310, "agent:refund-agent", "v13", previous=""), sighted(311, "agent:refund-agent", "v13")]
+    router, told = run(drift_of_v12())
+    for part in [news] if at_once else [[each] for each in news]:
+        told += router.step([], part[-1].time, (), part)
+    (incident,) = router.incidents()
+    reasons = [str(each.reason) for each in told]
+    assert reasons[-1] == "evidence updated"
+    assert ("likely cause found" in reasons) is not at_once
+    assert incident.timeline[-1].text.startswith("no longer the likely cause: agent:refund-agent v13, live since")
+    for each in told:
+        assert (each.reason is NotificationReason.CAUSE_FOUND) <= (not each.cause.startswith("not known"))
+    assert told[-1].cause == incident.cause
+    again = Router(CONFIG)
+    again.load((key, value) for key, value in router.changes() if value is not None)
+    assert again.incidents() == [incident]
 
 
 def test_what_was_loaded_finds_the_same() -> None:

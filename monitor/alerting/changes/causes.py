@@ -195,7 +195,7 @@ def _fit(finding: Finding, release: Release) -> float:
         fit *= NAMES_IT if node[kind] == name else ELSEWHERE
     version = node.get("version")
     if kind == "agent" and name == node.get("agent") and version is not None:
-        if version != release.version and name in release.agents:
+        if version != release.version and (name in release.agents or _came_after(release, version)):
             return 0.0  # its runs say which of them have the change, and these do not
         fit *= NAMES_IT if version == release.version else ELSEWHERE
     elif version is not None and any(side.startswith("version=") for side in finding.unaffected):
@@ -203,6 +203,11 @@ def _fit(finding: Finding, release: Release) -> float:
     if release.first is not None and release.first.what == "fields" and not release.announced:
         fit *= A_FIELD
     return fit
+
+
+def _came_after(release: Release, version: str) -> bool:
+    """Whether it was announced as what follows a version that runs show: their names are those of the announcement."""
+    return any(each.previous == version for each in release.announced)
 
 
 def _cause(odds: float, release: Release, fault: Sequence[Witness], own: Sequence[Witness]) -> Cause:

@@ -46,7 +46,7 @@ class Finder:
         self._as_of = 0
 
     def look(self, record: Record, now: float) -> bool:
-        """Find the cause of an open incident anew; whether another one is named now than before."""
+        """Find the cause of an open incident anew; whether something else is said of it now than before."""
         incident = record.incident
         own = self._witnesses(incident, over=not incident.reopened)
         if not own or incident.status != "firing":
@@ -70,12 +70,9 @@ class Finder:
         record.change(cause=cause, causes=named)
         self._tell_owners(record, (*named[:1], *(each for _, each in further)))
         later = [(finding, each) for finding, each in further if words.change(each) not in incident.cause]
-        if later and record.sent:
-            record.news(NotificationReason.EVIDENCE, now, f"likely cause{words.later(later)}")
-        other = named[:1] != () and (not before or _name(named[0]) != _name(before[0]))
-        if other and record.sent and named[0].odds >= causes.CERTAIN:
-            record.news(NotificationReason.CAUSE_FOUND, now, f"likely cause: {words.change(named[0])}")
-        return other or bool(later)
+        if record.sent:
+            _say(record, before, later, now)
+        return True
 
     def concerned(self, news: ChangeSeen, release: Release) -> list[str]:
         """Ids of open incidents that a change may have caused, of many the latest.
@@ -153,6 +150,21 @@ class Finder:
         for cause in likely:
             if cause.odds >= TELL_ODDS and cause.owner not in (incident.owner, *record.also):
                 record.onlookers.setdefault(cause.owner, NotificationReason.CAUSE)
+
+
+def _say(record: Record, before: tuple[Cause, ...], later: Iterable[tuple[Finding, Cause]], now: float) -> None:
+    """The news of a cause for those who were told of the incident. What was said and does not hold is taken back, so
+    that no message says of a cause that it was found and that none is known."""
+    named = record.incident.causes
+    sure = named[:1] != () and named[0].odds >= causes.CERTAIN
+    other = before[:1] == () or named[:1] == () or _name(named[0]) != _name(before[0])
+    fresh = record.revision > record.said  # nobody saw what was said last
+    if later:
+        record.news(NotificationReason.EVIDENCE, now, f"likely cause{words.later(later)}")
+    if sure and other:
+        record.news(NotificationReason.CAUSE_FOUND, now, f"likely cause: {words.change(named[0])}")
+    elif not sure and before and before[0].odds >= causes.CERTAIN and (other or fresh):
+        record.news(NotificationReason.EVIDENCE, now, f"no longer the likely cause: {words.change(before[0])}")
 
 
 def _of_others(incident: Incident, news: ChangeSeen) -> bool:
