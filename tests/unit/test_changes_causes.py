@@ -219,6 +219,9 @@ def test_what_broke_with_a_change_of_its_own_later_is_no_rival_of_the_first() ->
     )
     assert [str(each.reason) for each in told] == ["first notification", "new alerts added"]
     assert told[-1].cause == incident.cause
+    assert incident.timeline[-1].text == (
+        "likely cause of killbot v13: agent:killbot v13, live since 08:56 UTC, announced by kim"
+    )
 
 
 def test_the_cause_of_the_first_alert_stays_when_that_is_over() -> None:

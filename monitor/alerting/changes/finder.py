@@ -14,6 +14,7 @@ from monitor.alerting.changes import causes, words
 from monitor.alerting.changes.causes import Witness
 from monitor.alerting.changes.ledger import Changes, Release
 from monitor.alerting.changes.onset import interval
+from monitor.alerting.headline import subject
 from monitor.alerting.incidents.dependencies import Dependencies, agents_of
 from monitor.alerting.incidents.record import Record
 from monitor.alerting.incidents.roots import NEAR_SECONDS
@@ -159,8 +160,8 @@ def _say(record: Record, before: tuple[Cause, ...], later: Iterable[tuple[Findin
     sure = named[:1] != () and named[0].odds >= causes.CERTAIN
     other = before[:1] == () or named[:1] == () or _name(named[0]) != _name(before[0])
     fresh = record.revision > record.said  # nobody saw what was said last
-    if later:
-        record.news(NotificationReason.EVIDENCE, now, f"likely cause{words.later(later)}")
+    for finding, cause in later:
+        record.news(NotificationReason.EVIDENCE, now, f"likely cause of {subject(finding.node)}: {words.change(cause)}")
     if sure and other:
         record.news(NotificationReason.CAUSE_FOUND, now, f"likely cause: {words.change(named[0])}")
     elif not sure and before and before[0].odds >= causes.CERTAIN and (other or fresh):
