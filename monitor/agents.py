@@ -31,7 +31,7 @@ from monitor.stepping.speaker import Speaker
 from monitor.topology import Topology
 from schemas.config import Config, DetectorSettings
 from schemas.event import Event
-from schemas.finding import Finding, FindingStatus
+from schemas.finding import RUNS_AGAIN, Finding, FindingStatus
 from schemas.news import News
 from schemas.records import Ack, Grant
 from schemas.view import SeenView
@@ -317,7 +317,7 @@ class Agent:
             traffic.fire(state, self.speaker.identify(TRAFFIC), now)
             self._say_traffic("firing", now, setting)
         elif verdict == "resolve":
-            self._say_traffic("resolved", now, setting, "runs come again")
+            self._say_traffic("resolved", now, setting, RUNS_AGAIN)
             traffic.end(state, now)
 
     def _flow_to_traffic(self, now: float) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import enum
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -65,6 +66,48 @@ class Finding(Struct, frozen=True, kw_only=True):
     unit: Unit = ""
     words: str = ""
     """What another system says in its own words; there are no numbers then."""
+
+
+class Ending(enum.StrEnum):
+    """What became of the signal of a finding that resolved, in the words in which people are told."""
+
+    BACK = "back to normal"
+    SETTLED = "taken as normal by now"
+    """The new level stayed, or a person said so."""
+    DROPPED = "not followed any more"
+    """Nothing says that it is back: its version is gone, it was called a false alarm, a limit was reached."""
+
+
+IS_BACK: Final = "the signal is back"
+BACK_AS_IT_WAS: Final = "back to what it was"
+KEPT_AGAIN: Final = "the rule is kept again"
+RUNS_AGAIN: Final = "runs come again"
+SETTLED: Final = "the new level is normal by now"
+REBASELINED: Final = "the new level was declared normal"
+CALLED_NORMAL: Final = "a human calls it the new normal"
+STEADY: Final = "steady for"
+"""Begins the reason of what a method of river's calls over at another level."""
+
+_ENDINGS: Final = {
+    "": Ending.BACK,
+    IS_BACK: Ending.BACK,
+    BACK_AS_IT_WAS: Ending.BACK,
+    KEPT_AGAIN: Ending.BACK,
+    RUNS_AGAIN: Ending.BACK,
+    SETTLED: Ending.SETTLED,
+    REBASELINED: Ending.SETTLED,
+    CALLED_NORMAL: Ending.SETTLED,
+}
+"""Reason of the finding that resolved → what it means. Every other reason: nothing says that the signal is back."""
+
+
+def ending(recovery: Finding | None) -> Ending:
+    """What a finding that resolved says of its signal; None: a person ended it, or another alert stands for it."""
+    if recovery is None:
+        return Ending.DROPPED
+    if recovery.reason.startswith(STEADY):
+        return Ending.SETTLED
+    return _ENDINGS.get(recovery.reason, Ending.DROPPED)
 
 
 _decoder = msgspec.json.Decoder(Finding)

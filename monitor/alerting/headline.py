@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from schemas.config import DAY, WEEK
-from schemas.finding import Finding, Unit
+from schemas.finding import Ending, Finding, Unit, ending
 
 _RATES = ("agent.traffic",)
 _SHARES: dict[str, str] = {
@@ -186,16 +186,42 @@ def recovered(finding: Finding, recovery: Finding) -> bool:
     return recovery.after_n > 0 and abs(recovery.after - recovery.before) < abs(finding.after - finding.before)
 
 
-def closing_line(finding: Finding, recovery: Finding | None) -> str:
-    """Who is back to normal, from what: `refund-agent v13: tool issue_refund is back to normal, 3.8 % after 21 %`."""
+def closing_line(finding: Finding, recovery: Finding | None, verdict: str = "") -> str:
+    """How it ended, from what: `refund-agent v13: tool issue_refund is back to normal, 3.8 % after 21 %`.
+
+    Only what the evidence calls back is told as back; else what it is now, or why it is not followed any more.
+    `verdict`: what a person called it who ended it.
+    """
     if finding.words:
         return f"over: {finding.words}"
     who = subject(finding.node)
     tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
     reached = level_texts(finding)[1]
+    end = ending(recovery)
+    if end is Ending.SETTLED and recovery is not None:
+        what = "" if finding.signal == "run.tool_mix" else tool
+        return f"{who}: {what}{_drift_words(finding)}: {end}: {_new_level(recovery, finding.detail)}"
+    if end is Ending.DROPPED:
+        why = recovery.reason if recovery is not None else verdict
+        return f"{who}: {tool}is {end}{f': {why}' if why else ''}, had {reached}"
     if recovery is None or not recovered(finding, recovery) or finding.signal in _RATES:
-        return f"{who}: {tool}is back to normal, had {reached}"
-    return f"{who}: {tool}is back to normal, {level_texts(recovery)[1]} after {reached}"
+        return f"{who}: {tool}is {end}, had {reached}"
+    return f"{who}: {tool}is {end}, {level_texts(recovery)[1]} after {reached}"
+
+
+def closing_entry(recovery: Finding) -> str:
+    """The same as one entry of a timeline: `back to normal: tool.failed of refund-agent v13`."""
+    what = f"{recovery.signal} of {subject(recovery.node)}"
+    if recovery.words:
+        return f"over: {what}"
+    end = ending(recovery)
+    return f"{end}: {what}" if end is Ending.BACK else f"{end}: {what}: {_rest(recovery)}"
+
+
+def how_it_ended(recovery: Finding) -> str:
+    """What is to be said of the end where the signal is not back; else, and of what another system says, empty."""
+    end = ending(recovery)
+    return "" if recovery.words or end is Ending.BACK else f"{end}: {_rest(recovery)}"
 
 
 def visible(finding: Finding) -> str:
@@ -203,6 +229,17 @@ def visible(finding: Finding) -> str:
     doublings = int(math.log2(finding.after_n)) if finding.after_n >= 1.0 else 0
     sides = (*sorted(finding.affected), "|", *sorted(finding.unaffected), "|", *sorted(finding.error_types))
     return "\n".join((headline(finding), str(doublings), finding.mode, finding.reason, *sides))
+
+
+def _new_level(recovery: Finding, detail: str) -> str:
+    if detail:
+        return detail  # it says what was, too
+    before, after = level_texts(recovery)
+    return f"{after}, was {before}"
+
+
+def _rest(recovery: Finding) -> str:
+    return _new_level(recovery, recovery.detail) if ending(recovery) is Ending.SETTLED else recovery.reason
 
 
 def _beside(finding: Finding) -> str:

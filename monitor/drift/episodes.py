@@ -25,7 +25,7 @@ from monitor.drift.channels import NO_TOOL, ROW_OF, Memory
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.words import no_data_since
 from schemas.config import DetectorSettings
-from schemas.finding import Finding, FindingStatus, Mode
+from schemas.finding import BACK_AS_IT_WAS, REBASELINED, SETTLED, Finding, FindingStatus, Mode
 from schemas.records import Ack
 
 TOGETHER_SECONDS = 600.0
@@ -367,7 +367,7 @@ class Episodes:
 
 
 _ENDINGS = {
-    "back": "back to what it was",
-    "settled": "the new level is normal by now",
-    "rebaselined": "the new level was declared normal",
+    "back": BACK_AS_IT_WAS,
+    "settled": SETTLED,
+    "rebaselined": REBASELINED,
 }

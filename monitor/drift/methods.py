@@ -26,7 +26,7 @@ from monitor.drift.numbers import READERS
 from monitor.runs import Closed
 from monitor.signals import FAILURE_SIGNALS
 from schemas.config import DetectorSettings
-from schemas.finding import Direction, Finding, FindingStatus, Mode, Unit
+from schemas.finding import IS_BACK, STEADY, Direction, Finding, FindingStatus, Mode, Unit
 from schemas.signals import SIGNALS
 from schemas.view import SignalView
 
@@ -271,7 +271,7 @@ class Methods:
         level = episode.total / runs
         back = 2.0 * abs(level - episode.before) <= abs(episode.reached - episode.before)
         episode.after, episode.after_n = level, runs
-        self._say(watched, episode, "resolved", now, "the signal is back" if back else f"steady for {QUIET} runs")
+        self._say(watched, episode, "resolved", now, IS_BACK if back else f"{STEADY} {QUIET} runs")
         watched.episode = None
 
     def _end_gone(self, now: float) -> None:

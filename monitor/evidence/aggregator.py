@@ -29,7 +29,7 @@ from monitor.evidence.outages.state import Clock, Parent, Told
 from monitor.evidence.within.episodes import ACKS
 from monitor.topology import Topology
 from schemas.config import Config
-from schemas.finding import Finding, FindingStatus
+from schemas.finding import IS_BACK, Finding, FindingStatus
 from schemas.records import Ack, Cover, EvidenceBatch, Pooled, Ruling
 from schemas.view import BudgetView
 
@@ -261,7 +261,7 @@ class Aggregator:
         flowed = parents.drip(parent, now, self.ledger.parent_rate(parent.owner, parent.mode))
         if parent.firing is not None:
             if parents.observe_firing(parent, total):
-                self._resolve(parent, "the signal is back", now, findings, rulings)
+                self._resolve(parent, IS_BACK, now, findings, rulings)
             elif parents.has_news(parent, now):
                 findings.append(self._said(parent, "update", now))
             return False

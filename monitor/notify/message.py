@@ -46,6 +46,8 @@ OWNERS = 99
 """Owners that an incident can be handed to from its message: as many as a Slack menu takes beside one of ours."""
 
 ERRORS = 3
+VERDICTS = (NotificationReason.FALSE_ALARM, NotificationReason.NEW_NORMAL)
+"""What a person can call an incident, which ends it."""
 _SLACK_ID = re.compile(r"\bslack:[UW][A-Z0-9]{1,20} (?=\S)")
 _NAME_LENGTHS = {"agent": 40, "version": 24, "tool": 40, "model": 40, "provider": 30, "tenant": 30, "owner": 40}
 
@@ -146,12 +148,14 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
     # An escalation rings the owner that it goes to, not the one who did not hear.
     owner = config.owners.get(notification.receiver) or config.owners.get(notification.owner)
     external = config.runtime.external_url
+    said = str(notification.reason) if notification.reason in VERDICTS else ""
+    recovery = None if lead.recovery is None else harmless(lead.recovery, config)
     firing = notification.status == "firing"
     return Message(
         status=notification.status,
         severity=notification.severity,
         reason=notification.reason,
-        title=clip(headline(finding) if firing else closing_line(finding, lead.recovery)),
+        title=clip(headline(finding) if firing else closing_line(finding, recovery, said)),
         owner=name(notification.owner, 60),
         incident=notification.incident,
         mention=owner.mention if owner is not None and mention and firing else None,

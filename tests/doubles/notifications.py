@@ -9,6 +9,7 @@ import msgspec
 from monitor.alerting.router import Router
 from schemas.alert import Notification, NotificationReason
 from schemas.config import Config
+from schemas.finding import IS_BACK
 from tests.doubles.clock import START
 from tests.doubles.findings import finding
 
@@ -20,5 +21,7 @@ def notification(sequence: int = 1, **changes: Any) -> Notification:
         changes = {"mention": False, "reason": NotificationReason.EVIDENCE} | changes
     if changes.get("status") == "resolved":
         changes = {"resolved_at": START + 60.0, "reason": NotificationReason.ALL_RESOLVED} | changes
-        changes["alerts"] = tuple(msgspec.structs.replace(each, ends_at=START + 60.0) for each in made.alerts)
+        back = finding(60.0, status="resolved", reason=IS_BACK)
+        over = {"ends_at": START + 60.0, "recovery": back}
+        changes["alerts"] = tuple(msgspec.structs.replace(each, **over) for each in made.alerts)
     return msgspec.structs.replace(made, sequence=sequence, **changes)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monitor.alerting.headline import closing_line, headline, level_texts, rate_text, share_text, visible
+from monitor.alerting.headline import closing_entry, closing_line, headline, level_texts, rate_text, share_text, visible
 from tests.doubles.findings import finding
 
 AGENT = {"agent": "refund-agent"}
@@ -149,8 +149,51 @@ def test_levels_get_as_many_digits_as_it_takes_to_tell_them_apart() -> None:
 def test_a_closing_line_gives_the_level_only_if_it_is_better() -> None:
     back = finding(60, status="resolved", after=0.038)
     assert closing_line(finding(), back).endswith("is back to normal, 3.8 % after 16 %")
-    for unknown in (None, finding(60, status="resolved"), finding(60, status="resolved", after=0.038, after_n=0.0)):
+    for unknown in (finding(60, status="resolved"), finding(60, status="resolved", after=0.038, after_n=0.0)):
         assert closing_line(finding(), unknown) == "refund-agent v13: tool issue_refund is back to normal, had 16 %"
+
+
+DRIFT = {
+    "signal": "run.cost_usd", "node": AGENT, "unit": "usd", "before": 0.02, "after": 0.0312,
+    "detail": "median $0.031, was $0.02",
+}  # fmt: skip
+LAST = "refund-agent v13: tool issue_refund is not followed any more"
+ENDS: list[tuple[dict[str, Any], str, str, str]] = [
+    ({}, "the signal is back", "refund-agent v13: tool issue_refund is back to normal, 3.8 % after 16 %",
+     "back to normal: tool.failed of refund-agent v13"),
+    ({}, "version v13 gets no more runs", f"{LAST}: version v13 gets no more runs, had 16 %",
+     "not followed any more: tool.failed of refund-agent v13: version v13 gets no more runs"),
+    ({}, "a human calls it a false alarm", f"{LAST}: a human calls it a false alarm, had 16 %",
+     "not followed any more: tool.failed of refund-agent v13: a human calls it a false alarm"),
+    (DRIFT, "back to what it was", "refund-agent: is back to normal, had $0.031",
+     "back to normal: run.cost_usd of refund-agent"),
+    (DRIFT, "the new level is normal by now",
+     "refund-agent: run.cost_usd: taken as normal by now: median $0.031, was $0.02",
+     "taken as normal by now: run.cost_usd of refund-agent: median $0.031, was $0.02"),
+    (DRIFT, "the new level was declared normal",
+     "refund-agent: run.cost_usd: taken as normal by now: median $0.031, was $0.02",
+     "taken as normal by now: run.cost_usd of refund-agent: median $0.031, was $0.02"),
+    (DRIFT | {"detail": ""}, "steady for 200 runs",
+     "refund-agent: run.cost_usd: taken as normal by now: $0.031, was $0.02",
+     "taken as normal by now: run.cost_usd of refund-agent: $0.031, was $0.02"),
+    (DRIFT, "what is normal is learned anew",
+     "refund-agent: is not followed any more: what is normal is learned anew, had $0.031",
+     "not followed any more: run.cost_usd of refund-agent: what is normal is learned anew"),
+    ({"words": "disk is full"}, "", "over: disk is full", "over: tool.failed of refund-agent v13"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "reason", "line", "entry"), ENDS, ids=[row[1] or "words" for row in ENDS])
+def test_only_what_is_back_is_told_as_back(changes: dict[str, Any], reason: str, line: str, entry: str) -> None:
+    level = changes.get("after", 0.038)
+    recovery = finding(60, **(changes | {"status": "resolved", "reason": reason, "after": level}))
+    assert closing_line(finding(**changes), recovery) == line
+    assert closing_entry(recovery) == entry
+
+
+def test_what_a_person_ended_is_not_told_as_back() -> None:
+    assert closing_line(finding(), None, "new normal") == f"{LAST}: new normal, had 16 %"
+    assert closing_line(finding(), None) == f"{LAST}, had 16 %"
 
 
 def test_visible_changes_with_what_a_reader_sees_and_with_nothing_else() -> None:

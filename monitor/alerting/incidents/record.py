@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from monitor.alerting.headline import headline, subject
+from monitor.alerting.headline import closing_entry, headline
 from monitor.alerting.incidents.alerts import Step, fingerprint, last_heard, opened, stepped
 from schemas.alert import LABELS, Alert, Incident, NotificationReason, TimelineEntry
 from schemas.finding import Finding
@@ -267,7 +267,7 @@ def decode(raw: bytes) -> Record:
 
 def _entry(step: Step, finding: Finding) -> str | None:
     if step is Step.END:
-        return f"back to normal: {finding.signal} of {subject(finding.node)}"
+        return closing_entry(finding)
     if step in (Step.OPEN, Step.REFIRE):
         word = "fires" if step is Step.OPEN else "fires again"
         return f"{word}: {headline(finding)}"

@@ -18,7 +18,7 @@ from monitor.evidence.within.node import SUSPICIOUS, Node
 from monitor.evidence.within.objectives import Burn
 from monitor.runs import Run
 from monitor.saved.states import Key
-from schemas.finding import Finding, FindingStatus
+from schemas.finding import CALLED_NORMAL, IS_BACK, Finding, FindingStatus
 
 NARROW = 0.7
 """Part of the excess that one version must explain to be named as the slice."""
@@ -29,7 +29,7 @@ CAUSES = 0.5
 SILENT = "run.silent"
 QUIET_SECONDS = 3600.0
 """A firing slice that gets no runs for so long says so, once; it goes on firing, because silence is no evidence."""
-ACKS = {"false_alarm": "a human calls it a false alarm", "new_normal": "a human calls it the new normal"}
+ACKS = {"false_alarm": "a human calls it a false alarm", "new_normal": CALLED_NORMAL}
 """Words of a human that end an episode, and what is said then."""
 
 
@@ -95,7 +95,7 @@ class Episodes:
         firing = node.firing
         assert firing is not None
         if nodes.observe_firing(node, y, run, error):
-            self._end(node, "the signal is back", now)
+            self._end(node, IS_BACK, now)
             return
         if self._is_objective(node) and firing.mode == "notice" and self._set_voice(node):
             self._say(node, "firing", now)  # louder: whoever was told quietly is told again

@@ -21,7 +21,7 @@ from monitor.evidence.within.episodes import ACKS
 from monitor.runs import Fact, Run
 from monitor.saved.states import Firing
 from schemas import limits
-from schemas.finding import Finding, FindingStatus
+from schemas.finding import KEPT_AGAIN, Finding, FindingStatus
 
 GROUPS = 64
 """Groups of one agent. One more: the one whose last fact is oldest gives way, one that fires last; counted as
@@ -155,7 +155,7 @@ class Facts:
             level = max(min(seen, HIGHEST_LEVEL), 1.5 * firing.before)
             firing.back = resolution.step(firing.back, 0.0, firing.before, min(level, 0.98), group.level_n)
             if firing.back >= resolution.RESOLVED:
-                self._end(group, "the rule is kept again", now)
+                self._end(group, KEPT_AGAIN, now)
 
     def acknowledge(self, name: str, word: str, now: float) -> bool:
         """A human's word for an episode (an incident key, or `signal|tool|rule`)."""

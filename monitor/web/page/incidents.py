@@ -276,9 +276,10 @@ def _resolved(resolved: Sequence[Incident], now: float) -> Markup:
 def _resolved_row(incident: Incident, now: float) -> Markup:
     alert = leading(incident)
     ended = incident.resolved_at or incident.opened_at
+    end = words.ended(alert, incident.verdict) if alert is not None else ""
     return el(
         "tr",
-        el("th", words.headline(alert) if alert is not None else "Incident", scope="row"),
+        el("th", words.headline(alert) if alert is not None else "Incident", f", {end}" if end else None, scope="row"),
         el("td", where(alert.finding.node) if alert is not None else None),
         el("td", name(incident.owner), class_="wide"),
         el("td", words.span(float(round(ended - incident.onset))), class_="number wide"),

@@ -5,7 +5,7 @@ Pure: `now` is a parameter. Units stand beside every number.
 
 from __future__ import annotations
 
-from monitor.alerting.headline import share_text
+from monitor.alerting.headline import how_it_ended, share_text
 from monitor.web.page.markup import visible
 from schemas.alert import Alert
 from schemas.signals import SIGNALS
@@ -44,6 +44,14 @@ def headline(alert: Alert) -> str:
         return visible(finding.words[:WORDS_SHOWN])
     known = (_UP if finding.direction == "up" else _DOWN).get(finding.signal)
     return known or f"{finding.signal} went {finding.direction}"
+
+
+def ended(alert: Alert, verdict: str) -> str:
+    """What became of it, where it did not go back to normal by itself. `verdict`: what a person called it."""
+    if alert.recovery is None:
+        return verdict.replace("_", " ")
+    said = how_it_ended(alert.recovery)
+    return visible(said[:WORDS_SHOWN]) if said else ""
 
 
 def level(signal: str, value: float) -> str:
