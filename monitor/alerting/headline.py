@@ -127,12 +127,24 @@ def level_text(value: float, unit: Unit, digits: int = _FIRST_DIGITS) -> str:
 
 def level_texts(finding: Finding) -> tuple[str, str]:
     """`before` and `after` as text, with as many digits as it takes to tell them apart."""
-    unit = unit_of(finding)
+    unit, was = unit_of(finding), level_before(finding)
     for digits in range(_FIRST_DIGITS, 6):
-        before, after = level_text(finding.before, unit, digits), level_text(finding.after, unit, digits)
+        before, after = level_text(was, unit, digits), level_text(finding.after, unit, digits)
         if before != after:
             break
     return before, after
+
+
+def level_before(finding: Finding) -> float:
+    """What was normal, as people are told it: a learned share is what was counted.
+
+    What the detector bets against stands in `before`; it is a little more, for it has seen little: of 600 runs without
+    a failure 0.08 %.
+    """
+    counted = finding.signal in _SHARES and (not finding.detail or finding.signal in _FACTS)
+    if not counted or finding.reference == "declared" or finding.before_n <= 0.0:
+        return finding.before
+    return finding.before_bad / finding.before_n
 
 
 def unit_of(finding: Finding) -> Unit:

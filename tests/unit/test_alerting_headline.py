@@ -96,7 +96,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         "refund-agent v13: loops in 1 of 1 runs: repeats itself: 6 calls in a row bring nothing new, the last of find",
     ),
     (
-        {"signal": "contract.violated", "before": 0.01},
+        {"signal": "contract.violated", "before_bad": 2.0},
         "refund-agent v13: tool issue_refund 16 % of runs break the contract, was 1 %",
     ),
 ]  # fmt: skip
@@ -142,8 +142,17 @@ def test_rate(rate: float, text: str) -> None:
 
 
 def test_levels_get_as_many_digits_as_it_takes_to_tell_them_apart() -> None:
-    assert level_texts(finding(before=0.1201, after=0.1249)) == ("12 %", "12.5 %")
-    assert level_texts(finding(before=0.12, after=0.12)) == ("12 %", "12 %")
+    assert level_texts(finding(before_bad=24.02, after=0.1249)) == ("12 %", "12.5 %")
+    assert level_texts(finding(before_bad=24.0, after=0.12)) == ("12 %", "12 %")
+
+
+def test_a_history_without_failures_is_told_as_none() -> None:
+    smoothed = {"before": 0.5 / 601.0, "before_n": 600.0, "before_bad": 0.0}
+    assert level_texts(finding(**smoothed)) == ("0 %", "16 %")
+    assert headline(finding(**smoothed)).endswith("fails 16 % of runs, was 0 %")
+    assert level_texts(finding(**smoothed, reference="declared"))[0] == "0.083 %"
+    drift = {"signal": "run.cost_usd", "unit": "usd", "before": 0.5, "before_bad": 0.0}
+    assert level_texts(finding(**drift))[0] == "$0.5"
 
 
 def test_a_closing_line_gives_the_level_only_if_it_is_better() -> None:
@@ -199,6 +208,12 @@ def test_what_a_person_ended_is_not_told_as_back() -> None:
 def test_visible_changes_with_what_a_reader_sees_and_with_nothing_else() -> None:
     shown = visible(finding())
     same = [{"after": 0.1602}, {"after_bad": 25.0}, {"after_n": 200.0}, {"runs": ("other",)}, {"id": "x"}]
-    other = [{"after": 0.17}, {"before": 0.05}, {"after_n": 300.0}, {"error_types": ("x",)}, {"node": {"agent": "a"}}]
+    other = [
+        {"after": 0.17},
+        {"before_bad": 10.0},
+        {"after_n": 300.0},
+        {"error_types": ("x",)},
+        {"node": {"agent": "a"}},
+    ]
     assert [visible(finding(**changes)) == shown for changes in same] == [True] * len(same)
     assert [visible(finding(**changes)) == shown for changes in other] == [False] * len(other)

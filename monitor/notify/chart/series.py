@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from monitor.alerting.headline import level_text, level_texts, unit_of
+from monitor.alerting.headline import level_before, level_text, level_texts, unit_of
 from schemas.finding import Finding
 
 POINTS = 20
@@ -52,7 +52,7 @@ def chart_of(series: Sequence[tuple[float, float]], finding: Finding) -> Chart |
     if len(points) < 2:
         return None
     if finding.onset < points[0][0] and abs(finding.onset) < LARGEST and abs(finding.before) < LARGEST:
-        points.insert(0, (finding.onset, finding.before))
+        points.insert(0, (finding.onset, level_before(finding)))
     if len(points) > POINTS:
         step = (len(points) - 1) / (POINTS - 1)
         points = [points[round(index * step)] for index in range(POINTS)]
@@ -71,7 +71,7 @@ def chart_of(series: Sequence[tuple[float, float]], finding: Finding) -> Chart |
         axis={"share": "percent", "rate": "per hour", "usd": "USD", "": "level"}.get(unit, unit)[:TITLE],
         labels=tuple(named),
         values=tuple(_rounded(level * factor) for level in named.values()),
-        normal=_rounded(finding.before * factor),
+        normal=_rounded(level_before(finding) * factor),
         words=words,
     )
 
