@@ -17,7 +17,7 @@ from aiohttp import web
 from monitor.web.page.document import Snapshot, sections, title
 
 CLIENTS = 32
-"""Streams at a time. One more gets 503 and is counted; its page stays as it was painted."""
+"""Streams at a time. One more gets 503 and is counted; its page says that it is not live, and asks again."""
 
 SECONDS = 1.0
 """Least time between two snapshots for one reader."""

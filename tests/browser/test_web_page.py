@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from monitor.web.view import View
 from tests.doubles import rollouts
 from tests.doubles.clock import START
 from tests.services import web_fleet
+from tests.services.serving import until
 from tests.services.web_fleet import FLEETS, NOW, MemoryView
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -229,6 +230,32 @@ async def test_a_lost_connection_is_said(visit: Open) -> None:
     await expect(page.locator("#live")).to_contain_text("as of")
     await expect(page.locator(".agents")).to_contain_text("refund-agent")
     opened.complaints.clear()  # the browser reports the aborted request
+
+
+async def test_a_page_that_was_refused_comes_back(visit: Open) -> None:
+    """A browser gives up a stream for good that is answered with 502 or 503."""
+    view = web_fleet.calm()
+    opened = await visit(view, is_live=False)
+    page = opened.page
+    asked: list[str] = []
+
+    async def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        await route.fulfill(status=503, json={"error": "32 pages receive live updates already"})
+
+    await page.clock.install()
+    await page.route("**/api/v1/live", refuse)
+    await page.reload()
+    for times in (1, 2, 3):
+        await until(lambda wanted=times: len(asked) >= wanted, f"try {times}")
+        await expect(page.locator("#live")).to_have_attribute("data-state", "lost")
+        await page.clock.run_for(1_000 * 2**times)
+    await page.unroute("**/api/v1/live")
+    await page.clock.run_for(30_000)
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
+    view.agent_list.append(web_fleet.agent("a-new-one"))
+    await expect(page.locator("tbody[data-key='a-new-one']")).to_be_visible()
+    opened.complaints.clear()  # the browser reports what was refused
 
 
 async def test_a_monitor_that_is_not_ready_says_what_is_missing(visit: Open) -> None:

@@ -61,13 +61,29 @@
   const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19) + " UTC";
   let shownAt = indicatorText.textContent;
 
-  const stream = new EventSource("/api/v1/live");
-  stream.addEventListener("open", () => show("live", "live"));
-  stream.addEventListener("error", () => {
-    const gone = stream.readyState === EventSource.CLOSED;
-    show("lost", (gone ? "not live, " : "connection lost, ") + shownAt);
-  });
-  stream.addEventListener("snapshot", (event) => {
+  // A browser gives a stream up for good after a 502 or 503, so every loss is ours to mend: one way back for all.
+  const FIRST_PAUSE_MS = 1000;
+  const LONGEST_PAUSE_MS = 30000;
+  let stream = null;
+  let failures = 0;
+  let next = 0;
+
+  function connect() {
+    stream = new EventSource("/api/v1/live");
+    stream.addEventListener("error", lose);
+    stream.addEventListener("snapshot", takeSnapshot);
+  }
+
+  function lose() {
+    show("lost", "not live, " + shownAt);
+    stream.close();
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS);
+    failures += 1;
+    clearTimeout(next);
+    next = setTimeout(connect, pause * (0.5 + Math.random() / 2)); // not all readers at once
+  }
+
+  function takeSnapshot(event) {
     const snapshot = JSON.parse(event.data);
     if (snapshot.assets !== assets) {
       location.reload(); // the monitor was upgraded
@@ -82,8 +98,14 @@
       wanted.innerHTML = html; // every name in it was escaped by the server; the CSP allows no inline script
       takeChildren(section, wanted);
     }
+    failures = 0;
     show("live", "live");
+  }
+
+  connect();
+  addEventListener("pagehide", () => {
+    clearTimeout(next);
+    stream.close();
   });
-  addEventListener("pagehide", () => stream.close());
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 })();
