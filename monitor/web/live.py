@@ -27,8 +27,9 @@ BYTES_PER_SECOND = 256 * 1024
 
 SLOWEST_SECONDS = 10.0
 
-KEEPALIVE_SECONDS = 15.0
-"""Silence after which a comment is sent, so that proxies keep the stream and a dead reader is noticed."""
+KEEPALIVE_SECONDS = 10.0
+"""Silence after which `unchanged` is sent: proxies keep the stream, a dead reader is noticed, and a reader that hears
+nothing for longer (`SILENT_MS` in `page.js`) knows that the monitor is gone. A script does not see comments."""
 
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -95,7 +96,8 @@ class Live:
                 quiet_since = loop.time()
                 pause = min(max(SECONDS, len(body) / BYTES_PER_SECOND), SLOWEST_SECONDS)
             elif loop.time() - quiet_since >= KEEPALIVE_SECONDS:
-                await response.write(b": nothing has changed\n\n")
+                body = _encode({"time": snapshot.time})
+                await response.write(b"event: unchanged\ndata: " + body + b"\n\n")
                 quiet_since = loop.time()
             await self._sleep(pause)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
+from monitor.web import live
 from monitor.web.view import View
 from tests.doubles import rollouts
 from tests.doubles.clock import START
@@ -256,6 +258,50 @@ async def test_a_page_that_was_refused_comes_back(visit: Open) -> None:
     view.agent_list.append(web_fleet.agent("a-new-one"))
     await expect(page.locator("tbody[data-key='a-new-one']")).to_be_visible()
     opened.complaints.clear()  # the browser reports what was refused
+
+
+async def test_a_stream_that_hears_nothing_is_lost(visit: Open) -> None:
+    """A monitor that was stopped, or a dead network: no error comes, and nothing else."""
+    page = (await visit(web_fleet.calm(), is_live=False)).page
+    asked: list[str] = []
+    answer = asyncio.Event()
+
+    async def hang(route: Route) -> None:
+        asked.append(route.request.url)
+        await answer.wait()
+        await route.fallback()
+
+    await page.clock.install()
+    await page.reload()
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
+    await page.route("**/api/v1/live", hang)
+    await page.clock.run_for(30_000)
+    await expect(page.locator("#live")).to_have_attribute("data-state", "lost")
+    await expect(page.locator("#live")).to_contain_text("as of 14:13:20 UTC")
+    await until(lambda: len(asked) == 1, "another try")
+    await page.clock.run_for(30_000)
+    await until(lambda: len(asked) == 2, "a try after one that was never answered")
+    answer.set()
+    await page.clock.run_for(60_000)
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
+
+
+async def test_a_stream_without_news_is_not_lost(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "KEEPALIVE_SECONDS", 0.0)
+    page = (await visit(web_fleet.calm(), is_live=False)).page
+    heard: list[str] = []
+    await page.expose_function("heard", lambda data: heard.append(data))
+    await page.add_init_script(
+        "const Real = EventSource; window.EventSource = class extends Real { constructor(url) { super(url);"
+        " this.addEventListener('unchanged', (event) => window.heard(event.data)); } };"
+    )
+    await page.clock.install()
+    await page.reload()
+    for _ in range(3):
+        heard.clear()
+        await until(lambda: bool(heard), "a word without news")
+        await page.clock.run_for(15_000)
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
 
 
 async def test_a_monitor_that_is_not_ready_says_what_is_missing(visit: Open) -> None:

@@ -64,14 +64,32 @@
   // A browser gives a stream up for good after a 502 or 503, so every loss is ours to mend: one way back for all.
   const FIRST_PAUSE_MS = 1000;
   const LONGEST_PAUSE_MS = 30000;
+  // A frozen monitor or a dead network ends no stream. The server says something every 10 s even if nothing changes.
+  const SILENT_MS = 25000;
   let stream = null;
   let failures = 0;
   let next = 0;
+  let heardAt = 0;
 
   function connect() {
+    heardAt = Date.now();
     stream = new EventSource("/api/v1/live");
     stream.addEventListener("error", lose);
-    stream.addEventListener("snapshot", takeSnapshot);
+    stream.addEventListener("snapshot", (event) => hear(event, takeSnapshot));
+    stream.addEventListener("unchanged", (event) => hear(event, () => {}));
+  }
+
+  function hear(event, take) {
+    const heard = JSON.parse(event.data);
+    heardAt = Date.now();
+    failures = 0;
+    shownAt = "as of " + clock(heard.time);
+    take(heard);
+    show("live", "live");
+  }
+
+  function watch() {
+    if (stream.readyState !== EventSource.CLOSED && Date.now() - heardAt > SILENT_MS) lose();
   }
 
   function lose() {
@@ -83,13 +101,11 @@
     next = setTimeout(connect, pause * (0.5 + Math.random() / 2)); // not all readers at once
   }
 
-  function takeSnapshot(event) {
-    const snapshot = JSON.parse(event.data);
+  function takeSnapshot(snapshot) {
     if (snapshot.assets !== assets) {
       location.reload(); // the monitor was upgraded
       return;
     }
-    shownAt = "as of " + clock(snapshot.time);
     document.title = snapshot.title;
     for (const [name, html] of Object.entries(snapshot.sections)) {
       const section = document.querySelector(`[data-live="${name}"]`);
@@ -98,12 +114,12 @@
       wanted.innerHTML = html; // every name in it was escaped by the server; the CSP allows no inline script
       takeChildren(section, wanted);
     }
-    failures = 0;
-    show("live", "live");
   }
 
   connect();
+  const watching = setInterval(watch, 1000);
   addEventListener("pagehide", () => {
+    clearInterval(watching);
     clearTimeout(next);
     stream.close();
   });
