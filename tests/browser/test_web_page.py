@@ -120,7 +120,7 @@ async def test_what_happens_shows_without_a_reload(visit: Open) -> None:
     await expect(page.locator("#incident-i1")).to_be_visible()
     await expect(page.locator("h1")).to_have_text("1 open incident")
     await expect(page).to_have_title("(1) Forewarn")
-    await expect(page.get_by_role("status")).to_contain_text("Tool calls fail more often at agent refund-agent")
+    await expect(page.locator("[data-live='announcement'][role='status']")).to_contain_text("Tool calls fail more often at agent refund-agent")
     await expect(page.locator(".agents tbody").first).to_contain_text("4,999")
 
     view.incident_list[-1] = web_fleet.incident("i1", resolved_at=NOW)
@@ -192,7 +192,7 @@ async def test_the_page_has_landmarks_headings_and_table_headers(visit: Open) ->
     agents = page.get_by_role("region", name="Agents")
     await expect(agents.get_by_role("rowheader", name="refund-agent")).to_be_visible()
     await expect(agents.get_by_role("table", name="Signals of refund-agent")).to_be_visible()
-    await expect(page.get_by_role("status")).to_have_count(1)
+    await expect(page.get_by_role("status")).to_have_count(2)  # what is open, and whether this is live
 
 
 @pytest.mark.parametrize("size", [PHONE, {"width": 1280, "height": 800}], ids=["phone", "desk"])
@@ -231,6 +231,13 @@ async def test_a_lost_connection_is_said(visit: Open) -> None:
     await expect(page.locator("#live")).to_have_attribute("data-state", "lost")
     await expect(page.locator("#live")).to_contain_text("as of")
     await expect(page.locator(".agents")).to_contain_text("refund-agent")
+    await expect(page).to_have_title("Not live: Forewarn")
+    said = page.get_by_role("status").filter(has_text="Not live: this is as of 14:13:20 UTC.")
+    await page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    await expect(said).to_be_in_viewport(ratio=1)
+    box = await said.bounding_box()
+    assert box is not None and page.viewport_size is not None and box["width"] >= page.viewport_size["width"] - 20
+    assert await page.evaluate(CONTRAST) == []
     opened.complaints.clear()  # the browser reports the aborted request
 
 

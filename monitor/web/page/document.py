@@ -107,6 +107,7 @@ def document(snapshot: Snapshot, address: Address) -> str:
             el("span", class_="pulse", aria_hidden="true"),
             el("span", f"as of {at:%H:%M:%S} UTC", id="live-text"),
             id="live",
+            role="status",
             data_state="static",
         ),
         class_="top",

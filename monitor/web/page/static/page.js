@@ -54,12 +54,14 @@
   }
 
   function show(state, text) {
+    document.title = (state === "live" ? "" : "Not live: ") + title;
     indicator.dataset.state = state;
     if (indicatorText.textContent !== text) indicatorText.textContent = text;
   }
 
   const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19) + " UTC";
   let shownAt = indicatorText.textContent;
+  let title = document.title;
 
   // A browser gives a stream up for good after a 502 or 503, so every loss is ours to mend: one way back for all.
   const FIRST_PAUSE_MS = 1000;
@@ -93,7 +95,7 @@
   }
 
   function lose() {
-    show("lost", "not live, " + shownAt);
+    show("lost", `Not live: this is ${shownAt}. Asking the monitor again.`);
     stream.close();
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS);
     failures += 1;
@@ -106,7 +108,7 @@
       location.reload(); // the monitor was upgraded
       return;
     }
-    document.title = snapshot.title;
+    title = snapshot.title;
     for (const [name, html] of Object.entries(snapshot.sections)) {
       const section = document.querySelector(`[data-live="${name}"]`);
       if (!section) continue;
