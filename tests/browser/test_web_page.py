@@ -223,6 +223,25 @@ async def test_a_phone_needs_no_sideways_scrolling(visit: Open, fleet: str) -> N
     assert spilled == []
 
 
+async def test_a_link_leads_to_an_incident_or_says_where_to_look(visit: Open) -> None:
+    view = web_fleet.troubled()
+    page = (await visit(view)).page
+    elsewhere = page.locator("#elsewhere")
+    for shown in ("#incident-i1", "#incident-old", "#agents", ""):
+        await page.evaluate("(hash) => { location.hash = hash; }", shown)
+        if "-" in shown:
+            await expect(page.locator(":target")).to_be_in_viewport()
+        await expect(elsewhere).to_be_hidden()
+    await page.evaluate("location.hash = '#incident-2cace6f9'")
+    await expect(elsewhere).to_be_visible()
+    for text in ("2cace6f9", "forewarn incidents", "/api/v1/incidents"):
+        await expect(elsewhere).to_contain_text(text)
+    view.incident_list.append(web_fleet.incident("2cace6f9"))
+    await expect(elsewhere).to_be_hidden()
+    await page.evaluate("location.hash = '#incident-%E0%A4%A'")
+    await expect(elsewhere).to_contain_text("%E0%A4%A")
+
+
 async def test_a_lost_connection_is_said(visit: Open) -> None:
     opened = await visit(web_fleet.calm())
     page = opened.page

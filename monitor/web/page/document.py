@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from monitor.web.page import words
 from monitor.web.page.agents import agents, tally
-from monitor.web.page.incidents import announcement, incidents
+from monitor.web.page.incidents import announcement, elsewhere, incidents
 from monitor.web.page.markup import Markup, el, join, name, visible
 from monitor.web.page.rollouts import rollouts
 from monitor.web.page.silences import silences
@@ -89,6 +89,7 @@ def document(snapshot: Snapshot, address: Address) -> str:
         "main",
         el("div", live["overview"], class_="overview", data_live="overview"),
         el("p", live["announcement"], role="status", class_="visually-hidden", data_live="announcement"),
+        elsewhere(),
         _section("incidents", "Incidents", live),
         _section("rollouts", "Rollouts", live),
         _section("silences", "Silences", live),

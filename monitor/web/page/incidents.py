@@ -79,7 +79,8 @@ def _spoken(alert: Alert | None) -> str:
 def _card(incident: Incident, now: float) -> Markup:
     alert = leading(incident)
     if alert is None:
-        return el("article", el("h3", "Incident without alerts"), class_="incident", data_key=visible(incident.id))
+        heading = el("h3", "Incident without alerts")
+        return el("article", heading, class_="incident", id=anchor(incident.id), data_key=visible(incident.id))
     others = [other for other in incident.alerts if other is not alert]
     return el(
         "article",
@@ -96,9 +97,31 @@ def _card(incident: Incident, now: float) -> Markup:
         _runs(incident),
         _timeline(incident, now),
         class_="incident",
-        id=f"incident-{visible(incident.id)}",
+        id=anchor(incident.id),
         data_key=visible(incident.id),
         data_severity=incident.severity,
+    )
+
+
+def anchor(identity: str) -> str:
+    """What the address ends with after `#` to lead to an incident; messages link there."""
+    return f"incident-{visible(identity)}"
+
+
+def elsewhere() -> Markup:
+    """For the reader of a link to an incident that is not on the page; hidden until the script sees such an address."""
+    return el(
+        "p",
+        "Incident ",
+        el("code", id="elsewhere-id"),
+        " is not on this page: it ended a while ago, or more are open than fit. ",
+        el("code", "forewarn incidents --all"),
+        " and ",
+        el("a", "/api/v1/incidents", href="/api/v1/incidents"),
+        " list what is kept.",
+        id="elsewhere",
+        role="status",
+        hidden=True,
     )
 
 
@@ -284,5 +307,6 @@ def _resolved_row(incident: Incident, now: float) -> Markup:
         el("td", name(incident.owner), class_="wide"),
         el("td", words.span(float(round(ended - incident.onset))), class_="number wide"),
         el("td", words.ago(ended, now), class_="number"),
+        id=anchor(incident.id),
         data_key=visible(incident.id),
     )

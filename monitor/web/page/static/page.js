@@ -103,6 +103,20 @@
     next = setTimeout(connect, pause * (0.5 + Math.random() / 2)); // not all readers at once
   }
 
+  // A message links to its incident; one that is not on the page (any more) is said to be elsewhere.
+  function lookFor() {
+    const named = location.hash.startsWith("#incident-");
+    let anchor = location.hash.slice(1);
+    try {
+      anchor = decodeURIComponent(anchor);
+    } catch {
+      // not an address that we wrote; it is shown as it is
+    }
+    const isMissing = named && !document.getElementById(anchor);
+    if (isMissing) document.getElementById("elsewhere-id").textContent = anchor.slice("incident-".length, 96);
+    document.getElementById("elsewhere").hidden = !isMissing;
+  }
+
   function takeSnapshot(snapshot) {
     if (snapshot.assets !== assets) {
       location.reload(); // the monitor was upgraded
@@ -116,8 +130,11 @@
       wanted.innerHTML = html; // every name in it was escaped by the server; the CSP allows no inline script
       takeChildren(section, wanted);
     }
+    lookFor();
   }
 
+  lookFor();
+  addEventListener("hashchange", lookFor);
   connect();
   const watching = setInterval(watch, 1000);
   addEventListener("pagehide", () => {
