@@ -172,15 +172,25 @@ def headline(finding: Finding) -> str:
     """Who does what, how much, and how much before; the words of another system where they are."""
     if finding.words:
         return finding.words
-    before, after = level_texts(finding)
     who = subject(finding.node)
+    if finding.detail and finding.signal in _FACTS:
+        return f"{who}: {told(finding)}"
     tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
+    if finding.detail and finding.signal == "run.tool_mix":
+        tool = ""
+    return f"{who}: {tool}{told(finding)}{_beside(finding)}"
+
+
+def told(finding: Finding) -> str:
+    """What it does, how much, and how much before: the sentence without who, and without what changed beside it."""
+    if finding.words:
+        return finding.words
+    before, after = level_texts(finding)
     if finding.detail and finding.signal in _FACTS:
         counted = f"{finding.after_bad:.0f} of {finding.after_n:.0f} runs"
-        return f"{who}: {_FACTS[finding.signal]} in {counted}: {finding.detail}"
+        return f"{_FACTS[finding.signal]} in {counted}: {finding.detail}"
     if finding.detail:
-        tool = "" if finding.signal == "run.tool_mix" else tool
-        return f"{who}: {tool}{_drift_words(finding)}: {finding.detail}{_beside(finding)}"
+        return f"{_drift_words(finding)}: {finding.detail}"
     if finding.signal in _RATES:
         what = "no runs any more" if finding.after == 0.0 else f"runs at {after}"
     elif finding.signal in _SHARES:
@@ -190,7 +200,7 @@ def headline(finding: Finding) -> str:
     else:
         what = f"{finding.signal} {'rose' if finding.direction == 'up' else 'fell'} to {after}"
     was = "declared normal" if finding.reference == "declared" else "was"
-    return f"{who}: {tool}{what}, {was} {before}{_beside(finding)}"
+    return f"{what}, {was} {before}"
 
 
 def recovered(finding: Finding, recovery: Finding) -> bool:

@@ -120,7 +120,9 @@ async def test_what_happens_shows_without_a_reload(visit: Open) -> None:
     await expect(page.locator("#incident-i1")).to_be_visible()
     await expect(page.locator("h1")).to_have_text("1 open incident")
     await expect(page).to_have_title("(1) Forewarn")
-    await expect(page.locator("[data-live='announcement'][role='status']")).to_contain_text("Tool calls fail more often at agent refund-agent")
+    await expect(page.locator("[data-live='announcement'][role='status']")).to_contain_text(
+        "Tool calls fail more often at agent refund-agent"
+    )
     await expect(page.locator(".agents tbody").first).to_contain_text("4,999")
 
     view.incident_list[-1] = web_fleet.incident("i1", resolved_at=NOW)
@@ -221,6 +223,22 @@ async def test_a_phone_needs_no_sideways_scrolling(visit: Open, fleet: str) -> N
              cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.innerText.slice(0, 60))"""
     )
     assert spilled == []
+
+
+async def test_an_incident_says_what_drifted_as_messages_do(visit: Open) -> None:
+    page = (await visit(web_fleet.drifted())).page
+    headings = {
+        "shape": "Outputs changed shape: kind is prose in 94 % of runs, was 0.01 %",
+        "contract": "Breaks its contract in 3 of 15 runs: result.amount is missing",
+        "model": "Answers come from another model: gpt-small in 97 %, was 0 %",
+        "cost": "run.cost_usd rose to $0.094, was $0.031",
+        "fewer": "Fails only 9 % of runs, was 30 %",
+    }
+    for key, heading in headings.items():
+        await expect(page.locator(f"#incident-{key} h3")).to_have_text(heading)
+    beside = page.locator("#incident-shape .facts div", has_text="Changed as well")
+    await expect(beside).to_contain_text("run.tokens")
+    await expect(beside).to_contain_text("run.output_length")
 
 
 async def test_a_link_leads_to_an_incident_or_says_where_to_look(visit: Open) -> None:

@@ -27,6 +27,9 @@ ALERTS_SHOWN = 5
 IMPACT_SHOWN = 5
 """Components that suffer from one incident."""
 
+BESIDE_SHOWN = 5
+"""Signals that changed with that of the incident."""
+
 TIMELINE_SHOWN = 8
 """Entries of the timeline, the latest ones."""
 
@@ -178,6 +181,10 @@ def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
         facts.append(_fact("Likely cause", _cause(incident)))
     if incident.no_data_since is not None:
         facts.append(_fact("No data since", words.ago(incident.no_data_since, now)))
+    if finding.corroborated:
+        beside = [[el("code", name(signal)), " "] for signal in finding.corroborated[:BESIDE_SHOWN]]
+        hidden = len(finding.corroborated) - BESIDE_SHOWN
+        facts.append(_fact("Changed as well", join(beside, f"and {hidden} more" if hidden > 0 else None)))
     if finding.error_types:
         facts.append(_fact("Errors", join([[name(error), " "] for error in finding.error_types[:3]])))
     if finding.unaffected:

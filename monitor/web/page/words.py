@@ -5,7 +5,7 @@ Pure: `now` is a parameter. Units stand beside every number.
 
 from __future__ import annotations
 
-from monitor.alerting.headline import how_it_ended, share_text
+from monitor.alerting.headline import how_it_ended, share_text, told
 from monitor.web.page.markup import visible
 from schemas.alert import Alert
 from schemas.signals import SIGNALS
@@ -38,12 +38,15 @@ _DOWN = {
 
 
 def headline(alert: Alert) -> str:
-    """What happened, in a few words."""
+    """What happened, in a few words; where the signal has many sides, which of them, as messages say it."""
     finding = alert.finding
-    if finding.words:
-        return visible(finding.words[:WORDS_SHOWN])
     known = (_UP if finding.direction == "up" else _DOWN).get(finding.signal)
-    return known or f"{finding.signal} went {finding.direction}"
+    if known and not finding.detail and not finding.words:
+        return known
+    said = told(finding)
+    if not finding.words and not said.startswith(finding.signal):
+        said = said[:1].upper() + said[1:]
+    return visible(said if len(said) <= WORDS_SHOWN else said[: WORDS_SHOWN - 1] + "…")
 
 
 def ended(alert: Alert, verdict: str) -> str:
