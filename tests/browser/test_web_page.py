@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from monitor.web import live
+from monitor.web.page.agents import ABSENT
 from monitor.web.view import View
 from tests.doubles import rollouts
 from tests.doubles.clock import START
@@ -239,6 +240,25 @@ async def test_an_incident_says_what_drifted_as_messages_do(visit: Open) -> None
     beside = page.locator("#incident-shape .facts div", has_text="Changed as well")
     await expect(beside).to_contain_text("run.tokens")
     await expect(beside).to_contain_text("run.output_length")
+
+
+async def test_a_level_that_is_not_known_is_not_invented(visit: Open) -> None:
+    page = (await visit(web_fleet.drifted())).page
+    rows = page.locator("tbody[data-key='refund-agent'] .signals tbody tr")
+    shown = {
+        (await row.locator("code").first.inner_text()): [
+            text.strip() for text in (await row.locator("td.number").all_inner_texts())
+        ]
+        for row in await rows.all()
+    }
+    assert shown == {
+        "run.output_shape": ["6.2 %", "99.99 %"],  # a share, as on the card
+        "run.outcome": [ABSENT, ABSENT],  # many sides: no one level
+        "run.retries": [ABSENT, ABSENT],
+        "retrieval.empty": ["0 %", "2 %"],  # observed
+        "agent.fallback": [ABSENT, "5 %"],  # declared, nothing observed yet
+        "run.failed": ["2 %", ABSENT],
+    }
 
 
 async def test_a_link_leads_to_an_incident_or_says_where_to_look(visit: Open) -> None:

@@ -303,6 +303,18 @@ def troubled() -> MemoryView:
 def drifted() -> MemoryView:
     """What changed has many sides: the incidents say which of them."""
     view = calm()
+    view.agent_list[0] = agent(
+        "refund-agent",
+        "incident",
+        signals=(
+            signal("run.output_shape", 0.0625, 0.9999, 1.0, "firing"),
+            signal("run.outcome", 0.0, None, 0.1),
+            signal("run.retries", 0.0, None, 0.05),
+            signal("retrieval.empty", 0.0, 0.02, 0.04),
+            signal("agent.fallback", 0.0, 0.05, 0.0, "warming up"),
+            learning("run.failed", "118 more runs, or 19 more failures"),
+        ),
+    )
     here: dict[str, Any] = {"node": {"agent": "refund-agent"}, "unaffected": (), "error_types": ()}
     view.incident_list += [
         incident(

@@ -185,7 +185,7 @@ def _signal(signal: SignalView) -> Markup:
     labels = {label: value for label, value in signal.labels.items() if label != "agent"}
     under = [[el("span", f"{label} "), name(value), " "] for label, value in labels.items()]
     normal = ABSENT if signal.reference is None else words.level(signal.signal, signal.reference)
-    seen = signal.n > 0
+    seen = _is_known(signal)
     return el(
         "tr",
         el("th", el("code", signal.signal), el("span", under, class_="under") if under else None, scope="row"),
@@ -200,6 +200,13 @@ def _signal(signal: SignalView) -> Markup:
         data_key=visible(f"{signal.signal} {labels}"),
         data_state=signal.state,
     )
+
+
+def _is_known(signal: SignalView) -> bool:
+    """Whether its level was observed: a signal of many sides, or one that still learns, gives 0 for want of one."""
+    if signal.level == 0.0 and (signal.reference is None or signal.state == "warming up"):
+        return False
+    return signal.n > 0
 
 
 def _scale(level: float, reference: float) -> Markup:

@@ -61,7 +61,7 @@ def level(signal: str, value: float) -> str:
     """A level with its unit: shares as percent, rates per second, minute or hour, others by the signal's name."""
     public = SIGNALS.get(signal)
     form = public.form if public is not None else "number"
-    if form == "share":
+    if form == "share" or (form == "category" and 0.0 <= value <= 1.0):  # of the side that moved most
         return share_text(value)
     if form == "rate":
         return rate(value * 60.0)
