@@ -214,6 +214,23 @@ async def test_hostile_names_stay_names(visit: Open, size: dict[str, int]) -> No
     assert "safe\\u202egnp.exe" in text and "\u202e" not in text
 
 
+@pytest.mark.parametrize("size", [PHONE, {"width": 1280, "height": 800}], ids=["phone", "desk"])
+async def test_names_that_differ_at_their_ends_are_told_apart(visit: Open, size: dict[str, int]) -> None:
+    begin = "billing-and-subscription-lifecycle-orchestrator-europe-west-4-canary"
+    long = "x" * 200
+    names = [f"{begin}-production", f"{begin}-staging", f"{long}-production", f"{long}-staging"]
+    view = web_fleet.MemoryView(agent_list=[web_fleet.agent(name) for name in names])
+    page = (await visit(view, viewport=size)).page
+    found = page.locator(".agents > tbody .agent th > .name")
+    shown = await found.all_inner_texts()
+    assert shown[:2] == names[:2]
+    for text, name in zip(shown[2:], names[2:], strict=True):
+        assert len(text) == 96 and "…" in text and text.endswith(name[-10:].lstrip("x"))
+    assert [await one.get_attribute("title") for one in await found.all()] == [None, None, *names[2:]]
+    clipped = "(all) => all.filter((one) => one.scrollHeight > one.clientHeight + 2).map((one) => one.innerText)"
+    assert await page.locator(".name").evaluate_all(clipped) == []
+
+
 @pytest.mark.parametrize("fleet", sorted(FLEETS))
 async def test_a_phone_needs_no_sideways_scrolling(visit: Open, fleet: str) -> None:
     page = (await visit(FLEETS[fleet](), viewport=PHONE)).page

@@ -10,9 +10,12 @@ from collections.abc import Iterable
 from html import escape
 
 NAME_SHOWN = 96
-"""Characters of a name on the page; the whole name, up to `NAME_TITLE`, is in its tooltip."""
+"""Characters of a name on the page. A longer one loses its middle: names of one fleet differ at their ends. The whole
+name, up to `NAME_TITLE`, is in its tooltip."""
 
 NAME_TITLE = 512
+
+_END_SHOWN = 40
 
 _INVISIBLE = frozenset(("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
 _JOINERS = "\u200c\u200d"
@@ -55,7 +58,7 @@ def join(*children: Child) -> Markup:
 def name(text: str, class_: str = "name") -> Markup:
     """A name that came from outside: isolated from the direction of its surroundings, cut, without invisibles."""
     whole = visible(text)
-    shown = whole if len(whole) <= NAME_SHOWN else whole[: NAME_SHOWN - 1] + "…"
+    shown = whole if len(whole) <= NAME_SHOWN else f"{whole[: NAME_SHOWN - 1 - _END_SHOWN]}…{whole[-_END_SHOWN:]}"
     return el("bdi", shown, class_=class_, title=whole[:NAME_TITLE] if shown != whole else None)
 
 
