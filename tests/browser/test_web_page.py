@@ -278,6 +278,16 @@ async def test_a_level_that_is_not_known_is_not_invented(visit: Open) -> None:
     }
 
 
+async def test_who_suffers_stands_below_its_label(visit: Open) -> None:
+    page = (await visit(web_fleet.troubled())).page
+    listed = page.get_by_role("list", name="Impact")
+    await expect(listed).to_contain_text("agent:order-status of orders, 2 min ago, seen in runs, not declared")
+    label, below = await page.locator(".impact-label").bounding_box(), await listed.bounding_box()
+    assert label is not None and below is not None
+    assert below["y"] - (label["y"] + label["height"]) < 4.0
+    assert await listed.evaluate("(list) => getComputedStyle(list).borderTopWidth") == "0px"  # nothing in between
+
+
 async def test_a_link_leads_to_an_incident_or_says_where_to_look(visit: Open) -> None:
     view = web_fleet.troubled()
     page = (await visit(view)).page

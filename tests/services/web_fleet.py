@@ -14,7 +14,7 @@ from msgspec import structs
 from monitor.alerting.router import Router
 from monitor.web.view import Control, NotReloaded
 from schemas.actions import Action
-from schemas.alert import Alert, Incident, TimelineEntry
+from schemas.alert import Alert, Impact, Incident, TimelineEntry
 from schemas.config import Config
 from schemas.finding import Finding
 from schemas.news import RolloutSeen
@@ -274,7 +274,10 @@ def troubled() -> MemoryView:
         agent("edge-helper", "blind", owner="platform", last_seen=NOW - 95.0, runs_per_minute=0.0),
     ]
     view.incident_list += [
-        incident("i1"),
+        structs.replace(
+            incident("i1"),
+            impact=(Impact(owner="orders", component="agent:order-status", since=NOW - 100.0, declared=False),),
+        ),
         incident(
             "i2",
             mode="notice",
