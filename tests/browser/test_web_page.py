@@ -288,6 +288,21 @@ async def test_who_suffers_stands_below_its_label(visit: Open) -> None:
     assert await listed.evaluate("(list) => getComputedStyle(list).borderTopWidth") == "0px"  # nothing in between
 
 
+async def test_a_silent_agent_and_its_silent_failures_are_two_things(visit: Open) -> None:
+    opened = await visit(web_fleet.troubled())
+    heads = opened.page.locator(".agents > thead th")
+    assert "Silent failures" in await heads.all_inner_texts()
+    states = await opened.page.locator(".agents .state").all_inner_texts()
+    assert not set(states) & {head.lower() for head in await heads.all_inner_texts()}
+    signals = opened.page.locator(".agents .signals").first.locator("thead th")
+    for head in (*await heads.all(), *await signals.all()):
+        assert await head.get_attribute("title")
+    await opened.page.set_viewport_size({"width": 360, "height": 740})
+    await expect(opened.page.locator("tbody[data-key='night-batch'] .narrow")).to_have_text(
+        "17 silent failures, 2 hung"
+    )
+
+
 async def test_a_link_leads_to_an_incident_or_says_where_to_look(visit: Open) -> None:
     view = web_fleet.troubled()
     page = (await visit(view)).page

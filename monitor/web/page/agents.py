@@ -33,15 +33,15 @@ _MEANING: dict[AgentState, str] = {
     "healthy": "nothing has changed",
 }
 _COLUMNS = (
-    ("Agent", None),
-    ("State", None),
-    ("Runs", "number"),
-    ("Failed", "number"),
-    ("Silent", "number wide"),
-    ("Hung", "number wide"),
-    ("Rate", "number wide"),
-    ("Open", "number wide"),
-    ("Last seen", "number wide"),
+    ("Agent", None, "its name; below it its owner and its versions"),
+    ("State", None, "what to think of it now"),
+    ("Runs", "number", "runs that closed since the monitor knows it"),
+    ("Failed", "number", "runs that ended with an error"),
+    ("Silent failures", "number wide", "runs that said ok while something that they did says otherwise"),
+    ("Hung", "number wide", "runs that never ended"),
+    ("Rate", "number wide", "runs that close, at present"),
+    ("Open", "number wide", "runs that go on"),
+    ("Last seen", "number wide", "when it was last heard of"),
 )
 
 
@@ -59,7 +59,9 @@ def agents(found: Iterable[AgentView], now: float) -> Markup:
         el(
             "table",
             el("caption", "Agents, those that need a look first", class_="visually-hidden"),
-            el("thead", el("tr", [el("th", title, scope="col", class_=kind) for title, kind in _COLUMNS])),
+            el(
+                "thead", el("tr", [el("th", head, scope="col", class_=kind, title=why) for head, kind, why in _COLUMNS])
+            ),
             [_agent(agent, now) for agent in ordered[:AGENTS_SHOWN]],
             class_="agents",
         ),
@@ -92,7 +94,9 @@ def state_of(state: AgentState, text: str | None = None) -> Markup:
 
 
 def _agent(agent: AgentView, now: float) -> Markup:
-    trouble = [f"{agent.silent:,} silent"] * bool(agent.silent) + [f"{agent.hung:,} hung"] * bool(agent.hung)
+    trouble = [words.plural(agent.silent, "silent failure")] * bool(agent.silent) + [f"{agent.hung:,} hung"] * bool(
+        agent.hung
+    )
     row = el(
         "tr",
         el(
@@ -152,10 +156,10 @@ def _signals(agent: AgentView) -> Markup:
                 "thead",
                 el(
                     "tr",
-                    el("th", "Signal", scope="col"),
-                    el("th", "Level", scope="col", class_="number"),
-                    el("th", "Normal", scope="col", class_="number"),
-                    el("th", "Evidence for a page", scope="col"),
+                    el("th", "Signal", scope="col", title="what is watched, and in which slice"),
+                    el("th", "Level", scope="col", class_="number", title="what it is now"),
+                    el("th", "Normal", scope="col", class_="number", title="what was learned or declared"),
+                    el("th", "Evidence for a page", scope="col", title="how much of what a page takes was gathered"),
                 ),
             ),
             el("tbody", [_signal(signal) for signal in ordered[:SIGNALS_SHOWN]]),
