@@ -9,15 +9,18 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Browser, Playwright, async_playwright
+from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright, expect
 
 from monitor.web.server import build_app
 from monitor.web.view import View
 from tests.services.web_fleet import NOW, control_of
+from tests.services.web_visit import Open, Opened
 
 FLAGS = (
     "--no-sandbox",
@@ -73,3 +76,37 @@ async def serve() -> AsyncIterator[Serve]:
     yield start
     for runner in runners:
         await runner.cleanup()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(browser: Browser, serve: Callable[[View], Awaitable[str]]) -> AsyncIterator[Open]:
+    """Opens the page of a view; at the end no page may have complained or asked another host."""
+    contexts: list[BrowserContext] = []
+    pages: list[Opened] = []
+
+    async def open_page(view: View, *, is_live: bool = True, **options: Any) -> Opened:
+        address = await serve(view)
+        context = await browser.new_context(**options)
+        contexts.append(context)
+        opened = Opened(await context.new_page())
+        pages.append(opened)
+        opened.page.on("console", lambda message: opened.complaints.append(message.text))
+        opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+        opened.page.on("dialog", lambda dialog: opened.complaints.append(dialog.message))
+        opened.page.on(
+            "request",
+            lambda request: (
+                opened.foreign.append(request.url) if urlsplit(request.url).netloc != urlsplit(address).netloc else None
+            ),
+        )
+        await opened.page.goto(address)
+        if is_live:
+            await expect(opened.page.locator("#live")).to_have_attribute("data-state", "live")
+        return opened
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    for opened in pages:
+        assert opened.complaints == []
+        assert opened.foreign == []

@@ -2,99 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Route, expect
+from playwright.async_api import expect
 
-from monitor.web import live
 from monitor.web.page.agents import ABSENT
-from monitor.web.view import View
 from tests.doubles import rollouts
 from tests.doubles.clock import START
 from tests.services import web_fleet
-from tests.services.serving import until
+from tests.services.web_drift import drifted
 from tests.services.web_fleet import FLEETS, NOW, MemoryView
+from tests.services.web_visit import CONTRAST, Open
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PHONE = {"width": 360, "height": 740}
-CONTRAST = """() => {
-  const parse = (text) => { const m = text.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
-  const light = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-  };
-  const ground = (el) => {
-    for (let at = el; at; at = at.parentElement) {
-      const colour = parse(getComputedStyle(at).backgroundColor);
-      if (colour[3] > 0.99) return colour;
-    }
-    return [255, 255, 255, 1];
-  };
-  const found = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const el = walker.currentNode.parentElement;
-    if (!walker.currentNode.nodeValue.trim() || !el.checkVisibility()) continue;
-    const a = light(parse(getComputedStyle(el).color)), b = light(ground(el));
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) found.push([walker.currentNode.nodeValue.slice(0, 40), ratio.toFixed(2)]);
-  }
-  return found;
-}"""
-
-
-@dataclass
-class Opened:
-    """A page, and everything that must not have happened on it."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-
-
-Open = Callable[..., Awaitable[Opened]]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def visit(browser: Browser, serve: Callable[[View], Awaitable[str]]) -> AsyncIterator[Open]:
-    """Opens the page of a view; at the end no page may have complained or asked another host."""
-    contexts: list[BrowserContext] = []
-    pages: list[Opened] = []
-
-    async def open_page(view: View, *, is_live: bool = True, **options: Any) -> Opened:
-        address = await serve(view)
-        context = await browser.new_context(**options)
-        contexts.append(context)
-        opened = Opened(await context.new_page())
-        pages.append(opened)
-        opened.page.on("console", lambda message: opened.complaints.append(message.text))
-        opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-        opened.page.on("dialog", lambda dialog: opened.complaints.append(dialog.message))
-        opened.page.on(
-            "request",
-            lambda request: (
-                opened.foreign.append(request.url) if urlsplit(request.url).netloc != urlsplit(address).netloc else None
-            ),
-        )
-        await opened.page.goto(address)
-        if is_live:
-            await expect(opened.page.locator("#live")).to_have_attribute("data-state", "live")
-        return opened
-
-    yield open_page
-    for context in contexts:
-        await context.close()
-    for opened in pages:
-        assert opened.complaints == []
-        assert opened.foreign == []
+SHOWN = {**FLEETS, "drift": drifted}
 
 
 async def test_the_first_paint_is_complete_without_javascript(visit: Open) -> None:
@@ -127,7 +51,7 @@ async def test_what_happens_shows_without_a_reload(visit: Open) -> None:
     await expect(page.locator(".agents tbody").first).to_contain_text("4,999")
 
     view.incident_list[-1] = web_fleet.incident("i1", resolved_at=NOW)
-    await expect(page.locator("#incident-i1")).to_have_count(0)
+    await expect(page.locator("article#incident-i1")).to_have_count(0)
     await expect(page.locator(".resolved tbody tr").first).to_contain_text("now")
     await expect(page).to_have_title("Forewarn")
     assert await page.evaluate("window.sameDocument") is True
@@ -231,9 +155,9 @@ async def test_names_that_differ_at_their_ends_are_told_apart(visit: Open, size:
     assert await page.locator(".name").evaluate_all(clipped) == []
 
 
-@pytest.mark.parametrize("fleet", sorted(FLEETS))
+@pytest.mark.parametrize("fleet", sorted(SHOWN))
 async def test_a_phone_needs_no_sideways_scrolling(visit: Open, fleet: str) -> None:
-    page = (await visit(FLEETS[fleet](), viewport=PHONE)).page
+    page = (await visit(SHOWN[fleet](), viewport=PHONE)).page
     await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     spilled = await page.evaluate(
@@ -244,7 +168,7 @@ async def test_a_phone_needs_no_sideways_scrolling(visit: Open, fleet: str) -> N
 
 
 async def test_an_incident_says_what_drifted_as_messages_do(visit: Open) -> None:
-    page = (await visit(web_fleet.drifted())).page
+    page = (await visit(drifted())).page
     headings = {
         "shape": "Outputs changed shape: kind is prose in 94 % of runs, was 0.01 %",
         "contract": "Breaks its contract in 3 of 15 runs: result.amount is missing",
@@ -260,7 +184,7 @@ async def test_an_incident_says_what_drifted_as_messages_do(visit: Open) -> None
 
 
 async def test_a_level_that_is_not_known_is_not_invented(visit: Open) -> None:
-    page = (await visit(web_fleet.drifted())).page
+    page = (await visit(drifted())).page
     rows = page.locator("tbody[data-key='refund-agent'] .signals tbody tr")
     shown = {
         (await row.locator("code").first.inner_text()): [
@@ -320,94 +244,6 @@ async def test_a_link_leads_to_an_incident_or_says_where_to_look(visit: Open) ->
     await expect(elsewhere).to_be_hidden()
     await page.evaluate("location.hash = '#incident-%E0%A4%A'")
     await expect(elsewhere).to_contain_text("%E0%A4%A")
-
-
-async def test_a_lost_connection_is_said(visit: Open) -> None:
-    opened = await visit(web_fleet.calm())
-    page = opened.page
-    await page.route("**/api/v1/live", lambda route: route.abort())
-    await page.reload()
-    await expect(page.locator("#live")).to_have_attribute("data-state", "lost")
-    await expect(page.locator("#live")).to_contain_text("as of")
-    await expect(page.locator(".agents")).to_contain_text("refund-agent")
-    await expect(page).to_have_title("Not live: Forewarn")
-    said = page.get_by_role("status").filter(has_text="Not live: this is as of 14:13:20 UTC.")
-    await page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    await expect(said).to_be_in_viewport(ratio=1)
-    box = await said.bounding_box()
-    assert box is not None and page.viewport_size is not None and box["width"] >= page.viewport_size["width"] - 20
-    assert await page.evaluate(CONTRAST) == []
-    opened.complaints.clear()  # the browser reports the aborted request
-
-
-async def test_a_page_that_was_refused_comes_back(visit: Open) -> None:
-    """A browser gives up a stream for good that is answered with 502 or 503."""
-    view = web_fleet.calm()
-    opened = await visit(view, is_live=False)
-    page = opened.page
-    asked: list[str] = []
-
-    async def refuse(route: Route) -> None:
-        asked.append(route.request.url)
-        await route.fulfill(status=503, json={"error": "32 pages receive live updates already"})
-
-    await page.clock.install()
-    await page.route("**/api/v1/live", refuse)
-    await page.reload()
-    for times in (1, 2, 3):
-        await until(lambda wanted=times: len(asked) >= wanted, f"try {times}")
-        await expect(page.locator("#live")).to_have_attribute("data-state", "lost")
-        await page.clock.run_for(1_000 * 2**times)
-    await page.unroute("**/api/v1/live")
-    await page.clock.run_for(30_000)
-    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
-    view.agent_list.append(web_fleet.agent("a-new-one"))
-    await expect(page.locator("tbody[data-key='a-new-one']")).to_be_visible()
-    opened.complaints.clear()  # the browser reports what was refused
-
-
-async def test_a_stream_that_hears_nothing_is_lost(visit: Open) -> None:
-    """A monitor that was stopped, or a dead network: no error comes, and nothing else."""
-    page = (await visit(web_fleet.calm(), is_live=False)).page
-    asked: list[str] = []
-    answer = asyncio.Event()
-
-    async def hang(route: Route) -> None:
-        asked.append(route.request.url)
-        await answer.wait()
-        await route.fallback()
-
-    await page.clock.install()
-    await page.reload()
-    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
-    await page.route("**/api/v1/live", hang)
-    await page.clock.run_for(30_000)
-    await expect(page.locator("#live")).to_have_attribute("data-state", "lost")
-    await expect(page.locator("#live")).to_contain_text("as of 14:13:20 UTC")
-    await until(lambda: len(asked) == 1, "another try")
-    await page.clock.run_for(30_000)
-    await until(lambda: len(asked) == 2, "a try after one that was never answered")
-    answer.set()
-    await page.clock.run_for(60_000)
-    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
-
-
-async def test_a_stream_without_news_is_not_lost(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "KEEPALIVE_SECONDS", 0.0)
-    page = (await visit(web_fleet.calm(), is_live=False)).page
-    heard: list[str] = []
-    await page.expose_function("heard", lambda data: heard.append(data))
-    await page.add_init_script(
-        "const Real = EventSource; window.EventSource = class extends Real { constructor(url) { super(url);"
-        " this.addEventListener('unchanged', (event) => window.heard(event.data)); } };"
-    )
-    await page.clock.install()
-    await page.reload()
-    for _ in range(3):
-        heard.clear()
-        await until(lambda: bool(heard), "a word without news")
-        await page.clock.run_for(15_000)
-    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
 
 
 async def test_a_monitor_that_is_not_ready_says_what_is_missing(visit: Open) -> None:
