@@ -119,6 +119,7 @@ class Router:
         self._desk.loaded()
         self._unannounced.loaded()
         self._inhibition.loaded(self._book)
+        self._dispatcher.loaded(self._now)
         self._await_ends()
         for record in self._desk.incidents.open():
             self._sleep(record)

@@ -38,6 +38,25 @@ def test_under_another_tree_what_was_told_is_not_told_again_and_no_end_is_lost()
     ]
 
 
+def test_started_under_another_tree_it_goes_on_as_after_a_reload() -> None:
+    told = Told(routed({**SHORT, "routes": [{"receiver": "s", "matchers": ["alertname=A"]}]}))
+    told.take(alert(0, "A inst=1", **FAR), alert(0, "B inst=1", **FAR))
+    told.until(20)
+    entries = [(key, raw) for key, raw in told.router.changes() if raw is not None]
+    found: dict[str, list[str]] = {}
+    for name, config in {
+        "edited": routed({**SHORT, "routes": [{"receiver": "s", "matchers": ["alertname=B"]}]}),
+        "none": Config.model_validate({"owners": {"payments": {}}}),
+    }.items():
+        started = Told(config)
+        started.router.load(entries)
+        assert len(started.router.alerts()) == 2
+        started.router.groups()
+        started.until(200)
+        found[name] = started.lines
+    assert found == {"edited": ["20 s first notification: B1", "20 r first notification: A1"], "none": []}
+
+
 def test_a_new_wait_holds_from_the_next_look() -> None:
     told = Told(routed(SHORT))
     told.take(alert(0, "A inst=1", **FAR))

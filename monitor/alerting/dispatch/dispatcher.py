@@ -41,6 +41,12 @@ class Dispatcher:
         self._route(routing)
         self.groups.regroup(list(world.book), routing, now)
 
+    def loaded(self, now: float) -> None:
+        """Groups were taken up as they were at `now`. If the tree was edited meanwhile, they go on under this one."""
+        alerts = list(self._world.book)
+        if not self.groups.made_by(self._routing, alerts, now):
+            self.groups.regroup(alerts, self._routing, now)
+
     def take(self, held: Held, now: float) -> None:
         """An alert was put into the book at `now`."""
         self.groups.place(held, self._routing, now)

@@ -55,11 +55,7 @@ class Groups:
 
     def place(self, held: Held, routing: Routing, now: float) -> None:
         """Put an alert into the group of every route that takes it, now."""
-        labels = held.alert.labels
-        for node in routing.handling(labels):
-            receiver = node.receiver if node.receiver is not None else routing.owner(labels)
-            group_labels = node.group_labels(labels)
-            name = _name(node, receiver, group_labels)
+        for node, receiver, group_labels, name in _places(held, routing):
             group = self._groups.get(name)
             if group is None:
                 if len(self._groups) >= GROUPS:
@@ -132,6 +128,15 @@ class Groups:
                 group.next_at, group.looked = before.next_at, before.looked
             self._keep(group)
 
+    def made_by(self, routing: Routing, alerts: Iterable[Held], now: float) -> bool:
+        """Whether this tree puts the alerts that go on where they are."""
+        known = list(alerts)
+        places = {(name, held.alert.fingerprint) for held in known for *_, name in _places(held, routing)}
+        held_now = {(group.name, member) for group in self._groups for member in group.members}
+        over = {held.alert.fingerprint for held in known if held.over(now)}
+        full = len(self._groups) >= GROUPS
+        return held_now <= places and (full or all(fingerprint in over for _, fingerprint in places - held_now))
+
     def members(self) -> set[str]:
         """Fingerprints that some group holds."""
         return {name for group in self._groups for name in group.members}
@@ -158,6 +163,15 @@ def _in_order(group: Group, before: Group | None) -> list[str]:
     """Members in the order in which they came."""
     known = () if before is None else before.members
     return [*(name for name in known if name in group.members), *(name for name in group.members if name not in known)]
+
+
+def _places(held: Held, routing: Routing) -> Iterator[tuple[Node, str, dict[str, str], str]]:
+    """Where a tree puts an alert: route, receiver, labels and name of each group."""
+    labels = held.alert.labels
+    for node in routing.handling(labels):
+        receiver = node.receiver if node.receiver is not None else routing.owner(labels)
+        group_labels = node.group_labels(labels)
+        yield node, receiver, group_labels, _name(node, receiver, group_labels)
 
 
 def _turn(group: Group) -> tuple[float, int, str, str]:
