@@ -40,7 +40,7 @@ from monitor.runtime.store import Store
 from monitor.saved.collecting import collect_rarely
 from monitor.serving.doors import Acting, IntakeSink, People, Runtime
 from monitor.web.guard import ROLES, Caller, Key
-from monitor.web.server import build_app
+from monitor.web.server import build_app, quiet_log
 from monitor.web.v2.original import original
 from monitor.web.view import Control, NotNow, NotReloaded, View
 from schemas.config import Config, Deployment

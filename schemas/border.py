@@ -74,7 +74,9 @@ class CommonFields(BaseModel):
     schema_version: Annotated[Literal[1], BeforeValidator(_number)] = Field(
         default=1, description="Version of this format."
     )
-    id: Name = Field(default="", description="Unique; a second event of the run with it is dropped. Default: from the bytes.")
+    id: Name = Field(
+        default="", description="Unique; a second event of the run with it is dropped. Default: from the bytes."
+    )
     time: Time = Field(description="When it happened, by the agent's clock: epoch seconds or RFC 3339.")
     observed_time: Number | None = Field(default=None, description="When we received it, epoch seconds. Set by intake.")
     producer: Name | None = Field(default=None, description="The process that sends.")

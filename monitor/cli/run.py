@@ -139,7 +139,9 @@ async def _serve(config: Config, read: Callable[[], Config]) -> None:
         click.echo(f"Forewarn {serving.view.version} at {serving.url}", err=True)
         click.echo(f"  page     {serving.url}/", err=True)
         click.echo(f"  events   POST {serving.url}/v1/events", err=True)
-        click.echo(f"  OTLP     OTEL_EXPORTER_OTLP_ENDPOINT={serving.url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", err=True)
+        click.echo(
+            f"  OTLP     OTEL_EXPORTER_OTLP_ENDPOINT={serving.url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", err=True
+        )
         sys.stderr.flush()
 
         def reload() -> None:

@@ -223,12 +223,12 @@ class _Front:
 
 def _ended_last(found: Intake) -> tuple[list[Event], list[bytes]]:
     """Events and their JSON, the end of a run behind what else the body says of it: a run that ended hears no more."""
-    last = {event.run: at for at, event in enumerate(found.events) if event.run}
-    ends = [at for at, event in enumerate(found.events) if event.kind == "run_finished" and last.get(event.run, 0) > at]
+    last = {event.run or "": at for at, event in enumerate(found.events)}
+    ends = [at for at, event in enumerate(found.events) if event.kind == "run_finished" and last[event.run or ""] > at]
     if not ends:
         return found.events, found.raws
     place = {at: float(at) for at in range(len(found.events))}
-    place.update({at: last[found.events[at].run] + 0.5 for at in ends})
+    place.update({at: last[found.events[at].run or ""] + 0.5 for at in ends})
     order = sorted(place, key=lambda at: place[at])
     return [found.events[at] for at in order], [found.raws[at] for at in order]
 
