@@ -139,6 +139,7 @@ def test_the_state_on_disk_says_the_same(monitor: MonitorProcess) -> None:
         ("a reader may not act", ["silence", "add", "X"], "look-only", 2, "with more rights (403)"),
         ("no such incident", ["ack", "zzzz"], "may-act", 1, "there is no incident like 'zzzz'"),
         ("no such owner", ["ack", "", "--to", "x"], "may-act", 2, "--to belongs to --not-mine"),
+        ("two at once", ["ack", "", "--undo", "--false-alarm"], "may-act", 2, "one of --undo, --not-mine"),
         ("no length of time", ["silence", "add", "X", "--for", "soon"], "may-act", 2, "'soon' is no duration"),
         ("no matcher", ["silence", "add", "host=~("], "may-act", 2, "no matcher"),
         ("a silence of everything", ["silence", "add", "host=~.*"], "may-act", 1, "answered 400"),

@@ -30,25 +30,29 @@ class _Done(msgspec.Struct):
     epilog='Example: forewarn ack 2cace6f9 --note "rolling back v13"',
 )
 @click.argument("incident")
-@click.option("--undo", "act", flag_value="unack", help="Take an acknowledgement back.")
-@click.option("--not-mine", "act", flag_value="not_mine", help="Hand it to another owner (--to).")
-@click.option("--false-alarm", "act", flag_value="false_alarm", help="Nothing was wrong: end it, learn anew.")
-@click.option("--new-normal", "act", flag_value="new_normal", help="It stays like this: end it, learn anew.")
+@click.option("--undo", is_flag=True, help="Take an acknowledgement back.")
+@click.option("--not-mine", is_flag=True, help="Hand it to another owner (--to).")
+@click.option("--false-alarm", is_flag=True, help="Nothing was wrong: end it, learn anew.")
+@click.option("--new-normal", is_flag=True, help="It stays like this: end it, learn anew.")
 @click.option("--to", help="With --not-mine: the owner that it goes to; default: the next in line.")
 @click.option("--note", default="", help="A word for the others; it stands in the timeline.")
 @click.option("-a", "--by", "--author", "by", help="Who; default: the user of this shell.")
 @with_endpoint
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    incident: str, act: str | None, to: str | None, note: str, by: str | None, endpoint: str, token: str | None,
-    as_json: bool,
+    incident: str, undo: bool, not_mine: bool, false_alarm: bool, new_normal: bool, to: str | None, note: str,
+    by: str | None, endpoint: str, token: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Acknowledge INCIDENT: you have it in hand, and it does not escalate. Its message says so.
 
     INCIDENT is an id as `forewarn incidents` shows it; the first letters are enough. Exit code 0, 1 if there is no such
     incident or the monitor refuses, 2 if it could not be asked.
     """
-    word = act or "ack"
+    acts = {"unack": undo, "not_mine": not_mine, "false_alarm": false_alarm, "new_normal": new_normal}
+    chosen = [act for act, given in acts.items() if given]
+    if len(chosen) > 1:
+        fail("one of --undo, --not-mine, --false-alarm and --new-normal at a time")
+    word = chosen[0] if chosen else "ack"
     if to is not None and word != "not_mine":
         fail("--to belongs to --not-mine")
     monitor = Monitor(endpoint, token)
