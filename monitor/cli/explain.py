@@ -112,7 +112,6 @@ def command(
     agent = known.agent
     if agent is None and _of_the_router(known, key, wanted, as_json=as_json):
         return
-    _check_narrowing(wanted)
     if agent is None:
         names = known.names()
         near = difflib.get_close_matches(key, names, n=1)
@@ -121,6 +120,7 @@ def command(
             f"no event of an agent {key!r} was seen, and there is no incident or alert of that name{hint}",
             PROBLEMS_FOUND,
         )
+    _check_narrowing(wanted)
     nodes = [node for node in agent.signals if _fits(node, wanted)]
     incidents = [each for each in known.incidents if _speaks_of(each, key)]
     budget = next((each for each in known.budgets if each.owner == agent.owner), None)

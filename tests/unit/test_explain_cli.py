@@ -89,6 +89,7 @@ def test_programs_read_json(recorded: Path) -> None:
 @pytest.mark.parametrize(
     ("sentence", "arguments", "code", "words"),
     [
+        ("an alert that is over", ["DiskFull", "host=db1"], 1, "there is no incident or alert of that name"),
         ("an unknown agent names the nearest", ["refund-agnet"], 1, "did you mean 'refund-agent'?"),
         ("an unknown label names the nearest", ["refund-agent", "versoin=v1"], 2, "did you mean 'version'?"),
         ("an unknown signal names the nearest", ["refund-agent", "signal=run.faild"], 0, "did you mean 'run.failed'?"),
