@@ -35,6 +35,7 @@ def drifted() -> MemoryView:
                  detail="gpt-small in 97 %, was 0 %", **here),
         incident("cost", signal="run.cost_usd", mode="notice", before=0.031, after=0.094, before_bad=0.0,
                  after_bad=0.0, unit="usd", **here),
-        incident("fewer", mode="notice", direction="down", before=0.3, after=0.09, **here),
+        incident("fewer", mode="notice", direction="down", before=0.3, before_n=200.0, before_bad=60.0,
+                 after=0.09, **here),
     ]  # fmt: skip
     return view
