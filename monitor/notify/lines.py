@@ -46,8 +46,6 @@ class Line(Struct, frozen=True):
     """Earlier entries that are counted only."""
     loud: bool = False
     """The channel sees it as well."""
-    rings: bool = False
-    """It mentions the owner: the message stood there already, and an edit rings nobody."""
 
 
 class Thread(Struct):
@@ -59,41 +57,21 @@ class Thread(Struct):
     under_way: bool = False
 
     def note(
-        self,
-        timeline: Iterable[TimelineEntry],
-        revision: int,
-        now: float,
-        *,
-        patience: float,
-        wanted: bool,
-        rings: bool = False,
+        self, timeline: Iterable[TimelineEntry], revision: int, now: float, *, patience: float, wanted: bool
     ) -> None:
-        """Take up the entries that are new. `patience`: see there; `wanted`: they are to be sent; `rings`: the owner is
-        to be mentioned once more, by the last of them."""
+        """Take up the entries that are new. `patience`: see there; `wanted`: they are to be sent."""
         known = set(self.known)
-        fresh = {name: entry for entry in timeline if (name := line_id(entry)) not in known}
-        if rings and not fresh:
-            entry = TimelineEntry(now, "a page by now")
-            fresh = {_digest(f"{revision} rings"): entry}
-        self.known += fresh
-        last = next(reversed(fresh), "")
-        if wanted:
-            self.waiting += [
-                Line(
-                    name, revision, ((entry.time, entry.text[:TEXT]),), loud=entry.loud or (rings and name == last),
-                    rings=rings and name == last,
-                )
-                for name, entry in fresh.items()
-            ]  # fmt: skip
+        for entry in timeline:
+            name = line_id(entry)
+            if name not in known:
+                known.add(name)
+                self.known.append(name)
+                if wanted:
+                    self.waiting.append(Line(name, revision, ((entry.time, entry.text[:TEXT]),), loud=entry.loud))
         del self.known[:-KNOWN]
         late = bool(self.waiting) and now - self.waiting[0].parts[0][0] > patience
         if late or len(self.waiting) > WAITING:
             self._gather()
-
-    @property
-    def rings(self) -> bool:
-        """Whether a line that waits mentions the owner."""
-        return any(line.rings for line in self.waiting)
 
     def opened(self, revision: int) -> None:
         """The message was posted and shows what it was told up to `revision`: those entries need no line."""
@@ -113,8 +91,7 @@ class Thread(Struct):
         parts = tuple(part for line in rest for part in line.parts)
         more = sum(line.more for line in rest) + max(0, len(parts) - PARTS)
         name = _digest("+".join(line.id for line in rest))
-        loud, rings = any(line.loud for line in rest), any(line.rings for line in rest)
-        self.waiting[keep:] = [Line(name, rest[-1].revision, parts[-PARTS:], more, loud, rings)]
+        self.waiting[keep:] = [Line(name, rest[-1].revision, parts[-PARTS:], more, any(line.loud for line in rest))]
 
 
 def patience(failures: int, waiting: int) -> float:

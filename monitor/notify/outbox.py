@@ -84,7 +84,7 @@ class Entry(Struct, kw_only=True):
     def rank(self) -> tuple[int, float, str]:
         """What is sent first, within one target."""
         if not self.stale:
-            return 0 if self.thread is not None and self.thread.rings else 5, self.since, self.incident
+            return 5, self.since, self.incident
         first, page = self.reference is None, self.desired.severity == "page"
         if self.desired.status == "resolved":
             order = 4
@@ -185,8 +185,8 @@ class Outbox:
             return
         entry.attempts, entry.error = 0, ""
         if delivery.line is not None:
-            assert entry.thread is not None
-            entry.thread.said(delivery.line.id)
+            if entry.thread is not None:
+                entry.thread.said(delivery.line.id)
             self.counts["sent lines"] += 1
             self._touch(entry)
             return
@@ -304,11 +304,11 @@ class Outbox:
         if not wanted:
             entry.delivered = notification.sequence
         if entry.thread is not None:
-            lane, grown = self._lane(target.name), notification.mention and entry.reference is not None
+            lane = self._lane(target.name)
+            wait = patience(lane.failures, len(lane.waiting))
             entry.thread.note(
-                notification.timeline, notification.sequence, notification.time, wanted=wanted, rings=grown,
-                patience=patience(lane.failures, len(lane.waiting)),
-            )  # fmt: skip
+                notification.timeline, notification.sequence, notification.time, patience=wait, wanted=wanted
+            )
         self._fresh.add(key)
         self._touch(entry)
 
@@ -394,7 +394,7 @@ def _delivery(entry: Entry) -> Delivery:
         notification=entry.desired,
         reference=entry.reference,
         uncertain=entry.uncertain if line is None or entry.thread is None else entry.thread.uncertain,
-        mention=entry.mention and (entry.reference is None or entry.thread is None),
+        mention=entry.mention and entry.reference is None,
         since=entry.since,
         line=line,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from schemas.alert import Notification, NotificationReason, TimelineEntry
+from schemas.alert import Notification, TimelineEntry
 from tests.doubles.clock import START, Clock
 from tests.doubles.desk import Desk
 from tests.doubles.notifications import notification
@@ -46,39 +46,6 @@ async def test_whatever_goes_wrong_with_a_line_it_stands_there_once(
     slack.fail("chat.postMessage", fault)
     await desk.tell(told(2, "acknowledged"))
     assert lines(slack) == ["acknowledged"] and desk.outbox.pending() == 0
-
-
-def grown(sequence: int, *changes: str) -> Notification:
-    """A notice that is a page from this notification on."""
-    return msgspec.structs.replace(told(sequence, *changes), mention=True, reason=NotificationReason.NEW_ALERTS)
-
-
-@pytest.mark.parametrize("fault", [None, *Fault])
-async def test_a_notice_that_grew_to_a_page_rings_once_by_its_line(
-    slack: SlackDouble, desk: Desk, fault: Fault | None
-) -> None:
-    await desk.tell(msgspec.structs.replace(told(1), mention=False))
-    if fault is not None:
-        slack.fail("chat.postMessage", fault)
-    await desk.tell(grown(2, "tool.failed of refund-agent: 16 %"))
-    await desk.tell(told(3, "tool.failed of refund-agent: 16 %", "acknowledged"))
-    assert [line.rings for line in slack.thread("payments")] == [("@U024BE7LH",), ()]
-    assert slack.thread("payments")[0].text.endswith("tool.failed of refund-agent: 16 %")
-    assert slack.visible("payments")[0].rings == (), "an edit rings nobody"
-    posts = slack.workspace.thread("payments", slack.post("payments").ts)
-    assert [post.broadcast for post in posts] == [True, False]
-    assert desk.outbox.pending() == 0
-
-
-async def test_killed_after_it_rang_it_does_not_ring_again(slack: SlackDouble, desk: Desk, clock: Clock) -> None:
-    await desk.tell(msgspec.structs.replace(told(1), mention=False))
-    await desk.dispatcher.put([grown(2)])
-    before = dict(desk.stored)
-    await desk.tell()
-    again = Desk(slack, clock, before)
-    await again.tell(told(3, "acknowledged"))
-    assert [line.rings for line in slack.thread("payments")] == [("@U024BE7LH",), ()]
-    assert "a page by now" in slack.thread("payments")[0].text
 
 
 async def test_killed_after_the_line_was_said_it_is_found_and_not_said_again(

@@ -80,14 +80,13 @@ def fallback(message: Message) -> str:
     return whole(escape(text), TEXT)
 
 
-def thread_text(line: Line, mention: str | None = None) -> str:
-    """A line of the thread, as text without markup but for whom it mentions."""
+def thread_text(line: Line) -> str:
+    """A line of the thread, as text without markup."""
     parts = [f"{utc(time)[11:]} {happened(text, LINE)}" for time, text in line.parts]
     if len(parts) + line.more > 1:
         head = f"{len(parts) + line.more} changes while Slack could not be reached"
         parts = [f"{head}; the latest:" if line.more else f"{head}:", *parts]
-    ring = "" if mention is None else f"{_ring(mention)} this is a page: "
-    return ring + whole(escape("\n".join(parts)), TEXT - len(ring))
+    return whole(escape("\n".join(parts)), TEXT)
 
 
 def _header(message: Message) -> Block:
@@ -103,11 +102,8 @@ def _sign(message: Message) -> str:
 def _mention(message: Message) -> Block | None:
     if message.mention is None:
         return None
-    return _section([f"{_ring(message.mention)} this is a page for {code(message.owner)}."])
-
-
-def _ring(mention: str) -> str:
-    return f"<!subteam^{mention}>" if mention.startswith("S") else f"<@{mention}>"
+    ring = f"<!subteam^{message.mention}>" if message.mention.startswith("S") else f"<@{message.mention}>"
+    return _section([f"{ring} this is a page for {code(message.owner)}."])
 
 
 def _fields(facts: Iterable[Fact]) -> Block | None:

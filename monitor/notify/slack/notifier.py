@@ -195,12 +195,11 @@ class SlackNotifier:
             params = {"channel": channel, "ts": ts}
             if await self._look("conversations.replies", params, LINE_TYPE, mark) is not None:
                 return reference
-        message = message_of(delivery.notification, self._config, mention=line.rings)
         body = {
             "channel": channel,
             "thread_ts": ts,
-            "text": thread_text(line, message.mention),
-            "mrkdwn": message.mention is not None,  # else a mention would not ring
+            "text": thread_text(line),
+            "mrkdwn": False,
             "parse": "none",
             "link_names": False,
             "unfurl_links": False,
