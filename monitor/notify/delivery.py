@@ -26,6 +26,14 @@ class FailureReason(enum.StrEnum):
     OTHER = "other"
 
 
+BACKOFF_SECONDS, BACKOFF_LIMIT_SECONDS = 1.0, 60.0
+"""Wait after the first failure of a target. It doubles with each that follows up to the limit, as Alertmanager's does,
+unless the service asks for more: who waits longer is silent after the service has come back."""
+
+UNCERTAIN_SECONDS = 3.0
+"""Least wait after a first send of which nobody knows: a look that comes too early sees nothing and posts twice."""
+
+
 class DeliveryError(Exception):
     """A send that did not succeed, or of which nobody knows.
 
@@ -58,8 +66,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
 
     `revision`: the notification's sequence. `reference`: what the notifier returned before, None for a first send.
     `generation` counts from 1 the messages that this incident had at this target. `uncertain`: an earlier send may have
-    arrived; look before sending again. `mention`: ring the owner with this first send. `since`: when the target was
-    first to be told, epoch seconds. `line`: what is to be said under the message that `reference` names.
+    arrived; look before sending again. `mention`: ring the owner with this send. `since`: when the target was first to
+    be told, epoch seconds. `line`: what is to be said under the message that `reference` names.
     """
 
     target: str
@@ -78,6 +86,17 @@ class Delivery(Struct, frozen=True, kw_only=True):
         """The same for every attempt to say the same thing to the same target."""
         what = self.revision if self.line is None else f"line/{self.line.id}"
         return f"{self.target}/{self.incident}/{what}"
+
+
+class Trouble(Struct, frozen=True):
+    """A delivery that failed: for the page and the metrics. `error`: reason and detail, no secret."""
+
+    target: str
+    incident: str
+    error: str
+    attempts: int
+    since: float
+    given_up: bool
 
 
 class Notifier(Protocol):
@@ -101,6 +120,16 @@ def reason_of_status(status: int) -> tuple[FailureReason, bool]:
     if status >= 500:
         return FailureReason.SERVER_ERROR, True
     return FailureReason.CLIENT_ERROR, False
+
+
+def pause_seconds(error: DeliveryError, failures: int) -> float:
+    """How long a target is left alone after its `failures`-th failure in a row."""
+    wait = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2.0 ** min(failures - 1, 20))
+    if error.uncertain:
+        wait = max(wait, UNCERTAIN_SECONDS)
+    if error.reason is FailureReason.RATE_LIMITED and error.retry_after is not None:
+        wait = error.retry_after
+    return max(wait, error.retry_after or 0.0)
 
 
 def seconds_of(retry_after: str | None) -> float | None:

@@ -2,7 +2,8 @@
 
 Pure. Lines have ids made of what they say, so the same entry is the same line however often it is told. They are sent
 in order, one at a time. Lines that a long outage or a busy channel kept back are gathered into one: the present is
-told, not its history message by message.
+told, not its history message by message. What rings the owner is a line of its own, before all others: an edit of the
+message rings nobody.
 
 Invariant: the first line that waits is never changed once it may have been sent.
 """
@@ -46,6 +47,8 @@ class Line(Struct, frozen=True):
     """Earlier entries that are counted only."""
     loud: bool = False
     """The channel sees it as well."""
+    rings: bool = False
+    """It calls the owner: the message became a page after it was posted."""
 
 
 class Thread(Struct):
@@ -73,6 +76,23 @@ class Thread(Struct):
         if late or len(self.waiting) > WAITING:
             self._gather()
 
+    @property
+    def ringing(self) -> int:
+        """Revision of the line that is to call the owner; 0 for none."""
+        return next((line.revision for line in self.waiting if line.rings), 0)
+
+    def ring(self, revision: int, now: float) -> None:
+        """Call the owner under the message: once, and before all that was not begun."""
+        if not self.ringing:
+            line = Line(_digest(f"ring|{revision}"), revision, ((now, "this is a page now"),), loud=True, rings=True)
+            self.waiting.insert(1 if self.uncertain or self.under_way else 0, line)
+
+    def hush(self) -> None:
+        """It is over: nobody is to be called any more."""
+        if self.waiting and self.waiting[0].rings:
+            self.uncertain = False
+        self.waiting = [line for line in self.waiting if not line.rings]
+
     def opened(self, revision: int) -> None:
         """The message was posted and shows what it was told up to `revision`: those entries need no line."""
         self.waiting = [line for line in self.waiting if line.revision > revision]
@@ -85,6 +105,7 @@ class Thread(Struct):
 
     def _gather(self) -> None:
         keep = 1 if self.uncertain or self.under_way else 0
+        keep += any(line.rings for line in self.waiting[keep:])  # it stands before all that may be gathered
         rest = self.waiting[keep:]
         if len(rest) < 2:
             return

@@ -2,9 +2,10 @@
 
 Pure: the dispatcher sends. The outbox keeps the latest state only, so a target that was away for an hour is told the
 present, not the past; under a message that is there, what changed is told line by line (`lines`). What rings goes
-first, then pages, then the rest; among equals the target that was served least. Invariants: a notification of a
-sequence that was put before changes nothing; nothing is due before what was put is durable (`release`); an entry that
-was loaded without a reference is uncertain, for nobody knows what was sent before the crash.
+first, then pages, then the rest; among equals the target that was served least. An owner is rung once, by the
+first message or under it. Invariants: a notification of a sequence that was put before changes nothing; nothing is due
+before what was put is durable (`release`); an entry that was loaded without a reference is uncertain, for nobody knows
+what was sent before the crash.
 """
 
 from __future__ import annotations
@@ -16,25 +17,18 @@ import msgspec
 from msgspec import Struct
 
 from monitor.alerting.routing.receivers import Target, targets_of
-from monitor.notify.delivery import Delivery, DeliveryError, FailureReason
+from monitor.notify.delivery import Delivery, DeliveryError, Trouble, pause_seconds
 from monitor.notify.lines import Thread, patience
 from schemas.alert import Notification, NotificationReason
 
 PREFIX = "delivery/"
 VERSION = b"\x01"
 
-BACKOFF_SECONDS, BACKOFF_LIMIT_SECONDS = 1.0, 60.0
-"""Wait after the first failure of a target. It doubles with each that follows up to the limit, as Alertmanager's does,
-unless the service asks for more: who waits longer is silent after the service has come back."""
-
 LATE_SECONDS = 300.0
 """A first message that comes later is counted as late."""
 
-UNCERTAIN_SECONDS = 3.0
-"""Least wait after a first send of which nobody knows: a look that comes too early sees nothing and posts twice."""
-
 GENERATIONS = 5
-"""Messages that one incident may have at one target where editing fails; beyond, only the resolution is sent."""
+"""Messages that one incident may have at one target where editing, or ringing, fails; beyond, only the resolution."""
 
 FINISHED = 1_000
 """Entries of finished incidents that are remembered. Beyond, the oldest is forgotten."""
@@ -47,7 +41,7 @@ class Entry(Struct, kw_only=True):
     """One target's view of one incident.
 
     `delivered`: sequence of what it shows, 0 for nothing. `tried`: sequence of the first send that may have arrived, 0
-    for none. `thread`: None where the target has none.
+    for none. `mention`: the owner is to be rung, and was not yet. `thread`: None where the target has none.
     """
 
     target: str
@@ -83,25 +77,14 @@ class Entry(Struct, kw_only=True):
     @property
     def rank(self) -> tuple[int, float, str]:
         """What is sent first, within one target."""
-        if not self.stale:
-            return 5, self.since, self.incident
         first, page = self.reference is None, self.desired.severity == "page"
-        if self.desired.status == "resolved":
+        if self.mention or not self.stale:
+            order = 0 if self.mention else 5
+        elif self.desired.status == "resolved":
             order = 4
         else:
-            order = (0 if self.mention else 1 if page else 3) if first else (2 if page else 4)
+            order = (1 if page else 3) if first else (2 if page else 4)
         return order, self.since, self.incident
-
-
-class Trouble(Struct, frozen=True):
-    """A delivery that failed: for the page and the metrics. `error`: reason and detail, no secret."""
-
-    target: str
-    incident: str
-    error: str
-    attempts: int
-    since: float
-    given_up: bool
 
 
 class _Lane(Struct):
@@ -187,13 +170,14 @@ class Outbox:
         if delivery.line is not None:
             if entry.thread is not None:
                 entry.thread.said(delivery.line.id)
+            entry.mention = entry.mention and not delivery.line.rings
             self.counts["sent lines"] += 1
             self._touch(entry)
             return
         if entry.thread is not None and entry.reference is None:
             entry.thread.opened(entry.tried or delivery.revision)
         entry.reference, entry.uncertain, entry.tried = reference, False, 0
-        entry.mention = False
+        entry.mention = entry.mention and not delivery.mention
         entry.delivered = max(entry.delivered, delivery.revision)
         entry.given_up = False
         self.counts["sent"] += 1
@@ -210,17 +194,23 @@ class Outbox:
             return
         entry.attempts += 1
         entry.error = f"{error.reason}: {error.detail}"
-        if delivery.line is not None and entry.thread is not None and not error.gone:
+        line = delivery.line
+        # Where the thread may not ring, a message of its own does.
+        unheard = line is not None and line.rings and entry.mention and not error.retryable
+        again = entry.generation < GENERATIONS or (error.gone and entry.desired.status == "resolved")
+        anew = again and (error.gone or unheard)
+        if line is not None and entry.thread is not None and not anew:
             entry.thread.under_way = False
             entry.thread.uncertain = entry.thread.uncertain or error.uncertain
-            if not error.retryable:
-                entry.thread.said(delivery.line.id)  # the message itself shows the state; its thread is a comfort
+            if error.gone or not error.retryable:
+                entry.thread.said(line.id)  # the message itself shows the state; its thread is a comfort
+                entry.mention = entry.mention and not line.rings
                 self.counts["lines given up"] += 1
             self._touch(entry)
             return
         entry.uncertain = entry.uncertain or (error.uncertain and entry.reference is None)
         entry.tried = entry.tried if entry.uncertain else 0
-        if error.gone and (entry.generation < GENERATIONS or entry.desired.status == "resolved"):
+        if anew:
             entry.generation, entry.reference, entry.uncertain = entry.generation + 1, None, False
             entry.delivered = min(entry.delivered, entry.desired.sequence - 1)
             if entry.thread is not None:
@@ -299,16 +289,20 @@ class Outbox:
             entry.thread.note(entry.desired.timeline, entry.desired.sequence, 0.0, patience=0.0, wanted=False)
         entry.desired = notification
         entry.given_up = False
-        entry.mention = (entry.mention or notification.mention) and notification.status == "firing"
+        rung = entry.mention
+        entry.mention = (rung or notification.mention) and notification.status == "firing"
         wanted = notification.status != "resolved" or target.send_resolved
         if not wanted:
             entry.delivered = notification.sequence
         if entry.thread is not None:
             lane = self._lane(target.name)
             wait = patience(lane.failures, len(lane.waiting))
-            entry.thread.note(
-                notification.timeline, notification.sequence, notification.time, patience=wait, wanted=wanted
-            )
+            sequence, time = notification.sequence, notification.time
+            entry.thread.note(notification.timeline, sequence, time, patience=wait, wanted=wanted)
+            if not entry.mention:
+                entry.thread.hush()
+            elif not rung and (entry.reference is not None or entry.tried):
+                entry.thread.ring(sequence, time)
         self._fresh.add(key)
         self._touch(entry)
 
@@ -376,16 +370,15 @@ class Outbox:
         """A target that failed is left alone for a while, with all that waits for it."""
         lane = self._lane(target)
         lane.failures += 1
-        wait = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2.0 ** min(lane.failures - 1, 20))
-        if error.uncertain:
-            wait = max(wait, UNCERTAIN_SECONDS)
-        if error.reason is FailureReason.RATE_LIMITED and error.retry_after is not None:
-            wait = error.retry_after
-        lane.until = now + max(wait, error.retry_after or 0.0)
+        lane.until = now + pause_seconds(error, lane.failures)
 
 
 def _delivery(entry: Entry) -> Delivery:
-    line = None if entry.stale or entry.thread is None else entry.thread.waiting[0]
+    thread, line = entry.thread, None
+    if thread is not None and thread.waiting and entry.reference is not None:
+        line = thread.waiting[0] if thread.waiting[0].rings or not entry.stale else None
+    # Where an earlier first send may stand that rang nobody, a line below it rings.
+    silent = thread is not None and (entry.reference is not None or 0 < entry.tried < thread.ringing)
     return Delivery(
         target=entry.target,
         incident=entry.incident,
@@ -393,8 +386,8 @@ def _delivery(entry: Entry) -> Delivery:
         generation=entry.generation,
         notification=entry.desired,
         reference=entry.reference,
-        uncertain=entry.uncertain if line is None or entry.thread is None else entry.thread.uncertain,
-        mention=entry.mention and entry.reference is None,
+        uncertain=entry.uncertain if line is None or thread is None else thread.uncertain,
+        mention=entry.mention and not silent,
         since=entry.since,
         line=line,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from schemas.alert import Notification, TimelineEntry
+from schemas.alert import Notification, NotificationReason, TimelineEntry
 from tests.doubles.clock import START, Clock
 from tests.doubles.desk import Desk
 from tests.doubles.notifications import notification
@@ -74,6 +74,43 @@ async def test_a_message_that_is_gone_comes_back_with_the_line_that_found_it_so(
     slack.fail("chat.update", Fault.RATE_LIMITED)
     await desk.tell(told(2, "acknowledged"))
     assert len(slack.visible("payments")) == 1 and desk.outbox.pending() == 0
+
+
+def grown() -> tuple[Notification, Notification]:
+    """A notice, and the page that it becomes."""
+    notice = notification(severity="notice", mention=False)
+    return notice, notification(2, reason=NotificationReason.NEW_ALERTS, mention=True)
+
+
+def rung(slack: SlackDouble) -> list[tuple[str, ...]]:
+    """Whom each line of the thread calls that calls somebody."""
+    return [line.rings for line in slack.thread("payments") if line.rings]
+
+
+@pytest.mark.parametrize("fault", [None, *Fault])
+async def test_a_notice_that_becomes_a_page_rings_its_owner_once_in_thread_and_channel(
+    slack: SlackDouble, desk: Desk, clock: Clock, fault: Fault | None
+) -> None:
+    notice, page = grown()
+    await desk.tell(notice)
+    await desk.dispatcher.put([page])
+    before = dict(desk.stored)
+    if fault is not None:
+        slack.fail("chat.postMessage", fault)
+    await desk.tell()
+    await Desk(slack, clock, before).tell(page)  # killed before it was noted that the line stands there
+    assert rung(slack) == [("@U024BE7LH",)] and slack.visible("payments")[0].rings == ()
+    (line,) = slack.workspace.thread("payments", slack.post("payments").ts)
+    assert line.broadcast and "is a page now, for payments: refund-agent v13" in slack.thread("payments")[0].text
+    assert desk.outbox.pending() == 0 and desk.outbox.counts["sent lines"] == 1
+
+
+async def test_where_the_thread_is_closed_a_new_message_rings(slack: SlackDouble, desk: Desk) -> None:
+    notice, page = grown()
+    await desk.tell(notice)
+    slack.fail("chat.postMessage", "restricted_action_thread_locked")
+    await desk.tell(page)
+    assert [seen.rings for seen in slack.visible("payments")] == [(), ("@U024BE7LH",)]
 
 
 async def test_hostile_text_rings_nobody_and_formats_nothing(slack: SlackDouble, desk: Desk) -> None:

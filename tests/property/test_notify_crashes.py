@@ -7,6 +7,8 @@ any call that Slack carried out; another life begins with what was durable.
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,6 +49,7 @@ class Wire(SlackClient):
         self._slack, self._clock, self._cuts = slack, clock, cuts
         self.calls = 0
         self.first: dict[str, int] = {}
+        self.rung: Counter[str] = Counter()
         self.down = False
 
     async def call(
@@ -63,8 +66,10 @@ class Wire(SlackClient):
         if cut == "limited":
             raise DeliveryError(FailureReason.RATE_LIMITED, "ratelimited", retryable=True, retry_after=3.0)
         answer = self._slack.answer(method, arguments, self._clock())
+        payload = arguments.get("metadata", {}).get("event_payload", {})
+        if method == "chat.postMessage" and answer["ok"]:
+            self.rung[payload["incident"]] += "<@U024BE7LH>" in json.dumps(arguments)
         if method == "chat.postMessage" and answer["ok"] and "thread_ts" not in arguments:
-            payload = arguments["metadata"]["event_payload"]
             self.first.setdefault(payload["incident"], payload["revision"])
         if cut == "after":
             raise Crash
@@ -76,14 +81,16 @@ class Wire(SlackClient):
         return answer
 
 
-def story(incident: str, length: int) -> list[Notification]:
-    """An incident's notifications; each brings one entry of its timeline."""
+def story(incident: str, length: int, rings: int = 1) -> list[Notification]:
+    """An incident's notifications; each brings one entry of its timeline. `rings`: the one that makes it a page."""
     told = []
     for sequence in range(1, length + 1):
         entries = tuple(TimelineEntry(START + 10.0 * n, f"change {n} of {incident}") for n in range(sequence))
         over = {"status": "resolved"} if sequence == length else {"reason": NotificationReason.ACKNOWLEDGED}
         made = notification(sequence, incident=incident, **(over if sequence > 1 else {}))
-        told.append(msgspec.structs.replace(made, timeline=entries, time=START + 10.0 * sequence))
+        now: dict[str, Any] = {"time": START + 10.0 * sequence, "mention": sequence == rings < length}
+        now["severity"] = "page" if sequence >= rings else "notice"
+        told.append(msgspec.structs.replace(made, timeline=entries, **now))
     return told
 
 
@@ -122,9 +129,13 @@ class Life:
 @given(
     cuts=st.dictionaries(st.integers(1, 24), st.sampled_from(CUTS), max_size=8),
     lengths=st.lists(st.integers(2, RESOLVED), min_size=1, max_size=2),
+    rings=st.integers(1, RESOLVED),
 )
-def test_one_message_and_each_line_once_wherever_it_crashes(cuts: dict[int, str], lengths: list[int]) -> None:
-    told = [each for name, length in zip("ab", lengths, strict=False) for each in story(f"incident-{name}", length)]
+def test_one_message_each_line_and_one_ring_wherever_it_crashes(
+    cuts: dict[int, str], lengths: list[int], rings: int
+) -> None:
+    named = list(zip("ab", lengths, strict=False))
+    told = [each for name, length in named for each in story(f"incident-{name}", length, rings)]
     slack = SlackWorkspace()
     slack.add_channel("payments")
     clock, stored = Clock(), {}
@@ -151,6 +162,8 @@ def test_one_message_and_each_line_once_wherever_it_crashes(cuts: dict[int, str]
         assert counts[first:] == [1] * (length - first), "each later change is one line"
         assert max(counts) <= 1, "and no change is two"
         assert cuts or first == 1
+        rung = wire.rung[f"incident-{name}"]
+        assert rung <= 1 and (cuts or rung == (rings < length)), "the owner is called once, unless it was over before"
     assert slack.limited == 0, "nothing beyond Slack's limits"
 
 

@@ -89,6 +89,12 @@ def thread_text(line: Line) -> str:
     return whole(escape("\n".join(parts)), TEXT)
 
 
+def ring_text(message: Message) -> str:
+    """The line under a message that became a page after it was posted, as mrkdwn: it calls the owner."""
+    ring = "This" if message.mention is None else f"{_call(message.mention)} this"
+    return whole(f"{ring} is a page now, for {code(message.owner)}: {code(message.title)}", TEXT)
+
+
 def _header(message: Message) -> Block:
     word = f"{message.word}: " if message.word in ("Resolved", "Digest", "Report") else ""
     text = f"{_sign(message)} {word}{message.title}"
@@ -102,8 +108,11 @@ def _sign(message: Message) -> str:
 def _mention(message: Message) -> Block | None:
     if message.mention is None:
         return None
-    ring = f"<!subteam^{message.mention}>" if message.mention.startswith("S") else f"<@{message.mention}>"
-    return _section([f"{ring} this is a page for {code(message.owner)}."])
+    return _section([f"{_call(message.mention)} this is a page for {code(message.owner)}."])
+
+
+def _call(mention: str) -> str:
+    return f"<!subteam^{mention}>" if mention.startswith("S") else f"<@{mention}>"
 
 
 def _fields(facts: Iterable[Fact]) -> Block | None:

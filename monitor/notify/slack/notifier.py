@@ -19,7 +19,7 @@ from monitor.notify.chart.picture import draw
 from monitor.notify.composing import message_of
 from monitor.notify.delivery import Delivery, DeliveryError, FailureReason
 from monitor.notify.message import Message
-from monitor.notify.slack.blocks import Block, render, thread_text
+from monitor.notify.slack.blocks import Block, render, ring_text, thread_text
 from monitor.notify.slack.client import SlackClient
 from schemas.config import Config
 
@@ -195,11 +195,12 @@ class SlackNotifier:
             params = {"channel": channel, "ts": ts}
             if await self._look("conversations.replies", params, LINE_TYPE, mark) is not None:
                 return reference
+        called = message_of(delivery.notification, self._config, mention=True) if line.rings else None
         body = {
             "channel": channel,
             "thread_ts": ts,
-            "text": thread_text(line),
-            "mrkdwn": False,
+            "text": thread_text(line) if called is None else ring_text(called),
+            "mrkdwn": line.rings,
             "parse": "none",
             "link_names": False,
             "unfurl_links": False,
