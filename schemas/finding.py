@@ -66,6 +66,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     unit: Unit = ""
     words: str = ""
     """What another system says in its own words; there are no numbers then."""
+    share_of: str = ""
+    """Of what `before` and `after` are the share, where the signal has many sides: `kind is json_object`. It may hold
+    names from the agent."""
 
 
 class Ending(enum.StrEnum):

@@ -334,7 +334,7 @@ class Episodes:
         over = status == "resolved"
         back = over and episode.how in ("", "back")
         after = level.before if back else level.after
-        shares = level.unit == "share" and ROW_OF[change.channel].kind != "number"
+        shares = level.unit == "share" and (bool(level.share_of) or ROW_OF[change.channel].kind != "number")
         self.emit(
             Finding(
                 id=self.identify(episode.key, status, str(episode.said)),
@@ -362,6 +362,7 @@ class Episodes:
                 detail=episode.detail,
                 corroborated=tuple(episode.corroborated),
                 unit=level.unit,
+                share_of=level.share_of,
             )
         )
 

@@ -26,12 +26,13 @@ _APART = 1.02
 
 
 class Level(NamedTuple):
-    """What a finding says of a change: levels before and after, their unit, and the phrase."""
+    """What a finding says of a change: levels before and after, their unit, the phrase, and of what they are shares."""
 
     before: float
     after: float
     unit: Unit
     phrase: str
+    share_of: str = ""
 
 
 def telling(crossing: Crossing) -> Change:
@@ -87,7 +88,9 @@ def _of_shares(change: Change, words: str) -> Level:
         if before != after:
             break
     was = "declared normal" if change.declared else "was"
-    return Level(change.before, change.after, "share", f"{words.format(after)}, {was} {before}")
+    side, found, _ = words.partition(" in {}")
+    phrase = f"{words.format(after)}, {was} {before}"
+    return Level(change.before, change.after, "share", phrase, side if found else "")
 
 
 def _plain(word: str) -> str:

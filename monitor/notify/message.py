@@ -55,7 +55,7 @@ _NAME_LENGTHS = {"agent": 40, "version": 24, "tool": 40, "model": 40, "provider"
 class Fact(Struct, frozen=True):
     """A name and what stands beside it; `time` (epoch seconds) where it is a moment. `ours`: no foreign word in it.
 
-    `note`: foreign words behind the value, in lists.
+    `note`: foreign words behind the value, in lists; `share_of`: before it, of what it is the share.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Fact(Struct, frozen=True):
     time: float | None = None
     ours: bool = False
     note: str = ""
+    share_of: str = ""
 
 
 class Listed(Struct, frozen=True):
@@ -194,6 +195,7 @@ def harmless(finding: Finding, config: Config) -> Finding:
         words=redact(finding.words),
         detail=redact(finding.detail),
         corroborated=tuple(name(signal, 60) for signal in finding.corroborated),
+        share_of=name(finding.share_of, 80),
     )
 
 
@@ -261,12 +263,13 @@ def _facts(notification: Notification, lead: Alert, finding: Finding) -> tuple[F
     since = min(alert.finding.onset for alert in notification.alerts)
     word = "Now" if notification.status == "firing" else "Reached"
     learned = _counted(before, finding.before_bad, finding.before_n, finding)
+    usual = f"{before} (declared)" if finding.reference == "declared" else learned
+    reached = _counted(after, finding.after_bad, finding.after_n, finding, " since")
     facts = [
-        Fact(word, _counted(after, finding.after_bad, finding.after_n, finding, " since"), ours=True),
-        Fact("Before", f"{before} (declared)" if finding.reference == "declared" else learned, ours=True),
+        Fact(what, level, ours=True, share_of=finding.share_of) for what, level in ((word, reached), ("Before", usual))
     ]
     if notification.status == "resolved" and notification.resolved_at is not None:
-        facts += [*_recovery(lead), Fact("Resolved", "", notification.resolved_at)]
+        facts += [*_recovery(lead, finding), Fact("Resolved", "", notification.resolved_at)]
         facts += [
             Fact("Lasted", span_text(notification.resolved_at - since), ours=True),
             Fact("Began about", "", since),
@@ -291,12 +294,13 @@ def _posted(notification: Notification, lead: Alert) -> tuple[Fact, ...]:
     return (*facts[:POSTED_FACTS], Fact("Owner", name(notification.owner, 60)))
 
 
-def _recovery(lead: Alert) -> list[Fact]:
+def _recovery(lead: Alert, finding: Finding) -> list[Fact]:
     """The level at which the evidence said that the signal is back, where the finding tells it."""
     back, worst = lead.recovery, lead.finding
     if back is None or not recovered(worst, back):
         return []
-    return [Fact("Now", _counted(level_texts(back)[1], back.after_bad, back.after_n, back), ours=True)]
+    level = _counted(level_texts(back)[1], back.after_bad, back.after_n, back)
+    return [Fact("Now", level, ours=True, share_of=finding.share_of)]
 
 
 def _counted(level: str, bad: float, n: float, finding: Finding, when: str = "") -> str:
@@ -309,7 +313,8 @@ def _counted(level: str, bad: float, n: float, finding: Finding, when: str = "")
 
 
 def _count(value: float) -> str:
-    return f"{value:,.0f}" if abs(value - round(value)) < 0.05 else f"{value:,.1f}"
+    """Whole: where a run counts partly the level says how much."""
+    return f"{value:,.0f}"
 
 
 def _sides(sides: tuple[str, ...]) -> tuple[str, ...]:

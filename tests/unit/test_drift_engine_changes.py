@@ -359,7 +359,9 @@ def test_shadow_runs_and_silence() -> None:
 
 
 def test_an_agent_whose_outputs_changed_is_not_called_healthy() -> None:
-    engine, _ = _replay(_from(_prose), AT + 40)
+    engine, told = _replay(_from(_prose), AT + 40)
+    found = {(one.signal, one.share_of, one.direction) for one in told if one.signal == "run.output_shape"}
+    assert found == {("run.output_shape", "kind is json_object", "down")}, "its levels are those of what it was"
     (view,) = views.agents(engine.partition)
     assert view.state == "incident"
     shown = {

@@ -66,8 +66,9 @@ def chart_of(series: Sequence[tuple[float, float]], finding: Finding) -> Chart |
         f"{level_text(first[1], unit)} at {_clock(first[0], long=False)}, {level_text(last[1], unit)} at "
         f"{_clock(last[0], long=False)} UTC; normal is {level_texts(finding)[0]}"
     )
+    words = f"{finding.share_of}: {words}" if finding.share_of else words
     return Chart(
-        title=f"{finding.signal} over time"[:TITLE],
+        title=f"{finding.share_of or finding.signal} over time"[:TITLE],
         axis={"share": "percent", "rate": "per hour", "usd": "USD", "": "level"}.get(unit, unit)[:TITLE],
         labels=tuple(named),
         values=tuple(_rounded(level * factor) for level in named.values()),

@@ -35,7 +35,8 @@ def moment(time: float) -> str:
 def shown(fact: Fact) -> str:
     """What stands beside a fact's name, as mrkdwn."""
     if fact.time is None:
-        return escape(fact.value) if fact.ours else code(fact.value)
+        side = f"{code(fact.share_of)} " if fact.share_of else ""
+        return side + (escape(fact.value) if fact.ours else code(fact.value))
     return moment(fact.time) + escape(fact.value)
 
 

@@ -155,6 +155,7 @@ def _change(finding: Finding) -> Markup | None:
         counts += "; the normal level is declared"
     return el(
         "p",
+        [name(finding.share_of), " "] if finding.share_of else None,
         el("span", before, class_="before"),
         el("span", "→", class_="arrow", aria_hidden="true"),
         el("span", " to ", class_="visually-hidden"),

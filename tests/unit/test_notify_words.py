@@ -1,0 +1,73 @@
+"""What a message says of a change in numbers: whose they are, and counted as people count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitor.alerting.router import Router
+from monitor.notify import console
+from monitor.notify.message import Message, compose
+from monitor.notify.slack.blocks import render
+from schemas.config import Config
+from schemas.finding import Finding
+from tests.doubles.clock import START
+from tests.doubles.findings import finding
+from tests.doubles.slack_eyes import Post, seen
+
+CONFIG = Config.model_validate({"owners": {"payments": {"slack": "#payments", "mention": "U024BE7LH"}}})
+SHAPE: dict[str, Any] = {
+    "signal": "run.output_shape",
+    "direction": "down",
+    "node": {"agent": "refund-agent"},
+    "detail": "kind is prose in 94 % of outputs, was json_object in 99.99 %",
+    "share_of": "kind is json_object",
+    "unit": "share",
+    "before": 0.99988,
+    "before_n": 4_000.0,
+    "before_bad": 3_999.5,
+    "after": 0.062,
+    "after_n": 60.0,
+    "after_bad": 3.8,
+}
+
+
+def message(*findings: Finding) -> Message:
+    """Of the last notification of an incident."""
+    router = Router(CONFIG)
+    told = [each for one in findings for each in router.step([one], one.time)]
+    return compose(told[-1], CONFIG)
+
+
+def in_slack(shown: Message) -> str:
+    blocks, text = render(shown)
+    return seen(Post("1.0", "U00BOT", text, blocks, None)).text
+
+
+def test_a_share_says_of_what_it_is_one() -> None:
+    shown = message(finding(**SHAPE))
+    text = in_slack(shown)
+    assert "Now\nkind is json_object 6.2 % (4 of 60 runs since)" in text
+    assert "Before\nkind is json_object 99.99 % (4,000 of 4,000 runs)" in text
+    printed = [console.plain(line) for line in console.render(shown)]
+    assert any("Now           kind is json_object: 6.2 % (4 of 60 runs since)" in line for line in printed)
+
+
+def test_and_so_does_its_chart() -> None:
+    later = finding(80, **SHAPE | {"status": "update", "after": 0.04, "after_bad": 6.0, "after_n": 150.0})
+    chart = message(finding(**SHAPE), later).chart
+    assert chart is not None and chart.title == "kind is json_object over time"
+    assert chart.words.startswith("kind is json_object: ")
+
+
+def test_a_hostile_category_rings_nobody_and_formats_nothing() -> None:
+    made = finding(**SHAPE | {"share_of": "`<!channel>` *b* <https://evil.example|x>" + "x" * 500})
+    blocks, text = render(message(made))
+    assert seen(Post("1.0", "U00BOT", text, blocks, None)).rings == ()
+    assert "&lt;!channel&gt;" in str(blocks) and "<https://evil" not in str(blocks)
+
+
+@pytest.mark.parametrize(("bad", "shown"), [(24.4, "24 of 150"), (24.6, "25 of 150"), (0.3, "0 of 150")])
+def test_runs_are_whole_where_one_counts_partly(bad: float, shown: str) -> None:
+    assert f"({shown} runs since)" in in_slack(message(finding(after_bad=bad, time=START)))
