@@ -85,9 +85,7 @@ def _head(message: Message, edits: bool, channel: str) -> str:
 
 
 def _fact(fact: Fact) -> str:
-    side = f"{fact.share_of}: " if fact.share_of else ""
-    value = side + (fact.value if fact.time is None else utc(fact.time) + fact.value)
-    return f"{_DIM}{fact.name:<{_LABEL}}{_OFF} {value}"
+    return f"{_DIM}{fact.name:<{_LABEL}}{_OFF} {fact.plain}"
 
 
 def _details(message: Message) -> list[str]:

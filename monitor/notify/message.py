@@ -56,6 +56,7 @@ class Fact(Struct, frozen=True):
     """A name and what stands beside it; `time` (epoch seconds) where it is a moment. `ours`: no foreign word in it.
 
     `note`: foreign words behind the value, in lists; `share_of`: before it, of what it is the share.
+    `at`: a moment behind the value; `spread`: how exactly `time` is known. Each medium has its own way to show times.
     """
 
     name: str
@@ -64,6 +65,16 @@ class Fact(Struct, frozen=True):
     ours: bool = False
     note: str = ""
     share_of: str = ""
+    at: float | None = None
+    spread: tuple[float, float] | None = None
+
+    @property
+    def plain(self) -> str:
+        """What stands beside the name, as text with all times in UTC."""
+        side = f"{self.share_of}: " if self.share_of else ""
+        value = side + (self.value if self.time is None else utc(self.time) + self.value)
+        behind = f", {_short(self.at)}" if self.at is not None else ""
+        return value + behind + (words.between(*self.spread) if self.spread is not None else "")
 
 
 class Listed(Struct, frozen=True):
@@ -98,6 +109,8 @@ class Message(Struct, frozen=True, kw_only=True):
     cause: str = ""
     cause_url: str | None = None
     """Where the change behind it stands."""
+    cause_times: tuple[tuple[str, float], ...] = ()
+    """Times of day in `cause`, in their order, and the moments (epoch seconds) that they mean."""
     impact: tuple[Fact, ...] = ()
     affected: tuple[str, ...]
     unaffected: tuple[str, ...]
@@ -163,6 +176,7 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         states=_states(notification),
         cause=redact(notification.cause, words.CAUSE_LENGTH),
         cause_url=words.link_of(notification.causes),
+        cause_times=tuple((words.clock_of(each), each.time) for each in notification.causes),
         impact=_impact(notification),
         chart=chart_of(notification.series, finding),
         incidents=(notification.incidents or (notification.incident,)) if firing else (),
@@ -214,7 +228,7 @@ def person(by: str) -> str:
 def _states(notification: Notification) -> tuple[Fact, ...]:
     found = []
     if notification.acked_at is not None:
-        found.append(Fact("Acknowledged by", f"{person(notification.acked_by)}, {_short(notification.acked_at)}"))
+        found.append(Fact("Acknowledged by", person(notification.acked_by), at=notification.acked_at))
     if notification.silenced_until is not None and notification.status == "firing":
         found.append(Fact("Silenced until", "", notification.silenced_until))
     if notification.escalated_to:
@@ -277,12 +291,18 @@ def _facts(notification: Notification, lead: Alert, finding: Finding) -> tuple[F
     else:
         noticed = f", {span_text(notification.opened_at - since)} later" if notification.opened_at > since else ""
         facts += [
-            Fact("Since about", words.between(notification.onset_from, notification.onset_to), since),
+            Fact("Since about", "", since, spread=_spread(notification)),
             Fact("Noticed", noticed, notification.opened_at),
         ]
     facts.append(Fact("Signal", finding.signal))
     facts += [Fact(label.capitalize(), name(lead.labels[label])) for label in LABELS if label in lead.labels]
     return (*facts, Fact("Owner", name(notification.owner, 60)))
+
+
+def _spread(notification: Notification) -> tuple[float, float] | None:
+    """Between which times it began, where that says more than the day."""
+    first, last = notification.onset_from, notification.onset_to
+    return None if first is None or last is None or not words.between(first, last) else (first, last)
 
 
 def _posted(notification: Notification, lead: Alert) -> tuple[Fact, ...]:

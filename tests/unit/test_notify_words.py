@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
+import msgspec
 import pytest
 
 from monitor.alerting.router import Router
@@ -12,6 +15,7 @@ from monitor.notify.message import Message, compose
 from monitor.notify.slack.blocks import render
 from schemas.config import Config
 from schemas.finding import Finding
+from tests.doubles.changes import announced
 from tests.doubles.clock import START
 from tests.doubles.findings import finding
 from tests.doubles.slack_eyes import Post, seen
@@ -71,3 +75,21 @@ def test_a_hostile_category_rings_nobody_and_formats_nothing() -> None:
 @pytest.mark.parametrize(("bad", "shown"), [(24.4, "24 of 150"), (24.6, "25 of 150"), (0.3, "0 of 150")])
 def test_runs_are_whole_where_one_counts_partly(bad: float, shown: str) -> None:
     assert f"({shown} runs since)" in in_slack(message(finding(after_bad=bad, time=START)))
+
+
+def _acknowledged() -> Message:
+    router = Router(CONFIG)
+    (told,) = router.step([finding()], START, (), [announced(-75.0, "agent:refund-agent", "v13")])
+    return compose(msgspec.structs.replace(told, acked_by="slack:U0123ABC alice", acked_at=START + 130.0), CONFIG)
+
+
+def test_in_slack_each_time_is_the_readers_and_elsewhere_each_is_utc() -> None:
+    shown = _acknowledged()
+    blocks, text = render(shown)
+    body = json.dumps(blocks, ensure_ascii=False)
+    assert "UTC" in body and "UTC" not in re.sub(r"<!date\^\d+\^[^|>]+\|[^>]*UTC>", "", body)
+    assert "<!date" not in text and "UTC" in text
+    assert "`alice (slack)`, <!date^" in body and "between <!date^" in body and "live since` <!date^" in body
+    printed = "\n".join(console.render(shown))
+    assert "<!date" not in printed and re.search(r"alice \(slack\), \S+ \S+ UTC", printed)
+    assert re.search(r"between \S+ and \S+ UTC", printed)

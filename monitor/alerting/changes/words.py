@@ -54,13 +54,18 @@ def later(further: Iterable[tuple[Finding, Cause]]) -> str:
 
 def change(cause: Cause) -> str:
     """The change itself: `tool:issue_refund 4, live since 14:02 UTC, announced by kim`."""
-    clock = datetime.fromtimestamp(cause.time, UTC).strftime("%H:%M UTC")
+    clock = clock_of(cause)
     name = f"{cause.component} {cause.version}"
     if cause.announced:
         by = f" by {cause.author}" if cause.author else ""
         return f"{name}, live since {clock}, announced{_STAGES.get(cause.stage, '')}{by}"
     where = _SEEN.get(cause.what, "").format(agent=cause.agent)
     return f"{name}, first seen {clock}{' ' + where if where else ''}, not announced"
+
+
+def clock_of(cause: Cause) -> str:
+    """When it came, as the sentence says it: `14:02 UTC`."""
+    return datetime.fromtimestamp(cause.time, UTC).strftime("%H:%M UTC")
 
 
 def evidence(cause: Cause) -> str:

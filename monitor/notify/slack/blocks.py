@@ -15,7 +15,7 @@ from monitor.notify.chart.series import Chart
 from monitor.notify.lines import Line
 from monitor.notify.message import Fact, Listed, Message, RunLink, happened, utc
 from monitor.notify.slack import controls
-from monitor.notify.slack.markup import code, escape, link, moment, prose, shown, whole
+from monitor.notify.slack.markup import clock, code, escape, link, moment, prose, shown, whole
 
 Block = dict[str, Any]
 
@@ -72,8 +72,8 @@ def render(
 
 
 def fallback(message: Message) -> str:
-    """The message in one paragraph: what a phone shows before it is opened."""
-    facts = ", ".join(f"{fact.name.lower()} {_plain(fact)}" for fact in message.facts[:3])
+    """The message in one paragraph: what a phone shows before it is opened. Times in UTC."""
+    facts = ", ".join(f"{fact.name.lower()} {fact.plain}" for fact in message.facts[:3])
     facts = message.cause if message.verdict else facts
     beside = f"{facts}, owner" if facts else "owner"
     text = f"{_sign(message)} {message.word}: {message.title} ({beside} {message.owner})"
@@ -130,10 +130,6 @@ def _line(facts: Iterable[Fact]) -> Block | None:
     return _section([" · ".join(kept)]) if kept else None
 
 
-def _plain(fact: Fact) -> str:
-    return fact.value if fact.time is None else utc(fact.time) + fact.value
-
-
 def _sides(message: Message) -> list[str]:
     lines = []
     if message.affected:
@@ -147,7 +143,14 @@ def _cause(message: Message) -> list[str]:
     if not message.cause:
         return []
     change = f" {link(message.cause_url, 'open the change')}" if message.cause_url is not None else ""
-    return [f"*{'Why' if message.verdict else 'Likely cause'}:* {code(message.cause)}{change}"]
+    shown, rest = [], message.cause
+    for text, time in message.cause_times:
+        head, found, tail = rest.partition(text)
+        if found:  # a date is none inside a code span
+            shown += [code(head)] * bool(head.strip()) + [clock(time)]
+            rest = tail
+    shown += [code(rest)] * bool(rest.strip())
+    return [f"*{'Why' if message.verdict else 'Likely cause'}:* {' '.join(shown)}{change}"]
 
 
 def _impact(message: Message) -> list[str]:

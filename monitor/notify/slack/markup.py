@@ -32,12 +32,19 @@ def moment(time: float) -> str:
     return f"<!date^{int(time)}^{{date_short_pretty}} {{time_secs}}|{utc(time)}>"
 
 
+def clock(time: float) -> str:
+    """A time of day that each reader sees in their own zone."""
+    return f"<!date^{int(time)}^{{time_secs}}|{utc(time)[11:]}>"
+
+
 def shown(fact: Fact) -> str:
     """What stands beside a fact's name, as mrkdwn."""
     if fact.time is None:
         side = f"{code(fact.share_of)} " if fact.share_of else ""
-        return side + (escape(fact.value) if fact.ours else code(fact.value))
-    return moment(fact.time) + escape(fact.value)
+        behind = f", {moment(fact.at)}" if fact.at is not None else ""
+        return side + (escape(fact.value) if fact.ours else code(fact.value)) + behind
+    spread = f", between {clock(fact.spread[0])} and {clock(fact.spread[1])}" if fact.spread is not None else ""
+    return moment(fact.time) + escape(fact.value) + spread
 
 
 def link(url: str, label: str) -> str:
