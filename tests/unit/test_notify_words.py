@@ -93,3 +93,12 @@ def test_in_slack_each_time_is_the_readers_and_elsewhere_each_is_utc() -> None:
     printed = "\n".join(console.render(shown))
     assert "<!date" not in printed and re.search(r"alice \(slack\), \S+ \S+ UTC", printed)
     assert re.search(r"between \S+ and \S+ UTC", printed)
+
+
+def test_the_preview_is_one_short_sentence() -> None:
+    _, text = render(_acknowledged())
+    start = "🔴 PAGE: refund-agent v13: tool issue_refund fails 16 % of runs, was 4 %; owner payments; since about "
+    assert text.startswith(start) and "; likely cause: agent:refund-agent v13, live since " in text
+    assert len(text) < 300 and "now 16 %" not in text
+    _, text = render(message(finding(), finding(700, status="resolved")))
+    assert text.count(";") == 2 and "; lasted " in text

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from monitor.alerting.changes.words import UNKNOWN
 from monitor.notify.chart.series import Chart
 from monitor.notify.lines import Line
 from monitor.notify.message import Fact, Listed, Message, RunLink, happened, utc
@@ -26,6 +27,9 @@ FIELDS = 10
 TEXT = 3000
 """Slack cuts the fallback at 40,000 and advises 4,000."""
 
+CAUSE = 140
+"""Characters of the likely cause in the fallback text: a phone shows some 180 in all."""
+
 LINE = 240
 """Characters of an entry in a thread."""
 
@@ -33,6 +37,8 @@ TOTAL = 10_000
 """JSON characters over all blocks. Slack refuses at about 13,200 (`msg_blocks_too_long`)."""
 
 ALSO = "Also in this incident"
+
+_PREVIEWED = ("Since about", "Since", "Lasted")
 
 _VERDICT_SIGNS = {"hold": "🟡", "promote": "✅", "roll back": "⛔"}
 _SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅", "Digest": "📋", "Report": "📈"}
@@ -72,12 +78,17 @@ def render(
 
 
 def fallback(message: Message) -> str:
-    """The message in one paragraph: what a phone shows before it is opened. Times in UTC."""
-    facts = ", ".join(f"{fact.name.lower()} {fact.plain}" for fact in message.facts[:3])
-    facts = message.cause if message.verdict else facts
-    beside = f"{facts}, owner" if facts else "owner"
-    text = f"{_sign(message)} {message.word}: {message.title} ({beside} {message.owner})"
-    return whole(escape(text), TEXT)
+    """The message in one short sentence: what a phone shows before it is opened. Times in UTC."""
+    parts = [f"{_sign(message)} {message.word}: {message.title}", f"owner {message.owner}"]
+    parts += [f"{fact.name.lower()} {_briefly(fact)}" for fact in message.facts if fact.name in _PREVIEWED]
+    if message.cause and message.cause != UNKNOWN:
+        cause = message.cause if len(message.cause) <= CAUSE else message.cause[: CAUSE - 1].rstrip() + "…"
+        parts.append(cause if message.verdict else f"likely cause: {cause}")
+    return whole(escape("; ".join(parts)), TEXT)
+
+
+def _briefly(fact: Fact) -> str:
+    return fact.value if fact.time is None else f"{utc(fact.time)[:16]} UTC"
 
 
 def thread_text(line: Line) -> str:
