@@ -19,6 +19,7 @@ from monitor.alerting.changes import words
 from monitor.alerting.changes.unannounced import is_unannounced
 from monitor.alerting.changes.words import LINK_LENGTH
 from monitor.alerting.headline import budget_text, closing_line, headline, level_texts, recovered, span_text
+from monitor.alerting.incidents import deeds
 from monitor.notify.chart.series import Chart, chart_of
 from monitor.notify.redact import name, redact
 from schemas.alert import LABELS, Alert, AlertStatus, Notification, NotificationReason, Severity
@@ -46,8 +47,6 @@ OWNERS = 99
 """Owners that an incident can be handed to from its message: as many as a Slack menu takes beside one of ours."""
 
 ERRORS = 3
-VERDICTS = (NotificationReason.FALSE_ALARM, NotificationReason.NEW_NORMAL)
-"""What a person can call an incident, which ends it."""
 _SLACK_ID = re.compile(r"\bslack:[UW][A-Z0-9]{1,20} (?=\S)")
 _NAME_LENGTHS = {"agent": 40, "version": 24, "tool": 40, "model": 40, "provider": 30, "tenant": 30, "owner": 40}
 
@@ -162,7 +161,7 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
     # An escalation rings the owner that it goes to, not the one who did not hear.
     owner = config.owners.get(notification.receiver) or config.owners.get(notification.owner)
     external = config.runtime.external_url
-    said = str(notification.reason) if notification.reason in VERDICTS else ""
+    said = str(notification.reason) if notification.reason in deeds.WORDS.values() else ""
     recovery = None if lead.recovery is None else harmless(lead.recovery, config)
     firing = notification.status == "firing"
     return Message(
