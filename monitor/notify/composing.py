@@ -5,7 +5,7 @@ Pure. It knows which kind is composed where, and nothing about how.
 
 from __future__ import annotations
 
-from monitor.notify import message
+from monitor.notify.incidents import message as incidents
 from monitor.notify.lists import message as lists
 from monitor.notify.message import Message
 from monitor.notify.rollouts.message import compose as compose_rollout
@@ -19,4 +19,4 @@ def message_of(notification: Notification, config: Config, *, mention: bool = Fa
         return compose_rollout(notification, notification.rollout, config)
     if notification.reason in lists.REASONS:
         return lists.compose(notification, config)
-    return message.compose(notification, config, mention=mention)
+    return incidents.compose(notification, config, mention=mention)

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.alerting import blind
 from monitor.alerting.blind import PRODUCERS, STAYS_SECONDS, Sight
-from monitor.notify.message import compose
+from monitor.notify.incidents.message import compose
 from schemas.config import DAY, Config
 from schemas.finding import Finding
 from tests.doubles.alert_log import Told, alert, routed

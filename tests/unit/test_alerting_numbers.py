@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.alerting.incidents.alerts import opened
-from monitor.notify.message import compose
+from monitor.notify.incidents.message import compose
 from schemas.config import Config
 from tests.doubles.findings import finding
 from tests.doubles.notifications import notification

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.notify.chart.picture import HEIGHT, WIDTH, draw
 from monitor.notify.chart.series import POINTS, Chart, chart_of
-from monitor.notify.message import compose
+from monitor.notify.incidents.message import compose
 from monitor.notify.slack.blocks import render
 from schemas.config import Config
 from tests.doubles import block_rules

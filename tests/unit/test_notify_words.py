@@ -11,7 +11,8 @@ import pytest
 
 from monitor.alerting.router import Router
 from monitor.notify import console
-from monitor.notify.message import Message, compose
+from monitor.notify.incidents.message import compose
+from monitor.notify.message import Message
 from monitor.notify.slack.blocks import render
 from schemas.config import Config
 from schemas.finding import Finding

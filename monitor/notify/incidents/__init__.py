@@ -1,0 +1,1 @@
+"""Messages of incidents, on which people act."""
