@@ -72,6 +72,8 @@ def story() -> dict[str, Notification]:
     acts["escalated"] = [msgspec.structs.replace(acts["firing"][0], **escalated)]
     affected = {"reason": NotificationReason.AFFECTED, "root": "4f1a09c2d7e8", "severity": "notice", "mention": False}
     acts["affected"] = [msgspec.structs.replace(acts["firing"][0], **affected)]
+    onlooker = {"root": acts["firing"][0].incident, "receiver": "support", "impact": acts["impact"][0].impact}
+    acts["onlooker"] = [msgspec.structs.replace(acts["firing"][0], **affected | onlooker)]
     acts["unannounced"] = _unannounced()
     acts["not-sure"] = _not_sure()
     acts["hostile"] = Router(CONFIG).step([hostile()], START, (), [_hostile_change()])

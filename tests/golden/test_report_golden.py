@@ -29,6 +29,8 @@ CASES = [
     ("report", REPLAYED, 0),
     ("report-owner", [*REPLAYED, "--owner", "payments", "--since", "2026-01-01T12:00:00Z"], 0),
     ("report-nobody", [*REPLAYED, "--owner", "pay"], 2),
+    ("report-backwards", [*REPLAYED, "--since", "2026-01-02T00:00:00Z", "--until", "2026-01-01T00:00:00Z"], 2),
+    ("report-after-its-end", [*REPLAYED, "--since", "2030-01-02T00:00:00Z"], 2),
     ("report-slack", [*REPLAYED, "--slack"], 0),
     ("report-no-config", ["report", "--from", "history.jsonl"], 2),
     ("report-nothing", ["report", "-c", "forewarn.yaml"], 2),

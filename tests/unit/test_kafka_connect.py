@@ -54,6 +54,21 @@ def test_what_is_said_becomes_a_remedy_and_an_end(said: str, final: bool, words:
     assert tried[0]["client_id"] == "x" and tried[0]["sasl_plain_password"] == PASSWORD
 
 
+def test_who_waits_is_told_once_for_what(caplog: pytest.LogCaptureFixture) -> None:
+    tries = iter((KafkaTimeoutError("no"), KafkaTimeoutError("no"), None))
+
+    def client(**_: Any) -> int:
+        if (error := next(tries)) is not None:
+            raise error
+        return 7
+
+    with caplog.at_level(logging.WARNING):
+        assert connect(client, kafka(), patience_seconds=60.0) == 7
+    said = [record.getMessage() for record in caplog.records if record.name == connecting.__name__]
+    assert len(said) == 1 and said[0].endswith("trying for 60 s"), said
+    assert said[0].startswith("Kafka at k1:9093, k2:9093 (PLAINTEXT) does not answer yet: ")
+
+
 def test_a_reason_that_time_does_not_heal_is_heard_among_others() -> None:
     heard = ["KafkaConnectionError: 111 ECONNREFUSED", "SaslAuthenticationFailedError: no"]
     assert connecting._reason(heard, kafka(**SASL))[:2] == (heard[1], True)

@@ -103,3 +103,23 @@ def test_the_preview_is_one_short_sentence() -> None:
     assert len(text) < 300 and "now 16 %" not in text
     _, text = render(message(finding(), finding(700, status="resolved")))
     assert text.count(";") == 2 and "; lasted " in text
+
+
+@pytest.mark.parametrize(
+    ("incidents", "shown"),
+    [
+        ((), "incident g1"),
+        (("a1",), "incident a1"),
+        (("a1", "b2"), "incidents a1, b2"),
+        (("a1", "b2", "c3", "d4", "e5"), "incidents a1, b2, c3 and 2 more"),
+    ],
+)
+def test_a_group_names_the_incidents_that_ack_and_explain_know(incidents: tuple[str, ...], shown: str) -> None:
+    one = finding(**SHAPE)
+    told = msgspec.structs.replace(Router(CONFIG).step([one], one.time)[-1], incident="g1", incidents=incidents)
+    message = compose(told, CONFIG.model_copy(update={"runtime": CONFIG.runtime.model_copy(update=EXTERNAL)}))
+    assert message.footer[0] == shown
+    assert message.link == f"https://forewarn.example.com/#incident-{(*incidents, 'g1')[0]}"
+
+
+EXTERNAL = {"external_url": "https://forewarn.example.com/"}

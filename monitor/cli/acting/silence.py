@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -118,4 +120,10 @@ def one_of(wanted: str, names: list[str], what: str) -> str:
 
 def who() -> str:
     """The user of this shell, as the record of a deed names them."""
-    return environment().get("USER") or environment().get("LOGNAME") or "cli"
+    named = environment().get("USER") or environment().get("LOGNAME")
+    if named:
+        return named
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run as a number without a name
+        return "cli"

@@ -14,6 +14,7 @@ from monitor.cli.acting.asking import Monitor, check_recording, fail, with_recor
 from monitor.cli.acting.source import router_of
 from monitor.cli.moment import MOMENT
 from monitor.cli.replay import read_history
+from monitor.cli.telling.words import when
 from monitor.notify.composing import message_of
 from monitor.notify.console import plain, render
 from monitor.notify.redact import name as harmless
@@ -55,13 +56,15 @@ def command(
     nothing is sent. Exit code 0, or 2 if nothing could be asked.
     """
     check_recording(inputs, file)
+    if since is not None and until is not None:
+        _start(since, since, until)
     config = Config()
     if file is not None and inputs:
         config, found = _replayed(file, inputs, since, until)
     elif file is not None:
         config, now, router = router_of(file)
         end = now if until is None else until
-        found = router.report(end - WEEK if since is None else since, end)
+        found = router.report(_start(since, end - WEEK, end), end)
     else:
         found = _asked(Monitor(endpoint, token), since, until)
     if owner is not None:
@@ -89,7 +92,15 @@ def _replayed(file: Path, inputs: tuple[str, ...], since: float | None, until: f
     for _ in replay.said(recorded.records, until):
         pass  # what was said stands in the report
     end = replay.now if until is None else until
-    return config, replay.report(replay.began if since is None else since, end)
+    return config, replay.report(_start(since, min(replay.began, end), end), end)
+
+
+def _start(since: float | None, default: float, end: float) -> float:
+    """From when on; exits where nothing can lie between that and the end."""
+    start = default if since is None else since
+    if start > end:
+        fail(f"--since {when(start)} lies after the end, {when(end)}")
+    return start
 
 
 def _asked(monitor: Monitor, since: float | None, until: float | None) -> Report:

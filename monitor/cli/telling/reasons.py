@@ -5,6 +5,7 @@ Reads views and judges nothing anew.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -98,13 +99,21 @@ def _muting(view: AlertView, router: Asked) -> list[str]:
 
 
 def _of_groups(view: AlertView, router: Asked) -> list[Decision]:
-    """What was decided of the groups that hold the alert, where another alert led them."""
-    return [
-        decision
-        for group in router.groups()
-        if any(each.fingerprint == view.fingerprint for each in group.alerts)
-        for decision in router.decisions(group.key)
-    ]
+    """What was decided of the groups that hold the alert, where another alert led them.
+
+    While it is muted a group is told without it: what was decided since then is not of this alert.
+    """
+    found: list[Decision] = []
+    for group in router.groups():
+        if any(each.fingerprint == view.fingerprint for each in group.alerts):
+            muted = router.decisions(f"{group.key}|{view.fingerprint}") if _is_muted(view) else ()
+            since = max((each.time for each in muted if each.what == "muted"), default=math.inf)
+            found += [each for each in router.decisions(group.key) if each.time < since]
+    return found
+
+
+def _is_muted(view: AlertView) -> bool:
+    return bool(view.silenced_by or view.inhibited_by or view.muted_by)
 
 
 def _decisions(found: Sequence[Decision]) -> list[str]:

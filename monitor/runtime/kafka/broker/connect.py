@@ -24,6 +24,7 @@ ATTEMPT_SECONDS = 3.0
 """One attempt; after it we look at what was said."""
 REASON_CHARACTERS = 300
 
+_log = logging.getLogger(__name__)
 _TELLS = logging.getLogger("kafka.net.manager")
 """Where kafka-python says why a connection failed."""
 _SAYS_NOTHING = re.compile(r"not ready; waiting|closed during|Bootstrap failed")
@@ -54,6 +55,7 @@ def connect(client: Callable[..., Client], kafka: Kafka, *, patience_seconds: fl
     except SecurityError as error:
         raise CannotConnect(str(error)) from None
     deadline = time.monotonic() + patience_seconds
+    told = False
     with _listening() as heard:
         while True:
             # A client that failed leaves its thread behind until the process ends: `patience` / `attempt` of them.
@@ -67,6 +69,9 @@ def connect(client: Callable[..., Client], kafka: Kafka, *, patience_seconds: fl
                 raise CannotConnect(
                     f"{described(kafka)} does not answer: {why[:REASON_CHARACTERS].rstrip('.')}. {look}"
                 )
+            if not told:
+                told = True
+                _log.warning("%s does not answer yet: %s; trying for %.0f s", described(kafka), why, patience_seconds)
             heard.clear()
 
 
