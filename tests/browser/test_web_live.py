@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from playwright.async_api import Route, expect
+from playwright.async_api import Page, Route, expect
 
 from monitor.web import live
 from tests.services import web_fleet
@@ -85,6 +85,58 @@ async def test_a_stream_that_hears_nothing_is_lost(visit: Open) -> None:
     answer.set()
     await page.clock.run_for(60_000)
     await expect(page.locator("#live")).to_have_attribute("data-state", "live")
+
+
+UNSEEN = "Object.defineProperty(document, 'hidden', {get: () => window.unseen === true, configurable: true})"
+"""Headless, every page counts as looked at."""
+
+
+async def look_away(page: Page, away: bool) -> None:
+    """Another tab covers this one, or no longer does."""
+    await page.evaluate("away => { window.unseen = away; document.dispatchEvent(new Event('visibilitychange')); }", away)
+
+
+async def test_more_tabs_than_a_browser_has_connections(visit: Open) -> None:
+    """Eight tabs of one browser: only the one that is looked at has a stream, so none waits for another."""
+    view = web_fleet.calm()
+    page = (await visit(view)).page
+    await page.context.add_init_script(UNSEEN)
+    await page.reload()
+    tabs = [page]
+    for _ in range(7):
+        await expect(tabs[-1].locator("#live")).to_have_attribute("data-state", "live")
+        await look_away(tabs[-1], True)
+        tabs.append(await page.context.new_page())
+        await tabs[-1].goto(page.url)
+    await expect(tabs[-1].locator("#live")).to_have_attribute("data-state", "live")
+    view.agent_list.append(web_fleet.agent("a-new-one"))
+    await expect(tabs[-1].locator("tbody[data-key='a-new-one']")).to_be_visible()
+    assert await tabs[0].locator("tbody[data-key='a-new-one']").count() == 0
+    await look_away(tabs[-1], True)
+    await look_away(tabs[0], False)
+    await expect(tabs[0].locator("tbody[data-key='a-new-one']")).to_be_visible()
+    await expect(tabs[0].locator("#live")).to_have_attribute("data-state", "live")
+
+
+async def test_a_tab_that_nobody_looks_at_still_has_its_title(visit: Open) -> None:
+    view = web_fleet.calm()
+    opened = await visit(view, is_live=False)
+    page = opened.page
+    await page.add_init_script(UNSEEN)
+    await page.clock.install()
+    await page.reload()
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
+    await look_away(page, True)
+    view.agent_list.append(web_fleet.agent("a-new-one"))
+    await page.clock.run_for(30_000)
+    assert await page.locator("tbody[data-key='a-new-one']").count() == 0
+    await expect(page).to_have_title("Forewarn")
+    while not await page.locator("tbody[data-key='a-new-one']").count():
+        await page.clock.run_for(10_000)
+    await page.route("**/api/v1/live", lambda route: route.abort())
+    await page.clock.run_for(61_000)
+    await expect(page).to_have_title("Not live: Forewarn")
+    opened.complaints.clear()  # the browser reports the aborted request
 
 
 async def test_a_stream_without_news_is_not_lost(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:

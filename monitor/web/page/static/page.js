@@ -68,6 +68,9 @@
   const LONGEST_PAUSE_MS = 30000;
   // A frozen monitor or a dead network ends no stream. The server says something every 10 s even if nothing changes.
   const SILENT_MS = 25000;
+  // A browser keeps six connections to one monitor, whatever tabs they belong to: a tab that nobody looks at gives its
+  // own back, and asks now and then for the sake of its title.
+  const UNSEEN_MS = 60000;
   let stream = null;
   let failures = 0;
   let next = 0;
@@ -88,6 +91,23 @@
     shownAt = "as of " + clock(heard.time);
     take(heard);
     show("live", "live");
+    if (document.hidden) rest();
+  }
+
+  function rest() {
+    stream.close();
+    clearTimeout(next);
+    next = setTimeout(connect, UNSEEN_MS);
+  }
+
+  function turn() {
+    if (document.hidden) {
+      if (stream.readyState === EventSource.OPEN && failures === 0) rest();
+    } else if (stream.readyState === EventSource.CLOSED) {
+      clearTimeout(next);
+      show("lost", `Not live: this is ${shownAt}. Asking the monitor again.`);
+      connect();
+    }
   }
 
   function watch() {
@@ -135,6 +155,7 @@
 
   lookFor();
   addEventListener("hashchange", lookFor);
+  document.addEventListener("visibilitychange", turn);
   connect();
   const watching = setInterval(watch, 1000);
   addEventListener("pagehide", () => {
