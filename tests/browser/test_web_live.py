@@ -93,7 +93,8 @@ UNSEEN = "Object.defineProperty(document, 'hidden', {get: () => window.unseen ==
 
 async def look_away(page: Page, away: bool) -> None:
     """Another tab covers this one, or no longer does."""
-    await page.evaluate("away => { window.unseen = away; document.dispatchEvent(new Event('visibilitychange')); }", away)
+    changed = "document.dispatchEvent(new Event('visibilitychange'))"
+    await page.evaluate(f"away => {{ window.unseen = away; {changed}; }}", away)
 
 
 async def test_more_tabs_than_a_browser_has_connections(visit: Open) -> None:
