@@ -24,7 +24,7 @@ from detectors.drift.bets import odds, shapes
 from detectors.drift.channels import Voice
 from detectors.drift.plan import Plan
 from detectors.drift.references import memory
-from detectors.drift.references.shares import ShareChannels, follow
+from detectors.drift.references.shares import ShareChannels
 
 CAP: Final = 1e30
 """What a bet holds at most; more would say nothing more."""
@@ -253,5 +253,5 @@ class Accounts:
         found = np.full(numbers * _NUMBER + cells * _SHARE, filling)
         found[: self.split] = held[: self.split]
         shares = held[self.split :].reshape(-1, _SHARE)
-        found[numbers * _NUMBER :] = (shares if moved is None else follow(shares, moved, filling)).ravel()
+        found[numbers * _NUMBER :] = (shares if moved is None else memory.follow(shares, moved, filling)).ravel()
         return found

@@ -9,9 +9,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-Kind = Literal["number", "category", "share", "rate"]
+Kind = Literal["number", "category", "share", "set", "rate"]
 """`number`: a float. `category`: one small string or integer. `share`: category → part of the run, together one.
-`rate`: 0 to 1, watched both ways. None in place of a value: the run says nothing about the channel."""
+`set`: the names of what a run had, each with one: every name is a rate of its own. `rate`: 0 to 1, watched both ways.
+None in place of a value: the run says nothing about the channel."""
 Voice = Literal["notice", "page"]
 Direction = Literal["up", "down"]
 Value = float | int | str | dict[str, float] | None

@@ -47,6 +47,8 @@ def of_number(
     after_counts = [sum(mark == cell for mark in past) for cell in range(n)]
     after_n = sum(after_counts)
     before_counts = [float(count) for count in channels.counts[at, :n]]
+    if channels.learns[at]:  # what came since the change was counted, too
+        before_counts = [max(count - now, 0.0) for count, now in zip(before_counts, after_counts, strict=True)]
     masses = masses_of(before_counts)
     best, cell, before, after = -1.0, 1, 0.0, 0.0
     for i in range(1, n):
@@ -84,11 +86,11 @@ def of_share(
     end: int,
     weight: float,
 ) -> Seen:
-    """What changed in a category, mix or rate over the runs `first` to `end`."""
+    """What changed in a category, mix, set or rate over the runs `first` to `end`."""
     past = channels.past(share, first, end)
     told = past[~np.isnan(past[:, 0])]
     n = len(told)
-    before = [channels.probability(share, cell) for cell in range(share.cells)]
+    before = channels.probabilities(share, told)
     after = [sum(told[:, cell].tolist()) / max(n, 1) for cell in range(share.cells)]
     declared = channel.declared is not None and after[0] > channel.declared
     if channel.declared is not None and declared:
@@ -96,7 +98,11 @@ def of_share(
     moved = [abs(now - then) for now, then in zip(after, before, strict=True)]
     largest = max(moved)
     candidates = [cell for cell in range(share.cells) if moved[cell] >= 0.8 * largest]
-    if largest > signal.points:
+    if share.kind == "set":
+        named = [at for at in range(share.cells) if at != share.cells - 2]
+        sure = [at for at in named if _is_material_in_set(before[at], after[at], n, signal)]
+        cell = max(sure or named, key=lambda at: moved[at] * moved[at] / (before[at] * (1.0 - before[at])))
+    elif largest > signal.points:
         cell = max(candidates, key=lambda cell: before[cell])
     else:
         cell = max(candidates, key=lambda cell: (after[cell] > before[cell], _odds_moved(before[cell], after[cell], n)))
@@ -106,12 +112,13 @@ def of_share(
         channel.name, what, "up" if up else "down", before[cell], after[cell], share.n, float(n), weight,
         unseen=share.kind != "rate" and cell == share.cells - 1, declared=declared,
     )  # fmt: skip
-    where = "of runs" if share.kind == "category" else "of a run"
+    where = "of runs" if share.kind in ("category", "set") else "of a run"
     subject = f"{_label(channel)}: " + (f"`{what}` in " if what else "")
     change.phrase = f"{subject}{_percent(after[cell])} {where}, was {_percent(before[cell])}"
     if share.kind == "rate":
-        floor = 0.5 / (n + 1.0)
-        material = _factor(max(before[cell], floor), max(after[cell], floor)) > signal.factor
+        material = _rate_factor(before[cell], after[cell], n) > signal.factor
+    elif share.kind == "set":
+        material = _is_material_in_set(before[cell], after[cell], n, signal)
     else:
         material = largest > signal.points
     parts = past[:, cell].tolist()
@@ -143,6 +150,19 @@ def _factor(a: float, b: float) -> float:
     if low == 0.0 or (a < 0.0) != (b < 0.0):
         return math.inf
     return high / low
+
+
+def _rate_factor(before: float, after: float, n: int) -> float:
+    floor = 0.5 / (n + 1.0)
+    return _factor(max(before, floor), max(after, floor))
+
+
+def _is_material_in_set(before: float, after: float, n: int, signal: Signal) -> bool:
+    """A name of a set is a rate, but one of many: what hardly any run has may double without a word."""
+    moved = abs(after - before)
+    if moved > signal.points:
+        return True
+    return moved >= signal.points / 3.0 and _rate_factor(before, after, n) > signal.factor
 
 
 def _odds_moved(before: float, after: float, n: int) -> float:

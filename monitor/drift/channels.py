@@ -28,6 +28,10 @@ OUTPUTS: Final = 64
 WORD_LENGTH: Final = 80
 """Characters of a word that is told apart. Longer: cut."""
 NO_TOOL: Final = "no tool"
+NO_HASH: Final = "#0"
+"""Of a hashed category: there is none."""
+RETRIEVAL: Final = "retrieval"
+"""Stands for all retrievers among the tools that a run used."""
 NONE_GIVEN: Final = "none given"
 
 
@@ -134,6 +138,8 @@ class Row(NamedTuple):
     harmless: float = 0.0
     place: Place | None = None
     """Where it reads a shape, if it does."""
+    hashed: bool = False
+    """Whether its categories are hashes, or its number a projection of them: no names for people."""
 
 
 def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Reading:
@@ -223,6 +229,14 @@ def _calls(reading: Reading) -> dict[str, float] | None:
     return _shares({tool: calls[0] for tool, calls in reading.closed.run.tools.items()})
 
 
+def _used(reading: Reading) -> dict[str, float]:
+    closed = reading.closed
+    found = {_word(tool) or "": 1.0 for tool in closed.run.tools}
+    if closed.work.retrievals:
+        found[RETRIEVAL] = 1.0
+    return found
+
+
 def _first_tool(reading: Reading) -> str | None:
     path = reading.closed.work.path
     return _word(path[0]) if path else NO_TOOL
@@ -256,12 +270,13 @@ def _either(flag: float | None, word: str) -> str | None:
 def _shape(index: int, feature: Feature) -> Row:
     """The row of one place of `output_shape`."""
     title = feature.name.replace("_", " ")
-    said = f"wording by hashed {title}" if feature.name.startswith(("trigrams_", "words_")) else title
+    projected = feature.name.startswith(("trigrams_", "words_"))
+    said = "a measure of the wording" if projected else title
     if feature.kind == "category":
-        names = _NAMES.get(feature.name) or tuple(f"#{number}" for number in range(feature.size))
-        words = title + " is {word} in {} of outputs"
-        place = Place(index, names)
-        return Row("run.output_shape", title, "category", place.read, words, place=place)
+        named = _NAMES.get(feature.name)
+        place = Place(index, named or (NO_HASH, *(f"#{number}" for number in range(1, feature.size))))
+        words = title + " is {word} in {} of outputs" if named else "{word} " + title + " in {} of outputs"
+        return Row("run.output_shape", title, "category", place.read, words, place=place, hashed=named is None)
     if feature.kind == "flag":
         # two words, not a rate: it matters by how many points it moved, not by what factor
         flags = Place(index, (f"not {title}", title))
@@ -269,7 +284,7 @@ def _shape(index: int, feature: Feature) -> Row:
     unit: Unit = "share" if feature.name.endswith("_share") else "count"
     words = said.removesuffix(" share") + ", median {}"
     number = Place(index, ())
-    return Row("run.output_shape", title, "number", number.read, words, unit, place=number)
+    return Row("run.output_shape", title, "number", number.read, words, unit, place=number, hashed=projected)
 
 
 _MEDIAN: Final = "median {}"
@@ -318,6 +333,7 @@ ROWS: tuple[Row, ...] = (
         "share", HARMLESS),
     Row("run.steps", "tool calls in a row", "number", lambda r: float(r.closed.work.longest_tool_turns),
         "tool calls in a row without a word, median {}", "count"),
+    Row("run.tool_mix", "used", "set", _used, "{word} is used in {} of runs"),
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""
 ROW_OF = {row.name: row for row in ROWS}

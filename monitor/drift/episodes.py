@@ -21,7 +21,7 @@ from detectors.drift import Change, Crossing, Ended, Word
 from monitor.drift import words
 from monitor.drift.banks.profile import AGENT, Profile
 from monitor.drift.banks.slots import Saved
-from monitor.drift.channels import NO_TOOL, ROW_OF, Memory
+from monitor.drift.channels import NO_TOOL, RETRIEVAL, ROW_OF, Memory
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.words import no_data_since
 from schemas.config import DetectorSettings
@@ -45,7 +45,7 @@ SIBLINGS = 5
 """Versions that are named as not affected."""
 CATEGORY_LABELS = {"run.tool_mix": "tool", "llm.response_model": "model"}
 """Signals whose categories are things with a label of their own."""
-NO_THINGS = frozenset((NO_TOOL, "the rest", "never seen before"))
+NO_THINGS = frozenset((NO_TOOL, RETRIEVAL, "all others", "never seen before"))
 
 
 class Episode(Struct, array_like=True):
@@ -275,6 +275,8 @@ class Episodes:
             usual = self.profile.recent.usual(change.channel, version, crossing.onset)
         if kind == "category" and change.unseen and usual is not None:
             change.what = usual[0]
+        elif kind in ("share", "set") and change.unseen:
+            change.what = self.profile.newcomer(bank, change.channel, crossing.onset) or change.what
         level = words.of_change(change, usual)
         if kind == "share":
             usual = None  # of a mix the thing is what moved, not what there is most of
@@ -283,8 +285,10 @@ class Episodes:
             if found is not None:
                 return level, f"{found[1]}, {level.phrase}", {"tool": found[0]}
         label = CATEGORY_LABELS.get(crossing.signal)
-        thing = usual[0] if usual is not None else change.what if change.direction == "up" else None
-        if label is None or thing is None or ROW_OF[change.channel].kind not in ("category", "share"):
+        thing: str | None = usual[0] if usual is not None else change.what if change.direction == "up" else None
+        if kind == "set":
+            thing = change.what
+        if label is None or thing is None or kind not in ("category", "share", "set"):
             return level, level.phrase, {}
         return level, level.phrase, {label: thing} if thing not in NO_THINGS else {}
 

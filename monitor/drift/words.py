@@ -10,7 +10,7 @@ from typing import NamedTuple
 from detectors.drift import Change, Crossing
 from monitor.alerting.headline import level_text, share_text
 from monitor.drift import interfaces
-from monitor.drift.channels import ROW_OF, Memory
+from monitor.drift.channels import NO_HASH, ROW_OF, Memory
 from schemas.finding import Unit
 
 FIELDS = 3
@@ -19,8 +19,11 @@ TELLING = 0.6
 """A channel that people understand better is named if it moved at least this part of what the strongest did."""
 MOSTLY = 0.5
 """Share from which on it is said what a category is by now, in place of what it is no longer."""
-_CLEAR = ("kind", "first character", "script", "refusal", "apology", "repeated", "last character", "calls")
+_CLEAR = ("kind", "first character", "script", "refusal", "apology", "repeated", "last character", "used", "calls")
 """Channels that are understood at once, the clearest first."""
+_UNUSUAL = {"up": "unusually high", "down": "unusually low"}
+_NEARLY_NEVER = 0.02
+"""Share below which a category without a name is another one than usual."""
 _APART = 1.02
 """Medians nearer than this factor are the same: the change is in the tail or the spread."""
 
@@ -51,7 +54,14 @@ def of_change(change: Change, usual: tuple[str, float] | None = None) -> Level:
         if before is not None and after is not None and not _alike(before, after):
             old, new = _apart(before, after, row.unit)
             return Level(before, after, row.unit, f"{row.words.format(new)}, was {old}")
-        return _of_shares(change, f"{row.name} {change.what} in {{}} of runs")
+        what = (
+            f"{row.words.partition(',')[0]} is {_UNUSUAL[change.direction]}"
+            if row.hashed
+            else f"{row.name} {change.what}"
+        )
+        return _of_shares(change, f"{what} in {{}} of runs")
+    if row.hashed:
+        return _of_shares(change, row.words.replace("{word}", _unnamed(change)))
     level = _of_shares(change, row.words.replace("{word}", _plain(change.what)))
     if usual is None or change.direction == "up" or usual[0] == change.what or usual[1] < MOSTLY:
         return level
@@ -91,6 +101,15 @@ def _of_shares(change: Change, words: str) -> Level:
     side, found, _ = words.partition(" in {}")
     phrase = f"{words.format(after)}, {was} {before}"
     return Level(change.before, change.after, "share", phrase, side if found else "")
+
+
+def _unnamed(change: Change) -> str:
+    """What a category goes by that is only known as a hash: `another first word in 93 % of outputs, was 0.1 %`."""
+    if change.what == NO_HASH:
+        return "no"
+    if change.direction == "down":
+        return "the usual" if change.before >= MOSTLY else "one"
+    return "another" if change.unseen or change.before < _NEARLY_NEVER else "one"
 
 
 def _plain(word: str) -> str:

@@ -91,6 +91,8 @@ CHANGES: list[tuple[str, str, Change, int, str]] = [
         45,
         "three times slower",
     ),
+    ("run.tool_mix", "page", _tools(lambda call: [call] * (call[0] != "search")), 85, "a tool of 40 % of runs, never"),
+    ("run.tool_mix", "page", lambda _, work: work.changed(hits=None), 45, "retrieval is switched off"),
     ("run.steps", "notice", lambda _, work: work.changed(tools=work.tools[:1]), 45, "it ends too early"),
     (
         "run.tokens",
@@ -184,6 +186,45 @@ NEAR_MISSES: list[tuple[Change, str]] = [
 def test_what_nobody_would_feel_pages_nobody(change: Change, why: str) -> None:
     _, findings = _replay(_from(change), AT + 150)
     assert not [one for one in findings if one.mode == "page"], why
+
+
+def _calling(calls: float, tool: str = "search") -> Change:
+    """A tool is called once in that part of the runs, second as ever."""
+
+    def change(number: int, work: Work) -> Work:
+        others = [call for call in work.tools if call[0] != tool]
+        used = [(tool, {"query": f"q{number}"}, {"items": [1]})] if _rng(number).random() < calls else []
+        return work.changed(tools=[*others[:1], *used, *others[1:]])
+
+    return change
+
+
+USED: list[tuple[Change, str | None, str, str]] = [
+    (_calling(0.0), "search", "search is used in 0 % of runs, was 3", "what vanished is named, not what is left"),
+    (_calling(0.9), "search", "search is used in ", "what is used twice as often"),
+    (_calling(0.5, "poll"), "poll", "poll is used in ", "a tool that it never used"),
+    (
+        lambda _, work: work.changed(hits=None),
+        None,
+        "retrieval is used in 0 % of runs, was 9",
+        "retrievers are no tool",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "tool", "detail", "why"), USED, ids=[row[3] for row in USED])
+def test_what_is_used_otherwise_is_named(change: Change, tool: str | None, detail: str, why: str) -> None:
+    _, findings = _replay(_from(change), AT + 120)
+    told = [one for one in findings if one.signal == "run.tool_mix" and one.status == "firing"]
+    assert told[-1].mode == "page", why
+    for one in told:
+        assert one.node.get("tool") == tool
+        assert one.detail.startswith(detail), one.detail
+
+
+def test_a_tool_that_is_used_somewhat_more_often_pages_nobody() -> None:
+    _, findings = _replay(_from(_calling(0.5)), AT + 200)
+    assert not [one for one in findings if one.mode == "page"]
 
 
 ERRORS: list[tuple[float, float, float, bool, str]] = [

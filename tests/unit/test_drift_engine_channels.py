@@ -52,6 +52,9 @@ ROWS_READ: list[tuple[str, Closed, object, str]] = [
     ("refusal", _closed(output_shape=[0.0] * len(FEATURES)), "not refusal", "and so is its absence"),
     ("calls", _closed({"tools": {"a": 3, "b": 1}}), {"a": 0.75, "b": 0.25}, "parts of the calls"),
     ("calls", _closed(), None, "no calls, no parts"),
+    ("used", _closed({"tools": {"a": 3, "b": 1}}), {"a": 1.0, "b": 1.0}, "tools, however often they were called"),
+    ("used", _closed(retrievals=2), {"retrieval": 1.0}, "retrievers are one more tool"),
+    ("used", _closed(), {}, "that nothing was used is told as well"),
     ("first tool", _closed(path=["a", "b"], tool_calls=2), "a", "the first"),
     ("last tool", _closed(path=["a", "b"], tool_calls=2), "b", "the last"),
     ("last tool", _closed(path=["a", "b"], tool_calls=9), None, "the path is cut: nobody knows the last"),
@@ -137,5 +140,6 @@ def test_every_signal_of_drift_has_a_row_and_every_row_a_signal() -> None:
     assert {row.signal for row in ROWS} == set(DRIFT_SIGNALS)
     assert len(ROW_OF) == len(ROWS)
     assert all(
-        row.words.count("{}") == 1 and ("{word}" in row.words) == (row.kind in ("category", "share")) for row in ROWS
+        row.words.count("{}") == 1 and ("{word}" in row.words) == (row.kind in ("category", "share", "set"))
+        for row in ROWS
     )

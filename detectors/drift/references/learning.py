@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, cast
 
 from msgspec import Struct
+
+from detectors.drift.channels import Kind, Value
 
 LIVE: Final = 200
 """Observations before a channel is bet on; of numbers, the latest so many are kept."""
@@ -21,8 +23,19 @@ KNOWN: Final = 64
 """Categories remembered per channel; more are counted together as never seen twice."""
 NAMED: Final = 7
 """Categories with a cell of their own; the rest share one, what was never seen has the last."""
+NAMED_OF_SETS: Final = 24
+"""The same of sets, whose names do not share one whole: a tool of twenty is as much a change as one of three."""
 LONGEST: Final = 64
 """Characters of a category that are kept."""
+
+
+def parts(kind: Kind, values: Sequence[Value]) -> list[tuple[str | int, float]]:
+    """Names with their parts of a run, run by run."""
+    if kind == "category":
+        return [(value[:LONGEST] if isinstance(value, str) else cast(int, value), 1.0) for value in values]
+    if kind == "rate":
+        return [("", cast(float, value)) for value in values]
+    return [(name[:LONGEST], part) for value in values for name, part in cast("dict[str, float]", value).items()]
 
 
 class Numbers(Struct):

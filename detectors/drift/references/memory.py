@@ -72,3 +72,11 @@ def view_bytes(values: vec[u8]) -> NDArray[np.uint8]:
 def view_indices(values: vec[i64]) -> NDArray[np.int64]:
     """The same of integers."""
     return np.frombuffer(cast(Any, values), dtype=np.int64) if len(values) else np.zeros(0, dtype=np.int64)
+
+
+def follow(array: NDArray[np.float64], moved: NDArray[np.intp], filling: float) -> NDArray[np.float64]:
+    """The rows of `array` in their new places; rows that are new are `filling`."""
+    found = np.full((len(moved), *array.shape[1:]), filling)
+    old = moved >= 0
+    found[old] = array[moved[old]]
+    return found

@@ -54,4 +54,9 @@ class ShareChannel:
     @property
     def width(self) -> int:
         """Bytes of tape per run."""
-        return self.cells if self.kind == "share" else 1
+        return self.cells if self.kind == "share" or self.kind == "set" else 1
+
+    @property
+    def named(self) -> int:
+        """Names that get a cell of their own."""
+        return learning.NAMED_OF_SETS if self.kind == "set" else learning.NAMED

@@ -1,7 +1,8 @@
 """The channels of a bank whose values are shares of one: categories, mixes, rates. All their cells lie in one array.
 
 A category or a mix has a cell per known name (the `NAMED` most frequent), one for the rest, and one for what was never
-seen, whose mass is Good and Turing's: what was seen only once, over all. A rate has one cell.
+seen, whose mass is Good and Turing's: what was seen only once, over all. A rate has one cell. A set is like a mix, but
+its names have rates of their own: nothing is bet on the rest, of which a run may have several.
 
 Invariant: a channel that is not live, or says nothing of a run, has e-values of exactly one.
 """
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 
 from detectors.drift.bets import odds
 from detectors.drift.bets.odds import BETS
-from detectors.drift.channels import Channel, Kind, Value
+from detectors.drift.channels import Channel, Value
 from detectors.drift.references import learning, memory
-from detectors.drift.references.learning import KNOWN, LIVE, LONGEST, NAMED
+from detectors.drift.references.learning import KNOWN, LIVE, LONGEST
 from detectors.drift.references.numbers import HALVED_AT, NONE, WINDOW
 from detectors.drift.references.share import STEPS, Name, ShareChannel
 
@@ -104,7 +105,7 @@ class ShareChannels:
         for channel in self.learners:
             values = [row[channel.position] for row in rows if row[channel.position] is not None]
             if values and channel.learner is not None:
-                channel.learner.extend(_parts(channel.kind, values), len(values))
+                channel.learner.extend(learning.parts(channel.kind, values), len(values))
 
     def read(self, values: list[Value], run: int, out: vec[float], first: int) -> None:
         """Read one run's values of all channels; write the e-values, `BETS` a cell, to `out` from `first` on."""
@@ -143,7 +144,7 @@ class ShareChannels:
                 self._read_mix(channel, cast("dict[str, float]", value), slot, out, base)
 
     def _read_mix(self, channel: ShareChannel, value: dict[str, float], slot: int, out: vec[float], base: i64) -> None:
-        """The parts of a mix; names without a cell of their own share one."""
+        """The parts of a mix or set; names without a cell of their own share one."""
         names, cells = channel.names, channel.cells
         last = max(cells - 2, 0)
         mix = [0] * cells
@@ -157,7 +158,7 @@ class ShareChannels:
                 self._bet(channel.start + cell, part, out, base, channel.learns)
             mix[cell] = min(mix[cell] + int(part * STEPS + 0.5), NONE - 1)
         for cell, part in shared.items():
-            self._bet(channel.start + cell, part, out, base, channel.learns)
+            self._bet(channel.start + cell, min(part, 1.0), out, base, channel.learns)
         first = slot * cells
         for cell in range(cells):
             channel.tape[first + cell] = u8(mix[cell])
@@ -246,6 +247,17 @@ class ShareChannels:
             count = max(count - sum(once, 0.0), 0.0)
         return min((count + 0.5) / (channel.n + 1.0), 1.0 - 0.25 / (channel.n + 1.0))
 
+    def probabilities(self, channel: ShareChannel, changed: NDArray[np.float64]) -> list[float]:
+        """The learned share of each cell, without the (runs, cells) of a changed stretch that are in it so far."""
+        found = [self.probability(channel, cell) for cell in range(channel.cells)]
+        if not channel.learns:
+            return found
+        n = max(channel.n - len(changed), 0.0)
+        for cell in range(channel.cells if channel.kind == "rate" else channel.cells - 1):
+            count = min(max(self.counts[channel.start + cell] - sum(changed[:, cell].tolist()), 0.0), n)
+            found[cell] = min((count + 0.5) / (n + 1.0), 1.0 - 0.25 / (n + 1.0))
+        return found
+
     def past(self, channel: ShareChannel, first: int, end: int) -> NDArray[np.float64]:
         """The parts, (runs, cells), of runs `first` to `end`, at most `WINDOW`; NaN where a run said nothing."""
         tape = memory.view_bytes(channel.tape).reshape(WINDOW, channel.width)
@@ -312,6 +324,8 @@ class ShareChannels:
                     self.probability(channel, cell), channel.n + 1.0, channel.tolerance, limits.harmless,
                     limits.declared,
                 )  # fmt: skip
+                if channel.kind == "set" and cell == channel.cells - 2:
+                    slopes, scales = [0.0] * BETS, [1.0] * BETS
                 for at, (slope, scale) in enumerate(zip(slopes, scales, strict=True), (channel.start + cell) * BETS):
                     self.slopes[at], self.scales[at] = slope, scale
         self.note()
@@ -325,11 +339,11 @@ class ShareChannels:
             channel.cells, channel.names, channel.met = 1, {}, met
             return [sums.get("", 0.0)]
         # names that have a cell keep it, so that what was remembered of past runs stays true
-        names, cells = channel.names, channel.cells
-        top = sorted(ranked[:NAMED], key=lambda name: min(names.get(name, NAMED), cells))
+        names, cells, named = channel.names, channel.cells, channel.named
+        top = sorted(ranked[:named], key=lambda name: min(names.get(name, named), cells))
         channel.cells = len(top) + 2
-        channel.names = {name: i for i, name in enumerate(top)} | dict.fromkeys(ranked[NAMED:KNOWN], len(top))
-        channel.others = {name: sums[name] for name in ranked[NAMED:KNOWN]}
+        channel.names = {name: i for i, name in enumerate(top)} | dict.fromkeys(ranked[named:KNOWN], len(top))
+        channel.others = {name: sums[name] for name in ranked[named:KNOWN]}
         channel.met = met + sum([sums[name] for name in ranked[KNOWN:]], 0.0)
         return [*[sums[name] for name in top], sum(channel.others.values(), 0.0), 0.0]
 
@@ -366,29 +380,12 @@ class ShareChannels:
             channel.start = start
         found = np.array(moved, dtype=np.intp)
         self._hold(
-            follow(memory.view(self.counts), found, 0.0),
-            follow(memory.view(self.slopes).reshape(-1, BETS), found, 0.0),
-            follow(memory.view(self.scales).reshape(-1, BETS), found, 1.0),
+            memory.follow(memory.view(self.counts), found, 0.0),
+            memory.follow(memory.view(self.slopes).reshape(-1, BETS), found, 0.0),
+            memory.follow(memory.view(self.scales).reshape(-1, BETS), found, 1.0),
         )
         self.note()
         return found
-
-
-def follow(array: NDArray[np.float64], moved: NDArray[np.intp], filling: float) -> NDArray[np.float64]:
-    """The rows of `array` in their new places; rows that are new are `filling`."""
-    found = np.full((len(moved), *array.shape[1:]), filling)
-    old = moved >= 0
-    found[old] = array[moved[old]]
-    return found
-
-
-def _parts(kind: Kind, values: Sequence[Value]) -> list[tuple[Name, float]]:
-    """Names with their parts of a run, run by run."""
-    if kind == "category":
-        return [(value[:LONGEST] if isinstance(value, str) else cast(int, value), 1.0) for value in values]
-    if kind == "rate":
-        return [("", cast(float, value)) for value in values]
-    return [(name[:LONGEST], part) for value in values for name, part in cast(dict[str, float], value).items()]
 
 
 def _forget(channel: ShareChannel, slot: int) -> None:

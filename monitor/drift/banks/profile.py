@@ -133,6 +133,14 @@ class Profile:
             if name != AGENT and bank.live()[position]
         }
 
+    def newcomer(self, bank: str, channel: str, onset: float) -> str | None:
+        """What a bank never saw before `onset` in a mix or set, and most runs have since."""
+        known = self.banks.get(bank)
+        if known is None:
+            return None
+        share = known.shares.channels[self.plan.place[POSITIONS[channel]]]
+        return self.recent.newcomer(channel, share.names, onset)
+
     def fires(self, bank: str, signal: str) -> bool:
         """Whether a signal of a bank is in an episode."""
         known = self.banks.get(bank)

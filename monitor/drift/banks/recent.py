@@ -8,7 +8,7 @@ Invariant: the latest `RING` runs, whole, in the order in which they closed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 import msgspec
@@ -72,6 +72,19 @@ class Recent:
             return None
         word = max(found, key=lambda word: (found[word], word))
         return word, found[word] / sum(found.values())
+
+    def newcomer(self, channel: str, known: Container[str | int], onset: float) -> str | None:
+        """The name that is not among the known ones and has most of the runs since the onset, as far as these are kept;
+        None: there is none."""
+        position = POSITIONS[channel]
+        found: dict[str, float] = {}
+        for sample in self.samples():
+            value = sample.values[position]
+            if sample.at >= onset and isinstance(value, dict):
+                for name, part in value.items():
+                    if name not in known:
+                        found[name] = found.get(name, 0.0) + part
+        return max(found, key=lambda name: (found[name], name)) if found else None
 
     def narrowed(self, change: Change, version: str, onset: float) -> Change:
         """A change of the agent as the runs of one version show it, as far as runs are kept; else as it is."""
