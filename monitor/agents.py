@@ -15,9 +15,10 @@ from monitor.complaints import known
 from monitor.drift.banks.plan import Plans
 from monitor.drift.methods import Methods
 from monitor.drift.watch import Drift
-from monitor.evidence import accounts, traffic, words
+from monitor.evidence import accounts, words
 from monitor.evidence.judged import late
 from monitor.evidence.slices import Slices
+from monitor.evidence.volume import traffic
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.within.window import BINS, Window
 from monitor.readiness import carried
@@ -31,7 +32,7 @@ from monitor.stepping.speaker import Speaker
 from monitor.topology import Topology
 from schemas.config import Config, DetectorSettings
 from schemas.event import Event
-from schemas.finding import RUNS_AGAIN, Finding, FindingStatus
+from schemas.finding import RUNS_AGAIN, SETTLED, Finding, FindingStatus
 from schemas.news import News
 from schemas.records import Ack, Grant
 from schemas.view import SeenView
@@ -166,7 +167,7 @@ class Agent:
         if not key or ack.node not in (key, TRAFFIC) or ack.word not in ACKS:
             return False
         self._say_traffic("resolved", now, self.settings.detectors.get(TRAFFIC, _NO_SETTING), ACKS[ack.word])
-        traffic.end(self.traffic, now)
+        traffic.end(self.traffic, now, by_itself=False)
         return True
 
     def seen(self, now: float) -> SeenView:
@@ -314,11 +315,11 @@ class Agent:
         self._flow_to_traffic(now)
         verdict = traffic.advance(state, now, setting.reference, setting.tolerance or TRAFFIC_TOLERANCE)
         if verdict == "fire":
-            traffic.fire(state, self.speaker.identify(TRAFFIC), now)
+            traffic.fire(state, self.speaker.identify(TRAFFIC), now, declared=setting.reference is not None)
             self._say_traffic("firing", now, setting)
-        elif verdict == "resolve":
-            self._say_traffic("resolved", now, setting, RUNS_AGAIN)
-            traffic.end(state, now)
+        elif verdict:
+            self._say_traffic("resolved", now, setting, RUNS_AGAIN if verdict == "resolve" else SETTLED)
+            traffic.end(state, now, by_itself=verdict == "resolve")
 
     def _flow_to_traffic(self, now: float) -> None:
         """What the traffic node got of the budget since this was last asked."""

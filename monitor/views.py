@@ -6,7 +6,7 @@ from detectors import reference
 from monitor.agents import Agent
 from monitor.drift.views import of_drift
 from monitor.engine import PartitionEngine
-from monitor.evidence import traffic
+from monitor.evidence.volume import traffic
 from monitor.evidence.within import objectives
 from monitor.evidence.within.facts import Group
 from monitor.evidence.within.node import Node

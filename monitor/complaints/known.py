@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from detectors.reference import waiting_for
 from monitor.drift.banks.profile import AGENT
 from monitor.drift.watch import Drift
-from monitor.evidence import traffic
 from monitor.evidence.slices import Slices
+from monitor.evidence.volume import traffic
 from monitor.evidence.within.node import Node
 from monitor.runs import Run
 from monitor.saved.states import Account

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal
 
-from monitor.evidence.traffic import Traffic
+from monitor.evidence.volume.traffic import Traffic
 from monitor.evidence.within import hitters
 from monitor.evidence.within.node import Node
 from monitor.saved.states import Firing, Key

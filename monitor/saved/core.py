@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from monitor.evidence import traffic
 from monitor.evidence.accounts import FIRST_LOOP_MASS
+from monitor.evidence.volume import traffic
 from monitor.evidence.within.deploys import Deploys
 from monitor.evidence.within.facts import Group
 from monitor.evidence.within.window import Window

@@ -185,21 +185,36 @@ def test_quantiles_are_right_within_a_bin() -> None:
 def test_silence_pages_by_the_closed_form_of_one_bet() -> None:
     """With rho 0 alone: R(t) = b / lambda * (e^(lambda t) - 1), so a page at ln(1 + lambda / b) / lambda."""
     rate, drip_rate = 60.0 / 3600.0, 0.05 / 604_800.0
-    alone = math.log(1.0 + 3.0 * rate / drip_rate) / rate
+    alone = math.log(1.0 + silence.SIZE * rate / drip_rate) / rate
     evidence = [0.0] * silence.SIZE
     seconds = 0.0
-    while not silence.advance(evidence, rate, 1.0, 0.0, drip_rate):
+    while silence.advance(evidence, rate, 1.0, 0.0, drip_rate) == silence.STILL:
         seconds += 1.0
     assert 0.9 * alone <= seconds <= alone + 1.0  # the slower bets help a little
-    assert silence.seconds_until_page([0.0] * 3, rate, drip_rate) <= seconds + 1.0
+    assert silence.seconds_until_page([0.0] * silence.SIZE, rate, drip_rate) <= seconds + 1.0
 
 
 def test_silence_never_crosses_before_it_asked_to_be_woken() -> None:
     rng = random.Random(1)
     for _ in range(300):
-        evidence = [rng.random() * 0.3 for _ in range(3)]
+        evidence = [rng.random() * 0.25 for _ in range(silence.SIZE)]
         rate, drip = 10 ** rng.uniform(-4, 1), 10 ** rng.uniform(-9, -4)
         wait = silence.seconds_until_page(evidence, rate, drip)
-        assert not silence.advance(evidence, rate, wait * 0.999, 0.0, drip * wait * 0.999)
-    assert silence.seconds_until_page([0.0] * 3, 1.0, 0.0) == math.inf
-    assert silence.seconds_until_page([0.0] * 3, 0.0, 1.0) == math.inf
+        assert silence.advance(evidence, rate, wait * 0.999, 0.0, drip * wait * 0.999) == silence.STILL
+    assert silence.seconds_until_page([0.0] * silence.SIZE, 1.0, 0.0) == math.inf
+    assert silence.seconds_until_page([0.0] * silence.SIZE, 0.0, 1.0) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("left", "leads"), [(0.0, 0.0), (0.2, 0.25), (0.45, 0.5), (0.75, 0.75)], ids=["nothing", "a fifth", "half", "most"]
+)
+def test_silence_says_which_part_is_left(left: float, leads: float) -> None:
+    """Of one event a second that part comes, evenly."""
+    evidence = [0.0] * silence.SIZE
+    found, due = silence.STILL, 0.0
+    while found == silence.STILL:
+        due += left
+        found = silence.advance(evidence, 1.0, 1.0, float(due >= 1.0), 1e-4)
+        due -= due >= 1.0
+    assert silence.RHOS[found] == leads
+    assert evidence == [0.0] * silence.SIZE

@@ -1,0 +1,1 @@
+"""How many runs an agent has, and how many are usual: silence and volume."""
