@@ -155,17 +155,22 @@ FIELDS: dict[str, tuple[Any, str]] = {
     "output_shape": (Shape | None, "Ours: numbers read from the output, in the order of `monitor.reading.shape`."),
     "arguments_fields": (Read | None, "Ours: fields of the arguments with their types, as in `items[].price:number`."),
     "result_fields": (Read | None, "Ours: fields of the result with their types."),
+    "output_fields": (
+        Read | None,
+        "Ours: fields of an output that is JSON, each with what kind of value it has and three hexadecimal digits of a"
+        " hash of it, as in `decision.state:words#3f1`.",
+    ),
     "violations": (Violations | None, "Ours: rules of the contract that this event breaks, and claims that it makes."),
 }
 """Field → type and description, for the fields that not every kind has."""
 
 KINDS: dict[str, tuple[str, str]] = {
     "run_started": ("A run begins.", "input trigger input_hash"),
-    "run_finished": ("A run ends.", "outcome output cost_usd output_hash output_shape violations"),
+    "run_finished": ("A run ends.", "outcome output cost_usd output_hash output_shape output_fields violations"),
     "llm_call": (
         "A model was called.",
         "actor model response_model provider input_tokens output_tokens cached_tokens cost_usd finish_reason output"
-        " attempt output_hash output_shape violations",
+        " attempt output_hash output_shape output_fields violations",
     ),
     "tool_call": (
         "A tool was called.",

@@ -162,6 +162,7 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     arguments_fields: Fields | None = None
     result_fields: Fields | None = None
     violations: Violations | None = None
+    output_fields: Fields | None = None
 
     @property
     def at(self) -> float:

@@ -22,7 +22,11 @@ class Channel(Struct, frozen=True):
     """One thing read from each run. `label` is what people call it; the name if empty.
 
     Of a rate: `harmless`: up to it no level is a change, and a fall never is; 0: every level may be. `declared`: the
-    most that is normal, in place of what is learned; a fall is compared with what is learned still.
+    most that is normal, in place of what is learned; a fall is compared with what is learned still. `by_points`: it is
+    material by how many points it moved, as a category is, not by what factor.
+
+    Of a number: `apart`: how far its median must move to be material, where no factor means anything because it is as
+    often below zero as above; 0: the signal's factor says it.
     """
 
     name: str
@@ -31,6 +35,8 @@ class Channel(Struct, frozen=True):
     label: str = ""
     harmless: float = 0.0
     declared: float | None = None
+    by_points: bool = False
+    apart: float = 0.0
 
 
 class Signal(Struct, frozen=True):

@@ -65,8 +65,11 @@ def of_number(
         before if up else 1.0 - before, after if up else 1.0 - after, sum(before_counts), float(after_n), weight,
         median_before, median_after, unseen=cell == (n - 1 if up else 1),
     )  # fmt: skip
-    material = _factor(median_before, _surely(values, median_before)) > signal.factor
-    material = material or (channels.few[at] and best > signal.points)
+    median = _surely(values, median_before)
+    if channel.apart:
+        material = abs(median - median_before) > channel.apart
+    else:
+        material = _factor(median_before, median) > signal.factor or (channels.few[at] and best > signal.points)
     if abs(median_after - median_before) > 0.1 * abs(median_before):
         change.phrase = f"{_label(channel)}: median {median_after:.3g}, was {median_before:.3g}"
     else:
@@ -115,7 +118,7 @@ def of_share(
     where = "of runs" if share.kind in ("category", "set") else "of a run"
     subject = f"{_label(channel)}: " + (f"`{what}` in " if what else "")
     change.phrase = f"{subject}{_percent(after[cell])} {where}, was {_percent(before[cell])}"
-    if share.kind == "rate":
+    if share.kind == "rate" and not channel.by_points:
         material = _rate_factor(before[cell], after[cell], n) > signal.factor
     elif share.kind == "set":
         material = _is_material_in_set(before[cell], after[cell], n, signal)

@@ -35,6 +35,7 @@ def examine(
 ) -> tuple[list[Seen], int]:
     """The channels that changed, the strongest first, and the first run of the change, unless that is known.
 
+    Where none of them is material, the strongest that is, of those that could pay for the account alone, comes last.
     `runs`: those observed so far, all counted.
     """
     sums = accounts.by_channel(voice, signal)
@@ -47,7 +48,18 @@ def examine(
         best = int(_held(plan, accounts, shares, voice, chosen[0]).argmax())
         onset_run = first + onset.onset_of(found[:, best])[0]
     since = max(onset_run, first)
-    return [_seen(plan, numbers, shares, at, since, runs, sums[at] / total) for at in chosen], onset_run
+    told = [_seen(plan, numbers, shares, at, since, runs, sums[at] / total) for at in chosen]
+    if not any(one.material for one in told):
+        for at in ranked:
+            if sums[at] < 1.0:
+                break
+            if at in chosen:
+                continue
+            one = _seen(plan, numbers, shares, at, since, runs, sums[at] / total)
+            if one.material:
+                told.append(one)
+                break
+    return told, onset_run
 
 
 def past_bets(

@@ -18,8 +18,9 @@ from mypy_extensions import mypyc_attr
 from detectors.drift.channels import Kind, Value
 from monitor.drift import interfaces
 from monitor.drift.interfaces import Interface
+from monitor.drift.outputs.answers import Answers
 from monitor.reading import characters, structure
-from monitor.reading.shape import FEATURES, Feature
+from monitor.reading.shape import FEATURES, INDEX, Feature
 from monitor.runs import Closed, Work
 from schemas.finding import Unit
 
@@ -43,6 +44,11 @@ FEW: Final = 8
 """Of fewer latest ones it is not said which comes most."""
 HARMLESS: Final = 0.6
 """Part of the runs that may get the same document without a word: one hot topic, one page that answers most."""
+HARMLESS_FIELDS: Final = 0.02
+"""Part of the outputs that may have a field that is new, miss one or say the same again without a word: rare cases."""
+
+WORDING: Final = 0.6
+"""How far a hashed sum of words or trigrams must move to matter: one other word of a dozen moves it by a third."""
 
 
 class Memory:
@@ -57,6 +63,7 @@ class Memory:
         self.tools: dict[str, Interface] = {} if tools is None else tools
         self.documents: dict[str, list[int]] = {}
         self.session = 0
+        self.answers = Answers()
         self.outputs: list[int] = []
         self._times: dict[int, int] = {}
         """How often each of them is among the latest."""
@@ -85,7 +92,8 @@ class Reading:
     `repeated`: whether one of the agent's latest outputs was the same. `young`, `missing`: whether a tool had a field
     that is new, or was without one that it always had. `unusual`: how unlike the usual runs it is as a whole, where
     somebody asked for that. `same`: part of the sources that it searched whose best document was the one that they give
-    most of late.
+    most of late. `new`, `gone`: whether an output that is JSON had fields that are new, or was without one that it
+    always had. `still`: whether something that outputs hold no longer moves.
     """
 
     def __init__(
@@ -96,6 +104,9 @@ class Reading:
         missing: bool | None,
         unusual: float | None,
         same: float | None = None,
+        new: bool | None = None,
+        gone: bool | None = None,
+        still: bool | None = None,
     ) -> None:
         self.closed = closed
         self.repeated = repeated
@@ -103,6 +114,9 @@ class Reading:
         self.missing = missing
         self.unusual = unusual
         self.same = same
+        self.new = new
+        self.gone = gone
+        self.still = still
 
 
 class Place(NamedTuple):
@@ -126,7 +140,7 @@ class Row(NamedTuple):
     """A channel: where it belongs, how it is read, and how its level is said.
 
     `words` holds `{}` for the level and, where `kind` is a category, `{word}` for the category. `unit`: of the level;
-    of the median where `kind` is a number. `harmless`: as in `detectors.drift.Channel`.
+    of the median where `kind` is a number. `harmless`, `by_points`, `apart`: as in `detectors.drift.Channel`.
     """
 
     signal: str
@@ -140,6 +154,8 @@ class Row(NamedTuple):
     """Where it reads a shape, if it does."""
     hashed: bool = False
     """Whether its categories are hashes, or its number a projection of them: no names for people."""
+    by_points: bool = False
+    apart: float = 0.0
 
 
 def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Reading:
@@ -161,7 +177,16 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
                 young = bool(seen.young) or bool(young)
                 missing = bool(seen.missing) or bool(missing)
     same = _same(memory, work) if work.documents else None
-    return Reading(closed, repeated, young, missing, unusual, same)
+    new = gone = still = None
+    answers = memory.answers
+    if work.output_fields is None and work.output_hash is None:
+        answers.clear()
+    else:
+        answers.observe(work.output_fields, work.output_hash, work.session)
+        still = bool(answers.still)
+        if answers.known:
+            new, gone = bool(answers.young), bool(answers.gone)
+    return Reading(closed, repeated, young, missing, unusual, same, new, gone, still)
 
 
 def _same(memory: Memory, work: Work) -> float | None:
@@ -263,6 +288,12 @@ _NAMES: dict[str, tuple[str, ...]] = {
 """Categories of a shape whose values have names; others are hashed."""
 
 
+_SIGNS: Final = ("square_brackets", "braces", "angle_brackets", "entities", "currency_signs", "percent_signs", "colons")
+"""Flags of a shape that say that something is there."""
+FIRST_FEATURES: Final = INDEX["words_7"] + 1
+"""Features whose rows stand before the rest of the rows; those of later ones stand behind them."""
+
+
 def _either(flag: float | None, word: str) -> str | None:
     return None if flag is None else word if flag else f"not {word}"
 
@@ -279,12 +310,15 @@ def _shape(index: int, feature: Feature) -> Row:
         return Row("run.output_shape", title, "category", place.read, words, place=place, hashed=named is None)
     if feature.kind == "flag":
         # two words, not a rate: it matters by how many points it moved, not by what factor
-        flags = Place(index, (f"not {title}", title))
+        flags = Place(index, (f"{'no' if feature.name in _SIGNS else 'not'} {title}", title))
         return Row("run.output_shape", title, "category", flags.read, "{word} in {} of outputs", place=flags)
     unit: Unit = "share" if feature.name.endswith("_share") else "count"
     words = said.removesuffix(" share") + ", median {}"
     number = Place(index, ())
-    return Row("run.output_shape", title, "number", number.read, words, unit, place=number, hashed=projected)
+    apart = WORDING if projected else 0.0
+    return Row(
+        "run.output_shape", title, "number", number.read, words, unit, place=number, hashed=projected, apart=apart
+    )
 
 
 _MEDIAN: Final = "median {}"
@@ -306,7 +340,7 @@ ROWS: tuple[Row, ...] = (
     Row("run.output_length", "length", "number", lambda r: r.closed.work.output_length, _MEDIAN, "characters"),
     Row("run.output_shape", "repeated", "category", lambda r: _either(_flag(r.repeated), "given before"),
         "{word} in {} of outputs"),
-    *(_shape(index, feature) for index, feature in enumerate(FEATURES) if feature.name != "length"),
+    *(_shape(index, feature) for index, feature in enumerate(FEATURES[:FIRST_FEATURES]) if feature.name != "length"),
     Row("run.tool_mix", "calls", "share", _calls, "{word} in {} of calls"),
     Row("run.tool_mix", "first tool", "category", _first_tool, "{word} is the first tool in {} of runs"),
     Row("run.tool_mix", "last tool", "category", _last_tool, "{word} is the last tool in {} of runs"),
@@ -334,37 +368,56 @@ ROWS: tuple[Row, ...] = (
     Row("run.steps", "tool calls in a row", "number", lambda r: float(r.closed.work.longest_tool_turns),
         "tool calls in a row without a word, median {}", "count"),
     Row("run.tool_mix", "used", "set", _used, "{word} is used in {} of runs"),
+    Row("run.output_shape", "new output fields", "rate", lambda r: _flag(r.new), "new fields in {} of outputs",
+        harmless=HARMLESS_FIELDS, by_points=True),
+    Row("run.output_shape", "missing output fields", "rate", lambda r: _flag(r.gone), "fields missing in {} of outputs",
+        harmless=HARMLESS_FIELDS, by_points=True),
+    Row("run.output_shape", "same value", "rate", lambda r: _flag(r.still),
+        "a value that stays the same in {} of outputs", harmless=HARMLESS_FIELDS, by_points=True),
+    *(_shape(index, feature) for index, feature in enumerate(FEATURES) if index >= FIRST_FEATURES),
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""
 ROW_OF = {row.name: row for row in ROWS}
-_PLACES = [row.place for row in ROWS if row.place is not None]
-_FIRST = [row.place is not None for row in ROWS].index(True)
+_FIRST: Final = [row.place is not None for row in ROWS].index(True)
+_LAST: Final = len(ROWS) - [row.place is not None for row in reversed(ROWS)].index(False)
 _BEFORE: Final = [row.read for row in ROWS[:_FIRST]]
-_AFTER: Final = [row.read for row in ROWS[_FIRST + len(_PLACES) :]]
-_AT: Final = [place.at for place in _PLACES]
-_WORDS: Final = [list(place.words) for place in _PLACES]
-_NO_SHAPE: Final[list[Value]] = [None] * len(_PLACES)
+_BETWEEN: Final = [row.read for row in ROWS[_FIRST:_LAST] if row.place is None]
+_PLACES: Final = [row.place for row in ROWS[:_LAST] if row.place is not None]
+_LATER: Final = [row.place for row in ROWS[_LAST:] if row.place is not None]
 
 
 def values_of(reading: Reading, off: frozenset[str]) -> list[Value]:
     """What every row gives, in their order; None for signals that are `off`."""
     shape = cast("list[Any] | None", reading.closed.work.output_shape)  # numbers are passed on, not made anew
     found: list[Value] = [read(reading) for read in _BEFORE]
-    if shape is None:
-        found += _NO_SHAPE
-    else:
-        for i in range(len(_AT)):
-            value = shape[_AT[i]]
-            words = _WORDS[i]
-            if words:
-                number: float = value
-                at, last = int(number), len(words) - 1
-                found.append(words[at if at < last else last])
-            else:
-                found.append(value)
-    found += [read(reading) for read in _AFTER]
+    _put(shape, _FIRST_AT, _FIRST_WORDS, found)
+    found += [read(reading) for read in _BETWEEN]
+    _put(shape, _LATER_AT, _LATER_WORDS, found)
     if off:
         for i, row in enumerate(ROWS):
             if row.signal in off:
                 found[i] = None
     return found
+
+
+_FIRST_AT: Final = [place.at for place in _PLACES]
+_FIRST_WORDS: Final = [list(place.words) for place in _PLACES]
+_LATER_AT: Final = [place.at for place in _LATER]
+_LATER_WORDS: Final = [list(place.words) for place in _LATER]
+
+
+def _put(shape: list[Any] | None, places: list[int], wordings: list[list[str]], found: list[Value]) -> None:
+    """What a shape has in some places; nothing where a version before wrote a shorter one."""
+    size = 0 if shape is None else len(shape)
+    for i in range(len(places)):
+        if shape is None or places[i] >= size:
+            found.append(None)
+            continue
+        value = shape[places[i]]
+        words = wordings[i]
+        if words:
+            number: float = value
+            at, last = int(number), len(words) - 1
+            found.append(words[at if at < last else last])
+        else:
+            found.append(value)

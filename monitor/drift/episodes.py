@@ -284,6 +284,8 @@ class Episodes:
             found = words.of_interface(self.memory, change)
             if found is not None:
                 return level, f"{found[1]}, {level.phrase}", {"tool": found[0]}
+        if fields := words.of_answers(self.memory, change):
+            return level, f"{fields}, {level.phrase}", {}
         label = CATEGORY_LABELS.get(crossing.signal)
         thing: str | None = usual[0] if usual is not None else change.what if change.direction == "up" else None
         if kind == "set":

@@ -48,6 +48,8 @@ class Drift:
         self.unusual = Unusual() if plans.unusual else None
         self._touched = False
         self._tools_touched = False
+        self._answers_touched = False
+        self._count = count
         self._restored = False
 
     # -- runs and time
@@ -64,6 +66,9 @@ class Drift:
         unusual = self.unusual.score(closed) if self.unusual is not None else None
         reading = channels.recall(self.memory, closed, unusual)
         self._tools_touched |= reading.young is not None or bool(closed.work.result_fields)
+        self._answers_touched |= reading.still is not None
+        for _ in range(self.memory.answers.take_lost()):
+            self._count("answers_forgotten")
         values = channels.values_of(reading, self.plans.off)
         run = closed.run
         said = self.profile.observe(run.run, run.version, values, now, usual, paid, learns)
@@ -111,11 +116,13 @@ class Drift:
         core = Whole(saved, memory.outputs, self.episodes.open, memory.documents, memory.session)
         blocks: dict[str, bytes | None] = {f"{PREFIX}{name}": raw for name, raw in changed.items()}
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
+        if self._answers_touched:
+            blocks[f"{PREFIX}answers"] = memory.answers.save()
         if self._tools_touched:
             blocks[f"{PREFIX}tools"] = msgspec.msgpack.encode(self.memory.tools)
         if self.unusual is not None and self.unusual.changed:
             blocks[f"{PREFIX}unusual"] = self.unusual.save()
-        self._touched = self._tools_touched = False
+        self._touched = self._tools_touched = self._answers_touched = False
         return blocks
 
     def load(self, blocks: Mapping[str, bytes]) -> None:
@@ -128,6 +135,8 @@ class Drift:
             self.memory.note(output)
         self.memory.documents.update(core.documents)
         self.memory.session = core.session
+        if "answers" in found:
+            self.memory.answers.load(found["answers"])
         if "tools" in found:
             self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
         self.profile.load(core.profile, found)

@@ -19,7 +19,20 @@ TELLING = 0.6
 """A channel that people understand better is named if it moved at least this part of what the strongest did."""
 MOSTLY = 0.5
 """Share from which on it is said what a category is by now, in place of what it is no longer."""
-_CLEAR = ("kind", "first character", "script", "refusal", "apology", "repeated", "last character", "used", "calls")
+_CLEAR = (
+    "kind",
+    "new output fields",
+    "missing output fields",
+    "first character",
+    "script",
+    "refusal",
+    "apology",
+    "repeated",
+    "last character",
+    "used",
+    "calls",
+    "same value",
+)
 """Channels that are understood at once, the clearest first."""
 _UNUSUAL = {"up": "unusually high", "down": "unusually low"}
 _NEARLY_NEVER = 0.02
@@ -90,6 +103,18 @@ def of_interface(memory: Memory, change: Change) -> tuple[str, str] | None:
     parts = [f"{_listed(seen.young)} new"] if seen.young else []
     parts += [f"{_listed(seen.missing)} gone"] if seen.missing else []
     return tool, ", ".join(parts)
+
+
+def of_answers(memory: Memory, change: Change) -> str:
+    """Which fields of the agent's answers the latest one shows to have changed, or to stand still; empty for others."""
+    answers = memory.answers
+    if change.channel in ("new output fields", "missing output fields"):
+        parts = [f"{_listed(tuple(sorted(answers.young)))} new"] if answers.young else []
+        parts += [f"{_listed(tuple(sorted(answers.gone)))} gone"] if answers.gone else []
+        return ", ".join(parts)
+    if change.channel == "same value" and answers.still:
+        return f"{_listed(tuple(sorted(path or 'the whole answer' for path in answers.still)))} always the same"
+    return ""
 
 
 def _of_shares(change: Change, words: str) -> Level:

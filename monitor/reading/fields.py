@@ -1,9 +1,11 @@
-"""The form of a tool's arguments or result: which fields there are and of what type, never what they hold.
+"""The form of a tool's arguments or result, and of an answer that is JSON: which fields there are and of what type.
 
     {"order_id": "A-1", "items": [{"price": 9.5}]}  →  items:array, items[].price:number, order_id:string
 
-Fields of the top and of one level below. A name that does not look like an identifier may be data, and so may the names
-of an object with more than `WIDE` of them: they are written `*`, as are digits.
+Fields of the top and of one level below; of an answer as deep as `LEVELS`, its strings told apart by what they look
+like. What a field holds is not kept; of an answer's a few bits of a hash are, to tell whether it moves. A name that
+does not look like an identifier may be data, and so may the names of an object with more than `WIDE` of them: they are
+written `*`, as are digits.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
+from zlib import crc32
 
 from schemas import limits
 
@@ -25,8 +28,28 @@ ITEMS: Final = 20
 NAME_CHARACTERS: Final = 40
 """Longer names are cut."""
 
+LEVELS: Final = 4
+"""How deep an answer is read."""
+VALUES: Final = 400
+"""Values of an answer that are read; what stands behind them is not."""
+HASH: Final = 0xFFF
+"""Bits of a hash that are kept of a value: of two values one pair in 4,096 has the same."""
+SHORT: Final = 24
+"""Characters up to which a string of digits and signs is told by its signs."""
+LONG: Final = 40
+"""Characters from which on a string is text, whatever its words."""
+FEW_WORDS: Final = 3
+"""Blanks up to which a string is a few words; more: text."""
+
 _IDENTIFIER = re.compile(r"[@$]?[A-Za-z_][A-Za-z0-9_-]*")
 _DIGITS = re.compile(r"[0-9]+")
+# a letter of any script, by ranges that are ours: `str.isalpha` grows with Python's version
+_LETTER = re.compile(
+    "[A-Za-z\\xaa\\xb5\\xba\\xc0-\\xd6\\xd8-\\xf6\\xf8-\u1fff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufdff\ufe70-\ufefc"
+    "\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc\U00010000-\U0001efff\U00020000-\U0003ffff]"
+)
+_ENTITY = re.compile("&(?:[A-Za-z]{2,8}|#[0-9xX][0-9A-Fa-f]{0,6});")
+_NUMBERS = re.compile(r"[0-9]+(?:[.,'][0-9]+)*")
 _TYPES = {str: "string", bool: "boolean", int: "number", float: "number", type(None): "null", dict: "object"}
 
 
@@ -50,6 +73,71 @@ def fields(value: Any) -> list[str]:
     return sorted(found)
 
 
+def forms(value: Any) -> list[str]:
+    """`path:kind#hash` of each field of an answer, sorted, at most `FIELDS` and one `MORE`.
+
+    `kind`: the type; of a string what it looks like (`looks`). The hash stands with the first kind of a path, and is of
+    all that the path holds: of an array's items whatever their order, of an array how many it has.
+    """
+    kinds: dict[str, list[str]] = {}
+    held: dict[str, list[int]] = {}
+    level: list[tuple[str, Any]] = [("", value)]
+    seen = 0
+    for _ in range(LEVELS):
+        below: list[tuple[str, Any]] = []
+        for path, box in level:
+            if isinstance(box, dict):
+                before = path + "." if path else ""
+                inner = [(before + name, each) for name, each in _named(box)]
+            else:
+                inner = [(path + "[]", each) for each in box[:ITEMS]]
+            for place, each in inner[: VALUES - seen]:
+                seen += 1
+                kind, hashed = _form(each)
+                known = kinds.get(place)
+                if known is None:
+                    if len(kinds) > FIELDS:
+                        continue
+                    kinds[place], held[place] = [kind], [] if kind == "object" else [hashed]
+                else:
+                    if kind not in known:
+                        known.append(kind)
+                    if kind != "object" and hashed not in held[place]:
+                        held[place].append(hashed)
+                if kind == "object" or kind == "array":
+                    below.append((place, each))
+        level = below
+    found: list[str] = []
+    for path in sorted(kinds):
+        hashed = 0
+        for one in held[path]:
+            hashed ^= one
+        mark = f"#{hashed:x}" if held[path] else ""
+        for kind in sorted(kinds[path]):
+            found.append(f"{path}:{kind}{mark}")
+            mark = ""
+    return found if len(found) <= FIELDS else [*found[:FIELDS], MORE]
+
+
+def looks(text: str) -> str:
+    """What a string looks like: `empty`; `digits` with the signs between them (`9-9-9`), `code` (letters with digits),
+    `words`, `text`; `marked` before it where it has marks that a program writes (braces, tags, entities)."""
+    text = text.strip(" \t\r\n")
+    if not text:
+        return "empty"
+    if not _LETTER.search(text):
+        signs = _NUMBERS.sub("9", text) if len(text) <= SHORT else ""
+        return f"digits {signs}" if "9" in signs else "signs"
+    blanks = text.count(" ")
+    if blanks > FEW_WORDS or len(text) > LONG:
+        kind = "text"
+    else:
+        kind = "code" if not blanks and _DIGITS.search(text) else "words"
+    if "{" in text or "<" in text or ("&" in text and _ENTITY.search(text)):
+        return "marked " + kind
+    return kind
+
+
 @lru_cache(maxsize=4_096)
 def folded(name: str) -> str:
     """A name as it may be shown."""
@@ -70,6 +158,16 @@ def _of_items(prefix: str, items: list[Any]) -> list[str]:
         else:
             found.append(f"{prefix}:{_type(item)}")
     return found
+
+
+def _form(value: Any) -> tuple[str, int]:
+    """What kind of value it is, and some bits of what it holds."""
+    if isinstance(value, str):
+        return looks(value), crc32(value.encode("utf-8", "replace")) & HASH
+    kind = _type(value)
+    if kind == "object":
+        return kind, 0
+    return kind, (len(value) if kind == "array" else crc32(str(value).encode())) & HASH
 
 
 def _type(value: Any) -> str:

@@ -42,7 +42,7 @@ class Reader:
         self.counts: dict[str, int] = {} if counts is None else counts
         self._phrases = Phrases(config.text.refusals, config.text.apologies)
         self._contracts = Contracts(config)
-        self._shapes: dict[bytes, list[float]] = {}
+        self._shapes: dict[bytes, tuple[list[float], list[str] | None]] = {}
 
     def read(self, event: Event) -> None:
         """Write beside the text what it says, in place."""
@@ -70,7 +70,7 @@ class Reader:
         """
         found: dict[str, Any] = dict(derive.derived(texts))
         if output := texts.get("output"):
-            found["output_shape"] = self._shape(output)
+            found["output_shape"], found["output_fields"] = self._shape(output)
             found["output_broken"] = self._contracts.of_anyones_output(text_of(output))
         if arguments := texts.get("arguments"):
             value = self._value(arguments)
@@ -109,20 +109,25 @@ class Reader:
         if not output:
             return
         if written is None:
-            event.output_shape = self._shape(output)
+            event.output_shape, event.output_fields = self._shape(output)
         if self._contracts.claims(event.agent):
             rules = self._contracts.of_output(event.agent, text_of(output))
             if rules:
                 self._add(event, rules)
 
-    def _shape(self, output: bytes) -> list[float]:
+    def _shape(self, output: bytes) -> tuple[list[float], list[str] | None]:
+        """The shape of an output, and the fields of one that is JSON."""
         found = self._shapes.get(output)
         if found is not None:
             return found
         text = text_of(output)
         if len(text) > shape.TEXT_CHARACTERS:
             self._count("texts_cut")
-        found = shape.read(text, self._phrases)
+        numbers, value = shape.look(text, self._phrases)
+        fields = None if value is UNREAD else form.forms(value)
+        if fields is not None and len(fields) > form.FIELDS:
+            self._count("fields_of_an_output")
+        found = numbers, fields
         if len(output) <= REMEMBERED_BYTES:
             if len(self._shapes) >= REMEMBERED_SHAPES:
                 self._shapes.clear()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from itertools import islice
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -95,6 +95,14 @@ def _features() -> tuple[Feature, ...]:
           for i in range(PROJECTIONS)),
         *(Feature(f"words_{i}", "number", says="hashed, signed, over the root of their number")
           for i in range(PROJECTIONS)),
+        Feature("square_brackets", "flag", says="in an answer that is no JSON, as the next two"),
+        Feature("braces", "flag"),
+        Feature("angle_brackets", "flag"),
+        Feature("entities", "flag", says="characters written as HTML does: `&amp;`, `&#39;`"),
+        Feature("currency_signs", "flag"),
+        Feature("percent_signs", "flag"),
+        Feature("colons", "flag"),
+        Feature("number_unit", "category", BUCKETS, "the word or sign at the first number that has one; hashed"),
     )  # fmt: skip
 
 
@@ -104,12 +112,20 @@ INDEX: dict[str, int] = {feature.name: number for number, feature in enumerate(F
 """Name → place."""
 
 # A word is what stands between ASCII punctuation and the usual signs of other scripts: our own rule, for `\w` grows.
-_APART = bytes(code if chr(code).isascii() and chr(code).isalnum() else ord(" ") for code in range(256))
+_DIGITS = bytes(ord("0") if code in b"0123456789" else code for code in range(256))
+"""Digits of words and trigrams are one character: a date, a number, an id is told by its form."""
+_APART = bytes(code if chr(code).isascii() and chr(code).isalnum() else ord(" ") for code in _DIGITS)
 _WORD = re.compile(
     "[^\\x00-/:-@\\[-`{-\\xbf\\xd7\\xf7\u2000-\u206f\u2190-\u2bff\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]+"
 )
 _SENTENCE_ENDS = (". ", ".\n", "? ", "?\n", "! ", "!\n")
 _SENTENCE_ENDS_BEYOND_ASCII = ("。", "！", "？", "।", "۔", "؟", "…")  # noqa: RUF001 (the characters themselves)
+_ENTITY = re.compile("&(?:[A-Za-z]{2,8}|#[0-9xX][0-9A-Fa-f]{0,6});")
+_SIGNS_BEYOND_LATIN = re.compile("[\u20a0-\u20cf]")
+# begins where a number begins and never goes back into one, so that a long row of digits is read once
+_UNIT = re.compile(
+    "(?<![0-9.,])(?:([$¢-¥\u20a0-\u20cf])[ \xa0]?[0-9]|[0-9][0-9.,]*+[ \xa0]?([A-Za-zµ°À-ɏ]+|[%$¢-¥\u20a0-\u20cf]))"
+)
 _BEYOND_ASCII = re.compile("[^\\x00-\\x7f]")
 _NO_CODES: Final[NDArray[np.uint32]] = np.zeros(0, np.uint32)
 _ENDS = frozenset((chars.STOP, chars.QUESTION, chars.EXCLAMATION))
@@ -118,13 +134,20 @@ _STOPPED = frozenset(
      chars.ANGLE, chars.PIPE, chars.EMOJI, chars.OTHER, chars.SIGN, chars.HASH)
 )  # fmt: skip
 """Classes of a last character after which nothing need follow; a letter, a digit or a comma is cut off."""
+_JSON = frozenset((structure.JSON_OBJECT, structure.JSON_ARRAY))
 _ENDLESS = frozenset((structure.EMPTY, structure.NUMBER, structure.WORD, structure.SIGNS))
 _MIXED = {name: np.uint32(value) for name, value in (("a", 2654435761), ("b", 2246822519), ("c", 3266489917))}
+_ZERO, _NINE = np.uint32(48), np.uint32(57)
 _FIFTEEN, _TOP = np.uint32(15), np.uint32(32 - (2 * PROJECTIONS - 1).bit_length())
 
 
 def read(text: str, phrases: Phrases) -> list[float]:
     """The numbers of one text, one per row of `FEATURES`."""
+    return look(text, phrases)[0]
+
+
+def look(text: str, phrases: Phrases) -> tuple[list[float], Any]:
+    """The numbers of one text, and what it holds if it is JSON, else `UNREAD`."""
     length = len(text)
     stripped = text.strip()
     if length > TEXT_CHARACTERS:
@@ -199,7 +222,33 @@ def read(text: str, phrases: Phrases) -> list[float]:
     ]
     values += tally.trigrams(raw, width, PROJECTIONS) if walks else _projected(_trigrams(codes))
     values += words.sums
-    return tally.rounded([float(value) for value in values], STEP)
+    values += _signs(text, found.kind, ascii_only, counts)
+    return tally.rounded([float(value) for value in values], STEP), found.value
+
+
+def _signs(text: str, kind: int, ascii_only: bool, counts: list[int]) -> list[float]:
+    """Which signs a text has, and the unit of its first number that has one; each is looked for only where it may be.
+
+    JSON has brackets of its own, and numbers without units: of it only what a text within may bring.
+    """
+    is_json = kind in _JSON
+    brackets = 0 if is_json else counts[chars.OPENER]
+    signs = counts[chars.SIGN]
+    angles = 0 if is_json else counts[chars.ANGLE]
+    currency = signs > 0 and ("$" in text or (not ascii_only and ("€" in text or "£" in text or "¥" in text)))
+    if not currency and not ascii_only and counts[chars.OTHER]:
+        currency = _SIGNS_BEYOND_LATIN.search(text) is not None
+    unit = None if is_json or not counts[chars.DIGIT] else _UNIT.search(text)
+    return [
+        brackets > 0 and "[" in text,
+        brackets > 0 and "{" in text,
+        angles > 0,
+        signs > 0 and "&" in text and _ENTITY.search(text) is not None,
+        currency,
+        signs > 0 and "%" in text,
+        not is_json and counts[chars.COLON] > 0,
+        0 if unit is None else bucket(crc32((unit[1] or unit[2]).lower().encode("utf-8", "replace"))),
+    ]
 
 
 def bucket(hashed: int) -> int:
@@ -214,7 +263,7 @@ def _words(text: str, raw: bytes, ascii_only: bool, walks: bool) -> tally.Words:
         lengths = list(map(len, found))
     else:
         texts: list[str] = _WORD.findall(text)
-        found = [word.encode("utf-8", "replace") for word in texts]
+        found = [word.encode("utf-8", "replace").translate(_DIGITS) for word in texts]
         lengths = list(map(len, texts))
     hashes = [crc32(word) for word in found]
     return tally.Words(
@@ -245,6 +294,7 @@ def _log2(count: int) -> float:
 
 def _trigrams(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """A hash for each three characters in a row."""
+    codes = np.where((codes >= _ZERO) & (codes <= _NINE), _ZERO, codes)
     mixed = codes[:-2] * _MIXED["a"]
     mixed += codes[1:-1] * _MIXED["b"]
     mixed += codes[2:] * _MIXED["c"]

@@ -64,13 +64,14 @@ class Marks:
 
 
 class Found:
-    """What the whole is. `key_set`: the keys, sorted, as one text."""
+    """What the whole is. `key_set`: the keys, sorted, as one text. `value`: of JSON what it holds, else `UNREAD`."""
 
-    def __init__(self, kind: int, depth: int = 0, keys: int = 0, key_set: str = "") -> None:
+    def __init__(self, kind: int, depth: int = 0, keys: int = 0, key_set: str = "", value: Any = UNREAD) -> None:
         self.kind = kind
         self.depth = depth
         self.keys = keys
         self.key_set = key_set
+        self.value = value
 
 
 def marks(text: str, lines: Sequence[str], counts: Sequence[int]) -> Marks:
@@ -142,7 +143,7 @@ def _json(text: str) -> Found | None:
         return None
     form = value if isinstance(value, dict) else next((each for each in value if isinstance(each, dict)), {})
     key_set = "\n".join(sorted(form)) if len(form) <= KEY_SET else "*"
-    return Found(kind, _depth(value), len(form), key_set)
+    return Found(kind, _depth(value), len(form), key_set, value)
 
 
 def _depth(value: Any) -> int:

@@ -40,6 +40,8 @@ def _crc_of(code: int) -> int:
 _CRC: Final[vec[i64]] = vec[i64]([i64(_crc_of(code)) for code in range(256)])
 """CRC-32 of one byte, as zlib has it (ISO 3309)."""
 _IN_WORD: Final[vec[i64]] = vec[i64]([i64(chr(code).isascii() and chr(code).isalnum()) for code in range(256)])
+_FOLDED: Final[vec[i64]] = vec[i64]([i64(48 if 48 <= code <= 57 else code) for code in range(256)])
+"""Digits are one character in words and trigrams: a date, a number, an id is told by its form."""
 _BLANK: Final[vec[i64]] = vec[i64]([i64(code in b" \n") for code in range(256)])
 _ENDS: Final[vec[i64]] = vec[i64]([i64(code in b".?!") for code in range(256)])
 
@@ -87,11 +89,11 @@ def trigrams(text: bytes, width: int, sums: int) -> list[float]:
     if size < 1:
         return [0.0] * sums
     # a code point has 24 bits at most, so the products and their sum stay within 64
-    one = _code(text, 0, step)
-    two = _code(text, step, step)
+    one = _fold(_code(text, 0, step))
+    two = _fold(_code(text, step, step))
     at: i64 = 2 * step
     while at < end:
-        three = _code(text, at, step)
+        three = _fold(_code(text, at, step))
         bins[_place(one * _A + two * _B + three * _C, shift)] += 1
         one = two
         two = three
@@ -133,7 +135,7 @@ class Words:
 
 def words(text: bytes, sums: int) -> Words:
     """The words of an ASCII text of at most `MOST` characters: what stands between characters other than letters and
-    digits. Two words of the same length and CRC-32 are taken for the same.
+    digits. Two words of the same length and CRC-32 are taken for the same, and so are those that differ in digits only.
     """
     assert len(text) <= MOST, "its words would not find room"
     _room.mark += 1
@@ -163,7 +165,7 @@ def words(text: bytes, sums: int) -> Words:
             ends += 1
         before = code
         if _IN_WORD[code] != 0:
-            crc = _CRC[(crc ^ code) & 255] ^ (crc >> 8)
+            crc = _CRC[(crc ^ _FOLDED[code]) & 255] ^ (crc >> 8)
             size += 1
             continue
         if size == 0:
@@ -220,6 +222,10 @@ def _code(text: bytes, at: i64, width: i64) -> i64:
         third: i64 = text[at + 2]
         code += second * 256 + third * 65536
     return code
+
+
+def _fold(code: i64) -> i64:
+    return 48 if 48 <= code <= 57 else code
 
 
 def _times(value: i64, factor: i64) -> i64:

@@ -86,6 +86,7 @@ class Work:
         pair: str | None = None,
         calls_hash: int = 0,
         used: list[str] | None = None,
+        output_fields: list[str] | None = None,
     ) -> None:
         self.model = model
         self.response_model = response_model
@@ -136,6 +137,7 @@ class Work:
         self.pair = pair
         self.calls_hash = calls_hash
         self.used: list[str] = NO_NAMES if used is None else used
+        self.output_fields = output_fields
 
     @property
     def steps(self) -> int:

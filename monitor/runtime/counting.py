@@ -32,6 +32,7 @@ NAMES = {
     "facts_held": "evicted:first_words_of_facts",
     "promises_dropped": "evicted:deploys",
     "versions_forgotten": "evicted:drift_banks",
+    "answers_forgotten": "evicted:output_fields",
     "banks_relearned": "evicted:references",
     "drift_episodes_dropped": "evicted:drift_episodes",
     "parents_refused": "evicted:nodes_above_agents",

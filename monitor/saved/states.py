@@ -261,6 +261,8 @@ class WorkState(Struct, omit_defaults=True, gc=False):
     """A hash of all calls of tools with their arguments, whatever their order, where there is a `pair`."""
     used: list[str] = []
     """What it used beside tools, as `depends_on` writes it: `model:gpt-4o`, `retriever:handbook`, `agent:billing`."""
+    output_fields: list[str] | None = None
+    """Of the final output, if it is JSON: its fields (`monitor.reading.fields.forms`)."""
 
 
 class RunState(Struct, array_like=True, gc=False):

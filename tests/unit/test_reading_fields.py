@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -59,3 +60,81 @@ def test_many_fields_are_bounded_and_counted() -> None:
     assert event.arguments_fields[-1] == form.MORE
     assert all(len(each) <= limits.NAME_LENGTH for each in event.arguments_fields)
     assert reader.counts == {"evicted:fields_of_a_tool": 1}
+
+
+LOOKS: list[tuple[str, str, str]] = [
+    ("nothing", "", "empty"),
+    ("only blanks", " \n", "empty"),
+    ("a number as text", "12.50", "digits 9"),
+    ("thousands are one number as well", "1,200.50", "digits 9"),
+    ("a part of a hundred", "85%", "digits 9%"),
+    ("money by its sign", "€1,200", "digits €9"),
+    ("a date", "2026-03-05", "digits 9-9-9"),
+    ("the same date as Americans write it", "03/05/2026", "digits 9/9/9"),
+    ("a moment has letters", "2026-03-05T10:00:00Z", "code"),
+    ("an id", "A-1234", "code"),
+    ("one word", "approved", "words"),
+    ("nothing to say is a word", "N/A", "words"),
+    ("a name", "Mara Lee Hart", "words"),
+    ("a sentence", "The parcel came one day late.", "text"),
+    ("a long word", "x" * 60, "text"),
+    ("another script", "返金しました", "words"),
+    ("no letter and no digit", "—", "signs"),
+    ("a template that nobody filled", "{{name}}", "marked words"),
+    ("a tag", "<b>late</b> by a day or two", "marked text"),
+    ("written for HTML", "black &amp; white", "marked words"),
+    ("and what is not", "black & white; grey", "words"),
+]
+
+
+@pytest.mark.parametrize(("says", "text", "expected"), LOOKS)
+def test_what_a_string_looks_like(says: str, text: str, expected: str) -> None:
+    assert form.looks(text) == expected, says
+
+
+def _forms(output: Any) -> list[str] | None:
+    event = Event(kind="run_finished", time=1.0, agent="a", run="r", output=raw(output))
+    Reader(Config()).read(event)
+    return event.output_fields
+
+
+def test_fields_of_an_answer() -> None:
+    found = form.forms({"id": 7, "who": {"name": {"first": "Mara"}}, "lines": [{"n": 1}, {"n": "two"}], "ok": True})
+    assert [name.partition("#")[0] for name in found] == [
+        "id:number", "lines:array", "lines[]:object", "lines[].n:number", "lines[].n:words", "ok:boolean",
+        "who:object", "who.name:object", "who.name.first:words",
+    ]  # fmt: skip
+    assert _forms('{"id": 7}') == form.forms({"id": 7}), "an answer is a text that holds JSON"
+    assert _forms("all done") is None
+    assert _forms('{"id": ') is None
+    assert _forms("7") is None, "a number is an answer in words"
+
+
+SAME: list[tuple[str, Any, Any, bool]] = [
+    ("another value", {"a": "x"}, {"a": "y"}, False),
+    ("the same value", {"a": "x"}, {"a": "x"}, True),
+    ("items in another order", {"a": ["x", "y"]}, {"a": ["y", "x"]}, True),
+    ("the same item once more is another number of items", {"a": ["x"]}, {"a": ["x", "x"]}, False),
+    ("another number", {"a": 1}, {"a": 2}, False),
+    ("an object holds what its fields hold", {"a": {}}, {"a": {}}, True),
+]
+
+
+@pytest.mark.parametrize(("says", "one", "other", "same"), SAME)
+def test_a_value_is_known_again_by_its_hash(says: str, one: Any, other: Any, same: bool) -> None:
+    assert (form.forms(one) == form.forms(other)) is same, says
+
+
+def test_a_large_answer_is_bounded() -> None:
+    wide = {f"part_{chr(97 + i)}": {f"field_{chr(97 + k)}": f"{k} x" for k in range(20)} for i in range(20)}
+    event = Event(kind="run_finished", time=1.0, agent="a", run="r", output=raw(json.dumps(wide)))
+    reader = Reader(Config())
+    reader.read(event)
+    assert event.output_fields is not None
+    assert len(event.output_fields) == limits.FIELDS_READ
+    assert reader.counts["evicted:fields_of_an_output"] == 1
+    deep: Any = "x"
+    for _ in range(60):
+        deep = {"in": deep}
+    assert max(name.count(".") for name in form.forms(deep)) == form.LEVELS - 1
+    assert len(form.forms([[[i]] for i in range(10_000)])) < form.FIELDS

@@ -76,6 +76,17 @@ CHANGES = [
     (BULLETS, " ".join(BULLETS.split("\n- ")), "list_marks", 0.75, 0.0),
     (STEPS, STEPS.replace("\n", " "), "lines", 3.0, 1.0),
     (STEPS, TABLE, "kind", KINDS.index("list"), KINDS.index("table")),
+    (PROSE, f"Dear [Name], {PROSE}", "square_brackets", 0.0, 1.0),
+    (f"{PROSE} [1]", PROSE, "square_brackets", 1.0, 0.0),
+    (PROSE, f"Dear {{{{name}}}}, {PROSE}", "braces", 0.0, 1.0),
+    (PROSE, f"Dear <name>, {PROSE}", "angle_brackets", 0.0, 1.0),
+    (PROSE, PROSE.replace("and", "&amp;"), "entities", 0.0, 1.0),
+    (f"{PROSE} You pay $20.", f"{PROSE} You pay 20.", "currency_signs", 1.0, 0.0),
+    (f"{PROSE} You pay ₹20.", f"{PROSE} You pay 20.", "currency_signs", 1.0, 0.0),
+    (f"{PROSE} You pay 20 EUR.", f"{PROSE} You pay 20 USD.", "number_unit", None, None),
+    (f"{PROSE} You pay €20.", f"{PROSE} You pay 20.", "number_unit", None, 0.0),
+    (f"{PROSE} It is 20 % off.", f"{PROSE} It is 0.2 off.", "percent_signs", 1.0, 0.0),
+    (f"{PROSE}\nSource: handbook", PROSE, "colons", 1.0, 0.0),
     (PROSE, "42", "kind", KINDS.index("prose"), KINDS.index("number")),
     (PROSE, "approved", "kind", KINDS.index("prose"), KINDS.index("word")),
     (PROSE, "???", "kind", KINDS.index("prose"), KINDS.index("signs")),
@@ -118,6 +129,11 @@ NEAR_MISSES = [
     ("a closing bracket ends a text", "cut_off", "It was shipped (on Monday)", 0),
     ("a code of one word needs no end", "cut_off", "approved", 0),
     ("braces that hold no JSON are no JSON", "json_depth", "{not json}", 0),
+    ("an ampersand is no entity", "entities", "black & white; grey", 0),
+    ("brackets of JSON are no brackets", "square_brackets", '{"a": [1], "b": "{x}"}', 0),
+    ("nor are its braces", "braces", '{"a": [1], "b": "{x}"}', 0),
+    ("a number without a unit has none", "number_unit", "It costs 3.5.", 0),
+    ("a row of digits and no end is read once", "number_unit", "1" * 19_000, 0),
     ("Greek is not Latin", "accents_share", "Η παραγγελία σας", 0),  # noqa: RUF001
 ]
 
@@ -153,6 +169,13 @@ def test_another_language_in_plain_letters_moves_hashed_features_more_than_anoth
     assert distance(PROSE, LANGUAGES[language]) > distance(PROSE, again)
 
 
+def test_another_date_is_another_digit_only() -> None:
+    """An answer that says what day it is would be another one each day."""
+    monday, tuesday = (shape.read(f"As of 2026-03-0{day}: {PROSE} {day}4:30", PHRASES) for day in (2, 3))
+    assert monday == tuesday
+    assert monday != shape.read(f"As of March 2: {PROSE} 24:30", PHRASES)
+
+
 def test_features_have_names_of_their_own_and_keep_their_order() -> None:
     assert len(INDEX) == len(FEATURES)
     assert [feature.name for feature in FEATURES][:3] == ["length", "lines", "line_length_mean"]
@@ -179,4 +202,5 @@ GOLDEN = [
     0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 6.0, 5.0, 21.0, 24.0, 24.0,
     0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.299, -0.419, 0.06, -0.599, -0.898, 0.0,
     0.299, -0.359, 0.295, -0.295, -0.59, -0.885, 0.147, 0.147, 0.147, 0.147,
+    0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
 ]  # fmt: skip

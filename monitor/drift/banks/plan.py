@@ -28,7 +28,10 @@ DECLARABLE = {
 }
 """Signal → the channel that takes a `reference:` as the most that is normal."""
 
-CHANNELS: tuple[Channel, ...] = tuple(Channel(row.name, row.signal, row.kind, harmless=row.harmless) for row in ROWS)
+CHANNELS: tuple[Channel, ...] = tuple(
+    Channel(row.name, row.signal, row.kind, harmless=row.harmless, by_points=row.by_points, apart=row.apart)
+    for row in ROWS
+)
 POSITIONS = {channel.name: i for i, channel in enumerate(CHANNELS)}
 TIMED_POSITIONS = tuple(i for i, row in enumerate(ROWS) if row.signal in TIMED)
 

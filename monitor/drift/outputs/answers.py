@@ -1,0 +1,232 @@
+"""What an agent's answers hold, field by field: which fields and kinds of values there are, and whether they move.
+
+The fields are those of answers that are JSON (`monitor.reading.fields.forms`); an answer that is no JSON is one field.
+A field with its kind is a word, so `amount:words` where there was `amount:number` is one that is new and one that is
+gone. Seen for the first time it is *young* for the next answers, and an answer that has it is a changed one. It is
+*gone* where it has been away for longer than it ever would, and its value *stands still* where that has been the same
+for longer than it ever would: the chance of so long a stretch, by how such stretches began and went on before, is below
+a limit. Stretches, and not single answers, because answers about one thing come in a row.
+
+Not here: the text; a value is three hexadecimal digits of a hash, which tell two of them apart, mostly.
+
+Invariant: nothing is said before the first `WARM` answers, nor within a session that goes on: the same may be asked
+again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+WARM: Final = 100
+"""Answers with fields before these are known, and with a value before it is known how that moves."""
+YOUNG: Final = 200
+"""Answers for which a field is new."""
+WINDOW: Final = 256
+"""A stretch of so many answers is what is normal by now. Of twice as many, all counts are halved."""
+AWAY: Final = 1e-4
+"""How unlikely a stretch without a field is before it counts."""
+STILL: Final = 1e-6
+"""How unlikely a stretch of one value is before it counts. A page needs twelve more runs of it."""
+MOSTLY: Final = 0.5
+"""Of a field that, once away, stays away more often than this, or a value that so often comes again, a stretch says
+nothing."""
+FIELDS: Final = 80
+"""Fields that are known, and values that are followed. More: the field that is away longest, or the value that was seen
+least, is forgotten, counted as `answers_forgotten`."""
+
+_WHOLE: Final = ""
+"""The one field of an answer that is no JSON."""
+
+
+class Stretches:
+    """How often something begins and goes on: a field that is away, a value that comes again.
+
+    `out`: answers after one without it, `began`: those of them with it; `within`: answers after one with it, `stayed`:
+    those of them with it again. `length`: of the stretch that lasts; it is counted when it is over, for it would make
+    itself normal. `odds`: how unlikely that stretch is.
+    """
+
+    def __init__(
+        self,
+        seen: int = 0,
+        out: float = 0.0,
+        began: float = 0.0,
+        within: float = 0.0,
+        stayed: float = 0.0,
+        length: int = 0,
+        odds: float = 1.0,
+    ) -> None:
+        self.seen = seen
+        self.out = out
+        self.began = began
+        self.within = within
+        self.stayed = stayed
+        self.length = length
+        self.odds = odds
+
+    def take(self, lasts: bool, limit: float) -> bool:
+        """One more answer; whether the stretch is less likely than `limit`."""
+        self.seen += 1
+        if self.seen <= WARM:
+            self._learn(lasts)
+            return False
+        if not lasts:
+            self._close(False)
+            return False
+        begins = (self.began + 0.5) / (self.out + 1.0)
+        stays = (self.stayed + 0.5) / (self.within + 2.0)
+        self.odds *= stays if self.length else begins
+        self.length += 1
+        if self.length >= WINDOW:
+            self._close(True)
+        return self.odds < limit and begins <= MOSTLY and stays <= MOSTLY
+
+    def _learn(self, lasts: bool) -> None:
+        """Count one answer at once."""
+        if self.length:
+            self.within += 1.0
+            self.stayed += 1.0 if lasts else 0.0
+        else:
+            self.out += 1.0
+            self.began += 1.0 if lasts else 0.0
+        self.length = self.length + 1 if lasts else 0
+
+    def _close(self, lasts: bool) -> None:
+        """Count a stretch, or an answer that is in none."""
+        self.out += 1.0
+        if self.length:
+            self.began += 1.0
+            self.within += float(self.length)
+            self.stayed += float(self.length if lasts else self.length - 1)
+        if self.out + self.within > 2 * WINDOW:
+            self.out /= 2.0
+            self.began /= 2.0
+            self.within /= 2.0
+            self.stayed /= 2.0
+        self.length, self.odds = int(lasts), 1.0
+
+    def packed(self) -> tuple[int, float, float, float, float, int, float]:
+        """What is written of it: the arguments of a new one."""
+        return self.seen, self.out, self.began, self.within, self.stayed, self.length, self.odds
+
+
+class Answers:
+    """An agent's answers.
+
+    `known`: whether it could be told of the latest one what is `young` in it, what is `gone` from it; `still`: what
+    stands still there. `lost`: fields that gave way to others, until somebody counts them.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Answers that had fields."""
+        self.known = False
+        self.young: list[str] = []
+        self.gone: list[str] = []
+        self.still: list[str] = []
+        self.lost = 0
+        self._session: str | None = None
+        self._first: dict[str, int] = {}
+        """Field with its kind → the answer that first had it."""
+        self._away: dict[str, Stretches] = {}
+        self._last: dict[str, str] = {}
+        """Field → its latest value."""
+        self._same: dict[str, Stretches] = {}
+
+    def observe(self, fields: list[str] | None, hashed: int | None, session: str | None) -> None:
+        """One answer. `fields`: None if it is no JSON; `hashed`: of the whole."""
+        self.clear()
+        goes_on = session is not None and session == self._session
+        self._session = session
+        if goes_on:
+            return
+        if fields is None:
+            if hashed is not None:
+                self._follow(_WHOLE, f"{hashed & 0xFFFFFFFF:x}")
+            return
+        self.count += 1
+        self.known = self.count > WARM
+        names: set[str] = set()
+        for field in fields:
+            name, mark, value = field.partition("#")
+            names.add(name)
+            if mark:
+                self._follow(name[: name.rfind(":")], value)
+            first = self._first.get(name)
+            if first is None:
+                self._meet(name)
+            elif self.count - first < YOUNG and first > WARM:
+                self.young.append(name)
+        normal: list[str] = []
+        for name, away in self._away.items():
+            if name in names:
+                away.take(False, AWAY)
+            elif away.length >= WINDOW - 1:
+                normal.append(name)
+            elif away.take(True, AWAY):
+                self.gone.append(name)
+        for name in normal:
+            self._forget(name)
+
+    def clear(self) -> None:
+        """Nothing was answered."""
+        self.known = False
+        if self.young:
+            self.young = []
+        if self.gone:
+            self.gone = []
+        if self.still:
+            self.still = []
+
+    def take_lost(self) -> int:
+        """Fields that gave way since the last call."""
+        lost, self.lost = self.lost, 0
+        return lost
+
+    def save(self) -> bytes:
+        """The state."""
+        away = {name: one.packed() for name, one in self._away.items()}
+        same = {name: one.packed() for name, one in self._same.items()}
+        return msgspec.msgpack.encode((self.count, self._session, self._first, away, self._last, same))
+
+    def load(self, raw: bytes) -> None:
+        """Put back a saved state; what the latest answer showed is not in it."""
+        self.count, self._session, self._first, away, self._last, same = _saved.decode(raw)
+        self._away = {name: Stretches(*packed) for name, packed in away.items()}
+        self._same = {name: Stretches(*packed) for name, packed in same.items()}
+
+    # -- inner
+
+    def _meet(self, name: str) -> None:
+        """A field that is not known; the one that is away longest gives way to it."""
+        if len(self._first) >= FIELDS:
+            self._forget(min(self._away, key=lambda one: (-self._away[one].length, one)))
+            self.lost += 1
+        self._first[name] = self.count
+        self._away[name] = Stretches()
+        if self.count > WARM:
+            self.young.append(name)
+
+    def _forget(self, name: str) -> None:
+        del self._first[name]
+        del self._away[name]
+
+    def _follow(self, path: str, value: str) -> None:
+        last = self._last.get(path)
+        if last is None:
+            if len(self._last) >= FIELDS:
+                rarest = min(self._last, key=lambda one: (self._same[one].seen, one))
+                del self._last[rarest], self._same[rarest]
+                self.lost += 1
+            self._same[path] = Stretches()
+        elif self._same[path].take(value == last, STILL):
+            self.still.append(path)
+        self._last[path] = value
+
+
+_Packed = tuple[int, float, float, float, float, int, float]
+_saved = msgspec.msgpack.Decoder(
+    tuple[int, str | None, dict[str, int], dict[str, _Packed], dict[str, str], dict[str, _Packed]]
+)
