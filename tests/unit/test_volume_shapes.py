@@ -144,6 +144,24 @@ def test_nothing_is_told_of_what_is_healthy(shape: str) -> None:
     assert play(HEALTHY[shape]())[0] == []
 
 
+@pytest.mark.parametrize(("per_hour", "within"), [(600, 0.3), (60, 2.0)])
+def test_a_stop_on_the_first_day_is_a_notice(per_hour: float, within: float) -> None:
+    stop = 5.2 * HOUR
+    told, _ = play(runs(until(stop, steady(per_hour)), 2, DAY))
+    assert [(one.verdict, one.mode) for one in told] == [("fire", "notice")]
+    assert stop < told[0].at < stop + within * HOUR
+    assert told[0].before == pytest.approx(per_hour, rel=0.2)
+
+
+def test_who_goes_home_on_the_first_evening_is_told_so_once() -> None:
+    """Nobody can know it; from the second day on it is known, weekends but the first one included."""
+    monday = runs(lambda at: office(at + 9 * HOUR), 1, 3 * WEEK)
+    told, _ = play(monday)
+    assert [(one.verdict, one.mode) for one in told] == [("fire", "notice"), ("resolve", "notice")]
+    assert 9 * HOUR < told[0].at < 12 * HOUR
+    assert told[1].at < DAY + 3 * HOUR
+
+
 TUESDAY_NOON = DAY + 12 * HOUR
 THIRD_MONDAY = 2 * WEEK
 FAULTS: dict[str, tuple[Shape, float, float, str]] = {
@@ -170,7 +188,8 @@ def test_a_stop_is_found(fault: str) -> None:
 
 
 NEARLY: dict[str, Shape] = {
-    "on its first day nobody knows when an office goes home": until(6 * HOUR, steady(60)),
+    "on its first day one hour says nothing": until(HOUR, steady(60)),
+    "nor is a first night with a fifth of the runs a stop": lambda at: tides(60)(at + 12 * HOUR),
     "an office does not come on its first Saturday": until(5 * DAY, office),
     "nor on a Monday after one known week: it may be a holiday": until(WEEK - DAY, office),
     "three quarters are within the tolerance": until(9 * DAY, steady(60), left=0.75),

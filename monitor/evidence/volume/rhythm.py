@@ -5,6 +5,9 @@ the same weekday one and two weeks ago, else the same hour of the latest day tha
 its least part, with the hours beside it: where a day begins, breaks off, or has its lunch, little is expected. Where
 runs are few the parts are longer, so that each has enough of them.
 
+On the first day no hour is known by its like. That runs stopped is told all the same, of an agent that had runs in every
+hour so far: a quarter of the least of these hours is expected, so that only a stop is.
+
 What a single like hour says holds only for an agent that also ran in the hours before: an office that went home, or
 did not come on its first Saturday, is no silence. Two weeks that agree stand on their own.
 
@@ -38,6 +41,11 @@ LOW = 1.65
 """Standard deviations below the mean of a low hour: one in twenty."""
 FEW = 2.0
 """The steps between few hours say little of how runs come; those between bins weigh as much as so many of them."""
+YOUNG_HOURS = 2
+"""Hours of the first day that must have had runs before anything is said; in the latest of them they may have stopped,
+so that it says nothing of how many are usual."""
+YOUNG_PART = 0.25
+"""Of the least hour of the first day."""
 PRESENT = 0.5
 """An agent with this share of its usual runs in the hours before was there, so that it can stop."""
 
@@ -88,18 +96,29 @@ def close(rhythm: Rhythm, bins: list[int]) -> None:
     del rhythm.hours[:-HOURS], rhythm.rough[:-HOURS]
 
 
-def hours_known(rhythm: Rhythm) -> int:
-    """Hours from the first one that was seen; after a day and the hour beside it something can be usual."""
-    return len(rhythm.hours)
-
-
 def usual(rhythm: Rhythm, *, always: bool = False) -> Usual:
     """What is usual in the hour that runs. `always`: whether or not the agent was there in the hours before."""
+    if len(rhythm.hours) <= DAY:
+        return _young(rhythm)
     like = _like(rhythm, always)
     steady = _steady(rhythm)
     if steady is None or like.least / like.dispersion >= steady.least / steady.dispersion:
         return like
     return Usual(steady.least, steady.level, steady.dispersion, len(rhythm.hours) >= WEEK)
+
+
+def _young(rhythm: Rhythm) -> Usual:
+    """What the hours of the first day support."""
+    last = max((i for i in range(len(rhythm.hours)) if rhythm.hours[i] > 0), default=0)
+    known = [i for i in range(last) if rhythm.hours[i] != UNKNOWN]
+    total = sum(rhythm.hours[i] for i in known)
+    if len(known) + 1 < YOUNG_HOURS or not total:
+        return NOTHING
+    level = total / len(known)
+    rough = max(sum(rhythm.rough[i] for i in known) / total, 1.0)
+    lowest = min(rhythm.hours[i] for i in known)
+    least = max(lowest - math.sqrt(lowest * rough), 0.0)
+    return Usual(YOUNG_PART * least, level, rough, False)
 
 
 def _like(rhythm: Rhythm, always: bool) -> Usual:

@@ -1,8 +1,8 @@
 """Silence and volume of one agent: the bets of `detectors.silence` against what its like hours had (`rhythm`).
 
 Runs are counted in bins of five minutes and hours of the clock. The bound is the least that is usual in this hour,
-divided by a tolerance; a burst counts as one. Until a day is known nothing is said, until a whole week is known it is
-a notice, after it a page where runs stop; runs that become few, and days that never begin, are notices. A declared
+divided by a tolerance; a burst counts as one. Until a day is known only a stop is told, until a whole week is known all
+is a notice, after it a stop is a page; runs that become few, and days that never begin, are notices. A declared
 reference is live at once and exact.
 
 Invariant: bins in which the monitor was blind, and bins of an episode, never enter what is normal.
@@ -177,9 +177,9 @@ def waiting_for(traffic: Traffic) -> str:
     """What is still missing before anything can be said, as words; empty when live."""
     if traffic.rate > 0.0:
         return ""
-    known = len(traffic.rhythm.hours)
-    if known <= rhythm.DAY:
-        return f"warming up: {known} of {rhythm.DAY + 1} hours seen"
+    known = sum(count > 0 for count in traffic.rhythm.hours)
+    if known < rhythm.YOUNG_HOURS:
+        return f"warming up: {known} of {rhythm.YOUNG_HOURS} hours with runs seen"
     return "too few runs are usual at this hour to notice their absence"
 
 
