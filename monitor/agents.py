@@ -176,9 +176,9 @@ class Agent:
 
     def runs_per_minute(self, now: float) -> float:
         """Runs of the last hour that was watched; of all its time while that is short."""
-        recent = [count for count in self.traffic.bins[-traffic.HOUR_BINS :] if count != traffic.UNKNOWN]
-        if recent:
-            return sum(recent) / (len(recent) * traffic.BIN_SECONDS) * 60.0
+        recent = traffic.recent(self.traffic, now)
+        if recent is not None:
+            return recent * 60.0
         return (self.runs + self.tracker.open_count) / max(now - self.first_seen, 1.0) * 60.0
 
     # -- time

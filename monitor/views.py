@@ -59,7 +59,7 @@ def _signals(agent: Agent, now: float) -> tuple[SignalView, ...]:
     found += [_of_fact(group) for group in agent.slices.facts.firing()]
     found += of_drift(agent.drift, agent.owner, now)
     found += agent.methods.views(now, agent.slices.accounts[agent.owner].page_rate)
-    found.append(_of_traffic(agent.traffic))
+    found.append(_of_traffic(agent.traffic, now))
     return tuple(found)
 
 
@@ -120,14 +120,13 @@ def _waiting_for(agent: Agent, node: Node, now: float) -> str:
     return "fails nearly always: nothing worse can be told apart" if node.saturated else ""
 
 
-def _of_traffic(state: traffic.Traffic) -> SignalView:
+def _of_traffic(state: traffic.Traffic, now: float) -> SignalView:
     waiting = traffic.waiting_for(state)
-    known = [count for count in state.bins[-traffic.HOUR_BINS :] if count != traffic.UNKNOWN]
     return SignalView(
         signal=TRAFFIC,
         labels={},
         state="firing" if state.firing_key else "warming up" if waiting else "healthy",
-        level=sum(known) / (len(known) * traffic.BIN_SECONDS) if known else 0.0,
+        level=traffic.recent(state, now) or 0.0,
         reference=state.rate * state.dispersion or None,
         n=float(state.total),
         evidence=1.0 if state.firing_key else min(sum(state.evidence), 1.0),

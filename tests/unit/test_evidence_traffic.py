@@ -129,3 +129,16 @@ def test_the_budget_flows_to_the_traffic_node_once() -> None:
             flowed = max(flowed, agent.traffic.pending)
     assert agent is not None
     assert 0.0 <= flowed <= 0.12 * HOUR / 604_800.0
+
+
+def test_the_rate_that_is_shown_falls_with_the_runs() -> None:
+    stop = START + 5 * HOUR
+    engine, said = _play(LEARNED, _steps(_poisson(1, 600, START, stop), stop))
+    agent = engine.partition.agents["x"]
+    assert said == []
+    assert agent.runs_per_minute(stop) == pytest.approx(10.0, rel=0.1)
+    assert agent.runs_per_minute(stop + HOUR / 2) == pytest.approx(5.0, rel=0.2)
+    assert agent.runs_per_minute(stop + 2 * HOUR) == 0.0
+    engine, said = _play(LEARNED, _steps(_poisson(1, 600, START, stop), stop + HOUR / 2))
+    assert [one.status for one in said] == ["firing"]
+    assert engine.partition.agents["x"].runs_per_minute(stop + HOUR / 2) == 0.0

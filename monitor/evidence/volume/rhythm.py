@@ -5,8 +5,8 @@ the same weekday one and two weeks ago, else the same hour of the latest day tha
 its least part, with the hours beside it: where a day begins, breaks off, or has its lunch, little is expected. Where
 runs are few the parts are longer, so that each has enough of them.
 
-On the first day no hour is known by its like. That runs stopped is told all the same, of an agent that had runs in every
-hour so far: a quarter of the least of these hours is expected, so that only a stop is.
+On the first day no hour is known by its like. That runs stopped is told all the same, of an agent that had runs in
+every hour so far: a quarter of the least of these hours is expected, so that only a stop is.
 
 What a single like hour says holds only for an agent that also ran in the hours before: an office that went home, or
 did not come on its first Saturday, is no silence. Two weeks that agree stand on their own.

@@ -183,6 +183,18 @@ def waiting_for(traffic: Traffic) -> str:
     return "too few runs are usual at this hour to notice their absence"
 
 
+def recent(traffic: Traffic, now: float) -> float | None:
+    """Runs per second of the last hour that was watched, or since they stopped or became few; None: nothing was."""
+    if traffic.firing_key:
+        return (traffic.since_n + traffic.arrivals) / max(now - traffic.quiet_since, 1.0)
+    over = int((now - traffic.bin_start) // BIN_SECONDS)
+    bins = (
+        [*traffic.bins, traffic.bin_count + traffic.arrivals, *[0] * min(over - 1, HOUR_BINS)] if over else traffic.bins
+    )
+    known = [count for count in bins[-HOUR_BINS:] if count != UNKNOWN]
+    return sum(known) / (len(known) * BIN_SECONDS) if known else None
+
+
 def _follow(traffic: Traffic, now: float, seconds: float, declared: float | None, tolerance: float) -> str:
     """Whether the episode that runs is over."""
     if traffic.rate <= 0.0:
