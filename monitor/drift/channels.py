@@ -16,9 +16,10 @@ from typing import Any, Final, NamedTuple, cast
 from mypy_extensions import mypyc_attr
 
 from detectors.drift.channels import Kind, Value
-from monitor.drift import interfaces
-from monitor.drift.interfaces import Interface
 from monitor.drift.outputs.answers import Answers
+from monitor.drift.tools import interfaces, paces
+from monitor.drift.tools.interfaces import Interface
+from monitor.drift.tools.paces import Pace
 from monitor.reading import characters, structure
 from monitor.reading.shape import FEATURES, INDEX, Feature
 from monitor.runs import Closed, Work
@@ -31,6 +32,7 @@ WORD_LENGTH: Final = 80
 NO_TOOL: Final = "no tool"
 NO_HASH: Final = "#0"
 """Of a hashed category: there is none."""
+SLOWEST: Final = "slowest tool"
 RETRIEVAL: Final = "retrieval"
 """Stands for all retrievers among the tools that a run used."""
 NONE_GIVEN: Final = "none given"
@@ -61,6 +63,7 @@ class Memory:
 
     def __init__(self, outputs: Iterable[int] = (), tools: dict[str, Interface] | None = None) -> None:
         self.tools: dict[str, Interface] = {} if tools is None else tools
+        self.paces: dict[str, Pace] = {}
         self.documents: dict[str, list[int]] = {}
         self.session = 0
         self.answers = Answers()
@@ -93,7 +96,8 @@ class Reading:
     that is new, or was without one that it always had. `unusual`: how unlike the usual runs it is as a whole, where
     somebody asked for that. `same`: part of the sources that it searched whose best document was the one that they give
     most of late. `new`, `gone`: whether an output that is JSON had fields that are new, or was without one that it
-    always had. `still`: whether something that outputs hold no longer moves.
+    always had. `still`: whether something that outputs hold no longer moves. `times`: how many times its usual seconds
+    the slowest tool took.
     """
 
     def __init__(
@@ -107,6 +111,7 @@ class Reading:
         new: bool | None = None,
         gone: bool | None = None,
         still: bool | None = None,
+        times: float | None = None,
     ) -> None:
         self.closed = closed
         self.repeated = repeated
@@ -117,6 +122,7 @@ class Reading:
         self.new = new
         self.gone = gone
         self.still = still
+        self.times = times
 
 
 class Place(NamedTuple):
@@ -153,9 +159,11 @@ class Row(NamedTuple):
     place: Place | None = None
     """Where it reads a shape, if it does."""
     hashed: bool = False
-    """Whether its categories are hashes, or its number a projection of them: no names for people."""
+    """Whether its categories are known by a hash alone, which is no name for people."""
     by_points: bool = False
     apart: float = 0.0
+    tail: str = ""
+    """How the runs beyond a limit of a number are said, with `{word}` for the limit; by its name if empty."""
 
 
 def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Reading:
@@ -186,7 +194,20 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
         still = bool(answers.still)
         if answers.known:
             new, gone = bool(answers.young), bool(answers.gone)
-    return Reading(closed, repeated, young, missing, unusual, same, new, gone, still)
+    times = _times(memory, closed) if work.tool_seconds else None
+    return Reading(closed, repeated, young, missing, unusual, same, new, gone, still, times)
+
+
+def _times(memory: Memory, closed: Closed) -> float | None:
+    """`Reading.times`; how long the tools take is remembered (in place)."""
+    found: float | None = None
+    for tool, seconds in closed.work.tool_seconds.items():
+        calls = closed.run.tools.get(tool)
+        if calls is not None:
+            times = paces.observe(memory.paces, tool, seconds, calls[0], closed.duration_seconds)
+            if times is not None and (found is None or times > found):
+                found = times
+    return found
 
 
 def _same(memory: Memory, work: Work) -> float | None:
@@ -315,10 +336,9 @@ def _shape(index: int, feature: Feature) -> Row:
     unit: Unit = "share" if feature.name.endswith("_share") else "count"
     words = said.removesuffix(" share") + ", median {}"
     number = Place(index, ())
+    tail = "a measure of the wording is {word}" if projected else ""
     apart = WORDING if projected else 0.0
-    return Row(
-        "run.output_shape", title, "number", number.read, words, unit, place=number, hashed=projected, apart=apart
-    )
+    return Row("run.output_shape", title, "number", number.read, words, unit, place=number, apart=apart, tail=tail)
 
 
 _MEDIAN: Final = "median {}"
@@ -368,6 +388,9 @@ ROWS: tuple[Row, ...] = (
     Row("run.steps", "tool calls in a row", "number", lambda r: float(r.closed.work.longest_tool_turns),
         "tool calls in a row without a word, median {}", "count"),
     Row("run.tool_mix", "used", "set", _used, "{word} is used in {} of runs"),
+    Row("run.duration_seconds", SLOWEST, "number", lambda r: r.times,
+        "the slowest tool takes {} times its usual time, median", "count",
+        tail="the slowest tool takes {word} times its usual time"),
     Row("run.output_shape", "new output fields", "rate", lambda r: _flag(r.new), "new fields in {} of outputs",
         harmless=HARMLESS_FIELDS, by_points=True),
     Row("run.output_shape", "missing output fields", "rate", lambda r: _flag(r.gone), "fields missing in {} of outputs",

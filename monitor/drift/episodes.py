@@ -21,7 +21,8 @@ from detectors.drift import Change, Crossing, Ended, Word
 from monitor.drift import words
 from monitor.drift.banks.profile import AGENT, Profile
 from monitor.drift.banks.slots import Saved
-from monitor.drift.channels import NO_TOOL, RETRIEVAL, ROW_OF, Memory
+from monitor.drift.channels import NO_TOOL, RETRIEVAL, ROW_OF, SLOWEST, Memory
+from monitor.drift.tools.paces import Pace
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.words import no_data_since
 from schemas.config import DetectorSettings
@@ -45,7 +46,7 @@ SIBLINGS = 5
 """Versions that are named as not affected."""
 CATEGORY_LABELS = {"run.tool_mix": "tool", "llm.response_model": "model"}
 """Signals whose categories are things with a label of their own."""
-NO_THINGS = frozenset((NO_TOOL, RETRIEVAL, "all others", "never seen before"))
+NO_THINGS = frozenset(("", NO_TOOL, RETRIEVAL, "all others", "never seen before"))
 
 
 class Episode(Struct, array_like=True):
@@ -87,6 +88,7 @@ class Whole(Struct, array_like=True):
     episodes: list[Episode]
     documents: dict[str, list[int]] = {}
     session: int = 0
+    paces: dict[str, Pace] = {}
 
 
 class Episodes:
@@ -278,21 +280,21 @@ class Episodes:
         elif kind in ("share", "set") and change.unseen:
             change.what = self.profile.newcomer(bank, change.channel, crossing.onset) or change.what
         level = words.of_change(change, usual)
-        if kind == "share":
-            usual = None  # of a mix the thing is what moved, not what there is most of
         if crossing.signal == "tool.schema":
             found = words.of_interface(self.memory, change)
             if found is not None:
                 return level, f"{found[1]}, {level.phrase}", {"tool": found[0]}
         if fields := words.of_answers(self.memory, change):
             return level, f"{fields}, {level.phrase}", {}
+        if crossing.signal == "run.duration_seconds":
+            slow = words.of_pace(self.memory, crossing)
+            if slow is not None and change.channel == SLOWEST:
+                return slow[1], slow[1].phrase, {"tool": slow[0]}
+            if slow is not None:
+                return level, f"{level.phrase}, {slow[1].phrase}", {"tool": slow[0]}
         label = CATEGORY_LABELS.get(crossing.signal)
-        thing: str | None = usual[0] if usual is not None else change.what if change.direction == "up" else None
-        if kind == "set":
-            thing = change.what
-        if label is None or thing is None or kind not in ("category", "share", "set"):
-            return level, level.phrase, {}
-        return level, level.phrase, {label: thing} if thing not in NO_THINGS else {}
+        thing = words.named(change, usual)
+        return level, level.phrase, {label: thing} if label is not None and thing not in NO_THINGS else {}
 
     def _mode(self, crossing: Crossing) -> Mode:
         setting = self.settings.get(crossing.signal)

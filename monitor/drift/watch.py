@@ -19,7 +19,7 @@ from monitor.drift.banks.profile import Profile
 from monitor.drift.banks.slots import Rates
 from monitor.drift.channels import Memory
 from monitor.drift.episodes import Episodes, Whole
-from monitor.drift.interfaces import Interface
+from monitor.drift.tools.interfaces import Interface
 from monitor.runs import Closed
 from monitor.signals import DRIFT_SHARE
 from schemas.finding import Finding
@@ -113,7 +113,7 @@ class Drift:
             return {}
         saved, changed = self.profile.save()
         memory = self.memory
-        core = Whole(saved, memory.outputs, self.episodes.open, memory.documents, memory.session)
+        core = Whole(saved, memory.outputs, self.episodes.open, memory.documents, memory.session, memory.paces)
         blocks: dict[str, bytes | None] = {f"{PREFIX}{name}": raw for name, raw in changed.items()}
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
         if self._answers_touched:
@@ -137,6 +137,7 @@ class Drift:
         self.memory.session = core.session
         if "answers" in found:
             self.memory.answers.load(found["answers"])
+        self.memory.paces.update(core.paces)
         if "tools" in found:
             self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
         self.profile.load(core.profile, found)

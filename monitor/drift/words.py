@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from detectors.drift import Change, Crossing
 from monitor.alerting.headline import level_text, share_text
-from monitor.drift import interfaces
-from monitor.drift.channels import NO_HASH, ROW_OF, Memory
+from monitor.drift.channels import NO_HASH, ROW_OF, SLOWEST, Memory
+from monitor.drift.tools import interfaces, paces
 from schemas.finding import Unit
 
 FIELDS = 3
@@ -34,7 +34,6 @@ _CLEAR = (
     "same value",
 )
 """Channels that are understood at once, the clearest first."""
-_UNUSUAL = {"up": "unusually high", "down": "unusually low"}
 _NEARLY_NEVER = 0.02
 """Share below which a category without a name is another one than usual."""
 _APART = 1.02
@@ -67,21 +66,32 @@ def of_change(change: Change, usual: tuple[str, float] | None = None) -> Level:
         if before is not None and after is not None and not _alike(before, after):
             old, new = _apart(before, after, row.unit)
             return Level(before, after, row.unit, f"{row.words.format(new)}, was {old}")
-        what = (
-            f"{row.words.partition(',')[0]} is {_UNUSUAL[change.direction]}"
-            if row.hashed
-            else f"{row.name} {change.what}"
-        )
-        return _of_shares(change, f"{what} in {{}} of runs")
+        tail = row.tail.replace("{word}", change.what) or f"{row.name} {change.what}"
+        return _of_shares(change, f"{tail} in {{}} of runs")
     if row.hashed:
         return _of_shares(change, row.words.replace("{word}", _unnamed(change)))
     level = _of_shares(change, row.words.replace("{word}", _plain(change.what)))
-    if usual is None or change.direction == "up" or usual[0] == change.what or usual[1] < MOSTLY:
+    if usual is None or not _says_usual(change, usual):
         return level
-    if row.kind == "share" and change.before < MOSTLY:
-        return level  # what there is most of may have been that before
     now = row.words.replace("{word}", _plain(usual[0])).format(share_text(usual[1]))
     return level._replace(phrase=f"{now}, was {change.what} in {share_text(change.before)}")
+
+
+def named(change: Change, usual: tuple[str, float] | None) -> str:
+    """The category that the phrase blames; empty where it only became rarer beside others, or there is none."""
+    kind = ROW_OF[change.channel].kind
+    if usual is not None and kind == "category" and _says_usual(change, usual):
+        return usual[0]
+    blames = kind == "set" or (kind in ("category", "share") and change.direction == "up")
+    return change.what if blames else ""
+
+
+def _says_usual(change: Change, usual: tuple[str, float]) -> bool:
+    """Whether it is said what there is most of by now, in place of what became rarer."""
+    if change.direction == "up" or usual[0] == change.what or usual[1] < MOSTLY:
+        return False
+    # of a mix, what there is most of may have been that before
+    return ROW_OF[change.channel].kind != "share" or change.before >= MOSTLY
 
 
 def of_interface(memory: Memory, change: Change) -> tuple[str, str] | None:
@@ -115,6 +125,19 @@ def of_answers(memory: Memory, change: Change) -> str:
     if change.channel == "same value" and answers.still:
         return f"{_listed(tuple(sorted(path or 'the whole answer' for path in answers.still)))} always the same"
     return ""
+
+
+def of_pace(memory: Memory, crossing: Crossing) -> tuple[str, Level] | None:
+    """The tool that became slower, and how much; None if the change is not of one tool."""
+    changes = [crossing.change, *crossing.others]
+    if not any(one.channel == SLOWEST and one.direction == "up" for one in changes):
+        return None
+    found = paces.slower(memory.paces)
+    if found is None:
+        return None
+    tool, usual, late = found
+    then, now = _apart(usual, late, "seconds")
+    return tool, Level(usual, late, "seconds", f"a call of {_plain(tool)} takes {now}, usually {then}")
 
 
 def _of_shares(change: Change, words: str) -> Level:

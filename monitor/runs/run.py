@@ -20,6 +20,7 @@ EFFECT_BROKEN: Final = "effect: "
 """Begins the rule of an outcome without the call that brings it about; the tool follows."""
 
 NO_COUNTS: Final[dict[str, int]] = {}
+NO_SECONDS: Final[dict[str, float]] = {}
 NO_FIELDS: Final[dict[str, list[str]]] = {}
 NO_NAMES: Final[list[str]] = []
 NO_FACTS: Final[list[Fact]] = []
@@ -87,6 +88,7 @@ class Work:
         calls_hash: int = 0,
         used: list[str] | None = None,
         output_fields: list[str] | None = None,
+        tool_seconds: dict[str, float] | None = None,
     ) -> None:
         self.model = model
         self.response_model = response_model
@@ -138,6 +140,7 @@ class Work:
         self.calls_hash = calls_hash
         self.used: list[str] = NO_NAMES if used is None else used
         self.output_fields = output_fields
+        self.tool_seconds: dict[str, float] = NO_SECONDS if tool_seconds is None else tool_seconds
 
     @property
     def steps(self) -> int:

@@ -14,7 +14,7 @@ from detectors import loops
 from detectors.loops import Loop
 from monitor.reading.shape import INDEX
 from monitor.runs.contracts import Rules
-from monitor.runs.run import NO_COUNTS, NO_FIELDS, Run, Work
+from monitor.runs.run import NO_COUNTS, NO_FIELDS, NO_SECONDS, Run, Work
 from monitor.saved.states import Fact
 from schemas import derive
 from schemas.event import Event
@@ -158,6 +158,12 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
         work.path = [tool]
     elif number <= PATH:
         work.path.append(tool)
+    seconds = event.duration_seconds
+    if seconds is not None:
+        if work.tool_seconds is NO_SECONDS:
+            work.tool_seconds = {tool: seconds}
+        else:
+            work.tool_seconds[tool] = work.tool_seconds.get(tool, 0.0) + seconds
     attempt = event.attempt
     if attempt is not None and attempt > 1:
         work.retries += 1

@@ -263,6 +263,8 @@ class WorkState(Struct, omit_defaults=True, gc=False):
     """What it used beside tools, as `depends_on` writes it: `model:gpt-4o`, `retriever:handbook`, `agent:billing`."""
     output_fields: list[str] | None = None
     """Of the final output, if it is JSON: its fields (`monitor.reading.fields.forms`)."""
+    tool_seconds: dict[str, float] = {}
+    """Tool → the seconds of its calls together, of those that said so."""
 
 
 class RunState(Struct, array_like=True, gc=False):

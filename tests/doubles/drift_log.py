@@ -41,6 +41,8 @@ class Work:
     cached_tokens: int | None = None
     words: bool = False
     """Whether the model says something before each tool call."""
+    took: dict[str, float] = field(default_factory=dict)
+    """Tool → seconds of each of its calls, where the producer says so."""
 
     def changed(self, **changes: Any) -> Work:
         """The same with something else."""
@@ -116,6 +118,7 @@ def _events(work: Work, agent: str, run: str, at: float) -> list[Event]:
         add(
             "tool_call", tool=tool, arguments=raw(arguments), result=raw(result),
             status="error" if failed else "ok", error_type=work.error_type if failed else None,
+            duration_seconds=work.took.get(tool),
         )  # fmt: skip
     if work.fallback:
         add("fallback", to="simple")

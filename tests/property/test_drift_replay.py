@@ -71,6 +71,7 @@ def _inside(engine: Engine) -> object:
         list(profile.versions.items()), profile.number, profile.known, profile.newcomers,
         drift.memory.outputs, sorted(drift.memory.tools.items()), drift.episodes.open,
         list(drift.memory.documents.items()), drift.memory.session,
+        list(drift.memory.paces.items()),
     ]  # fmt: skip
     return msgspec.msgpack.decode(msgspec.msgpack.encode(found))
 

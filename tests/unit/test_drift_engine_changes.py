@@ -227,6 +227,37 @@ def test_a_tool_that_is_used_somewhat_more_often_pages_nobody() -> None:
     assert not [one for one in findings if one.mode == "page"]
 
 
+def _taking(usual: float, times: float) -> Change:
+    """Tools tell how long they take; from `AT` on one of them takes so many times its usual seconds."""
+
+    def change(number: int, work: Work) -> Work:
+        rng = _rng(number)
+        took = {tool: usual * rng.lognormvariate(0.0, 0.4) for tool in ("get_order", "search", "refund")}
+        took["search"] *= times if number >= AT else 1.0
+        return work.changed(took=took)
+
+    return change
+
+
+PACES: list[tuple[float, float, str | None, str]] = [
+    (0.3, 10.0, "search", "a tool of two runs in five takes ten times as long, the runs as long as before"),
+    (0.3, 1.2, None, "it takes a fifth longer"),
+    (0.002, 10.0, None, "it takes ten times as long, and nobody feels it: a hundredth of the run"),
+]
+
+
+@pytest.mark.parametrize(("usual", "times", "tool", "why"), PACES, ids=[row[3] for row in PACES])
+def test_a_tool_that_became_slow_is_named(usual: float, times: float, tool: str | None, why: str) -> None:
+    _, findings = _replay(_taking(usual, times), AT + 100)
+    told = [one for one in findings if one.signal == "run.duration_seconds"]
+    assert [one.node.get("tool") for one in told] == [tool] * (tool is not None), why
+    for one in told:
+        assert _runs_after(one) <= 40
+        assert one.detail.startswith("a call of search takes "), one.detail
+        assert one.unit == "seconds"
+        assert one.after > 5.0 * one.before
+
+
 ERRORS: list[tuple[float, float, float, bool, str]] = [
     # how many runs fail; how many failures are a 401, before and after
     (0.5, 0.02, 0.6, True, "a rare kind of error becomes the usual one, as many runs fail as before"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from monitor.drift import interfaces
-from monitor.drift.interfaces import Interface, Seen
+from monitor.drift.tools import interfaces
+from monitor.drift.tools.interfaces import Interface, Seen
 
 PLAIN = ["argument order_id:string", "result amount:number", "result status:string"]
 

@@ -114,6 +114,16 @@ ADDED: list[tuple[str, list[Step], dict[str, Any]]] = [
         ],
         {"documents": {"faq": text_hash(b"d1"), "": text_hash(b"d2")}},
     ),
+    (
+        "the seconds of each tool, of the calls that tell them",
+        [
+            ("tool_call", {"tool": "find", "duration_seconds": 0.5}),
+            ("tool_call", {"tool": "find", "duration_seconds": 0.25}),
+            ("tool_call", {"tool": "read"}),
+            ("llm_call", {"duration_seconds": 2.0}),
+        ],
+        {"tool_seconds": {"find": 0.75}},
+    ),
     ("a score that nobody tells", [("retrieval", {"hits": 2})], {"top_score": None}),
     (
         "tool calls since the last words, and the most of them",

@@ -1,0 +1,1 @@
+"""What is usual of the tools of an agent, learned from its runs alone."""
