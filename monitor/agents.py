@@ -48,7 +48,7 @@ class Settings:
         self.config = config
         self.detectors = config.detectors
         self.run_timeout = config.runtime.run_timeout
-        self.drift = Plans(config.detectors)
+        self.drift = Plans(config.detectors, config.slices.labels)
         self.began = 0.0
         """When the partition began to watch, epoch seconds."""
 

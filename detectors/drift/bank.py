@@ -215,6 +215,7 @@ class Bank:
         return Crossing(
             self.plan.signals[episode.signal].name, episode.voice, seen[0].change, [one.change for one in seen[1:]],
             episode.onset, episode.onset_run, onset.examples(seen[0].hits, self.names), episode.material, escalated,
+            seen[0].hits, self._normal(seen[0]),
         )  # fmt: skip
 
     def _examine(self, signal: int, voice: Voice, onset_run: int | None) -> tuple[list[Seen], int]:
@@ -231,12 +232,9 @@ class Bank:
         self.learn()
         position = next(i for i, channel in enumerate(self.plan.channels) if channel.name == seen.change.channel)
         hits = [hit for hit in seen.hits if hit is not None]
-        normal = seen.change.before
-        if not seen.up and self.plan.channels[position].kind != "number":
-            normal = 1.0 - normal  # of a category that became rare the rest is bad
         episode = Episode(
             signal, voice, self.runs, onset_run, self.times[max(onset_run, self.runs - WINDOW) % WINDOW],
-            position, seen.cell, seen.up, normal, seen.change, material, sum(hits, 0.0), float(len(hits)),
+            position, seen.cell, seen.up, self._normal(seen), seen.change, material, sum(hits, 0.0), float(len(hits)),
         )  # fmt: skip
         self.episodes[signal] = episode
         since = max(onset_run, self.runs - WINDOW)
@@ -256,6 +254,11 @@ class Bank:
         self.accounts.empty("notice", signal)
         self._weigh()
         return episode
+
+    def _normal(self, seen: Seen) -> float:
+        """The share of bad observations before a change: of a category that became rare the rest is bad."""
+        kind = next(channel.kind for channel in self.plan.channels if channel.name == seen.change.channel)
+        return 1.0 - seen.change.before if not seen.up and kind != "number" else seen.change.before
 
     def _follow(self) -> list[Word]:
         """What the present run means for the signals that fire."""

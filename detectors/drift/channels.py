@@ -103,6 +103,10 @@ class Crossing(Struct, array_like=True):
     runs: list[str]
     material: bool
     escalated: bool = False
+    hits: list[float | None] = []
+    normal: float = 0.0
+    """The bad part of each run since the onset, the latest last, as far as they are remembered, by the indicator of the
+    strongest channel; and its share before. None: the run says nothing."""
 
 
 class Ended(Struct, array_like=True):

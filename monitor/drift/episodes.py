@@ -23,6 +23,7 @@ from monitor.drift.banks.profile import AGENT, Profile
 from monitor.drift.banks.slots import Saved
 from monitor.drift.channels import NO_TOOL, RETRIEVAL, ROW_OF, SLOWEST, Memory
 from monitor.drift.tools.paces import Pace
+from monitor.evidence.within import hitters
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.words import no_data_since
 from schemas.config import DetectorSettings
@@ -250,7 +251,7 @@ class Episodes:
         return together < MIXED
 
     def _slice(self, bank: str, crossing: Crossing) -> tuple[dict[str, str], list[str], list[str]]:
-        """The slice that explains the change, and the versions that share it or do not."""
+        """The slice that explains the change, and the versions and tenants that share it or do not."""
         node = {"agent": self.agent}
         since = self.profile.recent.since(crossing.onset)
         heights = self.profile.heights(crossing.change.channel, crossing.onset)
@@ -265,7 +266,16 @@ class Episodes:
         if len(hot) == 1:
             node["version"] = next(iter(hot))
         calm = [version for version in calm if version not in hot]
-        return node, [f"version={version}" for version in sorted(hot)], [f"version={one}" for one in calm[-SIBLINGS:]]
+        table = self.profile.recent.table(crossing.hits, None if bank == AGENT else bank)
+        part = hitters.smallest(table, crossing.normal)
+        affected = [f"version={version}" for version in sorted(hot)]
+        spared = [f"version={one}" for one in calm[-SIBLINGS:]]
+        if part:
+            dimension, _, value = part.partition("=")
+            node[dimension] = value
+            affected.append(part)
+            spared += hitters.unaffected(table, part, crossing.normal)[:SIBLINGS]
+        return node, affected, spared
 
     def _described(self, bank: str, crossing: Crossing, version: str | None) -> tuple[words.Level, str, dict[str, str]]:
         """Levels, phrase, and the labels of the thing that the change is about."""

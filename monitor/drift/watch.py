@@ -20,6 +20,7 @@ from monitor.drift.banks.slots import Rates
 from monitor.drift.channels import Memory
 from monitor.drift.episodes import Episodes, Whole
 from monitor.drift.tools.interfaces import Interface
+from monitor.evidence.within import hitters
 from monitor.runs import Closed
 from monitor.signals import DRIFT_SHARE
 from schemas.finding import Finding
@@ -71,7 +72,8 @@ class Drift:
             self._count("answers_forgotten")
         values = channels.values_of(reading, self.plans.off)
         run = closed.run
-        said = self.profile.observe(run.run, run.version, values, now, usual, paid, learns)
+        whose = hitters.whose(run, self.plans.labels)
+        said = self.profile.observe(run.run, run.version, values, now, usual, paid, learns, whose)
         for bank, word in said:
             self.episodes.take(bank, word, now)
         if self.episodes.open:

@@ -41,6 +41,7 @@ class Work:
     cached_tokens: int | None = None
     words: bool = False
     """Whether the model says something before each tool call."""
+    tenant: str | None = None
     took: dict[str, float] = field(default_factory=dict)
     """Tool → seconds of each of its calls, where the producer says so."""
 
@@ -91,7 +92,7 @@ def events(works: Iterable[Work], agent: str = "x", start: float = START) -> lis
 
 
 def _events(work: Work, agent: str, run: str, at: float) -> list[Event]:
-    common = {"agent": agent, "version": work.version, "run": run}
+    common = {"agent": agent, "version": work.version, "run": run, "tenant": work.tenant}
     step = work.seconds / (len(work.tools) + 2)
     found = [Event(kind="run_started", time=at, id=f"{run}.s", session=work.session, **common)]
 

@@ -258,6 +258,42 @@ def test_a_tool_that_became_slow_is_named(usual: float, times: float, tool: str 
         assert one.after > 5.0 * one.before
 
 
+def _among(tenants: str, changed: str, change: Change) -> Change:
+    """Runs of several tenants by turns; from `AT` on those of some change."""
+
+    def each(number: int, work: Work) -> Work:
+        tenant = _rng(number).choice(tenants)
+        work = work.changed(tenant=tenant)
+        return change(number, work) if number >= AT and tenant in changed else work
+
+    return each
+
+
+def _slow(_: int, work: Work) -> Work:
+    return work.changed(seconds=work.seconds * 4.0)
+
+
+TENANTS: list[tuple[str, str, Change, str | None, str]] = [
+    ("abcd", "b", _prose, "b", "prose for one of four"),
+    ("abcd", "b", _slow, "b", "one of four waits four times as long"),
+    ("abcd", "abcd", _prose, None, "prose for all"),
+    ("abcd", "ab", _prose, None, "prose for half of them: no one tenant explains it"),
+    ("a", "a", _prose, None, "an agent of one tenant"),
+]
+
+
+@pytest.mark.parametrize(("tenants", "changed", "change", "named", "why"), TENANTS, ids=[row[4] for row in TENANTS])
+def test_a_change_of_one_tenant_names_it(
+    tenants: str, changed: str, change: Change, named: str | None, why: str
+) -> None:
+    _, findings = _replay(_among(tenants, changed, change), AT + 120)
+    told = [one for one in findings if one.status == "firing"]
+    assert {one.node.get("tenant") for one in told} == {named}, why
+    affected = [one for one in told[-1].affected if one.startswith("tenant=")]
+    assert affected == ([f"tenant={named}"] if named is not None else [])
+    assert not {*affected} & {*told[-1].unaffected}
+
+
 ERRORS: list[tuple[float, float, float, bool, str]] = [
     # how many runs fail; how many failures are a 401, before and after
     (0.5, 0.02, 0.6, True, "a rare kind of error becomes the usual one, as many runs fail as before"),

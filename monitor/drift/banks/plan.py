@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -39,8 +39,10 @@ TIMED_POSITIONS = tuple(i for i, row in enumerate(ROWS) if row.signal in TIMED)
 class Plans:
     """What the YAML wants of drift; shared by all agents of a process, for it holds the working memory of a step."""
 
-    def __init__(self, settings: Mapping[str, DetectorSettings]) -> None:
+    def __init__(self, settings: Mapping[str, DetectorSettings], labels: Sequence[str] = ()) -> None:
         self.settings = settings
+        self.labels = tuple(labels)
+        """Declared labels of runs to which a change is narrowed down, as to tenants."""
         self.plan = Plan(channels_of(settings), signals_of(settings))
         unwatched = (signal.name for signal in self.plan.signals if signal.notice_share == 0.0)
         self.off = frozenset(unwatched) - {anomaly.SIGNAL}

@@ -89,12 +89,13 @@ class Profile:
         usual: float,
         paid: Callable[[], float],
         learns: bool = True,
+        whose: list[str] | None = None,
     ) -> list[tuple[str, Word]]:
         """One closed run; what its banks say, with the bank's name.
 
         `usual`: seconds that nearly all runs take. `paid` gives the expected false pages that were paid in advance for
         a deploy; a version that begins takes them. `learns`: whether channels that do not know yet what is normal learn
-        it from this run; not from one of a fault, whose end would else be a change.
+        it from this run; not from one of a fault, whose end would else be a change. `whose`: see `Sample`.
         """
         banks = self.banks
         self.forgotten.clear()
@@ -113,6 +114,8 @@ class Profile:
             sample.version_notice, sample.version_page = self._drip(slot, now)
             sample.timed = now - self.versions[name] >= usual
         sample.learns = learns
+        if whose:
+            sample.whose = whose
         self.number += 1
         self._recent.add(sample)
         own.runs += 1

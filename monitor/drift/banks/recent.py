@@ -8,7 +8,7 @@ Invariant: the latest `RING` runs, whole, in the order in which they closed.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -17,6 +17,7 @@ from msgspec import Raw
 from detectors.drift import Change
 from monitor.drift.banks.plan import CHANNELS, POSITIONS
 from monitor.drift.banks.slots import Sample, SampleNumber
+from monitor.evidence.within import hitters
 
 RING: Final = 64
 """Runs that are kept: to say which version changed, and to restore banks."""
@@ -53,6 +54,16 @@ class Recent:
         for sample in self.samples():
             if sample.at >= onset:
                 found[sample.version] = found.get(sample.version, 0) + 1
+        return found
+
+    def table(self, hits: Sequence[float | None], version: str | None) -> hitters.Table:
+        """Who had the bad part of the latest runs: `hits` of each, the latest last; of a version, if given."""
+        mine = [sample for sample in self.samples() if version in (None, sample.version)]
+        size = min(len(mine), len(hits))
+        found: hitters.Table = {}
+        for sample, hit in zip(mine[len(mine) - size :], hits[len(hits) - size :], strict=True):
+            if hit is not None:
+                hitters.count(found, sample.whose, hit)
         return found
 
     def usual(self, channel: str, version: str | None, onset: float) -> tuple[str, float] | None:

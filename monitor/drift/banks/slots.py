@@ -68,3 +68,5 @@ class Sample(Struct, array_like=True, gc=False):
     """Whether the version's bank takes what hangs on the duration, too."""
     learns: bool = True
     """Whether channels that do not know yet what is normal learn it from this run."""
+    whose: list[str] = []
+    """For whom it ran, as `tenant=acme`."""

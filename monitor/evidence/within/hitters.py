@@ -35,7 +35,7 @@ ALL = ""
 def names_of(run: Run, labels: Iterable[str]) -> list[str]:
     """The slices that a run is of, as `dimension=value`; `labels`: the declared ones."""
     work = run.work
-    model, tenant, more = (run.model, run.tenant, run.labels) if run.closed else (work.model, work.tenant, work.labels)
+    model = run.model if run.closed else work.model
     found = []
     if model is not None:
         found.append(f"model={model}")
@@ -44,8 +44,13 @@ def names_of(run: Run, labels: Iterable[str]) -> list[str]:
             found.append(f"provider={maker}")
     elif work is not SPENT and work.provider is not None:
         found.append(f"provider={work.provider}")
-    if tenant is not None:
-        found.append(f"tenant={tenant}")
+    return found + whose(run, labels)
+
+
+def whose(run: Run, labels: Iterable[str]) -> list[str]:
+    """Of these, for whom it ran: its tenant and declared labels."""
+    tenant, more = (run.tenant, run.labels) if run.closed else (run.work.tenant, run.work.labels)
+    found = [] if tenant is None else [f"tenant={tenant}"]
     if more:
         found += [f"{label}={more[label]}" for label in labels if label in more]
     return found
