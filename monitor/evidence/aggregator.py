@@ -160,7 +160,8 @@ class Aggregator:
             clock = Clock(self._now, self._heard, self._began, self._words)
             entries.append(("aggregator/clock", VERSION + msgspec.msgpack.encode(clock)))
         if self._told_more:
-            told = Told(self._episodes, list(self.ledger.episodes))
+            paid = self.ledger.episodes
+            told = Told(self._episodes, list(paid), [key for key, paged in paid.items() if not paged])
             entries.append(("aggregator/told", VERSION + msgspec.msgpack.encode(told)))
         self._heard_more = self._told_more = False
         self._family.dirty.clear()
@@ -180,7 +181,8 @@ class Aggregator:
                 self._began, self._words = clock.began, clock.words
             elif key == "aggregator/told":
                 told = msgspec.msgpack.decode(value[1:], type=Told)
-                self._episodes, self.ledger.episodes = told.episodes, dict.fromkeys(told.paid)
+                self._episodes, quiet = told.episodes, set(told.quiet)
+                self.ledger.episodes = {key: key not in quiet for key in told.paid}
 
     # -- a tick
 

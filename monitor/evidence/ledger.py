@@ -6,7 +6,8 @@ that hundreds of tools take nothing from the one fleet. Epochs start short, so t
 soon, and grow to an hour. All grants of one owner together never exceed the budget, whatever the traffic does, because
 a grant depends on nothing but who was seen before it.
 
-Spent is what a bet cost. Facts and repeats of an episode cost nothing and are counted apart.
+Spent is what a bet cost. A notice that becomes a page has cost both. Facts and repeats of an episode cost nothing and
+are counted apart.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ class Ledger:
         self.books: dict[str, Book] = {}
         self._owners_of: dict[str, set[str]] = {}
         self.dirty: set[str] = set()
-        self.episodes: dict[str, None] = {}
-        """Incident keys of the episodes that were paid, the latest last."""
+        self.episodes: dict[str, bool] = {}
+        """Incident key of each episode that was paid, the latest last → whether as a page."""
 
     def ask(self, owner: str, agent: str, now: float) -> Grant | None:
         """An agent has nodes of this owner and no grant for them; asked again, it gets the same again."""
@@ -122,18 +123,21 @@ class Ledger:
         return book.parents.newcomer(group)
 
     def spend(self, finding: Finding) -> None:
-        """An episode began: a bet takes it from its owner's budget; facts and repeats are only counted."""
+        """An episode began, or became a page: a bet takes it from its owner's budget; facts and repeats are only
+        counted."""
         book = self._book(finding.owner, finding.time)
         self.dirty.add(finding.owner)
         if not finding.paid:
             book.facts += 1
-        elif finding.incident_key in self.episodes:
+            return
+        page, paged = finding.mode == "page", self.episodes.get(finding.incident_key)
+        if paged is not None and (paged or not page):
             book.repeats += 1
         else:
-            self.episodes[finding.incident_key] = None
+            self.episodes[finding.incident_key] = page
             while len(self.episodes) > EPISODES:
                 del self.episodes[next(iter(self.episodes))]
-            book.pages += finding.mode == "page"
+            book.pages += page
             book.notices += finding.mode == "notice"
 
     def parent_rate(self, owner: str, mode: str) -> float:

@@ -65,3 +65,5 @@ class Told(Struct, array_like=True):
 
     episodes: list[tuple[str, str, str, str, float]]
     paid: list[str]
+    quiet: list[str] = []
+    """Those of `paid` that were no page so far."""
