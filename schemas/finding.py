@@ -87,6 +87,7 @@ KEPT_AGAIN: Final = "the rule is kept again"
 RUNS_AGAIN: Final = "runs come again"
 SETTLED: Final = "the new level is normal by now"
 REBASELINED: Final = "the new level was declared normal"
+KNOWN_STATE: Final = "it is in a state that it goes through again and again"
 CALLED_NORMAL: Final = "a human calls it the new normal"
 STEADY: Final = "steady for"
 """Begins the reason of what a method of river's calls over at another level."""
@@ -99,9 +100,15 @@ _ENDINGS: Final = {
     RUNS_AGAIN: Ending.BACK,
     SETTLED: Ending.SETTLED,
     REBASELINED: Ending.SETTLED,
+    KNOWN_STATE: Ending.SETTLED,
     CALLED_NORMAL: Ending.SETTLED,
 }
 """Reason of the finding that resolved → what it means. Every other reason: nothing says that the signal is back."""
+
+
+def known_state(times: int) -> str:
+    """Why a return to a state that the agent was in so many times is told once a day at most, and rings nobody."""
+    return f"a known state: it was in it {times} times before and left it again"
 
 
 def ending(recovery: Finding | None) -> Ending:

@@ -182,6 +182,18 @@ class Accounts:
             at = last
         return found
 
+    def means(self, bets: list[float]) -> list[float]:
+        """Of each signal, the mean that an account for notices takes of its bets."""
+        weights, signals, found = self._notice.weights, self._signals, [0.0] * len(self.plan.signals)
+        at = 0
+        for row in range(len(signals)):
+            last = at + (_NUMBER if at < self.split else _SHARE)
+            for bet in range(at, last):
+                found[signals[row]] += weights[row] * bets[bet]
+            at = last
+        shares = [signal.notice_share for signal in self.plan.signals]
+        return [total / share if share else 0.0 for total, share in zip(found, shares, strict=True)]
+
     def held(self, voice: Voice, first: int, end: int) -> NDArray[np.float64]:
         """R of the bets `first` to `end`."""
         return (self.notice if voice == "notice" else self.page)[first:end]

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import math
 from array import array
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.drift import onset, strongest
 from detectors.drift.accounts import Accounts
-from detectors.drift.channels import Crossing, Ended, Value, Voice, Word
+from detectors.drift.channels import Crossing, Ended, How, Value, Voice, Word
 from detectors.drift.episode import Episode
 from detectors.drift.onset import Seen
 from detectors.drift.plan import Plan
@@ -110,7 +110,7 @@ class Bank:
             if signal is None or one.name == signal:
                 episode = self.episodes.pop(i, None)
                 if episode is not None:
-                    ended.append(self._ended(episode, "rebaselined"))
+                    ended.append(self.ended(episode, "rebaselined"))
                 self._learn_anew(i, keep=episode is not None)
         return ended
 
@@ -123,7 +123,7 @@ class Bank:
         other._count()
         self.learn()
         if other.numbers is not None and self.numbers is None:
-            self._make_numbers()
+            self.make_numbers()
         for at in range(len(self.plan.numbers)):
             if other.numbers is not None and other.numbers.live[at]:
                 assert self.numbers is not None
@@ -135,13 +135,13 @@ class Bank:
             for mine, theirs in zip(self.shares.channels, other.shares.channels, strict=True)
             if theirs.live and not (mine.live and mine.n)
         ]
-        self._lay_out(self.shares.inherit(other.shares, pairs))
-        self._weigh()
+        self.lay_out(self.shares.inherit(other.shares, pairs))
+        self.weigh()
 
     def settle(self) -> None:
         """After a restore: make what is derived from the state."""
         self.accounts.place(len(self.plan.numbers) if self.numbers is not None else 0, self.shares)
-        self._weigh()
+        self.weigh()
         self.learn()
 
     # -- what can be asked
@@ -208,7 +208,7 @@ class Bank:
             episode.voice, episode.material, episode.change, episode.began = "page", True, seen[0].change, self.runs
         self.accounts.empty("page", signal)
         self._silence(signal)
-        self._weigh()
+        self.weigh()
         return [self._crossing(episode, seen, escalated)]
 
     def _crossing(self, episode: Episode, seen: list[Seen], escalated: bool = False) -> Crossing:
@@ -252,7 +252,7 @@ class Bank:
                     self.shares.learn(channel, False)
                     self.shares.begin(channel)
         self.accounts.empty("notice", signal)
-        self._weigh()
+        self.weigh()
         return episode
 
     def _normal(self, seen: Seen) -> float:
@@ -270,15 +270,16 @@ class Bank:
                 continue
             if y is not None and episode.observe(y):
                 del self.episodes[signal]
-                self._restore(signal)
-                said.append(self._ended(episode, "back"))
+                self.restore(signal)
+                said.append(self.ended(episode, "back"))
             elif self.runs - episode.began >= episode.patience(paged):
                 del self.episodes[signal]
                 self._learn_anew(signal, keep=True)
-                said.append(self._ended(episode, "settled"))
+                said.append(self.ended(episode, "settled"))
         return said
 
-    def _ended(self, episode: Episode, how: Literal["back", "settled", "rebaselined"]) -> Ended:
+    def ended(self, episode: Episode, how: How) -> Ended:
+        """What is said of an episode that is over."""
         name = self.plan.signals[episode.signal].name
         return Ended(name, episode.voice, how, episode.change, self.runs - episode.began)
 
@@ -299,7 +300,7 @@ class Bank:
             elif self.numbers is not None:
                 self.numbers.silence(self.plan.place[at])
 
-    def _restore(self, signal: int) -> None:
+    def restore(self, signal: int) -> None:
         """Back to the reference that was frozen."""
         self.learn()
         for at in self.plan.members[signal]:
@@ -308,14 +309,14 @@ class Bank:
                 channel = self.shares.channels[place]
                 if channel.live:
                     channel.learner = None
-                    self._lay_out(self.shares.refresh([(channel, None)]))
+                    self.lay_out(self.shares.refresh([(channel, None)]))
             elif self.numbers is not None and self.numbers.live[place]:
                 self.learners.pop(place, None)
                 self.numbers.learns[place] = True
                 self.numbers.refresh(place, [])
         self.shares.note()
         self.accounts.empty("page", signal)
-        self._weigh()
+        self.weigh()
 
     def _learn_anew(self, signal: int, keep: bool) -> None:
         """Drop the reference; what learners collected since the episode began is kept if `keep`."""
@@ -332,7 +333,7 @@ class Bank:
                     self.learners[place] = learning.Numbers(array("f"))
         self.accounts.empty("notice", signal)
         self.accounts.empty("page", signal)
-        self._weigh()
+        self.weigh()
         self._go_live()
 
     # -- references
@@ -352,43 +353,46 @@ class Bank:
             return
         since = [suspicion.of_share(self.shares, channel, first, self.runs) for channel in shares]
         held_back = [self.shares.past(one, start, self.runs) for one, start in zip(shares, since, strict=True)]
-        self._lay_out(self.shares.refresh(list(zip(shares, held_back, strict=True))))
+        self.lay_out(self.shares.refresh(list(zip(shares, held_back, strict=True))))
         if numbers is not None:
             for at in ripe:
                 start = suspicion.of_number(numbers, at, first, self.runs)
                 numbers.refresh(at, numbers.past(at, start, self.runs))
-        self._weigh()
+        self.weigh()
 
     def _go_live(self) -> None:
         """Freeze the references of channels that have seen enough."""
         changed = False
         self.learn()
         for at in [at for at, learner in self.learners.items() if learner.n >= LIVE]:
-            numbers = self.numbers or self._make_numbers()
+            numbers = self.numbers or self.make_numbers()
             if not numbers.live[at]:
                 self._count()
                 numbers.freeze(at, self.learners.pop(at).values)
                 changed = True
         ripe = self.shares.ripe()
         if ripe:
-            self._lay_out(self.shares.freeze(ripe))
+            self.lay_out(self.shares.freeze(ripe))
             changed = True
         if changed:
             self.learners = dict(self.learners)  # those that are gone take no room
-            self._weigh()
+            self.weigh()
 
-    def _make_numbers(self) -> NumberChannels:
+    def make_numbers(self) -> NumberChannels:
+        """Room for numbers."""
         self.numbers = NumberChannels(self.plan)
         self.counted = self.runs
         self.accounts.lay_out(len(self.plan.numbers), self.shares, None)
         return self.numbers
 
-    def _lay_out(self, moved: NDArray[np.intp] | None) -> None:
+    def lay_out(self, moved: NDArray[np.intp] | None) -> None:
+        """Let the accounts follow the cells of shares."""
         if moved is None:
             return
         self.accounts.lay_out(len(self.plan.numbers) if self.numbers is not None else 0, self.shares, moved)
 
-    def _weigh(self) -> None:
+    def weigh(self) -> None:
+        """Let the accounts follow what is live and what fires."""
         live, firing, signals = self.live(), self.episodes, range(len(self.plan.signals))
         quiet = [signal not in firing for signal in signals]
         unpaged = [signal not in firing or firing[signal].voice == "notice" for signal in signals]

@@ -15,6 +15,7 @@ Kind = Literal["number", "category", "share", "set", "rate"]
 None in place of a value: the run says nothing about the channel."""
 Voice = Literal["notice", "page"]
 Direction = Literal["up", "down"]
+How = Literal["back", "settled", "rebaselined", "known"]
 Value = float | int | str | dict[str, float] | None
 
 
@@ -110,11 +111,12 @@ class Crossing(Struct, array_like=True):
 
 
 class Ended(Struct, array_like=True):
-    """An episode is over: `back` at the reference by evidence, or `settled`: the new level is the reference now."""
+    """An episode is over: `back` at the reference by evidence; `settled`: the new level is the reference now;
+    `rebaselined`: somebody said so; `known`: the slice is in a state that is known, whose references count now."""
 
     signal: str
     voice: Voice
-    how: Literal["back", "settled", "rebaselined"]
+    how: How
     change: Change
     n: int
     """Runs since the episode began."""

@@ -18,8 +18,10 @@ from msgspec import Struct
 
 from detectors import resolution
 from detectors.drift import Change, Crossing, Ended, Word
+from detectors.drift.channels import How
 from monitor.drift import words
 from monitor.drift.banks.profile import AGENT, Profile
+from monitor.drift.banks.regimes import Returned
 from monitor.drift.banks.slots import Saved
 from monitor.drift.channels import NO_TOOL, RETRIEVAL, ROW_OF, SLOWEST, Memory
 from monitor.drift.tools.paces import Pace
@@ -27,7 +29,7 @@ from monitor.evidence.within import hitters
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.words import no_data_since
 from schemas.config import DetectorSettings
-from schemas.finding import BACK_AS_IT_WAS, REBASELINED, SETTLED, Finding, FindingStatus, Mode
+from schemas.finding import Finding, FindingStatus, Mode, known_state
 from schemas.records import Ack
 
 TOGETHER_SECONDS = 600.0
@@ -90,6 +92,7 @@ class Whole(Struct, array_like=True):
     documents: dict[str, list[int]] = {}
     session: int = 0
     paces: dict[str, Pace] = {}
+    returned: list[Episode] = []
 
 
 class Episodes:
@@ -113,10 +116,14 @@ class Episodes:
         self.emit = emit
         self.identify = identify
         self.open: list[Episode] = []
+        self.returned: list[Episode] = []
+        """Returns to a known state that were told of late, at most one a bank."""
 
-    def take(self, bank: str, word: Word, now: float) -> None:
+    def take(self, bank: str, word: Word | Returned, now: float) -> None:
         """What one bank says."""
-        if isinstance(word, Crossing):
+        if isinstance(word, Returned):
+            self._return(bank, word, now)
+        elif isinstance(word, Crossing):
             self._cross(bank, word, now)
         else:
             self._end_member(bank, word, now)
@@ -135,7 +142,9 @@ class Episodes:
                 self._drop_version(episode, mine, now)
 
     def say_quiet(self, now: float) -> None:
-        """Episodes that heard of no run for a while say since when."""
+        """Episodes that heard of no run for a while say since when; what was said of a return is over."""
+        for episode in [one for one in self.returned if now - one.seen >= QUIET_SECONDS]:
+            self._close(episode, now, "")
         for episode in self.open:
             if not episode.quiet and now - episode.seen >= QUIET_SECONDS:
                 episode.quiet = True
@@ -143,7 +152,8 @@ class Episodes:
 
     def next_quiet(self) -> float:
         """The next tick at which `say_quiet` may have something to say; infinity for never."""
-        return min((one.seen for one in self.open if not one.quiet), default=math.inf) + QUIET_SECONDS
+        waiting = [one.seen for one in self.open if not one.quiet] + [one.seen for one in self.returned]
+        return min(waiting, default=math.inf) + QUIET_SECONDS
 
     def forget(self, version: str, now: float) -> None:
         """The bank of a version is no more."""
@@ -166,7 +176,7 @@ class Episodes:
         mine = [one for one in self.open if ack.node in (one.key, one.signal)]
         for episode in mine:
             for bank, signal in episode.members:
-                self.profile.rebaseline(bank, signal)
+                self.profile.rebaseline(bank, signal, vouched=True)
             episode.how = episode.how or "rebaselined"
             self._close(episode, now, ACKS[ack.word])
         return bool(mine)
@@ -212,6 +222,14 @@ class Episodes:
         return same or abs(episode.onset - crossing.onset) <= TOGETHER_SECONDS
 
     def _begin(self, bank: str, crossing: Crossing, mode: Mode, beside: list[str], now: float) -> None:
+        episode = self._episode(bank, crossing, mode, beside, now)
+        if len(self.open) >= OPEN:
+            self._close(self.open[0], now, "too many episodes at once")
+            self.profile.count("drift_episodes_dropped")
+        self.open.append(episode)
+        self._say(episode, "firing", now)
+
+    def _episode(self, bank: str, crossing: Crossing, mode: Mode, beside: list[str], now: float) -> Episode:
         node, affected, unaffected = self._slice(bank, crossing)
         level, detail, labels = self._described(bank, crossing, node.get("version"))
         watched = {"agent": self.agent} | ({"version": bank} if bank != AGENT else {})
@@ -222,11 +240,7 @@ class Episodes:
         )  # fmt: skip
         since = self.profile.recent.since(crossing.onset)
         episode.others = float(sum(since.values()) - since.get(node.get("version", AGENT), 0))
-        if len(self.open) >= OPEN:
-            self._close(self.open[0], now, "too many episodes at once")
-            self.profile.count("drift_episodes_dropped")
-        self.open.append(episode)
-        self._say(episode, "firing", now)
+        return episode
 
     def _escalate(self, episode: Episode, bank: str, crossing: Crossing, now: float) -> None:
         """What was a notice is sustained and material now."""
@@ -313,23 +327,41 @@ class Episodes:
             return wanted
         return "page" if crossing.voice == "page" else "notice"
 
+    def _return(self, bank: str, returned: Returned, now: float) -> None:
+        """A bank is in a state that it knows: what it told is over, and of the return there is a word at most."""
+        member = (bank, returned.crossing.signal)
+        self._leave(member, "known", now)
+        for episode in [one for one in self.returned if one.bank == bank]:
+            self._close(episode, now, "")
+        setting = self.settings.get(returned.crossing.signal)
+        if returned.voice:
+            mode = "digest" if setting is not None and setting.mode == "digest" else returned.voice
+            episode = self._episode(bank, returned.crossing, mode, [], now)
+            episode.how = "known"
+            self.returned.append(episode)
+            self._say(episode, "firing", now, known_state(returned.entered - 1))
+        self.profile.count("drift_returns")
+
     # -- ending
 
     def _end_member(self, bank: str, ended: Ended, now: float) -> None:
-        member = (bank, ended.signal)
+        self._leave((bank, ended.signal), ended.how, now)
+
+    def _leave(self, member: tuple[str, str], how: How, now: float) -> None:
+        """A signal of a bank does not fire any more."""
         for episode in list(self.open):
             if member in episode.members:
                 episode.members.remove(member)
                 if member[1] == episode.signal:
-                    episode.how = ended.how
+                    episode.how = how
                 if not episode.members:
                     self._close(episode, now, "")
 
     def _close(self, episode: Episode, now: float, reason: str) -> None:
         if not reason:
-            reason = _ENDINGS[episode.how or "back"]
+            reason = words.ENDINGS[episode.how or "back"]
         self._say(episode, "resolved", now, reason)
-        self.open.remove(episode)
+        (self.returned if episode in self.returned else self.open).remove(episode)
 
     def _is_gone(self, episode: Episode) -> bool:
         """Whether the version plainly gets no more runs; the null as in `evidence.nodes.observe_elsewhere`."""
@@ -383,10 +415,3 @@ class Episodes:
                 share_of=level.share_of,
             )
         )
-
-
-_ENDINGS = {
-    "back": BACK_AS_IT_WAS,
-    "settled": SETTLED,
-    "rebaselined": REBASELINED,
-}

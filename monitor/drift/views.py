@@ -5,6 +5,7 @@ from __future__ import annotations
 from detectors.drift import Bank
 from detectors.drift.channels import Voice
 from detectors.drift.references.learning import LIVE
+from monitor.drift.banks import regimes
 from monitor.drift.banks.plan import DECLARABLE, POSITIONS
 from monitor.drift.banks.profile import AGENT
 from monitor.drift.banks.slots import Slot
@@ -69,8 +70,20 @@ def _of_signal(
         owner=owner,
         tolerance=signal.tolerance,
         per_week=flow * slot.share * WEEK,
-        note=f"told with {episode.signal}" if episode is not None else "",
+        note=f"told with {episode.signal}" if episode is not None else _states(drift),
     )
+
+
+def _states(drift: Drift) -> str:
+    """How many states of the agent are known, and how often it went back to one."""
+    kept = drift.profile.regimes.get(AGENT)
+    if kept is None:
+        return ""
+    runs = drift.profile.banks[AGENT].runs
+    known = [state.entered for number, state in enumerate(kept.states) if regimes.is_known(kept, number, runs)]
+    if len(known) < 2:
+        return ""
+    return f"the agent goes through {len(known)} known states in turn, entered {sum(known)} times"
 
 
 def _levels(bank: Bank, signal: str) -> tuple[float, float | None]:

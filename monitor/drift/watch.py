@@ -84,7 +84,7 @@ class Drift:
     def tick(self, now: float) -> None:
         """Time went on to `now`."""
         self._tidy_up(now)
-        if self.episodes.open and self.episodes.next_quiet() <= now:
+        if self.episodes.next_quiet() <= now:
             self._touched = True
             self.episodes.say_quiet(now)
 
@@ -115,7 +115,10 @@ class Drift:
             return {}
         saved, changed = self.profile.save()
         memory = self.memory
-        core = Whole(saved, memory.outputs, self.episodes.open, memory.documents, memory.session, memory.paces)
+        core = Whole(
+            saved, memory.outputs, self.episodes.open, memory.documents, memory.session, memory.paces,
+            self.episodes.returned,
+        )  # fmt: skip
         blocks: dict[str, bytes | None] = {f"{PREFIX}{name}": raw for name, raw in changed.items()}
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
         if self._answers_touched:
@@ -144,6 +147,7 @@ class Drift:
             self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
         self.profile.load(core.profile, found)
         self.episodes.open[:] = core.episodes
+        self.episodes.returned[:] = core.returned
         self._restored = True
         if "unusual" in found and self.unusual is not None:
             self.unusual.load(found["unusual"])

@@ -11,7 +11,7 @@ from detectors.drift import Change, Crossing
 from monitor.alerting.headline import level_text, share_text
 from monitor.drift.channels import NO_HASH, ROW_OF, SLOWEST, Memory
 from monitor.drift.tools import interfaces, paces
-from schemas.finding import Unit
+from schemas.finding import BACK_AS_IT_WAS, KNOWN_STATE, REBASELINED, SETTLED, Unit
 
 FIELDS = 3
 """Fields of an interface that are named; of further ones only the number is said."""
@@ -38,6 +38,9 @@ _NEARLY_NEVER = 0.02
 """Share below which a category without a name is another one than usual."""
 _APART = 1.02
 """Medians nearer than this factor are the same: the change is in the tail or the spread."""
+
+ENDINGS = {"back": BACK_AS_IT_WAS, "settled": SETTLED, "rebaselined": REBASELINED, "known": KNOWN_STATE}
+"""How a bank says that an episode is over → why it is, for people."""
 
 
 class Level(NamedTuple):

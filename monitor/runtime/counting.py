@@ -35,6 +35,7 @@ NAMES = {
     "answers_forgotten": "evicted:output_fields",
     "banks_relearned": "evicted:references",
     "drift_episodes_dropped": "evicted:drift_episodes",
+    "drift_states_forgotten": "evicted:drift_states",
     "parents_refused": "evicted:nodes_above_agents",
     "accounts_refused": "evicted:accounts",
     "pairs_forgotten": "evicted:runs_without_their_pair",

@@ -16,11 +16,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
+
 from detectors import shares
-from detectors.drift import Bank, Plan, Word, state
+from detectors.drift import Bank, Crossing, Ended, Plan, Word, state
 from detectors.drift.channels import Value
+from monitor.drift.banks import regimes
 from monitor.drift.banks.plan import POSITIONS, TIMED_POSITIONS
 from monitor.drift.banks.recent import CHUNK, RING, Recent
+from monitor.drift.banks.regimes import Regimes, Returned, Seen
 from monitor.drift.banks.slots import Rates, Sample, Saved, Slot
 
 VERSIONS: Final = 20
@@ -63,6 +67,10 @@ class Profile:
         self.forgotten: list[str] = []
         """Versions whose bank is no more, until the next run."""
         self._gone: dict[str, bytes | None] = {}
+        self.regimes: dict[str, Regimes] = {}
+        """The states that banks went through, of those in which something changed once."""
+        self._met: set[str] = set()
+        """Banks whose states changed since they were saved."""
 
     @property
     def banks(self) -> dict[str, Bank]:
@@ -90,7 +98,7 @@ class Profile:
         paid: Callable[[], float],
         learns: bool = True,
         whose: list[str] | None = None,
-    ) -> list[tuple[str, Word]]:
+    ) -> list[tuple[str, Word | Returned]]:
         """One closed run; what its banks say, with the bank's name.
 
         `usual`: seconds that nearly all runs take. `paid` gives the expected false pages that were paid in advance for
@@ -120,11 +128,11 @@ class Profile:
         self._recent.add(sample)
         own.runs += 1
         own.stepped = sample.number
-        said = [(AGENT, word) for word in _step(banks[AGENT], AGENT, sample)]
+        said = self._said(AGENT, _step(banks[AGENT], AGENT, sample))
         if slot is not None:
             slot.runs += 1
             slot.stepped = sample.number
-            said += [(name, word) for word in _step(banks[name], name, sample)]
+            said += self._said(name, _step(banks[name], name, sample))
         return said
 
     def heights(self, channel: str, onset: float) -> dict[str, float]:
@@ -149,10 +157,16 @@ class Profile:
         known = self.banks.get(bank)
         return known is not None and any(known.plan.signals[at].name == signal for at in known.episodes)
 
-    def rebaseline(self, bank: str, signal: str) -> None:
-        """Let a bank learn anew what is normal for one signal."""
+    def rebaseline(self, bank: str, signal: str, *, vouched: bool = False) -> None:
+        """Let a bank learn anew what is normal for one signal. `vouched`: a person says that nothing is wrong."""
         if bank in self.banks:
-            self.banks[bank].rebaseline(signal)
+            kept = self.regimes.get(bank)
+            for ended in self.banks[bank].rebaseline(signal):
+                if kept is not None:
+                    if vouched:
+                        regimes.vouch(kept)
+                    regimes.end(kept, self.banks[bank], ended)
+                    self._met.add(bank)
             self.slots[bank].saved = -1
 
     def forget(self, version: str) -> None:
@@ -162,6 +176,8 @@ class Profile:
         if slot is not None:
             del self.banks[version]
             self._gone[f"bank{slot.place}"] = None
+            if self.regimes.pop(version, None) is not None:
+                self._gone[f"regimes{slot.place}"] = None
             self.forgotten.append(version)
 
     def tidy(self) -> None:
@@ -178,6 +194,8 @@ class Profile:
             self.forget(name)
         kept, own = self.slots[late[0]], self.slots[AGENT]
         self.banks[AGENT] = self.banks[late[0]]
+        self.regimes[AGENT] = self.regimes.get(late[0]) or Regimes([])
+        self._met.add(AGENT)
         own.saved = -1
         own.notice += kept.notice
         own.page += kept.page
@@ -209,8 +227,11 @@ class Profile:
             if slot.saved < 0 or (slot.stepped >= slot.saved and self.number - slot.saved >= STALE):
                 changed[f"bank{slot.place}"] = state.to_bytes(self.banks[name])
                 slot.saved = self.number
+            if name in self._met:
+                changed[f"regimes{slot.place}"] = msgspec.msgpack.encode(self.regimes[name])
         changed.update(self._gone)
         self._gone = {}
+        self._met.clear()
         saved = Saved(self.slots, self.versions, self.number, self.known, self.newcomers, self.alone, self.rates)
         return saved, changed
 
@@ -219,6 +240,9 @@ class Profile:
         self.slots, self.versions, self.rates = saved.slots, saved.versions, saved.rates
         self.number, self.known, self.newcomers, self.alone = saved.number, saved.known, saved.newcomers, saved.alone
         self._asleep = {name: raw for name, raw in blocks.items() if name.startswith("runs")}
+        for name, slot in self.slots.items():
+            if f"regimes{slot.place}" in blocks:
+                self.regimes[name] = msgspec.msgpack.decode(blocks[f"regimes{slot.place}"], type=Regimes)
         self._asleep |= {name: blocks[name] for name in (f"bank{slot.place}" for slot in self.slots.values())}
 
     # -- inner
@@ -238,11 +262,40 @@ class Profile:
             except ValueError:
                 bank = self._banks[name] = Bank(self.plan)
                 slot.saved = -1
+                if self.regimes.pop(name, None) is not None:
+                    self._gone[f"regimes{slot.place}"] = None
                 self.count("banks_relearned")
                 continue
             for sample in samples:
                 if sample.number >= slot.saved and name in (AGENT, sample.version):
                     _step(bank, name, sample)
+
+    def _said(self, name: str, words: list[Word]) -> list[tuple[str, Word | Returned]]:
+        """What a bank says, with what is known of its states."""
+        kept = self.regimes.get(name)
+        if not words and (kept is None or not kept.waiting):
+            return []
+        if kept is None:
+            kept = self.regimes[name] = Regimes([])
+        self._met.add(name)
+        bank, samples, forgotten = self.banks[name], self._recent.samples(), kept.forgotten
+        seen = [Seen(_values(name, one), one.version) for one in samples if name in (AGENT, one.version)]
+        now = samples[-1].at
+        found: list[Word | Returned] = []
+        for word in words:
+            if isinstance(word, Ended):
+                found += [*regimes.end(kept, bank, word), word]
+        if kept.waiting:
+            found += regimes.look(kept, bank, seen, now)
+        for word in words:
+            # what else changed with a return is a part of it
+            if isinstance(word, Crossing) and not (found and isinstance(found[-1], Returned)):
+                found += regimes.hear(kept, bank, word, seen, now)
+        if found and isinstance(found[-1], Returned):
+            self.slots[name].saved = -1  # its runs alone would not do it again
+        for _ in range(kept.forgotten - forgotten):
+            self.count("drift_states_forgotten")
+        return [(name, one) for one in found]
 
     def _see(self, version: str, now: float) -> bool:
         """Note a version; whether it is seen for the first time."""
@@ -278,6 +331,9 @@ class Profile:
                 for other, slot in self.slots.items():
                     if self.banks[other] is forebear:
                         slot.saved = -1  # giving counts what waited, which the runs alone would not do again
+                        if other in self.regimes:
+                            self.regimes[name] = regimes.handed_on(self.regimes[other], forebear.runs)
+                            self._met.add(name)
             self.newcomers += 1
             share = (_VERSIONS_PART if self.known else _NEWCOMERS_PART) * shares.newcomer_share(
                 self.known, self.newcomers
@@ -285,6 +341,8 @@ class Profile:
         taken = {slot.place for slot in self.slots.values()}
         place = next(i for i in range(VERSIONS + 1) if i not in taken)
         self._gone.pop(f"bank{place}", None)
+        if name in self.regimes:
+            self._gone.pop(f"regimes{place}", None)
         slot = self.slots[name] = Slot(place, now, share, now)
         return slot
 
@@ -308,9 +366,15 @@ def _step(bank: Bank, name: str, sample: Sample) -> list[Word]:
     """Give one run to one bank."""
     if name == AGENT:
         return bank.observe(sample.values, sample.run, sample.at, sample.notice, sample.page, sample.learns)
+    values = _values(name, sample)
+    return bank.observe(values, sample.run, sample.at, sample.version_notice, sample.version_page, sample.learns)
+
+
+def _values(name: str, sample: Sample) -> list[Value]:
+    """What one bank takes of a run."""
     values = sample.values
-    if not sample.timed:
+    if name != AGENT and not sample.timed:
         values = list(values)
         for i in TIMED_POSITIONS:
             values[i] = None
-    return bank.observe(values, sample.run, sample.at, sample.version_notice, sample.version_page, sample.learns)
+    return values
