@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.engine import Engine
+from monitor.evidence.within.facts import HABIT
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
@@ -162,6 +163,30 @@ def test_a_loop_pages_at_once_and_is_paid() -> None:
     assert [(one.status, one.mode, one.paid) for one in findings] == [("firing", "page", True)]
     assert findings[0].runs == ("r60",)
     assert engine.aggregator.ledger.books["one"].pages == 1
+
+
+@pytest.mark.parametrize(
+    ("rises", "pages"),
+    [
+        pytest.param(False, 0, id="as often as ever: nobody is called again"),
+        pytest.param(True, 1, id="every second run: the share has risen, and that pages"),
+    ],
+)
+def test_a_habit_of_looping_pages_three_times_and_then_if_it_grows(rises: bool, pages: int) -> None:
+    """One run in sixty loops, and each of them is over when the next one comes."""
+    config = Config.model_validate({"owners": {"one": {}}, "detectors": {"agent.traffic": {"mode": "off"}}})
+    engine = Engine(config)
+    happened = []
+    for number in range(600):
+        loops = number % 60 == 59 or (rises and number >= 480 and number % 2)
+        happened += _steps(
+            1, lambda i, j, loops=loops: (1, 1) if loops else (i, j), start=number, calls=30 if loops else 4
+        )
+    began = list(firing([one for one in engine.step(log(happened)).findings if one.signal == "run.loop"]))
+    told = [one.mode for one in began if one.time < START + 480 * 60]
+    assert told[: HABIT + 1] == ["page"] * HABIT + ["notice"]
+    assert "page" not in told[HABIT:]
+    assert sum(one.mode == "page" for one in began if one.time >= START + 480 * 60) == pages
 
 
 def test_three_files_read_with_one_tool_are_no_loop() -> None:

@@ -3,7 +3,8 @@
 Facts of one signal, tool and rule are one group with one episode; further ones are counted and told as updates. A
 notice becomes a page at the third fact within a day, and where its rule says so it is a page from the start. A fact of
 a contract costs nothing of the statistical budget and is counted apart (`Finding.paid`); a loop inside a run is paid:
-it is a bet of `detectors.loops`, whose start mass the account sets (`loop_mass`).
+it is a bet of `detectors.loops`, whose start mass the account sets (`loop_mass`). An agent whose runs loop now and then
+has that habit: from the `HABIT`-th episode on a single loop is a notice, and a rise of their share is what pages.
 
 Over: the null "the rule is still broken at the rate that was seen up to the last fact" is refuted by later runs that
 could have broken it: about twenty clean ones after a single fact. Never by silence.
@@ -38,6 +39,9 @@ HIGHEST_LEVEL = 0.15
 """A rate above it need not be refuted as such: one fact in one run is no rate of 100 %."""
 OF_ALL_RUNS = ("claim:", "effect:", "tool:", "limit:", "outcome", "loop")
 """How rules begin that a run may break, or keep, without a call of the tool that they name."""
+HABIT = 3
+"""Episodes of a paid fact after which one more is no page: its usual share is known to its node, which pages if it
+rises."""
 PAID = frozenset(("run.loop",))
 """Signals whose facts are bets, paid from the budget."""
 
@@ -60,6 +64,8 @@ class Group(Struct, array_like=True):
     level_bad: float = 1.0
     """Runs and facts of the episode up to its last fact."""
     firing: Firing | None = None
+    told: int = 0
+    """Episodes before the present one."""
 
     @property
     def key(self) -> str:
@@ -189,6 +195,8 @@ class Facts:
     def _mode(self, fact: Fact, group: Group, voice: str | None) -> str:
         if voice in ("notice", "digest"):
             return voice
+        if fact.signal in PAID and group.told >= HABIT:
+            return "notice"
         paged = voice == "page" and fact.signal in PAID
         return "page" if paged or fact.severity == "page" or len(group.days) >= PAGE_AT else "notice"
 
@@ -202,6 +210,7 @@ class Facts:
     def _end(self, group: Group, reason: str, now: float) -> None:
         self._say(group, "resolved", now, reason)
         group.firing = None
+        group.told += 1
 
     def _say(self, group: Group, status: FindingStatus, now: float, reason: str = "") -> None:
         firing = group.firing
