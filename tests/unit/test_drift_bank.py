@@ -52,6 +52,11 @@ def always(value: Value) -> Draw:
     return lambda _: value
 
 
+def having(parts: dict[str, float]) -> Draw:
+    """A set whose names come in these parts of the runs, each by itself."""
+    return lambda rng: {name: 1.0 for name, part in parts.items() if rng.random() < part}
+
+
 FOUND: dict[str, tuple[Kind, Draw, Draw, int, int | None, str]] = {
     # kind, before, after, runs until the notice, runs until the page (None: none within 200), direction if it has one
     "three times as slow": ("number", lognormal(1.0), lognormal(3.0), 40, 60, "up"),
@@ -69,6 +74,15 @@ FOUND: dict[str, tuple[Kind, Draw, Draw, int, int | None, str]] = {
     "a new category in a tenth of the runs": ("category", always("a"), mostly("a", "b", 0.1), 60, None, "up"),
     "a mix that shifts": (
         "share", always({"a": 0.8, "b": 0.2}), always({"a": 0.3, "b": 0.6, "c": 0.1}), 12, 30, "down",
+    ),
+    "a name of a set that vanishes": (
+        "set", having({"a": 0.9, "b": 0.5, "c": 0.3}), having({"a": 0.9, "b": 0.5}), 90, 120, "down",
+    ),
+    "a new name in a set, a third of the runs": (
+        "set", having({"a": 0.9, "b": 0.5}), having({"a": 0.9, "b": 0.5, "c": 0.3}), 30, 40, "up",
+    ),
+    "a rare name of a set that comes far more often": (
+        "set", having({"a": 0.9, "b": 0.005}), having({"a": 0.9, "b": 0.085}), 400, None, "up",
     ),
     "a rate of one that becomes zero": ("rate", always(1.0), always(0.0), 8, 16, "down"),
     "a rate of a fifth that becomes zero": ("rate", mostly(0.0, 1.0, 0.2), always(0.0), 120, 200, "down"),
@@ -102,10 +116,16 @@ QUIET: dict[str, tuple[Kind, Draw, Draw]] = {
     "a number that moves a little, within tolerance": ("number", lognormal(1.0), lognormal(1.1)),
     "one strange value": ("number", always(3.0), mostly(3.0, 99.0, 0.002)),
     "an odd category now and then": ("category", mostly("a", "b", 0.005), mostly("a", "c", 0.005)),
+    "names of a set within tolerance": (
+        "set", having({f"n{i}": 0.3 for i in range(8)}), having({f"n{i}": 0.34 for i in range(8)}),
+    ),
+    "a set of more names than have a cell, of which a run has many": (
+        "set", having({f"n{i}": 0.3 for i in range(40)}), having({f"n{i}": 0.3 for i in range(40)}),
+    ),
     "a rate within tolerance": ("rate", mostly(0.0, 1.0, 0.2), mostly(0.0, 1.0, 0.24)),
     "runs that say nothing": ("number", always(3.0), always(None)),
     "a category of which nothing is said": ("category", always("a"), always(None)),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", QUIET)
