@@ -1,4 +1,4 @@
-"""What agents answer, made up: three families of healthy answers, and ways in which an answer's shape may change.
+"""What agents answer, made up: five families of healthy answers, and ways in which an answer's shape may change.
 
 Written for this benchmark, from templates with random fill. Nothing in the monitor knows of any of them.
 """
@@ -10,12 +10,17 @@ import json
 import random
 import re
 from collections.abc import Callable
+from typing import Any
+
+Change = Callable[[str, dict[str, object], random.Random], str]
 
 _ITEMS = ("kettle", "desk lamp", "yoga mat", "backpack", "keyboard", "coffee grinder", "umbrella", "rain jacket")
 _CITIES = ("Lyon", "Porto", "Leeds", "Graz", "Turin", "Malmö", "Ghent", "Bilbao")
 _REASONS = ("arrived damaged", "is the wrong colour", "never arrived", "stopped working", "came without its manual")
 _STATES = ("refunded", "replaced", "rejected", "pending")
 _NAMES = ("Mara", "Tom", "Ines", "Olu", "Jon", "Priya", "Lena", "Sam")
+_OPENINGS = ("They say that", "It seems that", "After two weeks", "As far as we can tell", "Again")
+_ENDINGS = (".", ", and they want their money back.", "; a photo is attached.", ", which is the second time this year.")
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -89,6 +94,63 @@ def as_markdown(about: dict[str, object], rng: random.Random) -> str:
     return "\n".join(lines)
 
 
+def as_ticket(about: dict[str, object], rng: random.Random) -> str:
+    """A structured answer whose fields vary: optional ones, one that is null now and then, text of any length."""
+    answer: dict[str, object] = {
+        "summary": f"{rng.choice(_OPENINGS)} the {about['item']} {about['reason']}{rng.choice(_ENDINGS)}",
+        "priority": rng.choice(("low", "normal", "high")),
+        "opened": f"20{rng.randint(22, 26)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}",
+        "score": round(rng.random(), 2),
+        "urgent": rng.random() < 0.2,
+        "customer": {"name": about["name"], "address": {"city": about["city"], "floor": rng.randint(0, 9)}},
+        "refund": None if rng.random() < 0.1 else about["amount"],
+        "lines": about["lines"],
+    }
+    if rng.random() < 0.4:
+        answer["advice"] = rng.choice(("none", "call back", "Send a new one and ask for the old one."))
+    return json.dumps(answer)
+
+
+def as_cited(about: dict[str, object], rng: random.Random) -> str:
+    """An answer in sentences with its sources, amounts and weights."""
+    said = [
+        f"The {about['item']} costs €{about['amount']} and weighs {rng.randint(1, 30)} kg [1].",
+        f"Of all returns {rng.randint(2, 40)} % are because it {about['reason']} [2].",
+        f"It is sent from {about['city']} within {about['days']} days [{rng.randint(1, 3)}].",
+    ]
+    rng.shuffle(said)
+    return (
+        f"{about['name']} & team, {' '.join(said[: rng.randint(2, 3)])} Sources: handbook, page {rng.randint(1, 99)}."
+    )
+
+
+def _value(name: str, make: Callable[[Any], object]) -> Change:
+    """A change of what one field of a structured answer holds."""
+
+    def change(text: str, about: dict[str, object], rng: random.Random) -> str:  # noqa: ARG001 (all kinds take these)
+        answer = json.loads(text)
+        answer[name] = make(answer[name])
+        return json.dumps(answer)
+
+    return change
+
+
+def _flat(text: str) -> str:
+    answer = json.loads(text)
+    address = answer["customer"].pop("address")
+    answer["customer"] |= {f"address_{name}": value for name, value in address.items()}
+    return json.dumps(answer)
+
+
+def _texts(value: Any) -> Any:
+    """All numbers as text."""
+    if isinstance(value, dict):
+        return {name: _texts(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_texts(each) for each in value]
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 def _spanish(about: dict[str, object], rng: random.Random) -> str:
     opening = rng.choice(("Hola", "Buenos días", "Gracias por escribirnos"))
     return (
@@ -146,8 +208,6 @@ def _framed(text: str) -> str:
     )
 
 
-Change = Callable[[str, dict[str, object], random.Random], str]
-
 ANY: dict[str, Change] = {
     "truncated at half": lambda text, about, rng: text[: len(text) // 2],
     "in capitals": lambda text, about, rng: text.upper(),
@@ -185,8 +245,36 @@ MARKDOWN: dict[str, Change] = {
     "marks stripped": lambda text, about, rng: text.replace("*", "").replace("#", "").replace("- ", ""),
     "on one line": lambda text, about, rng: " ".join(text.split()),
 }
+TICKET: dict[str, Change] = {
+    "numbers as text": lambda text, about, rng: json.dumps(_texts(json.loads(text))),
+    "a share in percent": _value("score", lambda score: f"{100 * score:.0f} %"),
+    "yes and no": _value("urgent", lambda urgent: "yes" if urgent else "no"),
+    "a field always null": _value("summary", lambda _: None),
+    "a field that may be null always is": _value("refund", lambda _: None),
+    "a field empty": _value("summary", lambda _: ""),
+    "a field not available": _value("summary", lambda _: "N/A"),
+    "a field always the same": _value("summary", lambda _: "The request was handled as usual."),
+    "one class for all": _value("priority", lambda _: "normal"),
+    "another form of dates": _value("opened", lambda day: f"{day[5:7]}/{day[8:]}/{day[:4]}"),
+    "flattened inside": lambda text, about, rng: _flat(text),
+    "a template inside": _value("customer", lambda customer: customer | {"name": "{{ name }}"}),
+    "entities inside": _value(
+        "summary", lambda summary: summary.replace("the ", "the &quot;").replace(" a", " &amp;a")
+    ),
+}
+CITED: dict[str, Change] = {
+    "citations lost": lambda text, about, rng: re.sub(r" \[\d\]", "", text),
+    "sources lost": lambda text, about, rng: text.partition(" Sources")[0],
+    "currency lost": lambda text, about, rng: text.replace("€", ""),
+    "another currency": lambda text, about, rng: text.replace("€", "$"),
+    "entities": lambda text, about, rng: text.replace("&", "&amp;"),
+    "a template unfilled": lambda text, about, rng: text.replace(str(about["name"]), "{{name}}"),
+    "a name in brackets": lambda text, about, rng: text.replace(str(about["name"]), "<name>"),
+}
 FAMILIES: dict[str, tuple[Callable[[dict[str, object], random.Random], str], dict[str, Change]]] = {
     "JSON": (as_json, ANY | JSON),
     "prose": (as_prose, ANY | PROSE),
     "markdown": (as_markdown, ANY | MARKDOWN),
+    "ticket": (as_ticket, TICKET),
+    "cited": (as_cited, CITED),
 }

@@ -309,10 +309,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
 """Categories of a shape whose values have names; others are hashed."""
 
 
-_SIGNS: Final = ("square_brackets", "braces", "angle_brackets", "entities", "currency_signs", "percent_signs", "colons")
-"""Flags of a shape that say that something is there."""
 FIRST_FEATURES: Final = INDEX["words_7"] + 1
-"""Features whose rows stand before the rest of the rows; those of later ones stand behind them."""
+"""Features whose rows stand before the rest of the rows; those of later ones, which are signs, stand behind them."""
 
 
 def _either(flag: float | None, word: str) -> str | None:
@@ -331,7 +329,7 @@ def _shape(index: int, feature: Feature) -> Row:
         return Row("run.output_shape", title, "category", place.read, words, place=place, hashed=named is None)
     if feature.kind == "flag":
         # two words, not a rate: it matters by how many points it moved, not by what factor
-        flags = Place(index, (f"{'no' if feature.name in _SIGNS else 'not'} {title}", title))
+        flags = Place(index, (f"{'not' if index < FIRST_FEATURES else 'no'} {title}", title))
         return Row("run.output_shape", title, "category", flags.read, "{word} in {} of outputs", place=flags)
     unit: Unit = "share" if feature.name.endswith("_share") else "count"
     words = said.removesuffix(" share") + ", median {}"
@@ -433,14 +431,12 @@ def _put(shape: list[Any] | None, places: list[int], wordings: list[list[str]], 
     """What a shape has in some places; nothing where a version before wrote a shorter one."""
     size = 0 if shape is None else len(shape)
     for i in range(len(places)):
+        words = wordings[i]
         if shape is None or places[i] >= size:
             found.append(None)
-            continue
-        value = shape[places[i]]
-        words = wordings[i]
-        if words:
-            number: float = value
+        elif words:
+            number: float = shape[places[i]]
             at, last = int(number), len(words) - 1
             found.append(words[at if at < last else last])
         else:
-            found.append(value)
+            found.append(shape[places[i]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from zlib import crc32
 
 import numpy as np
@@ -38,13 +39,15 @@ def test_the_longest_text_that_is_walked_over_has_room_for_its_words() -> None:
     raw = text.encode()
     assert len(raw) == tally.MOST - 1
     assert _said(tally.words(raw, SUMS)) == _said(shape._words(text, raw, True, True))
-    different = "".join(f"{number:03x}," for number in range(tally.MOST // 4)).encode()
+    letters = str.maketrans("0123456789", "ghijklmnop")  # digits are one character
+    different = "".join(f"{number:03x}," for number in range(tally.MOST // 4)).translate(letters).encode()
     assert tally.words(different, SUMS).distinct == tally.MOST // 4
 
 
 @given(ASCII)
 def test_a_hash_of_words_is_that_of_zlib(text: str) -> None:
-    found = "".join(character if character.isalnum() else " " for character in text).split()
+    folded = re.sub("[0-9]", "0", text)
+    found = "".join(character if character.isalnum() else " " for character in folded).split()
     words = tally.words(text.encode(), SUMS)
     assert words.count == len(found)
     if found:

@@ -143,3 +143,25 @@ def test_every_signal_of_drift_has_a_row_and_every_row_a_signal() -> None:
         row.words.count("{}") == 1 and ("{word}" in row.words) == (row.kind in ("category", "share", "set"))
         for row in ROWS
     )
+
+
+def test_fields_of_answers() -> None:
+    memory = Memory([], {})
+    for number in range(200):
+        channels.recall(memory, _closed(output_hash=number, output_fields=[f"id:number#{number:x}", "why:text#1"]))
+    usual = _closed(output_hash=1, output_fields=["id:number#1", "why:text#1"])
+    assert _value("new output fields", usual, memory) == 0.0
+    assert _value("new output fields", _closed(output_hash=1, output_fields=["id:words#1"]), memory) == 1.0
+    found = [_value("missing output fields", _closed(output_hash=1, output_fields=["id:number#2"]), memory)
+             for _ in range(6)]  # fmt: skip
+    assert (found[0], found[-1]) == (0.0, 1.0), "once may be, six times in a row may not"
+    assert _value("missing output fields", _closed(output_hash=1), memory) is None, "no JSON has no fields"
+    assert _value("same value", _closed(), memory) is None, "no output says nothing"
+
+
+def test_a_shape_of_the_version_before_lacks_the_latest_numbers() -> None:
+    """A run that was open while the monitor was updated."""
+    closed = _closed(output_shape=SHAPE[: channels.FIRST_FEATURES])
+    found = channels.values_of(channels.recall(Memory(), closed), frozenset())
+    assert found[POSITIONS["words 7"]] is not None
+    assert found[POSITIONS["braces"]] is None
