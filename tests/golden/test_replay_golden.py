@@ -117,8 +117,11 @@ def test_what_cannot_run_says_why_and_exits_with_2(recorded, monkeypatch, argume
 
 
 @pytest.mark.parametrize("until", ["1760050000", "2025-10-09T22:53:20Z"])
-def test_until_is_a_moment_in_either_form(recorded, until) -> None:
-    lines = [json.loads(line) for line in replay(recorded, "--json", "--until", until).stdout.splitlines()]
+def test_until_is_a_moment_in_either_form(recorded, monkeypatch, until) -> None:
+    monkeypatch.chdir(recorded)
+    Path("declared.yaml").write_text(CONFIG + "detectors: {agent.traffic: {reference: 1000 per hour}}\n")
+    result = CliRunner().invoke(cli, ["replay", "declared.yaml", "events.jsonl", "--json", "--until", until])
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
     silent = [line for line in lines if line["type"] == "finding" and line["signal"] == "agent.traffic"]
     assert {line["node"]["agent"] for line in silent} == {"agent-0", "agent-1"}
-    assert all(line["direction"] == "down" and line["mode"] == "notice" for line in silent)
+    assert all(line["direction"] == "down" and line["mode"] == "page" for line in silent)

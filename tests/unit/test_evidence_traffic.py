@@ -74,7 +74,7 @@ def test_an_agent_that_dies_is_found_and_comes_back() -> None:
 @pytest.mark.parametrize("word", ["false_alarm", "new_normal"])
 def test_a_human_ends_it_and_the_silence_is_not_told_again(word: str) -> None:
     dead = START + 30 * HOUR
-    records = list(_steps(_poisson(1, 60, START, dead), dead + 6 * HOUR))
+    records = _steps(_poisson(1, 60, START, dead), dead + 6 * HOUR)
     engine = Engine(LEARNED)
     said: list[Finding] = []
     for offset, record in enumerate(records):

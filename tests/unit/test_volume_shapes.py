@@ -168,7 +168,7 @@ FAULTS: dict[str, tuple[Shape, float, float, str]] = {
     # what happens: the shape, from when on, found within so many hours, in which voice
     "quiet nights, stops at noon of the second day": (quiet_nights, TUESDAY_NOON, 1.0, "notice"),
     "an office stops at noon of the second day": (office, TUESDAY_NOON, 1.0, "notice"),
-    "it stops in the night": (tides(120), 2 * DAY + 3 * HOUR, 2.0, "notice"),
+    "it stops in the night": (tides(120), 2 * DAY + 3 * HOUR, 4.0, "notice"),
     "it stops after a whole week": (quiet_nights, WEEK + TUESDAY_NOON, 1.5, "page"),
     "three an hour stop": (steady(3), 3 * DAY, 7.0, "notice"),
     "an office does not come on its third Monday": (office, THIRD_MONDAY + 9 * HOUR, 2.5, "notice"),
@@ -201,7 +201,7 @@ def test_what_is_no_stop(near: str) -> None:
     assert play(runs(NEARLY[near], 3, 10 * DAY))[0] == []
 
 
-@pytest.mark.parametrize(("per_hour", "hours", "off"), [(600, 2.0, 0.5), (60, 16.0, 8.0)])
+@pytest.mark.parametrize(("per_hour", "hours", "off"), [(600, 4.0, 0.5), (60, 16.0, 8.0)])
 def test_half_of_steady_traffic_is_a_notice_that_says_since_when(per_hour: float, hours: float, off: float) -> None:
     half = 9 * DAY
     told, _ = play(runs(until(half, steady(per_hour), left=0.5), 4, half + DAY))

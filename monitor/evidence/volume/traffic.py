@@ -23,6 +23,7 @@ BIN_SECONDS = 300.0
 HOUR_SECONDS = 3600.0
 HOUR_BINS = rhythm.BINS
 UNKNOWN = rhythm.UNKNOWN
+TOLD = rhythm.TOLD
 KEPT_BINS = 2 * HOUR_BINS
 DAYS_SECONDS = 7 * 86_400.0
 """Two stops within so long that ended by themselves: what stops so often is told as a notice."""
@@ -42,7 +43,7 @@ class Traffic(Struct, array_like=True):
     bin_spoilt: bool = False
     """The monitor was blind in this bin, or it began half-way."""
     bins: list[int] = []
-    """Runs per bin, the latest; UNKNOWN for one in which the monitor was blind or an episode ran."""
+    """Runs per bin, the latest; UNKNOWN for one in which the monitor was blind, TOLD for one of an episode."""
     arrivals: int = 0
     """Runs since `last`."""
     rate: float = 0.0
@@ -191,7 +192,7 @@ def recent(traffic: Traffic, now: float) -> float | None:
     bins = (
         [*traffic.bins, traffic.bin_count + traffic.arrivals, *[0] * min(over - 1, HOUR_BINS)] if over else traffic.bins
     )
-    known = [count for count in bins[-HOUR_BINS:] if count != UNKNOWN]
+    known = [count for count in bins[-HOUR_BINS:] if count >= 0]
     return sum(known) / (len(known) * BIN_SECONDS) if known else None
 
 
@@ -229,7 +230,7 @@ def _roll(traffic: Traffic, now: float, declared: float | None, tolerance: float
     hour = traffic.bin_start // HOUR_SECONDS
     _skip(traffic, now, UNKNOWN if traffic.firing_key else 0)
     while now >= traffic.bin_start + BIN_SECONDS:
-        _next_bin(traffic, UNKNOWN if traffic.bin_spoilt or traffic.firing_key else traffic.bin_count)
+        _next_bin(traffic, TOLD if traffic.firing_key else UNKNOWN if traffic.bin_spoilt else traffic.bin_count)
     if declared is not None or traffic.bin_start // HOUR_SECONDS > hour:
         _bound(traffic, now, declared, tolerance)
 
