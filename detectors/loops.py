@@ -1,17 +1,21 @@
 """Loops inside one run: bets that a call repeats what was just done, told apart from work by its result.
 
-Three patterns, each with a statistic S of its own over the run's tool calls:
+Four patterns, each with a statistic S of its own over the run's tool calls:
 
 - *again*: tool, arguments and result equal those of the call before;
 - *ping-pong*: they equal those of the call before the one before (A-B-A-B);
+- *cycle*: this and the calls before it, as many as the cycle has (three or four), equal those of one cycle ago, so that
+  nothing new came for a whole turn (A-B-C-A-B-C). That a call equals the third or fourth before it is not enough:
+  agents look again after each step, one call in forty of healthy runs does;
 - *stuck*: the same tool gives the same bad result (an error, or nothing) as the call before, whatever the arguments.
 
     S <- max(S * L, 1);    L = q/p = 30 if the call fits the pattern, else (1-q)/(1-p) = 0.41;    p = 0.02, q = 0.6
 
-The e-value of the run is the mean of the three; the run loops once `start_mass` times it reaches one. Three files read
+The e-value of the run is the mean of the four; the run loops once `start_mass` times it reaches one. Three files read
 with one tool have other arguments and other results: no pattern. A poll whose result changes fits none either. A call
 whose result or arguments are not known says nothing. The same call with another result is progress (a poll), and the
-statistics begin anew: evidence that is lost costs power, never validity.
+statistics begin anew: evidence that is lost costs power, never validity. Not a pattern: one tool that gives the same
+good result to other arguments. Ten writes that are all told "done", or ten servers that are all well, do that too.
 
 Exact: if, whatever came before, a call fits a pattern with probability at most p, then E[L] <= 1 and S is at most
 the Shiryaev-Roberts sum (R + 1) * L, so the expected number of false loops of a run is at most `start_mass` per call.
@@ -32,14 +36,17 @@ LOOPING: Final = 0.6
 """q: how often it does in a loop."""
 FITS = LOOPING / NULL
 ELSE = (1.0 - LOOPING) / (1.0 - NULL)
-PATTERNS: Final = 3
+PATTERNS: Final = 4
 HIGHEST: Final = 1e12
 """A statistic grows no further: more says nothing more, and a run that breaks the loop is free of it again."""
 
 
 @mypyc_attr(acyclic=True)
 class Loop:
-    """The statistics of one actor's calls in one run, and the two calls before the present one."""
+    """The statistics of one actor's calls in one run, and the four calls before the present one.
+
+    `threes`, `fours`: calls in a row up to now that equal the third, and the fourth, before them.
+    """
 
     def __init__(
         self,
@@ -52,6 +59,11 @@ class Loop:
         repeats: int = 0,
         grown: bool = False,
         crossed: bool = False,
+        third: tuple[str, int, int] | None = None,
+        fourth: tuple[str, int, int] | None = None,
+        threes: int = 0,
+        fours: int = 0,
+        cycle: float = 1.0,
     ) -> None:
         self.last = last
         self.before = before
@@ -62,6 +74,11 @@ class Loop:
         self.repeats = repeats
         self.grown = grown
         self.crossed = crossed
+        self.third = third
+        self.fourth = fourth
+        self.threes = threes
+        self.fours = fours
+        self.cycle = cycle
 
 
 def step(loop: Loop, tool: str, arguments: int | None, result: int | None, bad: bool, start_mass: float) -> bool:
@@ -75,25 +92,30 @@ def step(loop: Loop, tool: str, arguments: int | None, result: int | None, bad: 
     again = call is not None and call == last
     ping_pong = call is not None and call == before
     stuck = now_bad is not None and now_bad == loop.bad
+    loop.threes = loop.threes + 1 if call is not None and call == loop.third else 0
+    loop.fours = loop.fours + 1 if call is not None and call == loop.fourth else 0
+    cycle = loop.threes >= 3 or loop.fours >= 4
+    loop.fourth, loop.third = loop.third, before
     loop.last, loop.before = call, last
     if now_bad is not loop.bad:
         loop.bad = now_bad
-    if again or ping_pong or stuck:
+    if again or ping_pong or stuck or cycle:
         loop.repeats += 1
     elif not loop.grown:
         return False
     else:
         loop.repeats = 0
         if call is not None and last is not None and call[:2] == last[:2]:
-            loop.again = loop.ping_pong = loop.stuck = 1.0
+            loop.again = loop.ping_pong = loop.stuck = loop.cycle = 1.0
             loop.grown = False
             return False
     if call is not None:
         loop.again = _times(loop.again, again)
         loop.ping_pong = _times(loop.ping_pong, ping_pong)
+        loop.cycle = _times(loop.cycle, cycle)
     if result is not None:
         loop.stuck = _times(loop.stuck, stuck)
-    loop.grown = loop.again > 1.0 or loop.ping_pong > 1.0 or loop.stuck > 1.0
+    loop.grown = loop.again > 1.0 or loop.ping_pong > 1.0 or loop.stuck > 1.0 or loop.cycle > 1.0
     if loop.repeats and not loop.crossed and start_mass * value(loop) >= 1.0:
         loop.crossed = True
         return True
@@ -101,8 +123,8 @@ def step(loop: Loop, tool: str, arguments: int | None, result: int | None, bad: 
 
 
 def value(loop: Loop) -> float:
-    """The e-value: the mean of the three statistics."""
-    return (loop.again + loop.ping_pong + loop.stuck) / PATTERNS
+    """The e-value: the mean of the statistics."""
+    return (loop.again + loop.ping_pong + loop.stuck + loop.cycle) / PATTERNS
 
 
 def _times(statistic: float, fits: bool) -> float:

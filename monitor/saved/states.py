@@ -160,7 +160,7 @@ class Fact(Struct, array_like=True, frozen=True, gc=False):
 
 
 class LoopState(Struct, array_like=True, gc=False):
-    """`detectors.loops.Loop`: one actor's calls in one run, and the two calls before the present one."""
+    """`detectors.loops.Loop`: one actor's calls in one run, and the four calls before the present one."""
 
     last: tuple[str, int, int] | None = None
     """Tool, arguments hash, result hash of the call before; None where there is none, or one of them is not known."""
@@ -175,6 +175,12 @@ class LoopState(Struct, array_like=True, gc=False):
     grown: bool = False
     """Whether some statistic is above one."""
     crossed: bool = False
+    third: tuple[str, int, int] | None = None
+    fourth: tuple[str, int, int] | None = None
+    threes: int = 0
+    """Calls in a row up to the present one that equal the third before them; `fours`: the fourth."""
+    fours: int = 0
+    cycle: float = 1.0
 
 
 class WorkState(Struct, omit_defaults=True, gc=False):
