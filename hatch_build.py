@@ -83,7 +83,8 @@ MODULES = (
     "monitor/drift/banks/recent.py",
     "monitor/drift/watch.py",
     "monitor/reading/characters.py",
-    "monitor/reading/fields.py",
+    "monitor/reading/calls/fields.py",
+    "monitor/reading/calls/forms.py",
     "monitor/reading/phrases.py",
     "monitor/reading/reader.py",
     "monitor/reading/shape.py",
@@ -100,6 +101,7 @@ MODULES = (
     "monitor/stepping/wakes.py",
     "monitor/engine.py",
     "schemas/derive.py",
+    "schemas/soft_errors.py",
 )
 """What every event or run passes. A module with a msgspec struct of its own cannot be one of them: mypyc drops the
 annotations that msgspec reads."""

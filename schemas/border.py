@@ -125,7 +125,7 @@ FIELDS: dict[str, tuple[Any, str]] = {
     "tool_version": (Name | None, "Version of the tool."),
     "call_id": (Name | None, "Id of the call."),
     "arguments": (Any, "Arguments of the call. Text, read for features."),
-    "result": (Any, "What the tool gave back; a top-level `error` or `isError` is a soft error."),
+    "result": (Any, "What the tool gave back; one that says that the tool failed is a soft error."),
     "source": (Name | None, "Where it came from: the index that was searched, the channel of a complaint."),
     "hits": (Counted | None, "Documents found."),
     "top_score": (Number | None, "Score of the best document."),
@@ -160,6 +160,10 @@ FIELDS: dict[str, tuple[Any, str]] = {
         "Ours: fields of an output that is JSON, each with what kind of value it has and three hexadecimal digits of a"
         " hash of it, as in `decision.state:words#3f1`.",
     ),
+    "result_form": (
+        Name | None,
+        "Ours: what the result is as a whole, and of a text its hashed first word: `line #3`.",
+    ),
     "violations": (Violations | None, "Ours: rules of the contract that this event breaks, and claims that it makes."),
 }
 """Field → type and description, for the fields that not every kind has."""
@@ -175,7 +179,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "tool_call": (
         "A tool was called.",
         "actor tool tool_version call_id arguments result attempt soft_error arguments_hash result_hash result_empty"
-        " arguments_fields result_fields violations",
+        " arguments_fields result_fields result_form violations",
     ),
     "retrieval": ("Documents were looked up.", "source hits top_score document"),
     "handoff": ("Another agent takes over.", "to_agent"),

@@ -44,6 +44,7 @@ from schemas.settings.routing import (
     WebhookReceiver,
 )
 from schemas.settings.scenarios import Scenario
+from schemas.soft_errors import ERRORS
 
 __all__ = [
     "DAY",
@@ -84,7 +85,7 @@ __all__ = [
 
 Role = Literal["emit", "read", "act"]
 
-Phrase = Annotated[str, Field(min_length=3, max_length=200)]
+Phrase = Annotated[str, Field(min_length=2, max_length=200)]
 
 
 class Owner(Strict):
@@ -330,10 +331,14 @@ APOLOGIES = (
 
 
 class Text(Strict):
-    """Phrases that are looked for in outputs, in any case, before the text is dropped. A list replaces the default."""
+    """Phrases that are looked for in text, in any case, before it is dropped. A list replaces the default.
+
+    `refusals`, `apologies`: in outputs. `errors`: how a tool's result begins that is an error (`schemas.soft_errors`).
+    """
 
     refusals: tuple[Phrase, ...] = Field(default=REFUSALS, max_length=200)
     apologies: tuple[Phrase, ...] = Field(default=APOLOGIES, max_length=200)
+    errors: tuple[Phrase, ...] = Field(default=ERRORS, max_length=200)
 
 
 class Config(Strict):

@@ -2,63 +2,51 @@
 
 Read once, where an event enters the log, after what needs a configuration was read (`monitor.reading`); after
 `keep_no_text` the event holds no agent text and still gives the same signals. Hashes are the first eight bytes of
-BLAKE2b as a signed integer, so that they fit SQLite and JSON alike.
+BLAKE2b as a signed integer, so that they fit SQLite and JSON alike. Those of arguments and results are hashes of what
+the JSON says: the order of keys, white space and, in arguments, what is new in each call change nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
 from schemas.event import NOTHING, Event
+from schemas.soft_errors import DEFAULT, Beginnings, says_failure
 
 _EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}", b'"[]"', b'"{}"', b'"null"'))
+_BLANK: Final = re.compile(rb'"(?:[ ]|\\[nrt])*"|\[\s*\]|\{\s*\}')
+CANONICAL_BYTES: Final = 65_536
+"""JSON whose hash is that of what it says. Longer: of its bytes."""
+VOLATILE: Final = frozenset(
+    ("requestid", "xrequestid", "clientrequestid", "reqid", "traceid", "traceparent", "tracestate", "spanid",
+     "correlationid", "idempotencykey", "idempotencytoken", "idempotenceid", "clienttoken", "nonce", "invocationid",
+     "callid", "toolcallid", "tooluseid", "messageid", "timestamp", "requesttimestamp", "requesttime", "requestedat",
+     "sentat", "attempt", "retrycount")
+)  # fmt: skip
+"""Arguments that are new in each call of the same thing, without case, `_` and `-`."""
 
-
-HASHES = {
-    "input": "input_hash",
-    "output": "output_hash",
-    "arguments": "arguments_hash",
-    "result": "result_hash",
-}
-"""Text → the field that stands for it."""
+_TEXTS: Final = ("input", "output")
+"""Texts whose hash is that of their bytes, as `<name>_hash`."""
 _WITH_OUTPUT: Final = frozenset(("run_finished", "llm_call"))
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-_Outcome = msgspec.defstruct("_Outcome", [(name, msgspec.Raw, NOTHING) for name in ("error", "isError")], gc=False)
-"""The two places in which tools say that they failed while their status is ok (the second: Model Context Protocol)."""
-_outcome: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Outcome)
-_string = msgspec.json.Decoder(str)
-_NO_ERROR: Final = frozenset((b"", b"null", b"false", b'""', b"0", b"[]", b"{}"))
-_NUMBER_STARTS: Final = b"-0123456789"
-_OPENERS: Final = b"[{"
-
-
-def soft_error(result: bytes | msgspec.Raw) -> bool:
-    """Whether a tool result has a top-level `error` or `isError` that says something.
-
-    A result that is a string holding JSON is read as that JSON; `null`, `false`, empty and zero say nothing.
-    """
-    text = bytes(result)
-    if b"rror" not in text:
-        return False
-    try:
-        if text.lstrip()[:1] == b'"':
-            text = _string.decode(text).encode()
-        if text.lstrip()[:1] != b"{":
-            return False
-        found = _outcome.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return False
-    return _says_something(bytes(found.error)) or _says_something(bytes(found.isError))
+def soft_error(result: bytes | msgspec.Raw, beginnings: Beginnings = DEFAULT) -> bool:
+    """Whether a tool result says that the tool failed (`schemas.soft_errors`)."""
+    return says_failure(bytes(result), beginnings)
 
 
 def is_empty(result: bytes | msgspec.Raw) -> bool:
     """Whether a tool result holds nothing."""
-    return bytes(result).strip() in _EMPTY
+    text = bytes(result).strip()
+    return text in _EMPTY or (text[:1] in b'"[{' and text[1:2] in b" \\\n\t]}" and _BLANK.fullmatch(text) is not None)
 
 
 def text_hash(text: bytes | msgspec.Raw) -> int:
@@ -66,33 +54,49 @@ def text_hash(text: bytes | msgspec.Raw) -> int:
     return int.from_bytes(hashlib.blake2b(bytes(text), digest_size=8).digest(), "big", signed=True)
 
 
-def derived(texts: Mapping[str, bytes]) -> dict[str, int | bool]:
+def arguments_hash(arguments: bytes, value: Any = None) -> int:
+    """A name for what a tool is asked: the same for the same values, without what is `VOLATILE`.
+
+    `value`: what the JSON says, where it was read before as `monitor.reading.values` reads it.
+    """
+    return text_hash(_canonical(arguments, value, True))
+
+
+def result_hash(result: bytes, value: Any = None) -> int:
+    """A name for what a tool answers: the same for the same values; `value` as in `arguments_hash`."""
+    return text_hash(_canonical(result, value, False))
+
+
+def derived(texts: Mapping[str, bytes], beginnings: Beginnings = DEFAULT) -> dict[str, int | bool]:
     """What is kept of texts by the names of their fields: `input`, `output`, `arguments`, `result` → their JSON."""
     found: dict[str, int | bool] = {}
-    for name, field in HASHES.items():
+    for name in _TEXTS:
         if text := texts.get(name):
-            found[field] = text_hash(text)
+            found[f"{name}_hash"] = text_hash(text)
+    if arguments := texts.get("arguments"):
+        found["arguments_hash"] = arguments_hash(arguments)
     if result := texts.get("result"):
-        found["soft_error"] = soft_error(result)
+        found["result_hash"] = result_hash(result)
+        found["soft_error"] = soft_error(result, beginnings)
         found["result_empty"] = is_empty(result)
     return found
 
 
-def derive(event: Event) -> Event:
+def derive(event: Event, beginnings: Beginnings = DEFAULT) -> Event:
     """The event with what its text says written beside it (in place). What is written already stays."""
     kind = event.kind
     if kind == "tool_call":
         result = bytes(event.result)
         if result:
             if event.soft_error is None:
-                event.soft_error = soft_error(result)
+                event.soft_error = soft_error(result, beginnings)
             if event.result_hash is None:
-                event.result_hash = text_hash(result)
+                event.result_hash = result_hash(result)
             if event.result_empty is None:
                 event.result_empty = is_empty(result)
         arguments = bytes(event.arguments)
         if arguments and event.arguments_hash is None:
-            event.arguments_hash = text_hash(arguments)
+            event.arguments_hash = arguments_hash(arguments)
     elif kind in _WITH_OUTPUT:
         output = bytes(event.output)
         if output and event.output_hash is None:
@@ -115,11 +119,40 @@ def drop_text(event: Event) -> Event:
     return event
 
 
-def _says_something(value: bytes) -> bool:
-    """Whether a JSON value is neither null, false, a zero (however it is written) nor empty."""
-    value = value.strip()
-    if value in _NO_ERROR:
-        return False
-    if value[:1] in _NUMBER_STARTS:
-        return float(value) != 0.0
-    return value[:1] not in _OPENERS or bool(value[1:-1].strip())
+def _canonical(raw: bytes, value: Any, stripped: bool) -> bytes:
+    """The JSON of an object or array in one form; `stripped`: without what is volatile. Anything else as it is."""
+    try:
+        if value is None:
+            value = _container(raw)
+        if isinstance(value, dict):
+            return _encode(_without_volatile(value, 1) if stripped else value)
+        return _encode(value) if isinstance(value, list) else raw
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return raw
+
+
+def _container(raw: bytes) -> Any:
+    """The object or array that a JSON text is or, as a string, holds; else None."""
+    first = raw.lstrip()[:1]
+    if len(raw) > CANONICAL_BYTES or (first != b'"' and first != b"{" and first != b"["):
+        return None
+    if first == b'"' and b"{" not in raw and b"[" not in raw:
+        return None
+    value = _decode(raw)
+    if isinstance(value, str):
+        return _decode(value) if value.lstrip()[:1] in ("{", "[") else None
+    return value
+
+
+def _without_volatile(value: dict[str, Any], depth: int) -> dict[str, Any]:
+    """`depth`: how many levels below are looked at as well."""
+    kept: dict[str, Any] = {}
+    for name, inner in value.items():
+        if not _is_volatile(name):
+            kept[name] = _without_volatile(inner, depth - 1) if depth > 0 and isinstance(inner, dict) else inner
+    return kept
+
+
+@lru_cache(maxsize=4_096)
+def _is_volatile(name: str) -> bool:
+    return name.replace("_", "").replace("-", "").lower() in VOLATILE

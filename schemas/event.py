@@ -163,6 +163,7 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     result_fields: Fields | None = None
     violations: Violations | None = None
     output_fields: Fields | None = None
+    result_form: Name | None = None
 
     @property
     def at(self) -> float:

@@ -49,6 +49,8 @@ _DRIFT: dict[str, tuple[str, str, str]] = {
 """Signal → what is said before the detail where it rose, fell, or fell to nothing. Others are said by name."""
 _FACTS = {"contract.violated": "breaks its contract", "run.loop": "loops"}
 """Signals that are told as facts, with what was done in `detail`: that is said, not only how often."""
+_NAMED = ("run.tool_mix", "retrieval.empty")
+"""Signals whose detail names the tool."""
 _FIRST_DIGITS = 2
 
 
@@ -176,7 +178,7 @@ def headline(finding: Finding) -> str:
     if finding.detail and finding.signal in _FACTS:
         return f"{who}: {told(finding)}"
     tool = f"tool {finding.node['tool']} " if "tool" in finding.node and not who.startswith("tool ") else ""
-    if finding.detail and finding.signal == "run.tool_mix":
+    if finding.detail and finding.signal in _NAMED:
         tool = ""
     return f"{who}: {tool}{told(finding)}{_beside(finding)}"
 
@@ -221,7 +223,7 @@ def closing_line(finding: Finding, recovery: Finding | None, verdict: str = "") 
     reached = level_texts(finding)[1]
     end = ending(recovery)
     if end is Ending.SETTLED and recovery is not None:
-        what = "" if finding.signal == "run.tool_mix" else tool
+        what = "" if finding.signal in _NAMED else tool
         return f"{who}: {what}{_drift_words(finding)}: {end}: {_new_level(recovery, finding.detail)}"
     if end is Ending.DROPPED:
         why = recovery.reason if recovery is not None else verdict

@@ -21,6 +21,7 @@ from monitor.drift.tools import interfaces, paces
 from monitor.drift.tools.interfaces import Interface
 from monitor.drift.tools.paces import Pace
 from monitor.reading import characters, structure
+from monitor.reading.calls import forms
 from monitor.reading.shape import FEATURES, INDEX, Feature
 from monitor.runs import Closed, Work
 from schemas.finding import Unit
@@ -56,14 +57,15 @@ WORDING: Final = 0.6
 class Memory:
     """What an agent's channels remember between runs.
 
-    `outputs`: hashes of the latest outputs, the newest last. `documents`: source → hashes of the best documents of its
-    latest runs, the newest last. `session`: a hash of the session of the latest run that found a document; 0 where none
-    was told.
+    `tools`, `forms`: tool → the fields of its calls, and the forms of its results. `outputs`: hashes of the latest
+    outputs, the newest last. `documents`: source → hashes of the best documents of its latest runs, the newest last.
+    `session`: a hash of the session of the latest run that found a document; 0 where none was told.
     """
 
     def __init__(self, outputs: Iterable[int] = (), tools: dict[str, Interface] | None = None) -> None:
         self.tools: dict[str, Interface] = {} if tools is None else tools
         self.paces: dict[str, Pace] = {}
+        self.forms: dict[str, Interface] = {}
         self.documents: dict[str, list[int]] = {}
         self.session = 0
         self.answers = Answers()
@@ -92,12 +94,12 @@ class Memory:
 class Reading:
     """A closed run, with what it says beside what the agent's memory holds.
 
-    `repeated`: whether one of the agent's latest outputs was the same. `young`, `missing`: whether a tool had a field
-    that is new, or was without one that it always had. `unusual`: how unlike the usual runs it is as a whole, where
-    somebody asked for that. `same`: part of the sources that it searched whose best document was the one that they give
-    most of late. `new`, `gone`: whether an output that is JSON had fields that are new, or was without one that it
-    always had. `still`: whether something that outputs hold no longer moves. `times`: how many times its usual seconds
-    the slowest tool took.
+    `repeated`: whether one of the agent's latest outputs was the same. `young`, `missing`: whether a tool had a field,
+    or its result a form, that is new, or was without one that it always had. `unusual`: how unlike the usual runs it
+    is as a whole, where somebody asked for that. `same`: part of the sources that it searched whose best document was
+    the one that they give most of late. `new`, `gone`: whether an output that is JSON had fields that are new, or was
+    without one that it always had. `still`: whether something that outputs hold no longer moves. `times`: how many
+    times its usual seconds the slowest tool took.
     """
 
     def __init__(
@@ -184,6 +186,11 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
             if seen is not None:
                 young = bool(seen.young) or bool(young)
                 missing = bool(seen.missing) or bool(missing)
+    for tool in sorted(work.result_forms):
+        seen = interfaces.observe(memory.forms, tool, forms.names_of(work.result_forms[tool]), interfaces.CORE_FORM)
+        if seen is not None:
+            young = forms.is_new(seen.young) or bool(young)
+            missing = bool(seen.missing) or bool(missing)
     same = _same(memory, work) if work.documents else None
     new = gone = still = None
     answers = memory.answers
@@ -300,6 +307,16 @@ def _empty(reading: Reading) -> float | None:
     return work.empty_retrievals / work.retrievals if work.retrievals else None
 
 
+def _empty_results(reading: Reading) -> dict[str, float] | None:
+    """Tools of which some result had nothing in it; None where no result is known."""
+    found: dict[str, float] = {}
+    given = reading.closed.work.result_forms
+    for tool, seen in given.items():
+        if forms.EMPTY in seen or forms.NO_ENTRIES in seen:
+            found[_word(tool) or ""] = 1.0
+    return found if given else None
+
+
 _NAMES: dict[str, tuple[str, ...]] = {
     "script": characters.SCRIPTS,
     "kind": structure.KINDS,
@@ -386,6 +403,7 @@ ROWS: tuple[Row, ...] = (
     Row("run.steps", "tool calls in a row", "number", lambda r: float(r.closed.work.longest_tool_turns),
         "tool calls in a row without a word, median {}", "count"),
     Row("run.tool_mix", "used", "set", _used, "{word} is used in {} of runs"),
+    Row("retrieval.empty", "empty results", "set", _empty_results, "results of {word} are empty in {} of runs"),
     Row("run.duration_seconds", SLOWEST, "number", lambda r: r.times,
         "the slowest tool takes {} times its usual time, median", "count",
         tail="the slowest tool takes {word} times its usual time"),

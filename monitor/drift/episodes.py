@@ -47,7 +47,7 @@ OPEN = 20
 """Episodes of one agent at once. One more: the oldest is closed, counted as `drift_episodes_dropped`."""
 SIBLINGS = 5
 """Versions that are named as not affected."""
-CATEGORY_LABELS = {"run.tool_mix": "tool", "llm.response_model": "model"}
+CATEGORY_LABELS = {"run.tool_mix": "tool", "llm.response_model": "model", "retrieval.empty": "tool"}
 """Signals whose categories are things with a label of their own."""
 NO_THINGS = frozenset(("", NO_TOOL, RETRIEVAL, "all others", "never seen before"))
 

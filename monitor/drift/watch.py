@@ -66,7 +66,7 @@ class Drift:
         self._tidy_up(now)
         unusual = self.unusual.score(closed) if self.unusual is not None else None
         reading = channels.recall(self.memory, closed, unusual)
-        self._tools_touched |= reading.young is not None or bool(closed.work.result_fields)
+        self._tools_touched |= reading.young is not None or bool(closed.work.result_fields or closed.work.result_forms)
         self._answers_touched |= reading.still is not None
         for _ in range(self.memory.answers.take_lost()):
             self._count("answers_forgotten")
@@ -125,6 +125,7 @@ class Drift:
             blocks[f"{PREFIX}answers"] = memory.answers.save()
         if self._tools_touched:
             blocks[f"{PREFIX}tools"] = msgspec.msgpack.encode(self.memory.tools)
+            blocks[f"{PREFIX}forms"] = msgspec.msgpack.encode(self.memory.forms)
         if self.unusual is not None and self.unusual.changed:
             blocks[f"{PREFIX}unusual"] = self.unusual.save()
         self._touched = self._tools_touched = self._answers_touched = False
@@ -145,6 +146,8 @@ class Drift:
         self.memory.paces.update(core.paces)
         if "tools" in found:
             self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
+        if "forms" in found:
+            self.memory.forms.update(msgspec.msgpack.decode(found["forms"], type=dict[str, Interface]))
         self.profile.load(core.profile, found)
         self.episodes.open[:] = core.episodes
         self.episodes.returned[:] = core.returned

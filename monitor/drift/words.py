@@ -11,10 +11,13 @@ from detectors.drift import Change, Crossing
 from monitor.alerting.headline import level_text, share_text
 from monitor.drift.channels import NO_HASH, ROW_OF, SLOWEST, Memory
 from monitor.drift.tools import interfaces, paces
+from monitor.drift.tools.interfaces import Seen
+from monitor.reading.calls.forms import STARTS
 from schemas.finding import BACK_AS_IT_WAS, KNOWN_STATE, REBASELINED, SETTLED, Unit
 
 FIELDS = 3
 """Fields of an interface that are named; of further ones only the number is said."""
+USUAL_START = "usual first word"
 TELLING = 0.6
 """A channel that people understand better is named if it moved at least this part of what the strongest did."""
 MOSTLY = 0.5
@@ -99,20 +102,23 @@ def _says_usual(change: Change, usual: tuple[str, float]) -> bool:
 
 def of_interface(memory: Memory, change: Change) -> tuple[str, str] | None:
     """The tool whose fields changed, and what changed in them; None if no tool's latest run shows it."""
-    found = [(tool, interfaces.changes(interface)) for tool, interface in memory.tools.items() if interface.known]
+    found = {tool: interfaces.changes(interface) for tool, interface in memory.tools.items() if interface.known}
+    for tool, interface in memory.forms.items():
+        if interface.known:
+            found[tool] = _with_forms(found.get(tool, interfaces.NOTHING), interfaces.changes(interface))
     wanted = [
         (
             len(seen.young) if change.channel == "new fields" else len(seen.missing),
-            memory.tools[tool].runs,
+            memory.tools[tool].runs if tool in memory.tools else 0,
             tool,
         )
-        for tool, seen in found
+        for tool, seen in found.items()
         if (seen.young if change.channel == "new fields" else seen.missing)
     ]
     if not wanted:
         return None
     tool = max(wanted)[2]
-    seen = dict(found)[tool]
+    seen = found[tool]
     parts = [f"{_listed(seen.young)} new"] if seen.young else []
     parts += [f"{_listed(seen.missing)} gone"] if seen.missing else []
     return tool, ", ".join(parts)
@@ -141,6 +147,13 @@ def of_pace(memory: Memory, crossing: Crossing) -> tuple[str, Level] | None:
     tool, usual, late = found
     then, now = _apart(usual, late, "seconds")
     return tool, Level(usual, late, "seconds", f"a call of {_plain(tool)} takes {now}, usually {then}")
+
+
+def _with_forms(fields: Seen, found: Seen) -> Seen:
+    """What changed in the fields of a tool, and in the form of its results."""
+    young = [f"result:{name}" for name in found.young if not name.startswith(STARTS)]
+    missing = [f"result:{USUAL_START if name.startswith(STARTS) else name}" for name in found.missing]
+    return Seen((*fields.young, *young), (*fields.missing, *missing))
 
 
 def _of_shares(change: Change, words: str) -> Level:
@@ -186,6 +199,8 @@ def _alike(before: float, after: float) -> bool:
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    shown = ", ".join(name.replace(":", " (", 1) + ")" if ":" in name else name for name in names[:FIELDS])
+    shown = ", ".join(
+        name.replace(":", " (", 1).replace("  (", " (") + ")" if ":" in name else name for name in names[:FIELDS]
+    )
     more = f" and {len(names) - FIELDS} more" if len(names) > FIELDS else ""
     return f"{shown}{more} {'is' if len(names) == 1 else 'are'}"

@@ -13,14 +13,16 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from monitor.reading import fields as form
 from monitor.reading import shape
+from monitor.reading.calls import fields as named
+from monitor.reading.calls import forms
 from monitor.reading.contracts import Contracts, are_of
 from monitor.reading.phrases import Phrases
 from monitor.reading.values import UNREAD, VALUE_BYTES, text_of, value_of
 from schemas import derive, limits
 from schemas.config import Config
 from schemas.event import NOTHING, Event
+from schemas.soft_errors import DEFAULT, ERRORS, Beginnings
 
 LARGEST: Final = 1e12
 """The root of the squares of a shape that somebody else wrote. Larger: it is not taken, counted as `shapes_refused`."""
@@ -41,6 +43,7 @@ class Reader:
     def __init__(self, config: Config, counts: dict[str, int] | None = None) -> None:
         self.counts: dict[str, int] = {} if counts is None else counts
         self._phrases = Phrases(config.text.refusals, config.text.apologies)
+        self._errors = Beginnings(config.text.errors) if config.text.errors != ERRORS else DEFAULT
         self._contracts = Contracts(config)
         self._shapes: dict[bytes, tuple[list[float], list[str] | None]] = {}
 
@@ -49,10 +52,10 @@ class Reader:
         kind = event.kind
         if kind == "tool_call":
             has_text = event.arguments is not NOTHING or event.result is not NOTHING
-            if has_text:
-                derive.derive(event)
             if (has_text or self._contracts.any) and event.actor == "agent":
                 self._read_call(event)
+            if has_text:
+                derive.derive(event, self._errors)
         elif kind in _OUTPUTS:
             if event.output is not NOTHING:
                 derive.derive(event)
@@ -68,7 +71,7 @@ class Reader:
 
         The rules that are broken stand under `AHEAD`, by agent: `broken_by` finds those of the one that it is.
         """
-        found: dict[str, Any] = dict(derive.derived(texts))
+        found: dict[str, Any] = dict(derive.derived(texts, self._errors))
         if output := texts.get("output"):
             found["output_shape"], found["output_fields"] = self._shape(output)
             found["output_broken"] = self._contracts.of_anyones_output(text_of(output))
@@ -77,7 +80,8 @@ class Reader:
             found["arguments_broken"] = self._contracts.of_anyones_arguments(tool, value)
             found["arguments_fields"] = self._fields(value)
         if result := texts.get("result"):
-            found["result_fields"] = self._fields(self._value(result))
+            value = self._value(result)
+            found["result_fields"], found["result_form"] = self._fields(value), forms.form(value)
         return found
 
     # -- inner
@@ -94,9 +98,16 @@ class Reader:
                 event.arguments_fields = self._fields(value)
             if checks:
                 rules += self._contracts.of_arguments(event.agent, tool, value)
+            if event.arguments_hash is None:
+                event.arguments_hash = derive.arguments_hash(arguments, value)
         result = bytes(event.result)
         if result and event.result_fields is None:
-            event.result_fields = self._fields(self._value(result))
+            value = self._value(result)
+            event.result_fields = self._fields(value)
+            if event.result_form is None:
+                event.result_form = forms.form(value)
+            if event.result_hash is None:
+                event.result_hash = derive.result_hash(result, value)
         if rules:
             self._add(event, rules)
 
@@ -124,8 +135,8 @@ class Reader:
         if len(text) > shape.TEXT_CHARACTERS:
             self._count("texts_cut")
         numbers, value = shape.look(text, self._phrases)
-        fields = None if value is UNREAD else form.forms(value)
-        if fields is not None and len(fields) > form.FIELDS:
+        fields = None if value is UNREAD else named.forms(value)
+        if fields is not None and len(fields) > named.FIELDS:
             self._count("fields_of_an_output")
         found = numbers, fields
         if len(output) <= REMEMBERED_BYTES:
@@ -143,8 +154,8 @@ class Reader:
     def _fields(self, value: Any) -> list[str] | None:
         if value is UNREAD:
             return None
-        found = form.fields(value)
-        if len(found) > form.FIELDS:
+        found = named.fields(value)
+        if len(found) > named.FIELDS:
             self._count("fields_of_a_tool")
         return found
 

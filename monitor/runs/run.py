@@ -89,6 +89,7 @@ class Work:
         used: list[str] | None = None,
         output_fields: list[str] | None = None,
         tool_seconds: dict[str, float] | None = None,
+        result_forms: dict[str, list[str]] | None = None,
     ) -> None:
         self.model = model
         self.response_model = response_model
@@ -141,6 +142,7 @@ class Work:
         self.used: list[str] = NO_NAMES if used is None else used
         self.output_fields = output_fields
         self.tool_seconds: dict[str, float] = NO_SECONDS if tool_seconds is None else tool_seconds
+        self.result_forms: dict[str, list[str]] = NO_FIELDS if result_forms is None else result_forms
 
     @property
     def steps(self) -> int:

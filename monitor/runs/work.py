@@ -28,6 +28,10 @@ PATH: Final = 32
 """Tools at the beginning of a run that `Work.path` names."""
 FIELDS_PER_TOOL: Final = 64
 """Fields of a tool's arguments, and of its results, that a run remembers. Further ones: `fields_folded`."""
+FORMS_PER_TOOL: Final = 16
+"""Forms of a tool's results that a run remembers. Further ones: `fields_folded`."""
+FORM_CHARACTERS: Final = 40
+"""Longer forms are none of ours and are left out."""
 CALLS_HASH: Final = 1 << 48
 """Sums of hashes of calls are taken modulo this."""
 LENGTH = INDEX["length"]
@@ -179,6 +183,16 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
         if work.result_fields is NO_FIELDS:
             work.result_fields = {}
         _note_fields(work.result_fields, tool, fields, book)
+    form = event.result_form
+    if form is not None and not failed and len(form) <= FORM_CHARACTERS:
+        if work.result_forms is NO_FIELDS:
+            work.result_forms = {}
+        forms = work.result_forms.setdefault(tool, [])
+        if form not in forms:
+            if len(forms) < FORMS_PER_TOOL:
+                forms.append(form)
+            else:
+                book.count("fields_folded")
     if event.violations and book.rules.declared:
         book.rules.take_violations(work, tool, event.violations)
 

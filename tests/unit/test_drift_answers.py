@@ -10,7 +10,7 @@ import pytest
 
 from monitor.drift.outputs import answers as module
 from monitor.drift.outputs.answers import FIELDS, WARM, WINDOW, YOUNG, Answers
-from monitor.reading.fields import forms
+from monitor.reading.calls.fields import forms
 
 USUAL = 400
 

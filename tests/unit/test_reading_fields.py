@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monitor.reading import Reader
-from monitor.reading import fields as form
+from monitor.reading.calls import fields as form
 from schemas import limits
 from schemas.config import Config
 from schemas.event import Event, raw

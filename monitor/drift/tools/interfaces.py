@@ -5,6 +5,8 @@ A field is a word like `result.status:string`, so that another type is another f
 without it is a changed one, until half of the last runs did without. So a change shows in every run for a while, and is
 the new interface after that. Runs are counted, not calls: a run has what any of its calls of the tool has.
 
+The forms of results (`monitor.reading.calls.forms`) are learned the same way, apart, with a higher bar for core.
+
 Invariant: nothing is said of a tool before its first 50 runs.
 """
 
@@ -23,6 +25,8 @@ WINDOW = 256
 CORE = 0.95
 GONE = 0.5
 """The share of runs from which on a field is core, and below which it no longer is."""
+CORE_FORM = 0.98
+"""The same of forms: a search that finds nothing in one run of twelve would be core by chance, and then missed."""
 TOOLS = 40
 """Tools of one agent whose interface is known. More: the one that was quiet longest is forgotten."""
 FIELDS = 80
@@ -65,7 +69,7 @@ class Seen(Struct, frozen=True, gc=False):
 NOTHING = Seen((), ())
 
 
-def observe(tools: dict[str, Interface], tool: str, names: Iterable[str]) -> Seen | None:
+def observe(tools: dict[str, Interface], tool: str, names: Iterable[str], core: float = CORE) -> Seen | None:
     """Count one run's calls of one tool, which had the fields `names`; None while the tool is too new to tell."""
     interface = tools.pop(tool, None)
     if interface is None:
@@ -78,10 +82,10 @@ def observe(tools: dict[str, Interface], tool: str, names: Iterable[str]) -> See
     if interface.quiet and found == interface.last:
         interface.same += 1
         if interface.same >= WINDOW:
-            _settle(interface)
+            _settle(interface, core)
         return NOTHING
-    _settle(interface)
-    seen = _compare(interface, found)
+    _settle(interface, core)
+    seen = _compare(interface, found, core)
     return seen if interface.runs > WARM_RUNS else None
 
 
@@ -93,7 +97,7 @@ def changes(interface: Interface) -> Seen:
     return Seen(tuple(young), tuple(missing))
 
 
-def _compare(interface: Interface, names: list[str]) -> Seen:
+def _compare(interface: Interface, names: list[str], core: float) -> Seen:
     fields = interface.fields
     young = []
     for name in names:
@@ -110,11 +114,11 @@ def _compare(interface: Interface, names: list[str]) -> Seen:
     interface.n += 1
     interface.last = names
     interface.quiet = not young and not missing
-    _judge(interface)
+    _judge(interface, core)
     return Seen(tuple(young), tuple(missing)) if young or missing else NOTHING
 
 
-def _settle(interface: Interface) -> None:
+def _settle(interface: Interface, core: float) -> None:
     """Count the runs that were like the one before them."""
     if interface.same:
         for name in interface.last:
@@ -123,10 +127,10 @@ def _settle(interface: Interface) -> None:
                 field.k += interface.same
         interface.n += interface.same
         interface.same = 0
-        _judge(interface)
+        _judge(interface, core)
 
 
-def _judge(interface: Interface) -> None:
+def _judge(interface: Interface, core: float) -> None:
     """Keep the window, and say which fields are core."""
     fields = interface.fields
     while interface.n > WINDOW:
@@ -138,7 +142,7 @@ def _judge(interface: Interface) -> None:
                 del fields[name]
     if interface.runs > WARM_RUNS:
         for field in fields.values():
-            field.core = field.k >= (GONE if field.core else CORE) * interface.n
+            field.core = field.k >= (GONE if field.core else core) * interface.n
 
 
 def _is_young(interface: Interface, field: Field) -> bool:

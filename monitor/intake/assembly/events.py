@@ -188,6 +188,7 @@ _TOOL_FIELDS = (
     "result_hash",
     "result_empty",
     "result_fields",
+    "result_form",
 )
 _RETRIEVAL_FIELDS = ("source", "hits", "top_score", "document")
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from threading import Lock
 from uuid import UUID
 
+from forewarn.soft_errors import says_failure
 from forewarn.text import TEXT_CHARACTERS, bounded
 
 NAME_CHARACTERS = 512
@@ -265,22 +266,8 @@ def without_text(fields: dict[str, object]) -> dict[str, object]:
 
 
 def says_error(result: object) -> bool:
-    """Whether a tool result has a top-level `error` or `isError` that says something, as the server reads it.
-
-    None, false, zero (however it is written) and what is empty say nothing.
-    """
-    if isinstance(result, str) and result.lstrip()[:1] == "{" and "rror" in result:
-        try:
-            result = json.loads(result, parse_int=float, parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            return False
-    if not isinstance(result, dict):
-        return False
-    return any(bounded(result.get(name))[0] for name in ("error", "isError"))
-
-
-def _refuse(constant: str) -> object:
-    raise ValueError(f"{constant} is no JSON")
+    """Whether a tool result says that the tool failed, as the server reads what it is sent."""
+    return says_failure(bounded(result, TEXT_CHARACTERS)[0])
 
 
 class Unset:

@@ -17,6 +17,8 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+from forewarn.soft_errors import VERDICTS
+
 TEXT_CHARACTERS = 16_384
 """Characters of one text field (`input`, `output`, `arguments` …). More: cut, counted as `truncated`."""
 
@@ -29,13 +31,12 @@ DEPTH = 32
 _MARK = "…"
 _SHOWN_AS_TEXT = (datetime, date, time, Decimal, UUID, PurePath)
 _LARGEST = 2**63
-_VERDICTS = ("error", "isError")
 
 
 def bounded(value: object, characters: int = TEXT_CHARACTERS) -> tuple[object, bool]:
     """The copy, and whether anything was left out.
 
-    The two keys by which a tool says that it failed survive a cut: they are copied first then.
+    The keys by which a tool says that it failed survive a cut: they are copied first then.
     """
     if type(value) is str:  # the commonest by far
         if len(value) <= characters:
@@ -43,8 +44,8 @@ def bounded(value: object, characters: int = TEXT_CHARACTERS) -> tuple[object, b
         return value[:characters] + _MARK, True
     walk = _Walk(characters)
     copy = walk.copy(value, 0)
-    if walk.cut and isinstance(value, dict) and any(name in value for name in _VERDICTS):
-        first = {name: value[name] for name in _VERDICTS if name in value}
+    if walk.cut and isinstance(value, dict) and any(name in value for name in VERDICTS):
+        first = {name: value[name] for name in VERDICTS if name in value}
         return _Walk(characters).copy({**first, **value}, 0), True
     return copy, walk.cut
 
