@@ -78,6 +78,7 @@ MODULES = (
     "monitor/evidence/within/order.py",
     "monitor/evidence/within/table.py",
     "monitor/drift/channels.py",
+    "monitor/drift/memory.py",
     "monitor/drift/outputs/answers.py",
     "monitor/drift/banks/profile.py",
     "monitor/drift/banks/recent.py",

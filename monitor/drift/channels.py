@@ -8,26 +8,16 @@ channel that never says anything stays silent.
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple, cast
 
-from mypy_extensions import mypyc_attr
-
 from detectors.drift.channels import Kind, Value
-from monitor.drift.outputs.answers import Answers
-from monitor.drift.tools import interfaces, paces
-from monitor.drift.tools.interfaces import Interface
-from monitor.drift.tools.paces import Pace
+from monitor.drift.memory import Reading
 from monitor.reading import characters, structure
 from monitor.reading.calls import forms
 from monitor.reading.shape import FEATURES, INDEX, Feature
-from monitor.runs import Closed, Work
 from schemas.finding import Unit
 
-OUTPUTS: Final = 64
-"""Outputs of an agent that are remembered, to tell one that was given before."""
 WORD_LENGTH: Final = 80
 """Characters of a word that is told apart. Longer: cut."""
 NO_TOOL: Final = "no tool"
@@ -39,12 +29,6 @@ RETRIEVAL: Final = "retrieval"
 NONE_GIVEN: Final = "none given"
 
 
-SOURCES: Final = 8
-"""Sources of which the latest documents are remembered. More: the one not searched for longest is forgotten."""
-DOCUMENTS: Final = 32
-"""Best documents remembered of each source, to tell the one that is given most."""
-FEW: Final = 8
-"""Of fewer latest ones it is not said which comes most."""
 HARMLESS: Final = 0.6
 """Part of the runs that may get the same document without a word: one hot topic, one page that answers most."""
 HARMLESS_FIELDS: Final = 0.02
@@ -52,79 +36,6 @@ HARMLESS_FIELDS: Final = 0.02
 
 WORDING: Final = 0.6
 """How far a hashed sum of words or trigrams must move to matter: one other word of a dozen moves it by a third."""
-
-
-class Memory:
-    """What an agent's channels remember between runs.
-
-    `tools`, `forms`: tool → the fields of its calls, and the forms of its results. `outputs`: hashes of the latest
-    outputs, the newest last. `documents`: source → hashes of the best documents of its latest runs, the newest last.
-    `session`: a hash of the session of the latest run that found a document; 0 where none was told.
-    """
-
-    def __init__(self, outputs: Iterable[int] = (), tools: dict[str, Interface] | None = None) -> None:
-        self.tools: dict[str, Interface] = {} if tools is None else tools
-        self.paces: dict[str, Pace] = {}
-        self.forms: dict[str, Interface] = {}
-        self.documents: dict[str, list[int]] = {}
-        self.session = 0
-        self.answers = Answers()
-        self.outputs: list[int] = []
-        self._times: dict[int, int] = {}
-        """How often each of them is among the latest."""
-        for output in outputs:
-            self.note(output)
-
-    def note(self, output: int) -> bool:
-        """Take up one more; whether it is one of the latest."""
-        times = self._times.get(output, 0)
-        self._times[output] = times + 1
-        self.outputs.append(output)
-        if len(self.outputs) > OUTPUTS:
-            oldest = self.outputs.pop(0)
-            left = self._times[oldest] - 1
-            if left:
-                self._times[oldest] = left
-            else:
-                del self._times[oldest]
-        return times > 0
-
-
-@mypyc_attr(acyclic=True)
-class Reading:
-    """A closed run, with what it says beside what the agent's memory holds.
-
-    `repeated`: whether one of the agent's latest outputs was the same. `young`, `missing`: whether a tool had a field,
-    or its result a form, that is new, or was without one that it always had. `unusual`: how unlike the usual runs it
-    is as a whole, where somebody asked for that. `same`: part of the sources that it searched whose best document was
-    the one that they give most of late. `new`, `gone`: whether an output that is JSON had fields that are new, or was
-    without one that it always had. `still`: whether something that outputs hold no longer moves. `times`: how many
-    times its usual seconds the slowest tool took.
-    """
-
-    def __init__(
-        self,
-        closed: Closed,
-        repeated: bool | None,
-        young: bool | None,
-        missing: bool | None,
-        unusual: float | None,
-        same: float | None = None,
-        new: bool | None = None,
-        gone: bool | None = None,
-        still: bool | None = None,
-        times: float | None = None,
-    ) -> None:
-        self.closed = closed
-        self.repeated = repeated
-        self.young = young
-        self.missing = missing
-        self.unusual = unusual
-        self.same = same
-        self.new = new
-        self.gone = gone
-        self.still = still
-        self.times = times
 
 
 class Place(NamedTuple):
@@ -166,80 +77,6 @@ class Row(NamedTuple):
     apart: float = 0.0
     tail: str = ""
     """How the runs beyond a limit of a number are said, with `{word}` for the limit; by its name if empty."""
-
-
-def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Reading:
-    """What the run says beside the memory; the memory takes it up (in place)."""
-    work = closed.work
-    repeated = None
-    if work.output_hash is not None:
-        repeated = memory.note(work.output_hash)
-    young = missing = None
-    if work.argument_fields or work.result_fields:
-        for tool in sorted({*work.argument_fields, *work.result_fields}):
-            calls = closed.run.tools.get(tool)
-            if tool not in work.result_fields and calls is not None and calls[1]:
-                continue  # a call that failed has no result to know the interface by; that it fails is told elsewhere
-            names = [f"argument {name}" for name in work.argument_fields.get(tool, ())]
-            names += [f"result {name}" for name in work.result_fields.get(tool, ())]
-            seen = interfaces.observe(memory.tools, tool, names)
-            if seen is not None:
-                young = bool(seen.young) or bool(young)
-                missing = bool(seen.missing) or bool(missing)
-    for tool in sorted(work.result_forms):
-        seen = interfaces.observe(memory.forms, tool, forms.names_of(work.result_forms[tool]), interfaces.CORE_FORM)
-        if seen is not None:
-            young = forms.is_new(seen.young) or bool(young)
-            missing = bool(seen.missing) or bool(missing)
-    same = _same(memory, work) if work.documents else None
-    new = gone = still = None
-    answers = memory.answers
-    if work.output_fields is None and work.output_hash is None:
-        answers.clear()
-    else:
-        answers.observe(work.output_fields, work.output_hash, work.session)
-        still = bool(answers.still)
-        if answers.known:
-            new, gone = bool(answers.young), bool(answers.gone)
-    times = _times(memory, closed) if work.tool_seconds else None
-    return Reading(closed, repeated, young, missing, unusual, same, new, gone, still, times)
-
-
-def _times(memory: Memory, closed: Closed) -> float | None:
-    """`Reading.times`; how long the tools take is remembered (in place)."""
-    found: float | None = None
-    for tool, seconds in closed.work.tool_seconds.items():
-        calls = closed.run.tools.get(tool)
-        if calls is not None:
-            times = paces.observe(memory.paces, tool, seconds, calls[0], closed.duration_seconds)
-            if times is not None and (found is None or times > found):
-                found = times
-    return found
-
-
-def _same(memory: Memory, work: Work) -> float | None:
-    """`Reading.same`; the documents are remembered (in place).
-
-    None for a run of the same session as the one before it: who goes on asking gets the same again and again, and
-    would be one bet more each time.
-    """
-    session = zlib.crc32(work.session.encode()) if work.session is not None else 0
-    if session and session == memory.session:
-        return None
-    memory.session, latest = session, memory.documents
-    known = hits = 0
-    for source, document in work.documents.items():
-        before = latest.pop(source, [])
-        if len(before) >= FEW:
-            known += 1
-            hits += document in before and document == Counter(before).most_common(1)[0][0]
-        before.append(document)
-        if len(before) > DOCUMENTS:
-            del before[0]
-        latest[source] = before  # the order of a dict is that of the latest search
-        if len(latest) > SOURCES:
-            del latest[next(iter(latest))]
-    return hits / known if known else None
 
 
 # -- rows

@@ -23,7 +23,7 @@ from monitor.drift import words
 from monitor.drift.banks.profile import AGENT, Profile
 from monitor.drift.banks.regimes import Returned
 from monitor.drift.banks.slots import Saved
-from monitor.drift.channels import NO_TOOL, RETRIEVAL, ROW_OF, SLOWEST, Memory
+from monitor.drift.memory import Memory
 from monitor.drift.tools.paces import Pace
 from monitor.evidence.within import hitters
 from monitor.evidence.within.episodes import ACKS
@@ -47,9 +47,6 @@ OPEN = 20
 """Episodes of one agent at once. One more: the oldest is closed, counted as `drift_episodes_dropped`."""
 SIBLINGS = 5
 """Versions that are named as not affected."""
-CATEGORY_LABELS = {"run.tool_mix": "tool", "llm.response_model": "model", "retrieval.empty": "tool"}
-"""Signals whose categories are things with a label of their own."""
-NO_THINGS = frozenset(("", NO_TOOL, RETRIEVAL, "all others", "never seen before"))
 
 
 class Episode(Struct, array_like=True):
@@ -231,7 +228,7 @@ class Episodes:
 
     def _episode(self, bank: str, crossing: Crossing, mode: Mode, beside: list[str], now: float) -> Episode:
         node, affected, unaffected = self._slice(bank, crossing)
-        level, detail, labels = self._described(bank, crossing, node.get("version"))
+        level, detail, labels = words.described(self.profile, self.memory, bank, crossing, node.get("version"))
         watched = {"agent": self.agent} | ({"version": bank} if bank != AGENT else {})
         episode = Episode(
             self.identify("drift", bank, crossing.signal), crossing.signal, bank, mode, crossing.onset,
@@ -247,7 +244,9 @@ class Episodes:
         episode.mode = "page"
         episode.change, episode.runs = crossing.change, crossing.runs
         node, affected, unaffected = self._slice(bank, crossing)
-        episode.level, episode.detail, labels = self._described(bank, crossing, node.get("version"))
+        episode.level, episode.detail, labels = words.described(
+            self.profile, self.memory, bank, crossing, node.get("version")
+        )
         episode.node, episode.affected, episode.unaffected = node | labels, affected, unaffected
         self._say(episode, "firing", now)
 
@@ -290,35 +289,6 @@ class Episodes:
             affected.append(part)
             spared += hitters.unaffected(table, part, crossing.normal)[:SIBLINGS]
         return node, affected, spared
-
-    def _described(self, bank: str, crossing: Crossing, version: str | None) -> tuple[words.Level, str, dict[str, str]]:
-        """Levels, phrase, and the labels of the thing that the change is about."""
-        change = words.telling(crossing)
-        if bank == AGENT and version is not None:
-            change = self.profile.recent.narrowed(change, version, crossing.onset)
-        usual, kind = None, ROW_OF[change.channel].kind
-        if kind in ("category", "share"):
-            usual = self.profile.recent.usual(change.channel, version, crossing.onset)
-        if kind == "category" and change.unseen and usual is not None:
-            change.what = usual[0]
-        elif kind in ("share", "set") and change.unseen:
-            change.what = self.profile.newcomer(bank, change.channel, crossing.onset) or change.what
-        level = words.of_change(change, usual)
-        if crossing.signal == "tool.schema":
-            found = words.of_interface(self.memory, change)
-            if found is not None:
-                return level, f"{found[1]}, {level.phrase}", {"tool": found[0]}
-        if fields := words.of_answers(self.memory, change):
-            return level, f"{fields}, {level.phrase}", {}
-        if crossing.signal == "run.duration_seconds":
-            slow = words.of_pace(self.memory, crossing)
-            if slow is not None and change.channel == SLOWEST:
-                return slow[1], slow[1].phrase, {"tool": slow[0]}
-            if slow is not None:
-                return level, f"{level.phrase}, {slow[1].phrase}", {"tool": slow[0]}
-        label = CATEGORY_LABELS.get(crossing.signal)
-        thing = words.named(change, usual)
-        return level, level.phrase, {label: thing} if label is not None and thing not in NO_THINGS else {}
 
     def _mode(self, crossing: Crossing) -> Mode:
         setting = self.settings.get(crossing.signal)

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from monitor.drift import channels
+from monitor.drift import channels, memory
 from monitor.drift.anomaly import SIGNAL as UNUSUAL
 from monitor.drift.anomaly import Unusual
 from monitor.drift.banks.plan import Plans
 from monitor.drift.banks.profile import Profile
 from monitor.drift.banks.slots import Rates
-from monitor.drift.channels import Memory
 from monitor.drift.episodes import Episodes, Whole
+from monitor.drift.memory import Memory
 from monitor.drift.tools.interfaces import Interface
 from monitor.evidence.within import hitters
 from monitor.runs import Closed
@@ -65,7 +65,7 @@ class Drift:
         self._touched = True
         self._tidy_up(now)
         unusual = self.unusual.score(closed) if self.unusual is not None else None
-        reading = channels.recall(self.memory, closed, unusual)
+        reading = memory.recall(self.memory, closed, unusual)
         self._tools_touched |= reading.young is not None or bool(closed.work.result_fields or closed.work.result_forms)
         self._answers_touched |= reading.still is not None
         for _ in range(self.memory.answers.take_lost()):

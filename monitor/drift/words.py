@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from detectors.drift import Change, Crossing
 from monitor.alerting.headline import level_text, share_text
-from monitor.drift.channels import NO_HASH, ROW_OF, SLOWEST, Memory
+from monitor.drift.banks.profile import AGENT, Profile
+from monitor.drift.channels import NO_HASH, NO_TOOL, RETRIEVAL, ROW_OF, SLOWEST
+from monitor.drift.memory import Memory
 from monitor.drift.tools import interfaces, paces
 from monitor.drift.tools.interfaces import Seen
 from monitor.reading.calls.forms import STARTS
@@ -46,6 +48,11 @@ ENDINGS = {"back": BACK_AS_IT_WAS, "settled": SETTLED, "rebaselined": REBASELINE
 """How a bank says that an episode is over → why it is, for people."""
 
 
+CATEGORY_LABELS = {"run.tool_mix": "tool", "llm.response_model": "model", "retrieval.empty": "tool"}
+"""Signals whose categories are things with a label of their own."""
+NO_THINGS = frozenset(("", NO_TOOL, RETRIEVAL, "all others", "never seen before"))
+
+
 class Level(NamedTuple):
     """What a finding says of a change: levels before and after, their unit, the phrase, and of what they are shares."""
 
@@ -62,6 +69,38 @@ def telling(crossing: Crossing) -> Change:
     least = TELLING * max(_moved(change) for change in changes)
     clear = [change for change in changes if change.channel in _CLEAR and _moved(change) >= least]
     return min(clear, key=lambda change: _CLEAR.index(change.channel)) if clear else crossing.change
+
+
+def described(
+    profile: Profile, memory: Memory, bank: str, crossing: Crossing, version: str | None
+) -> tuple[Level, str, dict[str, str]]:
+    """Levels, phrase, and the labels of the thing that a change of a bank, or of one version in it, is about."""
+    change = telling(crossing)
+    if bank == AGENT and version is not None:
+        change = profile.recent.narrowed(change, version, crossing.onset)
+    usual, kind = None, ROW_OF[change.channel].kind
+    if kind in ("category", "share"):
+        usual = profile.recent.usual(change.channel, version, crossing.onset)
+    if kind == "category" and change.unseen and usual is not None:
+        change.what = usual[0]
+    elif kind in ("share", "set") and change.unseen:
+        change.what = profile.newcomer(bank, change.channel, crossing.onset) or change.what
+    level = of_change(change, usual)
+    if crossing.signal == "tool.schema":
+        found = of_interface(memory, change)
+        if found is not None:
+            return level, f"{found[1]}, {level.phrase}", {"tool": found[0]}
+    if fields := of_answers(memory, change):
+        return level, f"{fields}, {level.phrase}", {}
+    if crossing.signal == "run.duration_seconds":
+        slow = of_pace(memory, crossing)
+        if slow is not None and change.channel == SLOWEST:
+            return slow[1], slow[1].phrase, {"tool": slow[0]}
+        if slow is not None:
+            return level, f"{level.phrase}, {slow[1].phrase}", {"tool": slow[0]}
+    label = CATEGORY_LABELS.get(crossing.signal)
+    thing = named(change, usual)
+    return level, level.phrase, {label: thing} if label is not None and thing not in NO_THINGS else {}
 
 
 def of_change(change: Change, usual: tuple[str, float] | None = None) -> Level:

@@ -7,9 +7,9 @@ import random
 import pytest
 
 from detectors.drift import Bank, Channel, Crossing, Plan, Signal
-from monitor.drift import channels
 from monitor.drift.banks.plan import CHANNELS
-from monitor.drift.channels import ROW_OF, Memory
+from monitor.drift.channels import ROW_OF
+from monitor.drift.memory import Memory, recall
 from monitor.runs.run import Closed, Run, Work
 
 AGENTS, RUNS, DRIP = 30, 1_200, 1e-4
@@ -38,7 +38,7 @@ def test_usual_documents_stay_within_the_budget(why: str, law: list[float], stay
         for number in range(RUNS):
             if rng.random() >= stays:
                 document, session = rng.choices(range(len(law)), law)[0], number
-            value = ROW_OF[NAME].read(channels.recall(memory, _closed(number, document, session)))
+            value = ROW_OF[NAME].read(recall(memory, _closed(number, document, session)))
             words = bank.observe([value], f"r{number}", float(number), DRIP, 0.0)
             notices += sum(isinstance(word, Crossing) for word in words)
     assert notices <= AGENTS * RUNS * DRIP, why

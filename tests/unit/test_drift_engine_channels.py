@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from monitor.drift import channels
+from monitor.drift import memory as remembered
 from monitor.drift.banks.plan import POSITIONS
-from monitor.drift.channels import ROW_OF, ROWS, Memory
+from monitor.drift.channels import ROW_OF, ROWS
+from monitor.drift.memory import Memory
 from monitor.reading.shape import FEATURES
 from monitor.runs.run import Closed, Run, Work
 from monitor.signals import DRIFT_SIGNALS
@@ -22,7 +24,7 @@ def _closed(run: dict[str, Any] | None = None, **work: Any) -> Closed:
 
 
 def _value(name: str, closed: Closed, memory: Memory | None = None) -> object:
-    reading = channels.recall(memory or Memory([], {}), closed)
+    reading = remembered.recall(memory or Memory([], {}), closed)
     found = channels.values_of(reading, frozenset())
     assert found[POSITIONS[name]] == ROW_OF[name].read(reading), "the quick way and the row agree"
     return found[POSITIONS[name]]
@@ -94,24 +96,24 @@ def test_an_output_that_was_given_before() -> None:
     assert said == ["not given before", "not given before", "given before", "not given before"]
     for number in range(100, 200):
         _value("repeated", _closed(output_hash=number), memory)
-    assert len(memory.outputs) == channels.OUTPUTS
+    assert len(memory.outputs) == remembered.OUTPUTS
     assert _value("repeated", _closed(output_hash=1), memory) == "not given before"
 
 
 def test_a_document_that_is_given_most_of_late() -> None:
     memory = Memory()
     found = [_value("same document", _closed(documents={"faq": number % 2}), memory) for number in range(9)]
-    assert found == [None] * channels.FEW + [1.0], "half of the runs: the first of two equal ones"
+    assert found == [None] * remembered.FEW + [1.0], "half of the runs: the first of two equal ones"
     assert _value("same document", _closed(documents={"faq": 7}), memory) == 0.0
     assert _value("same document", _closed(documents={"faq": 0, "new": 0}), memory) == 1.0, (
         "of the source that is known"
     )
     for number in range(100):
         _value("same document", _closed(documents={f"s{number % 20}": number}), memory)
-    assert len(memory.documents) == channels.SOURCES
+    assert len(memory.documents) == remembered.SOURCES
     for number in range(100):
         _value("same document", _closed(documents={"faq": 7 if number % 3 else number}), memory)
-    assert len(memory.documents["faq"]) == channels.DOCUMENTS
+    assert len(memory.documents["faq"]) == remembered.DOCUMENTS
     assert _value("same document", _closed(), memory) is None
     asked = [_value("same document", _closed(documents={"faq": 7}, session=name), memory) for name in "aabba"]
     assert asked == [1.0, None, 1.0, None, 1.0], "a session that goes on asking counts once"
@@ -121,7 +123,7 @@ def test_fields_of_tools() -> None:
     memory = Memory([], {})
     usual = {"argument_fields": {"t": ["id:string"]}, "result_fields": {"t": ["status:string"]}}
     for _ in range(60):
-        channels.recall(memory, _closed(**usual))
+        remembered.recall(memory, _closed(**usual))
     assert _value("new fields", _closed(**usual), memory) == 0.0
     assert _value("missing fields", _closed(argument_fields=usual["argument_fields"]), memory) == 1.0
     changed = {**usual, "result_fields": {"t": ["status:object"]}}
@@ -130,7 +132,7 @@ def test_fields_of_tools() -> None:
 
 
 def test_signals_that_are_off_are_not_read() -> None:
-    reading = channels.recall(Memory([], {}), _closed())
+    reading = remembered.recall(Memory([], {}), _closed())
     found = channels.values_of(reading, frozenset(("run.duration_seconds",)))
     assert found[POSITIONS["duration"]] is None
     assert found[POSITIONS["steps"]] == 0.0
@@ -148,7 +150,7 @@ def test_every_signal_of_drift_has_a_row_and_every_row_a_signal() -> None:
 def test_fields_of_answers() -> None:
     memory = Memory([], {})
     for number in range(200):
-        channels.recall(memory, _closed(output_hash=number, output_fields=[f"id:number#{number:x}", "why:text#1"]))
+        remembered.recall(memory, _closed(output_hash=number, output_fields=[f"id:number#{number:x}", "why:text#1"]))
     usual = _closed(output_hash=1, output_fields=["id:number#1", "why:text#1"])
     assert _value("new output fields", usual, memory) == 0.0
     assert _value("new output fields", _closed(output_hash=1, output_fields=["id:words#1"]), memory) == 1.0
@@ -162,6 +164,6 @@ def test_fields_of_answers() -> None:
 def test_a_shape_of_the_version_before_lacks_the_latest_numbers() -> None:
     """A run that was open while the monitor was updated."""
     closed = _closed(output_shape=SHAPE[: channels.FIRST_FEATURES])
-    found = channels.values_of(channels.recall(Memory(), closed), frozenset())
+    found = channels.values_of(remembered.recall(Memory(), closed), frozenset())
     assert found[POSITIONS["words 7"]] is not None
     assert found[POSITIONS["braces"]] is None

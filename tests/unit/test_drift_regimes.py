@@ -14,8 +14,9 @@ from monitor.drift.banks import regimes
 from monitor.drift.banks.plan import POSITIONS, Plans
 from monitor.drift.banks.profile import AGENT, Profile, Rates
 from monitor.drift.banks.regimes import Regimes, Returned, State
-from monitor.drift.channels import ROWS, Memory
+from monitor.drift.channels import ROWS
 from monitor.drift.episodes import QUIET_SECONDS, Episode, Episodes
+from monitor.drift.memory import Memory
 from schemas.config import DetectorSettings
 from schemas.finding import KNOWN_STATE, Ending, Finding, ending
 

@@ -4,7 +4,7 @@ Facts of one signal, tool and rule are one group with one episode; further ones 
 notice becomes a page at the third fact within a day, and where its rule says so it is a page from the start. A fact of
 a contract costs nothing of the statistical budget and is counted apart (`Finding.paid`); a loop inside a run is paid:
 it is a bet of `detectors.loops`, whose start mass the account sets (`loop_mass`). An agent whose runs loop now and then
-has that habit: from the `HABIT`-th episode on a single loop is a notice, and a rise of their share is what pages.
+has that habit: after `HABIT` episodes in a week a single loop is a notice, and a rise of their share is what pages.
 
 Over: the null "the rule is still broken at the rate that was seen up to the last fact" is refuted by later runs that
 could have broken it: about twenty clean ones after a single fact. Never by silence.
@@ -40,8 +40,9 @@ HIGHEST_LEVEL = 0.15
 OF_ALL_RUNS = ("claim:", "effect:", "tool:", "limit:", "outcome", "loop")
 """How rules begin that a run may break, or keep, without a call of the tool that they name."""
 HABIT = 3
-"""Episodes of a paid fact after which one more is no page: its usual share is known to its node, which pages if it
-rises."""
+HABIT_SECONDS = 7 * 86_400.0
+"""So many episodes of a paid fact in so long, and one more is no page: its usual share is known to its node, which
+pages if it rises."""
 PAID = frozenset(("run.loop",))
 """Signals whose facts are bets, paid from the budget."""
 
@@ -64,8 +65,8 @@ class Group(Struct, array_like=True):
     level_bad: float = 1.0
     """Runs and facts of the episode up to its last fact."""
     firing: Firing | None = None
-    told: int = 0
-    """Episodes before the present one."""
+    ends: list[float] = []
+    """When the latest `HABIT` episodes were over."""
 
     @property
     def key(self) -> str:
@@ -109,7 +110,7 @@ class Facts:
         group.days = [*[at for at in group.days if at > now - DAY][1 - PAGE_AT :], now]
         if group.version != run.version:
             group.version = None
-        mode = self._mode(fact, group, voice)
+        mode = self._mode(fact, group, voice, now)
         firing = group.firing
         if firing is None:
             group.version = run.version
@@ -192,10 +193,10 @@ class Facts:
         self.groups[group.key] = group
         return group
 
-    def _mode(self, fact: Fact, group: Group, voice: str | None) -> str:
+    def _mode(self, fact: Fact, group: Group, voice: str | None, now: float) -> str:
         if voice in ("notice", "digest"):
             return voice
-        if fact.signal in PAID and group.told >= HABIT:
+        if fact.signal in PAID and len(group.ends) >= HABIT and group.ends[0] > now - HABIT_SECONDS:
             return "notice"
         paged = voice == "page" and fact.signal in PAID
         return "page" if paged or fact.severity == "page" or len(group.days) >= PAGE_AT else "notice"
@@ -210,7 +211,7 @@ class Facts:
     def _end(self, group: Group, reason: str, now: float) -> None:
         self._say(group, "resolved", now, reason)
         group.firing = None
-        group.told += 1
+        group.ends = [*group.ends, now][-HABIT:]
 
     def _say(self, group: Group, status: FindingStatus, now: float, reason: str = "") -> None:
         firing = group.firing
