@@ -27,6 +27,8 @@ GONE = 0.5
 """The share of runs from which on a field is core, and below which it no longer is."""
 CORE_FORM = 0.98
 """The same of forms: a search that finds nothing in one run of twelve would be core by chance, and then missed."""
+MISSES = 2.5
+"""Runs without a field that there may be at the bar for core, before anything is: 50 runs of fields, 125 of forms."""
 TOOLS = 40
 """Tools of one agent whose interface is known. More: the one that was quiet longest is forgotten."""
 FIELDS = 80
@@ -141,8 +143,12 @@ def _judge(interface: Interface, core: float) -> None:
             if not field.k and not field.core and name not in interface.last and not _is_young(interface, field):
                 del fields[name]
     if interface.runs > WARM_RUNS:
+        settled = interface.n * (1.0 - core) >= MISSES
         for field in fields.values():
-            field.core = field.k >= (GONE if field.core else core) * interface.n
+            if field.core:
+                field.core = field.k >= GONE * interface.n
+            else:
+                field.core = settled and field.k >= core * interface.n
 
 
 def _is_young(interface: Interface, field: Field) -> bool:
