@@ -108,14 +108,6 @@ def test_a_change_is_noticed_and_the_material_ones_page(name: str) -> None:
     assert len(pages) <= 1
 
 
-def test_a_rare_name_of_a_set_that_comes_far_more_often_pages_nobody() -> None:
-    rng = random.Random(1)
-    bank = bank_of("set")
-    feed(bank, having({"a": 0.9, "b": 0.005}), WARM, rng)
-    said = feed(bank, having({"a": 0.9, "b": 0.05}), 400, rng)
-    assert [one.voice for _, one in said if isinstance(one, Crossing)] in ([], ["notice"])
-
-
 QUIET: dict[str, tuple[Kind, Draw, Draw]] = {
     "nothing at all": ("number", lognormal(1.0), lognormal(1.0)),
     "a number that moves a little, within tolerance": ("number", lognormal(1.0), lognormal(1.1)),
