@@ -284,14 +284,12 @@ _LATER_WORDS: Final = [list(place.words) for place in _LATER]
 
 def _put(shape: list[Any] | None, places: list[int], wordings: list[list[str]], found: list[Value]) -> None:
     """What a shape has in some places; nothing where a version before wrote a shorter one."""
-    size = 0 if shape is None else len(shape)
     for i in range(len(places)):
         words = wordings[i]
-        if shape is None or places[i] >= size:
+        if shape is None or places[i] >= len(shape):
             found.append(None)
         elif words:
             number: float = shape[places[i]]
-            at, last = int(number), len(words) - 1
-            found.append(words[at if at < last else last])
+            found.append(words[min(int(number), len(words) - 1)])
         else:
             found.append(shape[places[i]])
