@@ -23,6 +23,7 @@ from monitor.drift import words
 from monitor.drift.banks.profile import AGENT, Profile
 from monitor.drift.banks.regimes import Returned
 from monitor.drift.banks.slots import Saved
+from monitor.drift.channels import ROW_OF
 from monitor.drift.memory import Memory
 from monitor.drift.tools.paces import Pace
 from monitor.evidence.within import hitters
@@ -228,7 +229,7 @@ class Episodes:
 
     def _episode(self, bank: str, crossing: Crossing, mode: Mode, beside: list[str], now: float) -> Episode:
         node, affected, unaffected = self._slice(bank, crossing)
-        level, detail, labels = words.described(self.profile, self.memory, bank, crossing, node.get("version"))
+        level, detail, labels = self._described(bank, crossing, node)
         watched = {"agent": self.agent} | ({"version": bank} if bank != AGENT else {})
         episode = Episode(
             self.identify("drift", bank, crossing.signal), crossing.signal, bank, mode, crossing.onset,
@@ -244,9 +245,7 @@ class Episodes:
         episode.mode = "page"
         episode.change, episode.runs = crossing.change, crossing.runs
         node, affected, unaffected = self._slice(bank, crossing)
-        episode.level, episode.detail, labels = words.described(
-            self.profile, self.memory, bank, crossing, node.get("version")
-        )
+        episode.level, episode.detail, labels = self._described(bank, crossing, node)
         episode.node, episode.affected, episode.unaffected = node | labels, affected, unaffected
         self._say(episode, "firing", now)
 
@@ -289,6 +288,11 @@ class Episodes:
             affected.append(part)
             spared += hitters.unaffected(table, part, crossing.normal)[:SIBLINGS]
         return node, affected, spared
+
+    def _described(
+        self, bank: str, crossing: Crossing, node: Mapping[str, str]
+    ) -> tuple[words.Level, str, dict[str, str]]:
+        return words.described(self.profile, self.memory, bank, crossing, node.get("version"))
 
     def _mode(self, crossing: Crossing) -> Mode:
         setting = self.settings.get(crossing.signal)
