@@ -125,14 +125,12 @@ def looks(text: str) -> str:
     text = text.strip(" \t\r\n")
     if not text:
         return "empty"
-    if not _LETTER.search(text):
+    blanks = text.count(" ")
+    is_text = blanks > FEW_WORDS or len(text) > LONG
+    if not is_text and not _LETTER.search(text):
         signs = _NUMBERS.sub("9", text) if len(text) <= SHORT else ""
         return f"digits {signs}" if "9" in signs else "signs"
-    blanks = text.count(" ")
-    if blanks > FEW_WORDS or len(text) > LONG:
-        kind = "text"
-    else:
-        kind = "code" if not blanks and _DIGITS.search(text) else "words"
+    kind = "text" if is_text else "code" if not blanks and _DIGITS.search(text) else "words"
     if "{" in text or "<" in text or ("&" in text and _ENTITY.search(text)):
         return "marked " + kind
     return kind
