@@ -4,8 +4,8 @@ The fields are those of answers that are JSON (`monitor.reading.calls.fields.for
 field. A field with its kind is a word, so `amount:words` where there was `amount:number` is one that is new and one
 that is gone. Seen for the first time it is *young* for the next answers, and an answer that has it is a changed one. It
 is *gone* where it has been away for longer than it ever would, and its value *stands still* where that has been the
-same for longer than it ever would: the chance of so long a stretch, by how such stretches began and went on before, is below
-a limit. Stretches, and not single answers, because answers about one thing come in a row.
+same for longer than it ever would: the chance of so long a stretch, by how such stretches began and went on before, is
+below a limit. Stretches, and not single answers, because answers about one thing come in a row.
 
 Not here: the text; a value is three hexadecimal digits of a hash, which tell two of them apart, mostly.
 
