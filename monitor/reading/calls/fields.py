@@ -34,6 +34,7 @@ VALUES: Final = 400
 """Values of an answer that are read; what stands behind them is not."""
 HASH: Final = 0xFFF
 """Bits of a hash that are kept of a value: of two values one pair in 4,096 has the same."""
+_MARKS: Final = [f"#{hashed:x}" for hashed in range(HASH + 1)]
 SHORT: Final = 24
 """Characters up to which a string of digits and signs is told by its signs."""
 LONG: Final = 40
@@ -79,44 +80,84 @@ def forms(value: Any) -> list[str]:
     `kind`: the type; of a string what it looks like (`looks`). The hash stands with the first kind of a path, and is of
     all that the path holds: of an array's items whatever their order, of an array how many it has.
     """
-    kinds: dict[str, list[str]] = {}
-    held: dict[str, list[int]] = {}
+    kinds: dict[str, str] = {}
+    held: dict[str, int] = {}
+    several: dict[str, _Several] = {}
     level: list[tuple[str, Any]] = [("", value)]
-    seen = 0
+    left = VALUES
     for _ in range(LEVELS):
         below: list[tuple[str, Any]] = []
         for path, box in level:
             if isinstance(box, dict):
                 before = path + "." if path else ""
-                inner = [(before + name, each) for name, each in _named(box)]
+                is_wide = len(box) > WIDE
+                for name, each in box.items():
+                    if left <= 0:
+                        break
+                    left -= 1
+                    place = before + ("*" if is_wide else folded(name))
+                    if _note(place, each, kinds, held, several):
+                        below.append((place, each))
             else:
-                inner = [(path + "[]", each) for each in box[:ITEMS]]
-            for place, each in inner[: VALUES - seen]:
-                seen += 1
-                kind, hashed = _form(each)
-                known = kinds.get(place)
-                if known is None:
-                    if len(kinds) > FIELDS:
-                        continue
-                    kinds[place], held[place] = [kind], [] if kind == "object" else [hashed]
-                else:
-                    if kind not in known:
-                        known.append(kind)
-                    if kind != "object" and hashed not in held[place]:
-                        held[place].append(hashed)
-                if kind == "object" or kind == "array":
-                    below.append((place, each))
+                place = path + "[]"
+                for each in box[:ITEMS]:
+                    if left <= 0:
+                        break
+                    left -= 1
+                    if _note(place, each, kinds, held, several):
+                        below.append((place, each))
         level = below
     found: list[str] = []
     for path in sorted(kinds):
+        more = several.get(path)
+        if more is None:
+            hashed = held.get(path, -1)
+            found.append(path + ":" + kinds[path] + (_MARKS[hashed] if hashed >= 0 else ""))
+            continue
         hashed = 0
-        for one in held[path]:
+        for one in more.hashes:
             hashed ^= one
-        mark = f"#{hashed:x}" if held[path] else ""
-        for kind in sorted(kinds[path]):
-            found.append(f"{path}:{kind}{mark}")
+        mark = _MARKS[hashed] if more.hashes else ""
+        for kind in sorted(more.kinds):
+            found.append(path + ":" + kind + mark)
             mark = ""
     return found if len(found) <= FIELDS else [*found[:FIELDS], MORE]
+
+
+class _Several:
+    """Of a path with more than one value: the different kinds and hashes."""
+
+    def __init__(self, kind: str, hashed: int) -> None:
+        self.kinds = [kind]
+        self.hashes = [hashed] if hashed >= 0 else []
+
+
+def _note(place: str, value: Any, kinds: dict[str, str], held: dict[str, int], several: dict[str, _Several]) -> bool:
+    """Note one value; whether it is a container that is to be looked into."""
+    if isinstance(value, str):
+        kind, hashed = looks(value), crc32(value.encode("utf-8", "replace")) & HASH
+    elif isinstance(value, dict):
+        kind, hashed = "object", -1
+    elif isinstance(value, list):
+        kind, hashed = "array", len(value) & HASH
+    else:
+        kind, hashed = _type(value), crc32(str(value).encode()) & HASH
+    known = kinds.get(place)
+    if known is None:
+        if len(kinds) > FIELDS:
+            return False
+        kinds[place] = kind
+        if hashed >= 0:
+            held[place] = hashed
+    else:
+        more = several.get(place)
+        if more is None:
+            more = several[place] = _Several(known, held.get(place, -1))
+        if kind not in more.kinds:
+            more.kinds.append(kind)
+        if hashed >= 0 and hashed not in more.hashes:
+            more.hashes.append(hashed)
+    return kind == "object" or kind == "array"
 
 
 def looks(text: str) -> str:
@@ -127,10 +168,10 @@ def looks(text: str) -> str:
         return "empty"
     blanks = text.count(" ")
     is_text = blanks > FEW_WORDS or len(text) > LONG
-    if not is_text and not _LETTER.search(text):
+    if not is_text and not _has_letters(text):
         signs = _NUMBERS.sub("9", text) if len(text) <= SHORT else ""
         return f"digits {signs}" if "9" in signs else "signs"
-    kind = "text" if is_text else "code" if not blanks and _DIGITS.search(text) else "words"
+    kind = "text" if is_text else "code" if not blanks and not text.isalpha() and _DIGITS.search(text) else "words"
     if "{" in text or "<" in text or ("&" in text and _ENTITY.search(text)):
         return "marked " + kind
     return kind
@@ -158,14 +199,8 @@ def _of_items(prefix: str, items: list[Any]) -> list[str]:
     return found
 
 
-def _form(value: Any) -> tuple[str, int]:
-    """What kind of value it is, and some bits of what it holds."""
-    if isinstance(value, str):
-        return looks(value), crc32(value.encode("utf-8", "replace")) & HASH
-    kind = _type(value)
-    if kind == "object":
-        return kind, 0
-    return kind, (len(value) if kind == "array" else crc32(str(value).encode())) & HASH
+def _has_letters(text: str) -> bool:
+    return text.lower() != text.upper() if text.isascii() else _LETTER.search(text) is not None
 
 
 def _type(value: Any) -> str:
