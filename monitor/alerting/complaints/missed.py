@@ -21,7 +21,7 @@ from schemas.report import Remedy
 
 LARGEST_FACTOR = 100.0
 """A budget that would have to be larger is no setting. So much only where the level had moved by `MOVED` in odds."""
-TELLING_FACTOR = 20.0
+TELLING_FACTOR = 10.0
 """Elsewhere: evidence that would need a still larger budget is what chance gathers. Beyond it a tolerance is named
 first, if one stands in the way."""
 MOVED = 1.5
