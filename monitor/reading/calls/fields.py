@@ -112,14 +112,15 @@ def forms(value: Any) -> list[str]:
         more = several.get(path)
         if more is None:
             hashed = held.get(path, -1)
-            found.append(path + ":" + kinds[path] + (_MARKS[hashed] if hashed >= 0 else ""))
+            mark = _MARKS[hashed] if hashed >= 0 else ""
+            found.append(f"{path}:{kinds[path]}{mark}")
             continue
         hashed = 0
         for one in more.hashes:
             hashed ^= one
         mark = _MARKS[hashed] if more.hashes else ""
         for kind in sorted(more.kinds):
-            found.append(path + ":" + kind + mark)
+            found.append(f"{path}:{kind}{mark}")
             mark = ""
     return found if len(found) <= FIELDS else [*found[:FIELDS], MORE]
 

@@ -10,7 +10,7 @@ two that are both usual.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from zlib import crc32
 
@@ -47,9 +47,11 @@ def form(value: Any) -> str | None:
     return "true or false" if isinstance(value, bool) else "number"
 
 
-def names_of(forms: Iterable[str]) -> list[str]:
+def names_of(forms: Sequence[str]) -> list[str]:
     """The forms of one run's results of a tool, as names that are learned: forms, and first words apart."""
     names: set[str] = set()
+    if len(forms) == 1 and _PAIR not in forms[0]:
+        return [forms[0]]
     for each in forms:
         word, pair, first = each.partition(_PAIR)
         names.add(word)
