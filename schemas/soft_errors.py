@@ -61,11 +61,6 @@ _Block = msgspec.defstruct("_Block", [(name, msgspec.Raw, NOTHING) for name in (
 _blocks: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[_Block])  # type: ignore[valid-type]
 _string = msgspec.json.Decoder(str)
 
-_KEYS = re.compile(
-    rb'"(?:error|is_?[Ee]rror|errors|errorMessage|status(?:_?[Cc]ode)?|code|success(?:ful)?|ok|content|result|output)"|\\u'
-)
-"""What stands in an object that says anything: the keys of a verdict; one may be written with escapes."""
-
 _NO_ERROR: Final = frozenset((b"", b"null", b"false", b'""', b"0", b"[]", b"{}"))
 _NUMBER_STARTS: Final = b"-0123456789"
 _OPENERS: Final = b"[{"
@@ -148,12 +143,27 @@ def _of_json(text: bytes, beginnings: Beginnings, depth: int) -> bool:
     text = text.lstrip()
     first = text[:1]
     if first == b"{":
-        if _KEYS.search(text) is None:
-            return False  # most results: nothing in it is a verdict
+        if not _may_hold_verdict(text):
+            return False
         return _of_object(_verdict.decode(text), beginnings, depth)
     if first == b"[":
         return depth > 0 and b'"text"' in text[:200] and _of_blocks(text, beginnings, depth)
     return first == b'"' and _of_text(_string.decode(text), beginnings, depth)
+
+
+def _may_hold_verdict(text: bytes) -> bool:
+    """Whether a key of a verdict may stand in an object: most results have none. One may be written with escapes."""
+    return (
+        b"rror" in text
+        or b'"status' in text
+        or b'"code"' in text
+        or b'"success' in text
+        or b'"ok"' in text
+        or b'"content"' in text
+        or b'"result"' in text
+        or b'"output"' in text
+        or b"\\u" in text
+    )
 
 
 def _of_text(text: str, beginnings: Beginnings, depth: int) -> bool:
