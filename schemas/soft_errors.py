@@ -61,6 +61,11 @@ _Block = msgspec.defstruct("_Block", [(name, msgspec.Raw, NOTHING) for name in (
 _blocks: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[_Block])  # type: ignore[valid-type]
 _string = msgspec.json.Decoder(str)
 
+_KEYS = re.compile(
+    rb'"[eiscor](?:rror|s_?[Ee]rror|rrors|rrorMessage|tatus(?:_?[Cc]ode)?|ode|uccess(?:ful)?|k|ontent|esult|utput)"'
+)
+"""What stands in an object that says anything: `error`, `isError`, `errors`, `status`, `code`, `success`, `ok` …"""
+
 _NO_ERROR: Final = frozenset((b"", b"null", b"false", b'""', b"0", b"[]", b"{}"))
 _NUMBER_STARTS: Final = b"-0123456789"
 _OPENERS: Final = b"[{"
@@ -153,17 +158,7 @@ def _of_json(text: bytes, beginnings: Beginnings, depth: int) -> bool:
 
 def _may_hold_verdict(text: bytes) -> bool:
     """Whether a key of a verdict may stand in an object: most results have none. One may be written with escapes."""
-    return (
-        b"rror" in text
-        or b'"status' in text
-        or b'"code"' in text
-        or b'"success' in text
-        or b'"ok"' in text
-        or b'"content"' in text
-        or b'"result"' in text
-        or b'"output"' in text
-        or b"\\u" in text
-    )
+    return _KEYS.search(text) is not None or text.find(b"\\u") >= 0
 
 
 def _of_text(text: str, beginnings: Beginnings, depth: int) -> bool:
