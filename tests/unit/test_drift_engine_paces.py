@@ -18,7 +18,8 @@ def _known(seconds: float = 1.0) -> dict[str, Pace]:
 CALLS: list[tuple[float, int, float, float | None, str]] = [
     (3.0, 1, 10.0, 3.0, "three times slower"),
     (6.0, 2, 10.0, 3.0, "each of two calls"),
-    (0.5, 1, 10.0, 0.5, "faster"),
+    (0.5, 1, 10.0, 1.0, "faster is as fast as usual"),
+    (1.2, 1, 10.0, 1.0, "a little slower is as fast as usual"),
     (3.0, 1, 100.0, 1.0, "slower by a fiftieth of the run, which nobody feels"),
     (0.0, 1, 10.0, None, "a call that took no time says nothing"),
 ]
@@ -53,3 +54,10 @@ def test_the_tool_that_was_quiet_longest_makes_room() -> None:
         paces.observe(tools, f"t{number}", 1.0, 1, 10.0)
     assert len(tools) == TOOLS
     assert "t0" not in tools
+
+
+def test_a_tool_that_always_takes_the_same_says_the_same() -> None:
+    """What is usual must not wander, or the bank sees a change that is ours."""
+    tools = _known()
+    said = {paces.observe(tools, "t", 1.0 if number % 2 else 1.001, 1, 10.0) for number in range(2_000)}
+    assert said == {1.0}

@@ -16,6 +16,9 @@ LEARNED = 32
 """Runs of a tool before it is known how long it takes: their median."""
 STEP = 0.001
 """Part by which the usual seconds move, up or down, with each further run: they stay a median."""
+GRAIN = 0.5
+"""Times are told in steps of so much, from one on: where a tool always takes the same, what is usual still moves a
+little, and would be a change of its own."""
 TOOLS = 40
 """Tools of one agent that are known. More: the one that was quiet longest is forgotten."""
 FELT = 0.05
@@ -54,9 +57,10 @@ def observe(paces: dict[str, Pace], tool: str, seconds: float, calls: int, durat
             pace.usual = sorted(pace.latest)[LEARNED // 2]
         return None
     del pace.latest[:-LATEST]
-    pace.usual = usual * (1.0 + STEP if each > usual else 1.0 - STEP)
-    times = each / usual
-    return times if times < 1.0 or seconds - usual * calls >= FELT * duration else 1.0
+    if abs(each - usual) > STEP * usual:
+        pace.usual = usual * (1.0 + STEP if each > usual else 1.0 - STEP)
+    times = round(each / usual / GRAIN) * GRAIN
+    return times if times > 1.0 and seconds - usual * calls >= FELT * duration else 1.0
 
 
 def slower(paces: Mapping[str, Pace]) -> tuple[str, float, float] | None:
