@@ -101,8 +101,8 @@ MODULES = (
     "monitor/stepping/step.py",
     "monitor/stepping/wakes.py",
     "monitor/engine.py",
-    "schemas/derive.py",
-    "schemas/soft_errors.py",
+    "schemas/texts/derive.py",
+    "schemas/texts/soft_errors.py",
 )
 """What every event or run passes. A module with a msgspec struct of its own cannot be one of them: mypyc drops the
 annotations that msgspec reads."""

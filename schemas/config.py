@@ -44,7 +44,7 @@ from schemas.settings.routing import (
     WebhookReceiver,
 )
 from schemas.settings.scenarios import Scenario
-from schemas.soft_errors import ERRORS
+from schemas.texts.soft_errors import ERRORS
 
 __all__ = [
     "DAY",
@@ -85,7 +85,9 @@ __all__ = [
 
 Role = Literal["emit", "read", "act"]
 
-Phrase = Annotated[str, Field(min_length=2, max_length=200)]
+Phrase = Annotated[str, Field(min_length=3, max_length=200)]
+Beginning = Annotated[str, Field(min_length=2, max_length=200)]
+"""Of a text; two characters of some scripts are a word."""
 
 
 class Owner(Strict):
@@ -333,12 +335,12 @@ APOLOGIES = (
 class Text(Strict):
     """Phrases that are looked for in text, in any case, before it is dropped. A list replaces the default.
 
-    `refusals`, `apologies`: in outputs. `errors`: how a tool's result begins that is an error (`schemas.soft_errors`).
+    `refusals`, `apologies`: in outputs. `errors`: how a tool's result begins that is an error.
     """
 
     refusals: tuple[Phrase, ...] = Field(default=REFUSALS, max_length=200)
     apologies: tuple[Phrase, ...] = Field(default=APOLOGIES, max_length=200)
-    errors: tuple[Phrase, ...] = Field(default=ERRORS, max_length=200)
+    errors: tuple[Beginning, ...] = Field(default=ERRORS, max_length=200)
 
 
 class Config(Strict):

@@ -83,7 +83,7 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     """One event of any kind; fields that do not belong to its kind stay at their default.
 
     `time` and `observed_time` are epoch seconds (UTC), `duration_seconds` seconds, `cost_usd` US dollars, tokens
-    counts. From `soft_error` on the fields are ours: what is kept of text that is dropped (`schemas.derive`,
+    counts. From `soft_error` on the fields are ours: what is kept of text that is dropped (`schemas.texts.derive`,
     `monitor.reading`).
     """
 

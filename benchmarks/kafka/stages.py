@@ -14,11 +14,11 @@ from benchmarks.kafka.traffic import Fleet, Line, lines
 from monitor.engine import PartitionEngine, Record
 from monitor.runtime.kafka.microbatch import BATCH_RECORDS
 from monitor.runtime.kafka.partition import LONGEST_SAVE_SECONDS
-from schemas import derive
 from schemas.config import Config
 from schemas.event import Event, decode
 from schemas.finding import encode_finding
 from schemas.records import decode_control, is_control
+from schemas.texts import derive
 
 STAGES = ("decode", "read the text", "drop the text", "step the engine", "make the changed state")
 STATE = "bytes of changed state"

@@ -14,8 +14,10 @@ from array import array
 from collections.abc import Sequence
 
 import numpy as np
+from librt.vecs import vec
 
 from detectors.drift import state, strongest
+from detectors.drift.accounts import CAP
 from detectors.drift.bank import Bank
 from detectors.drift.channels import Ended, Value
 from detectors.drift.onset import onset_of
@@ -61,21 +63,15 @@ def compare(regime: Bank, rows: Sequence[list[Value]], starts: Sequence[int]) ->
     which a few runs say nothing either: thousandths of the mean log of what a run's categories are expected to be.
     The regime forgets nothing and learns nothing, but is of no use afterwards: it takes the runs for its own.
     """
-    likely = _likely(regime)
-    plan, accounts = regime.plan, regime.accounts
+    likely, accounts = _likely(regime), regime.accounts
     told = []
     for number, row in enumerate(rows):
-        out = plan.room(accounts.size)
-        if regime.numbers is not None:
-            regime.numbers.read(row, number, out)
-        if regime.shares.size:
-            regime.shares.read(row, number, out, accounts.split)
-        told.append(np.array(out[: accounts.size]))
+        told.append(np.array(_show(regime, row, number)[: accounts.size]))
     found = []
     for start in starts:
         product = np.ones(accounts.size)
         for one in told[start:]:
-            product = np.minimum(product * one, _MOST)
+            product = np.minimum(product * one, CAP)
         found.append(max(accounts.means(product.tolist()), default=0.0))
     return min(found), _likelihood(regime, likely, starts[-1], len(rows))
 
@@ -85,12 +81,8 @@ def dated(bank: Bank, channel: str, rows: Sequence[list[Value]]) -> int:
     plan, found = bank.plan, Bank(bank.plan)
     found.inherit(bank)
     position = next(at for at, one in enumerate(plan.channels) if one.name == channel)
-    out = plan.room(found.accounts.size)
     for number, row in enumerate(rows):
-        if found.numbers is not None:
-            found.numbers.read(row, number, out)
-        if found.shares.size:
-            found.shares.read(row, number, out, found.accounts.split)
+        _show(found, row, number)
     bets = strongest.past_bets(plan, found.numbers, found.shares, position, 0, len(rows))
     return max((onset_of(bets[:, at]) for at in range(bets.shape[1])), key=lambda one: one[1], default=(0, 0.0))[0]
 
@@ -127,8 +119,17 @@ def from_bytes(plan: Plan, raw: bytes) -> Bank:
     return state.from_bytes(plan, zlib.decompress(raw))
 
 
-_MOST = 1e30
 _Likely = list[tuple[ShareChannel, list[float]]]
+
+
+def _show(bank: Bank, row: list[Value], number: int) -> vec[float]:
+    """Let a bank that observes nothing read one run; the e-values of its bets."""
+    out = bank.plan.room(bank.accounts.size)
+    if bank.numbers is not None:
+        bank.numbers.read(row, number, out)
+    if bank.shares.size:
+        bank.shares.read(row, number, out, bank.accounts.split)
+    return out
 
 
 def _likely(regime: Bank) -> _Likely:
@@ -159,16 +160,12 @@ def _likelihood(regime: Bank, likely: _Likely, first: int, end: int) -> int:
 def _leave_out(regime: Bank, rows: Sequence[list[Value]], frozen: set[int]) -> None:
     """Take runs out of the references, and make the tables anew."""
     plan, end = regime.plan, len(rows)
-    out = plan.room(regime.accounts.size)
     for channel in regime.shares.channels:
         regime.shares.learn(channel, False)
     if regime.numbers is not None:
         regime.numbers.learns = [False] * len(plan.numbers)
     for number, row in enumerate(rows):
-        if regime.numbers is not None:
-            regime.numbers.read(row, number, out)
-        if regime.shares.size:
-            regime.shares.read(row, number, out, regime.accounts.split)
+        _show(regime, row, number)
     numbers = regime.numbers
     for at, position in enumerate(plan.numbers):
         if numbers is not None and numbers.live[at] and position not in frozen:

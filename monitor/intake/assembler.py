@@ -5,8 +5,8 @@ span came, or `trace_timeout` after its last one (a run whose topmost span never
 `REMEMBER_SECONDS`, so that what comes later is told of the same run.
 
 Spans are read when they come; what waits is what was read of them, without agent text unless `keep_text` says so.
-The events are then those that `schemas.derive.keep_no_text` makes of the events with text, once `monitor.reading` has
-read them.
+The events are then those that `schemas.texts.derive.keep_no_text` makes of the events with text, once `monitor.reading`
+has read them.
 
 State: one entry `trace/<trace id>` per trace. Crash: an event's id is made of its span, so a trace that is closed again
 after a crash says the same again, and the engine knows it by its ids. Store the entries with or after the events.

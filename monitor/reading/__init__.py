@@ -1,7 +1,6 @@
 """What is read from text where an event enters, once; then the text is dropped.
 
-Not here: hashes (`schemas.derive`), soft errors (`schemas.soft_errors`), what a broken contract means for a run (the
-run tracker).
+Not here: hashes and soft errors (`schemas.texts`), what a broken contract means for a run (the run tracker).
 """
 
 from monitor.reading.reader import Reader

@@ -19,10 +19,11 @@ from monitor.reading.calls import forms
 from monitor.reading.contracts import Contracts, are_of
 from monitor.reading.phrases import Phrases
 from monitor.reading.values import UNREAD, VALUE_BYTES, text_of, value_of
-from schemas import derive, limits
+from schemas import limits
 from schemas.config import Config
 from schemas.event import NOTHING, Event
-from schemas.soft_errors import DEFAULT, ERRORS, Beginnings
+from schemas.texts import derive
+from schemas.texts.soft_errors import DEFAULT, ERRORS, Beginnings
 
 LARGEST: Final = 1e12
 """The root of the squares of a shape that somebody else wrote. Larger: it is not taken, counted as `shapes_refused`."""

@@ -16,8 +16,8 @@ from monitor.reading.shape import INDEX
 from monitor.runs.contracts import Rules
 from monitor.runs.run import NO_COUNTS, NO_FIELDS, NO_SECONDS, Run, Work
 from monitor.saved.states import Fact
-from schemas import derive
 from schemas.event import Event
+from schemas.texts import derive
 
 TOOLS_PER_RUN: Final = 100
 """Tools told apart in one run; further ones are counted as `tools_folded` under `_other`."""

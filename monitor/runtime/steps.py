@@ -23,12 +23,12 @@ from monitor.runtime.parts import Assembler, Entry, Outbox
 from monitor.runtime.store import Store, StoreError
 from monitor.saved.collecting import uncollected
 from monitor.stepping.step import RECENT_RUNS
-from schemas import derive
 from schemas.actions import Action, Deed, encode_action
 from schemas.config import Config
 from schemas.event import Event, encode
 from schemas.finding import Finding
 from schemas.records import Ack, Tick, encode_control
+from schemas.texts import derive
 
 TICK_SECONDS = 1.0
 """Between two ticks of a monitor that is well."""

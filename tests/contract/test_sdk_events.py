@@ -8,11 +8,13 @@ import typing
 import forewarn
 import msgspec
 import pytest
-from forewarn import record, text
+from forewarn import record
+from forewarn.text import bounds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import derive, event, limits
+from schemas import event, limits
+from schemas.texts import derive
 
 Texts = ("input", "output", "arguments", "result", "text")
 
@@ -83,7 +85,7 @@ def test_both_sides_have_the_same_kinds_fields_and_limits() -> None:
     assert record.NAME_CHARACTERS == limits.NAME_LENGTH
     assert record.LABELS == limits.LABELS
     assert (record.DURATION_SECONDS, record.COST_USD) == (limits.DURATION_SECONDS, limits.COST_USD)
-    assert text.DEPTH < limits.NESTING
+    assert bounds.DEPTH < limits.NESTING
 
 
 @given(data=st.data(), kind=st.sampled_from(sorted(record.REQUIRED)))
@@ -123,7 +125,7 @@ def test_whatever_is_handed_over_decodes(data: st.DataObject, kind: str) -> None
 @given(result=values | st.fixed_dictionaries({"error": values}) | st.fixed_dictionaries({"isError": values}))
 @settings(max_examples=300, deadline=None)
 def test_the_verdict_without_text_is_the_servers(result: object) -> None:
-    for shown in (result, json.dumps(text.bounded(result)[0])):
+    for shown in (result, json.dumps(bounds.bounded(result)[0])):
         _, with_text = written("tool_call", {"agent": "a", "run": "r", "tool": "t", "result": shown})
         assert with_text is not None
         assert derive.derive(event.decode(with_text)).soft_error == record.says_error(shown)

@@ -6,14 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from forewarn import record, soft_errors
+from forewarn import record
+from forewarn.text import soft_errors
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import derive
-from schemas import soft_errors as ours
 from schemas.event import raw
-from schemas.soft_errors import Beginnings
+from schemas.texts import derive
+from schemas.texts import soft_errors as ours
+from schemas.texts.soft_errors import Beginnings
 
 PAGE = "<!DOCTYPE html>\n<html>\n<head><title>{}</title></head>\n<body>{}</body></html>"
 TEXT = {"type": "text", "text": "x"}

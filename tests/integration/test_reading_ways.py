@@ -16,8 +16,8 @@ from monitor.runtime.kafka.partition import LetterParts
 from monitor.runtime.replay import Replay
 from monitor.runtime.store import FILE
 from schemas.config import Config
-from schemas.derive import keep_no_text
 from schemas.event import Event, encode
+from schemas.texts.derive import keep_no_text
 from tests.services.serving import running
 
 CONFIG: dict[str, Any] = {

@@ -14,8 +14,8 @@ from monitor.intake.dialects.reading import Role
 from monitor.intake.spans import LogRecord, Record, Span, SpanEvent
 from monitor.reading import Reader
 from schemas.config import Config
-from schemas.derive import keep_no_text
 from schemas.event import Event, encode
+from schemas.texts.derive import keep_no_text
 
 SECRET = "Jane-Doe-4111"
 SAID = [{"role": "assistant", "parts": [{"type": "text", "content": SECRET}], "finish_reason": "length"}]

@@ -17,8 +17,8 @@ from monitor.reading.reader import LARGEST
 from monitor.reading.shape import FEATURES
 from schemas import limits
 from schemas.config import Config, Text
-from schemas.derive import keep_no_text
 from schemas.event import Event, decode, encode, raw
+from schemas.texts.derive import keep_no_text
 
 PHRASES = Phrases(Text().refusals, Text().apologies)
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=300) | st.text(

@@ -17,7 +17,7 @@ from monitor.demo.scenario import (
     TOOL_FAILURES,
     plan,
 )
-from schemas.derive import soft_error
+from schemas.texts.derive import soft_error
 
 RUNS = 2000
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from monitor.reading import Reader
-from schemas import derive
 from schemas.config import Config
 from schemas.event import Event
 from schemas.event import raw as text
+from schemas.texts import derive
 
 SAME: list[tuple[str, str, str]] = [
     ("keys in another order", '{"a":1,"b":[1,{"c":2,"d":3}]}', '{"b":[1,{"d":3,"c":2}],"a":1}'),

@@ -104,6 +104,42 @@ def test_a_declared_rate_before_the_first_grant_or_without_a_budget_stops_nothin
     assert engine.partition.counts["runs"] == 1
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_bursts_are_no_silence(seed: int) -> None:
+    """Forty runs within a minute, then nothing for half an hour or so, for two days."""
+    rng = random.Random(seed)
+    times: list[float] = []
+    at = START
+    while at < START + 2 * DAY:
+        times += [at + rng.random() * 60.0 for _ in range(40)]
+        at += rng.uniform(20 * 60, 45 * 60)
+    _, said = _play(LEARNED, _steps(times, START + 2 * DAY))
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("per_hour", "found"), [(10, True), (45, False)], ids=["a sixth of the runs", "three quarters of the runs"]
+)
+def test_runs_that_become_few(per_hour: float, found: bool) -> None:
+    few = START + 36 * HOUR
+    times = _poisson(6, 60, START, few) + _poisson(7, per_hour, few, few + 4 * HOUR)
+    _, said = _play(LEARNED, _steps(times, few + 4 * HOUR))
+    assert bool(said) is found
+    assert all(one.time > few for one in said)
+
+
+def test_after_a_week_it_is_a_page_and_the_night_is_known() -> None:
+    times: list[float] = []
+    for day in range(9):
+        begin = START + day * DAY
+        times += _poisson(day, 30, begin, begin + 14 * HOUR)  # ten hours of night
+    dead = START + 8 * DAY + 5 * HOUR
+    _, said = _play(LEARNED, _steps([at for at in times if at < dead], dead + 12 * HOUR))
+    assert [one for one in said if one.mode == "page" and one.time < dead] == []
+    assert len([one for one in said if one.status == "firing" and one.time < dead]) <= 2
+    assert [one.mode for one in said if one.status == "firing" and one.time >= dead] == ["page"]
+
+
 def test_what_the_monitor_did_not_see_is_no_silence() -> None:
     end = START + 36 * HOUR
     gap = (START + 30 * HOUR, START + 33 * HOUR)

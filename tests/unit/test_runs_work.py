@@ -11,8 +11,8 @@ from monitor.runs import SPENT, Closed, Run, RunTracker
 from monitor.runs import work as adding
 from monitor.runs.packing import runs_from_bytes, runs_to_bytes, state_of_work
 from monitor.saved.states import Head, RunState, WorkState
-from schemas.derive import text_hash
 from schemas.event import Event, raw
+from schemas.texts.derive import text_hash
 
 NOW = 1_000_000.0
 Step = tuple[str, dict[str, Any]]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from forewarn.text import DEPTH, TEXT_CHARACTERS, VALUES, bounded
+from forewarn.text.bounds import DEPTH, TEXT_CHARACTERS, VALUES, bounded
 
 
 class Colour(enum.Enum):

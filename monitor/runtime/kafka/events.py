@@ -25,12 +25,13 @@ from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing
 from monitor.runtime.parts import Entry
 from monitor.stepping.step import RECENT_RUNS
-from schemas import derive, limits
+from schemas import limits
 from schemas.config import Config, Topics
 from schemas.event import BadEvent, Event, Reason, decode, is_skewed
 from schemas.finding import Finding, encode_finding
 from schemas.news import encode_news
 from schemas.records import CONTROL_PREFIX, EvidenceBatch, decode_control, encode_control
+from schemas.texts import derive
 
 OBSERVED = "forewarn-observed"
 """Header: epoch seconds at which an event was first seen by the monitor or the broker."""

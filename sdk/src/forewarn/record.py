@@ -15,8 +15,8 @@ from collections.abc import Callable
 from threading import Lock
 from uuid import UUID
 
-from forewarn.soft_errors import says_failure
-from forewarn.text import TEXT_CHARACTERS, bounded
+from forewarn.text.bounds import TEXT_CHARACTERS, bounded
+from forewarn.text.soft_errors import says_failure
 
 NAME_CHARACTERS = 512
 """Characters in a name or an id. More: cut, counted as `truncated`."""

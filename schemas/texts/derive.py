@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.event import NOTHING, Event
-from schemas.soft_errors import DEFAULT, Beginnings, says_failure
+from schemas.texts.soft_errors import DEFAULT, Beginnings, says_failure
 
 _EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}", b'"[]"', b'"{}"', b'"null"'))
 _BLANK: Final = re.compile(rb'"(?:[ ]|\\[nrt])*"|\[\s*\]|\{\s*\}')
@@ -39,7 +39,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def soft_error(result: bytes | msgspec.Raw, beginnings: Beginnings = DEFAULT) -> bool:
-    """Whether a tool result says that the tool failed (`schemas.soft_errors`)."""
+    """Whether a tool result says that the tool failed (`schemas.texts.soft_errors`)."""
     return says_failure(bytes(result), beginnings)
 
 

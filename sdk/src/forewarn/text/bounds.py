@@ -17,7 +17,7 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from forewarn.soft_errors import VERDICTS
+from forewarn.text.soft_errors import VERDICTS
 
 TEXT_CHARACTERS = 16_384
 """Characters of one text field (`input`, `output`, `arguments` …). More: cut, counted as `truncated`."""

@@ -2,7 +2,8 @@
 
 Only what says it by its place or by its first words: a document about errors, rows of a log and a thing whose status
 is told are results. How often a tool says so is learned like every failure, so that a habit is no alert; what follows
-no convention shows as a change of form (`monitor.drift.interfaces`). The SDK reads the same where it sends no text.
+no convention shows as a change of form (`monitor.drift.tools.interfaces`). The SDK reads the same where it sends no
+text.
 
     {"error": "no such order"}    {"ok": false}    {"statusCode": 500}    Error: connection refused
 

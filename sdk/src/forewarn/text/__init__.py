@@ -1,0 +1,1 @@
+"""Text of an agent on its way: kept within bounds, and read where it is not sent."""
