@@ -80,6 +80,7 @@ MODULES = (
     "monitor/drift/channels.py",
     "monitor/drift/memory.py",
     "monitor/drift/outputs/answers.py",
+    "monitor/drift/tools/interfaces.py",
     "monitor/drift/banks/profile.py",
     "monitor/drift/banks/recent.py",
     "monitor/drift/watch.py",

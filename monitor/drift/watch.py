@@ -19,7 +19,7 @@ from monitor.drift.banks.profile import Profile
 from monitor.drift.banks.slots import Rates
 from monitor.drift.episodes import Episodes, Whole
 from monitor.drift.memory import Memory
-from monitor.drift.tools.interfaces import Interface
+from monitor.drift.tools import interfaces
 from monitor.evidence.within import hitters
 from monitor.runs import Closed
 from monitor.signals import DRIFT_SHARE
@@ -124,8 +124,8 @@ class Drift:
         if self._answers_touched:
             blocks[f"{PREFIX}answers"] = memory.answers.save()
         if self._tools_touched:
-            blocks[f"{PREFIX}tools"] = msgspec.msgpack.encode(self.memory.tools)
-            blocks[f"{PREFIX}forms"] = msgspec.msgpack.encode(self.memory.forms)
+            blocks[f"{PREFIX}tools"] = interfaces.save(memory.tools)
+            blocks[f"{PREFIX}forms"] = interfaces.save(memory.forms)
         if self.unusual is not None and self.unusual.changed:
             blocks[f"{PREFIX}unusual"] = self.unusual.save()
         self._touched = self._tools_touched = self._answers_touched = False
@@ -145,9 +145,9 @@ class Drift:
             self.memory.answers.load(found["answers"])
         self.memory.paces.update(core.paces)
         if "tools" in found:
-            self.memory.tools.update(msgspec.msgpack.decode(found["tools"], type=dict[str, Interface]))
+            interfaces.load(self.memory.tools, found["tools"])
         if "forms" in found:
-            self.memory.forms.update(msgspec.msgpack.decode(found["forms"], type=dict[str, Interface]))
+            interfaces.load(self.memory.forms, found["forms"])
         self.profile.load(core.profile, found)
         self.episodes.open[:] = core.episodes
         self.episodes.returned[:] = core.returned

@@ -46,7 +46,10 @@ def soft_error(result: bytes | msgspec.Raw, beginnings: Beginnings = DEFAULT) ->
 def is_empty(result: bytes | msgspec.Raw) -> bool:
     """Whether a tool result holds nothing."""
     text = bytes(result).strip()
-    return text in _EMPTY or (text[:1] in b'"[{' and text[1:2] in b" \\\n\t]}" and _BLANK.fullmatch(text) is not None)
+    # `find`, not `in`: compiled, that makes an exception and drops it where a byte is not there
+    return text in _EMPTY or (
+        b'"[{'.find(text[:1]) >= 0 and b" \\\n\t]}".find(text[1:2]) >= 0 and _BLANK.fullmatch(text) is not None
+    )
 
 
 def text_hash(text: bytes | msgspec.Raw) -> int:

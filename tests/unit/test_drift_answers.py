@@ -146,8 +146,8 @@ def test_names_that_are_data_are_bounded_and_counted() -> None:
     for _ in range(300):
         names = ["".join(rng.choice("abcdefgh") for _ in range(4)) for _ in range(9)]
         answers.observe(forms({name: rng.random() for name in names}), 1, None)
-    assert len(answers._first) == len(answers._away) == FIELDS
-    assert len(answers._last) == len(answers._same) == FIELDS
+    assert len(answers._fields) == FIELDS
+    assert len(answers._values) == FIELDS
     assert answers.take_lost() > 1_000
     assert answers.take_lost() == 0
 

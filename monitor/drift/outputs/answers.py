@@ -112,6 +112,28 @@ class Stretches:
         return self.seen, self.out, self.began, self.within, self.stayed, self.length, self.odds
 
 
+class _Value:
+    """What a field holds, whatever its kind: the latest value, and how it comes again."""
+
+    def __init__(self, last: str, same: Stretches) -> None:
+        self.last = last
+        self.same = same
+        self.is_known = True
+        """Not once it gave way to another."""
+
+
+class _Field:
+    """A field with its kind. `first`, `latest`: the answer that had it first, and the latest one."""
+
+    def __init__(self, name: str, first: int, away: Stretches) -> None:
+        self.path = name[: name.rfind(":")]
+        self.first = first
+        self.latest = 0
+        self.away = away
+        self.value: _Value | None = None
+        """Of its path; shared by the kinds of that, and looked up once."""
+
+
 class Answers:
     """An agent's answers.
 
@@ -128,12 +150,9 @@ class Answers:
         self.still: list[str] = []
         self.lost = 0
         self._session: str | None = None
-        self._first: dict[str, int] = {}
-        """Field with its kind → the answer that first had it."""
-        self._away: dict[str, Stretches] = {}
-        self._last: dict[str, str] = {}
-        """Field → its latest value."""
-        self._same: dict[str, Stretches] = {}
+        self._fields: dict[str, _Field] = {}
+        self._values: dict[str, _Value] = {}
+        """By path."""
 
     def observe(self, fields: list[str] | None, hashed: int | None, session: str | None) -> None:
         """One answer. `fields`: None if it is no JSON; `hashed`: of the whole."""
@@ -144,31 +163,34 @@ class Answers:
             return
         if fields is None:
             if hashed is not None:
-                self._follow(_WHOLE, f"{hashed & 0xFFFFFFFF:x}")
+                self._follow(_WHOLE, None, f"{hashed & 0xFFFFFFFF:x}")
             return
-        self.count += 1
-        self.known = self.count > WARM
-        names: set[str] = set()
+        count = self.count = self.count + 1
+        self.known = count > WARM
         for field in fields:
-            name, mark, value = field.partition("#")
-            names.add(name)
-            if mark:
-                self._follow(name[: name.rfind(":")], value)
-            first = self._first.get(name)
-            if first is None:
+            mark = field.find("#")
+            name = field if mark < 0 else field[:mark]
+            known = self._fields.get(name)
+            if mark >= 0:
+                path = name[: name.rfind(":")] if known is None else known.path
+                self._follow(path, known, field[mark + 1 :])
+            if known is None:
                 self._meet(name)
-            elif self.count - first < YOUNG and first > WARM:
+                continue
+            known.latest = count
+            if count - known.first < YOUNG and known.first > WARM:
                 self.young.append(name)
         normal: list[str] = []
-        for name, away in self._away.items():
-            if name in names:
+        for name, known in self._fields.items():
+            away = known.away
+            if known.latest == count:
                 away.take(False, AWAY)
             elif away.length >= WINDOW - 1:
                 normal.append(name)
             elif away.take(True, AWAY):
                 self.gone.append(name)
         for name in normal:
-            self._forget(name)
+            del self._fields[name]
 
     def clear(self) -> None:
         """Nothing was answered."""
@@ -187,43 +209,53 @@ class Answers:
 
     def save(self) -> bytes:
         """The state."""
-        away = {name: one.packed() for name, one in self._away.items()}
-        same = {name: one.packed() for name, one in self._same.items()}
-        return msgspec.msgpack.encode((self.count, self._session, self._first, away, self._last, same))
+        first = {name: one.first for name, one in self._fields.items()}
+        away = {name: one.away.packed() for name, one in self._fields.items()}
+        last = {path: one.last for path, one in self._values.items()}
+        same = {path: one.same.packed() for path, one in self._values.items()}
+        return msgspec.msgpack.encode((self.count, self._session, first, away, last, same))
 
     def load(self, raw: bytes) -> None:
         """Put back a saved state; what the latest answer showed is not in it."""
-        self.count, self._session, self._first, away, self._last, same = _saved.decode(raw)
-        self._away = {name: Stretches(*packed) for name, packed in away.items()}
-        self._same = {name: Stretches(*packed) for name, packed in same.items()}
+        self.count, self._session, first, away, last, same = _saved.decode(raw)
+        self._fields = {name: _Field(name, first[name], Stretches(*packed)) for name, packed in away.items()}
+        self._values = {path: _Value(last[path], Stretches(*packed)) for path, packed in same.items()}
 
     # -- inner
 
     def _meet(self, name: str) -> None:
         """A field that is not known; the one that is away longest gives way to it."""
-        if len(self._first) >= FIELDS:
-            self._forget(min(self._away, key=lambda one: (-self._away[one].length, one)))
+        fields = self._fields
+        if len(fields) >= FIELDS:
+            del fields[min(fields, key=lambda one: (-fields[one].away.length, one))]
             self.lost += 1
-        self._first[name] = self.count
-        self._away[name] = Stretches()
+        met = fields[name] = _Field(name, self.count, Stretches())
+        met.latest = self.count
         if self.count > WARM:
             self.young.append(name)
 
-    def _forget(self, name: str) -> None:
-        del self._first[name]
-        del self._away[name]
-
-    def _follow(self, path: str, value: str) -> None:
-        last = self._last.get(path)
-        if last is None:
-            if len(self._last) >= FIELDS:
-                rarest = min(self._last, key=lambda one: (self._same[one].seen, one))
-                del self._last[rarest], self._same[rarest]
-                self.lost += 1
-            self._same[path] = Stretches()
-        elif self._same[path].take(value == last, STILL):
+    def _follow(self, path: str, known: _Field | None, value: str) -> None:
+        """What a path holds now; `known`: its field, where that is known."""
+        held = known.value if known is not None else None
+        if held is None or not held.is_known:
+            held = self._values.get(path)
+            if held is None:
+                self._hold(path, value)
+                return
+            if known is not None:
+                known.value = held
+        if held.same.take(value == held.last, STILL):
             self.still.append(path)
-        self._last[path] = value
+        held.last = value
+
+    def _hold(self, path: str, value: str) -> None:
+        """A path that is not known; the one of which least was seen gives way to it."""
+        values = self._values
+        if len(values) >= FIELDS:
+            rarest = min(values, key=lambda one: (values[one].same.seen, one))
+            values.pop(rarest).is_known = False
+            self.lost += 1
+        values[path] = _Value(value, Stretches())
 
 
 _Packed = tuple[int, float, float, float, float, int, float]

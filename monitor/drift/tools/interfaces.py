@@ -12,48 +12,53 @@ Invariant: nothing is said of a tool before its first 50 runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
 
-from msgspec import Struct
+import msgspec
 
-WARM_RUNS = 50
+WARM_RUNS: Final = 50
 """Runs of a tool before its interface is known."""
-YOUNG_RUNS = 200
+YOUNG_RUNS: Final = 200
 """Runs of a tool for which a field is new."""
-WINDOW = 256
+WINDOW: Final = 256
 """Runs after which the counts of a tool are halved: what is normal is what was normal lately."""
-CORE = 0.95
-GONE = 0.5
+CORE: Final = 0.95
+GONE: Final = 0.5
 """The share of runs from which on a field is core, and below which it no longer is."""
-CORE_FORM = 0.98
+CORE_FORM: Final = 0.98
 """The same of forms: a search that finds nothing in one run of twelve would be core by chance, and then missed."""
-MISSES = 2.5
+MISSES: Final = 2.5
 """Runs without a field that there may be at the bar for core, before anything is: 50 runs of fields, 125 of forms."""
-TOOLS = 40
+TOOLS: Final = 40
 """Tools of one agent whose interface is known. More: the one that was quiet longest is forgotten."""
-FIELDS = 80
+FIELDS: Final = 80
 """Fields of one tool. More: the rarest is forgotten, and is new when it comes again."""
 
 
-class Field(Struct, array_like=True, gc=False):
+class Field:
     """One field. `first`: the tool's run that first had it; `k`: runs in the window that had it."""
 
-    first: int
-    k: int
-    core: bool = False
+    def __init__(self, first: int, k: int, core: bool = False) -> None:
+        self.first = first
+        self.k = k
+        self.core = core
 
 
-class Interface(Struct, array_like=True, gc=False):
-    """The fields of one tool. `runs`: all of them; `n`: those in the window; `last`: the fields of the latest run."""
+class Interface:
+    """The fields of one tool. `runs`: all of them; `n`: those in the window; `last`: the fields of the latest run.
 
-    runs: int = 0
-    n: int = 0
-    fields: dict[str, Field] = {}
-    last: list[str] = []
-    quiet: bool = False
-    """The latest run had nothing to tell, so another one like it has nothing to tell either."""
-    same: int = 0
-    """Latest runs like it that are not yet counted into the fields."""
+    `quiet`: whether the latest run had nothing to tell, so that another one like it has nothing to tell either; `same`:
+    latest runs like it that are not yet counted into the fields.
+    """
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.n = 0
+        self.fields: dict[str, Field] = {}
+        self.last: list[str] = []
+        self.quiet = False
+        self.same = 0
 
     @property
     def known(self) -> bool:
@@ -61,21 +66,39 @@ class Interface(Struct, array_like=True, gc=False):
         return self.runs >= WARM_RUNS
 
 
-class Seen(Struct, frozen=True, gc=False):
+class Seen(NamedTuple):
     """What one run showed of one tool, beside what is known: new fields, and missing ones."""
 
     young: tuple[str, ...]
     missing: tuple[str, ...]
 
 
-NOTHING = Seen((), ())
+NOTHING: Final = Seen((), ())
+
+
+def save(tools: Mapping[str, Interface]) -> bytes:
+    """What is known of an agent's tools, the one that was quiet longest first."""
+    packed = {
+        tool: (one.runs, one.n, {name: (each.first, each.k, each.core) for name, each in one.fields.items()},
+               one.last, one.quiet, one.same)
+        for tool, one in tools.items()
+    }  # fmt: skip
+    return msgspec.msgpack.encode(packed)
+
+
+def load(tools: dict[str, Interface], raw: bytes) -> None:
+    """Put back what was saved (in place)."""
+    for tool, (runs, n, fields, last, quiet, same) in _saved.decode(raw).items():
+        one = tools[tool] = Interface()
+        one.runs, one.n, one.last, one.quiet, one.same = runs, n, last, quiet, same
+        one.fields = {name: Field(*packed) for name, packed in fields.items()}
 
 
 def observe(tools: dict[str, Interface], tool: str, names: Iterable[str], core: float = CORE) -> Seen | None:
     """Count one run's calls of one tool, which had the fields `names`; None while the tool is too new to tell."""
     interface = tools.pop(tool, None)
     if interface is None:
-        interface = Interface(fields={}, last=[])
+        interface = Interface()
         if len(tools) >= TOOLS:
             del tools[next(iter(tools))]
     tools[tool] = interface  # the order of a dict is that of the latest run
@@ -159,3 +182,7 @@ def _forget(interface: Interface) -> None:
     """One field makes room: of those that are not core, the rarest and oldest."""
     fields = interface.fields
     del fields[min(fields, key=lambda name: (fields[name].core, fields[name].k, fields[name].first, name))]
+
+
+_Field = tuple[int, int, bool]
+_saved = msgspec.msgpack.Decoder(dict[str, tuple[int, int, dict[str, _Field], list[str], bool, int]])

@@ -80,8 +80,7 @@ def forms(value: Any) -> list[str]:
     `kind`: the type; of a string what it looks like (`looks`). The hash stands with the first kind of a path, and is of
     all that the path holds: of an array's items whatever their order, of an array how many it has.
     """
-    kinds: dict[str, str] = {}
-    held: dict[str, int] = {}
+    found: dict[str, str] = {}
     several: dict[str, _Several] = {}
     level: list[tuple[str, Any]] = [("", value)]
     left = VALUES
@@ -96,7 +95,7 @@ def forms(value: Any) -> list[str]:
                         break
                     left -= 1
                     place = before + ("*" if is_wide else folded(name))
-                    if _note(place, each, kinds, held, several):
+                    if _note(place, each, found, several):
                         below.append((place, each))
             else:
                 place = path + "[]"
@@ -104,61 +103,66 @@ def forms(value: Any) -> list[str]:
                     if left <= 0:
                         break
                     left -= 1
-                    if _note(place, each, kinds, held, several):
+                    if _note(place, each, found, several):
                         below.append((place, each))
+        if not below:
+            break
         level = below
-    found: list[str] = []
-    for path in sorted(kinds):
-        more = several.get(path)
+    told: list[str] = []
+    for path in sorted(found):
+        more = several.get(path) if several else None
         if more is None:
-            hashed = held.get(path, -1)
-            mark = _MARKS[hashed] if hashed >= 0 else ""
-            found.append(f"{path}:{kinds[path]}{mark}")
-            continue
-        hashed = 0
-        for one in more.hashes:
-            hashed ^= one
-        mark = _MARKS[hashed] if more.hashes else ""
-        for kind in sorted(more.kinds):
-            found.append(f"{path}:{kind}{mark}")
-            mark = ""
-    return found if len(found) <= FIELDS else [*found[:FIELDS], MORE]
+            told.append(f"{path}:{found[path]}")
+        else:
+            told += more.told(path)
+    return told if len(told) <= FIELDS else [*told[:FIELDS], MORE]
 
 
 class _Several:
     """Of a path with more than one value: the different kinds and hashes."""
 
-    def __init__(self, kind: str, hashed: int) -> None:
+    def __init__(self, first: str) -> None:
+        kind, _, mark = first.rpartition("#") if first != "object" else (first, "", "")
         self.kinds = [kind]
-        self.hashes = [hashed] if hashed >= 0 else []
+        self.hashes = [int(mark, 16)] if mark else []
+
+    def told(self, path: str) -> list[str]:
+        """Its kinds, sorted; the hash of all values with the first of them."""
+        hashed = 0
+        for one in self.hashes:
+            hashed ^= one
+        mark = _MARKS[hashed] if self.hashes else ""
+        found = [f"{path}:{kind}" for kind in sorted(self.kinds)]
+        found[0] += mark
+        return found
 
 
-def _note(place: str, value: Any, kinds: dict[str, str], held: dict[str, int], several: dict[str, _Several]) -> bool:
-    """Note one value; whether it is a container that is to be looked into."""
+def _note(place: str, value: Any, found: dict[str, str], several: dict[str, _Several]) -> bool:
+    """Note one value, as `kind#hash`; whether it is a container that is to be looked into."""
     if isinstance(value, str):
-        kind, hashed = looks(value), crc32(value.encode("utf-8", "replace")) & HASH
+        kind = looks(value)
+        # compiled, the first way calls no method by its name
+        hashed = crc32(value.encode("ascii") if value.isascii() else value.encode("utf-8", "replace")) & HASH
     elif isinstance(value, dict):
         kind, hashed = "object", -1
     elif isinstance(value, list):
         kind, hashed = "array", len(value) & HASH
     else:
-        kind, hashed = _type(value), crc32(str(value).encode()) & HASH
-    known = kinds.get(place)
+        kind, hashed = _type(value), crc32(str(value).encode("ascii")) & HASH
+    known = found.get(place)
     if known is None:
-        if len(kinds) > FIELDS:
+        if len(found) > FIELDS:
             return False
-        kinds[place] = kind
-        if hashed >= 0:
-            held[place] = hashed
+        found[place] = kind if hashed < 0 else kind + _MARKS[hashed]
     else:
         more = several.get(place)
         if more is None:
-            more = several[place] = _Several(known, held.get(place, -1))
+            more = several[place] = _Several(known)
         if kind not in more.kinds:
             more.kinds.append(kind)
         if hashed >= 0 and hashed not in more.hashes:
             more.hashes.append(hashed)
-    return kind == "object" or kind == "array"
+    return hashed < 0 or kind == "array"
 
 
 def looks(text: str) -> str:
