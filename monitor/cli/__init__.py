@@ -1,14 +1,17 @@
 """The command line: a table of commands, each imported when it is called.
 
 Knows the names of the commands and their first line of help, not what they do. Exit codes: 0 good, 1 problems found,
-2 could not run, 3 undecided (`rollout`). Invariant: `forewarn --help` imports no command.
+2 could not run, 3 undecided (`rollout`), 141 nobody reads on. Invariant: `forewarn --help` imports no command.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import os
+import sys
 from importlib import metadata
+from typing import Any, NoReturn
 
 import click
 
@@ -16,6 +19,9 @@ GOOD = 0
 PROBLEMS_FOUND = 1
 COULD_NOT_RUN = 2
 UNDECIDED = 3
+PIPE_CLOSED = 141
+"""Whoever read our output went away (`| head -1`): what a shell says of a tool that ended so (128 and SIGPIPE). Click's
+own code for it is 1, which here means that problems were found."""
 
 COMMANDS = {
     "demo": "See a small fleet break silently, and what Slack would show.",
@@ -48,6 +54,17 @@ FOLDERS = {
 class _Commands(click.Group):
     """Commands that are imported when they are called."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """As click's, but quiet, and with a code of its own, where nobody reads on."""
+        try:
+            return super().main(*args, **kwargs)
+        except BrokenPipeError:  # while an error was shown
+            _pipe_closed()
+        except SystemExit as end:
+            if isinstance(end.__context__, BrokenPipeError):
+                _pipe_closed()
+            raise
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
         return list(COMMANDS)
 
@@ -70,6 +87,17 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _pipe_closed() -> NoReturn:
+    """End without a word: what is still in Python's buffers has nowhere to go either."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())
+    raise SystemExit(PIPE_CLOSED) from None
 
 
 def _version() -> str:
