@@ -16,6 +16,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from benchmarks import kafka_kills
+from monitor.runtime.kafka.live import KafkaMonitor
 from monitor.runtime.kafka.worker import WorkerFailed
 from schemas.config import Config
 from tests.doubles.slack import BOT_TOKEN, Fault, SlackDouble
@@ -214,6 +215,68 @@ async def test_a_flood_of_dead_letters_stops_the_worker_at_one_place(
         await producer.stop()
     letters = await asyncio.to_thread(_letters, broker, names.dead_letters)
     assert letters < 1_000, "it stops before the topic is empty, and does not drain another thousand"
+
+
+async def test_a_flood_in_a_topic_of_the_collector_is_remembered_beside_its_offset(
+    broker: Broker, prefix: str, tmp_path: Path
+) -> None:
+    config = config_of(broker.bootstrap, prefix, tmp_path, partitions=2, owners={"one": {}})
+    topic, place = config.runtime.kafka.topics.otlp_spans, 1
+    producer = aiokafka.AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
+    await producer.start()
+
+    async def poison(count: int) -> None:
+        for _ in range(count):
+            await producer.send(topic, b"{nope", partition=place)
+        await producer.flush()
+
+    async def stopped(monitor: KafkaMonitor) -> None:
+        with pytest.raises(WorkerFailed, match=f"records of {topic}/{place} could not be read"):
+            await asyncio.wait_for(monitor.wait(), 30.0)
+
+    try:
+        async with _running(config) as first:
+            await poison(600)
+            await until(lambda: _unread(first) == 600, what="600 letters")
+        async with _running(config) as second:
+            await poison(600)
+            await stopped(second)
+        async with _running(config) as third:
+            await stopped(third)
+        letters = await asyncio.to_thread(_letters, broker, config.runtime.kafka.topics.dead_letters)
+        assert 600 <= letters < 1_000, "600 and 600 are one flood, and a restart drains no more of it"
+        await _moved(broker, config.runtime.kafka.group, topic, place, 1_200)
+        async with _running(config) as fourth:
+            await poison(1)
+            await until(lambda: _unread(fourth) == 1, what="one letter")
+    finally:
+        await producer.stop()
+
+
+@contextlib.asynccontextmanager
+async def _running(config: Config) -> AsyncIterator[KafkaMonitor]:
+    found = monitor_of(config)
+    await found.start()
+    try:
+        yield found
+    finally:
+        await found.stop()
+
+
+def _unread(monitor: KafkaMonitor) -> int:
+    return sum(count for name, count in monitor.counts().items() if name.startswith("dead_letters:"))
+
+
+async def _moved(broker: Broker, group: str, topic: str, partition: int, offset: int) -> None:
+    """As `kafka-consumer-groups --reset-offsets` does while nobody is in the group."""
+    consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=broker.bootstrap, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        place = aiokafka.TopicPartition(topic, partition)
+        consumer.assign([place])
+        await consumer.commit({place: offset})
+    finally:
+        await consumer.stop()
 
 
 def _letters(broker: Broker, topic: str) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.types import TP
 
 from monitor.alerting.blind import LAG_SECONDS, Sight
 from monitor.alerting.routing.receivers import plan
@@ -16,6 +19,7 @@ from monitor.notify.outbox import Outbox
 from monitor.runtime.kafka.central import RouterCore
 from monitor.runtime.kafka.cluster.floods import WINDOW_RECORDS, DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import LEASE_SECONDS, SESSION_SECONDS, Lease
+from monitor.runtime.kafka.cluster.notes import NOTE_CHARACTERS, Notes, noted
 from monitor.runtime.kafka.cluster.sightings import EVERY_SECONDS, Sighter
 from monitor.runtime.kafka.cluster.watermarks import PRODUCERS, Watermarks
 from monitor.runtime.kafka.events import EventsCore, partition_of
@@ -103,6 +107,51 @@ def test_a_worker_that_starts_again_stops_at_the_same_place() -> None:
     again.load(saved)
     assert steps(again, (100, 100)) == 0, "it does not drain another thousand"
     assert len(msgspec.msgpack.decode(saved[0][1])[1]) <= WINDOW_RECORDS // 500 + 1
+
+
+@pytest.mark.parametrize(
+    ("why", "note", "stops"),
+    [
+        ("a note of ours", None, 0),
+        ("nothing was noted", "", 9),
+        ("somebody else's text beside the offset", "moved by hand", 9),
+        ("somebody else's JSON", '{"kind": "x", "version": 1, "slots": []}', 9),
+        ("a version that this monitor does not read", '{"kind": "flood", "version": 2, "slots": [[900, 900]]}', 9),
+    ],
+)
+def test_a_note_beside_the_offset_tells_the_next_worker(why: str, note: str | None, stops: int) -> None:
+    first = Flood(Floods(), "otlp_spans/0")
+    assert first.note() == ""
+    assert steps(first, *[(100, 100)] * 9) is None
+    again = Flood(Floods(), "otlp_spans/0")
+    again.recall(first.note() if note is None else note)
+    assert steps(again, *[(100, 100)] * 12) == stops, why
+
+
+def test_a_note_is_short_whatever_happens() -> None:
+    flood = Flood(Floods(letters=10**9, share=1.0), "otlp_spans/0")
+    assert steps(flood, *[(3, 2)] * 9_000) is None
+    assert 0 < len(flood.note()) <= NOTE_CHARACTERS
+
+
+async def test_an_offset_is_committed_with_the_note_of_its_partition() -> None:
+    class Reader:
+        def __init__(self) -> None:
+            self.committed: dict[Any, Any] = {}
+
+        async def commit(self, offsets: dict[Any, Any]) -> None:
+            self.committed.update(offsets)
+
+    notes, reader = Notes(), Reader()
+    noted(reader, notes)
+    one, two = TopicPartition("otlp_spans", 0), TopicPartition("otlp_spans", 1)
+    notes.put(TP("otlp_spans", 0), "a note")
+    notes.put(TP("otlp_spans", 1), "x" * (NOTE_CHARACTERS + 1))
+    await reader.commit({place: OffsetAndMetadata(7, "") for place in (one, two)})
+    assert reader.committed == {one: OffsetAndMetadata(7, "a note"), two: OffsetAndMetadata(7, "")}
+    notes.clear()
+    await reader.commit({one: OffsetAndMetadata(8, "")})
+    assert reader.committed[one] == OffsetAndMetadata(8, ""), "the partitions moved: it was somebody else's"
 
 
 # -- watermarks

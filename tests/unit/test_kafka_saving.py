@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import pytest
 from faust.types import TP
 
-from monitor.runtime.kafka.cluster.floods import Flood
+from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import SESSION_SECONDS
 from monitor.runtime.kafka.microbatch import Batch, Record
 from monitor.runtime.kafka.partition import LONGEST_SAVE_SECONDS, SETTLED, Outgoing, PartitionWorker, pause_seconds
@@ -35,7 +36,7 @@ def test_what_a_crash_replays_leaves_time_for_the_takeover() -> None:
 
 
 class _Core:
-    """Counts records by key; gives each change once, as cores do."""
+    """Counts records by key; gives each change once, as cores do. A record with a value is a letter."""
 
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}
@@ -48,7 +49,7 @@ class _Core:
             self.seen[name] = self.seen.get(name, 0) + 1
             self._changed[name] = None
             self._offset = record.offset
-        return []
+        return [Outgoing("dead", record.value) for record in records if record.value]
 
     def settled(self) -> int:
         return self._offset
@@ -67,12 +68,18 @@ class _Consumer:
     def __init__(self) -> None:
         self.epoch = 1
         self.done_: list[tuple[int, int]] = []
+        self.note = ""
 
     async def leased(self, epoch: int) -> bool:
         return epoch == self.epoch
 
-    def done(self, _: TP, offset: int, epoch: int) -> None:
+    def done(self, _: TP, offset: int, epoch: int, note: str = "") -> None:
         self.done_.append((offset, epoch))
+        self.note = note
+
+    async def send(self, *_: object) -> Awaitable[None]:
+        """As the producer, acknowledged at once."""
+        return asyncio.sleep(0)
 
     def read_from(self, _: TP, offset: int) -> None:
         assert offset == 0, "there is no state"
@@ -129,3 +136,69 @@ async def test_what_was_not_written_goes_before_what_is_written_next(cut: str) -
     assert await worker.save()
     assert {name: table.held[name] for name in ("a", "b")} == {"a": b"1", "b": b"2"}
     assert SETTLED in table.held and consumer.done_ == [(2, consumer.epoch)]
+
+
+@pytest.mark.parametrize(
+    ("why", "table", "values", "noted"),
+    [
+        ("without a table what could not be read stands beside the offset", False, [b"{}", b""], True),
+        ("with one it is in the state", True, [b"{}", b""], False),
+        ("what was read needs no note", False, [b"", b""], False),
+    ],
+)
+async def test_a_partition_without_state_notes_its_flood_beside_the_offset(
+    why: str, table: bool, values: list[bytes], noted: bool
+) -> None:
+    async def crash(error: BaseException) -> None:
+        raise error
+
+    def made(letters: int) -> PartitionWorker:
+        flood = Flood(Floods(letters=letters), "otlp_spans/0")
+        flood.recall(consumer.note)
+        return PartitionWorker(
+            PLACE, _Core(), table=_Table() if table else None, producer=consumer, consumer=consumer,
+            save_seconds=60.0, flood=flood, letters="dead", crash=crash,
+        )  # type: ignore[arg-type]  # fmt: skip
+
+    consumer = _Consumer()
+    records = tuple(Record(at, b"k", value, 0.0, ()) for at, value in enumerate(values))
+    worker = made(letters=2)
+    await worker.take(Batch(PLACE, 1, records))
+    assert await worker.save()
+    assert (consumer.done_[-1], bool(consumer.note)) == ((1, 1), noted), why
+    more = Batch(PLACE, 1, (Record(2, b"k", b"{}", 0.0, ()),))
+    if noted:
+        with pytest.raises(DeadLetterFlood, match=r"2 of the last 3 records .* stops at offset 2"):
+            await made(letters=2).take(more)
+    else:
+        await made(letters=2).take(more)
+
+
+@pytest.mark.parametrize(
+    ("why", "spans", "stops"),
+    [
+        ("one bad span in each body of a hundred", 99, False),
+        ("bodies of which nothing else is left", 0, True),
+    ],
+)
+async def test_a_body_counts_as_many_as_it_holds(why: str, spans: int, stops: bool) -> None:
+    class Bodies(_Core):
+        def step(self, records: Sequence[Record]) -> list[Outgoing]:
+            super().step(records)
+            return [out for _ in records for out in (Outgoing("dead", b"{}"), *[Outgoing("spans", b"")] * spans)]
+
+    async def crash(error: BaseException) -> None:
+        raise error
+
+    consumer = _Consumer()
+    worker = PartitionWorker(
+        PLACE, Bodies(), table=None, producer=consumer, consumer=consumer,
+        save_seconds=60.0, flood=Flood(Floods(letters=20), "otlp_spans/0"), letters="dead", crash=crash,
+    )  # type: ignore[arg-type]  # fmt: skip
+    batch = _batch(1, 0, *["body"] * 50)
+    if stops:
+        with pytest.raises(DeadLetterFlood):
+            await worker.take(batch)
+    else:
+        await worker.take(batch)
+        assert consumer.done_, why

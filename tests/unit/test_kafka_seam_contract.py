@@ -16,6 +16,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from monitor.runtime.kafka import microbatch
+from monitor.runtime.kafka.broker import reliance
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, MicroBatchConsumer
 
 OWNERS = {
@@ -24,6 +25,7 @@ OWNERS = {
     "Coordinator": group_coordinator.GroupCoordinator,
     "MemoryStore": memory.Store,
     "Producer": driver.Producer,
+    "Reader": AIOKafkaConsumer,
     "Recovery": Recovery,
     "Schema": faust.Schema,
     "App": faust.App,
@@ -32,17 +34,17 @@ OWNERS = {
 
 
 def test_the_release_is_the_one_that_was_read() -> None:
-    assert metadata.version("faust-streaming") == microbatch.FAUST, (
+    assert metadata.version("faust-streaming") == reliance.FAUST, (
         "Faust was upgraded: compare `Consumer.getmany`, `_new_offset`, `_drain_messages`, `perform_seek` and `ack` "
-        "with what monitor/runtime/kafka/microbatch.py overrides, run the seam's tests, then raise FAUST there"
+        "with what monitor/runtime/kafka/microbatch.py overrides, run the seam's tests, then raise FAUST in `reliance`"
     )
 
 
-@pytest.mark.parametrize("name", sorted(microbatch.RELIED_ON))
+@pytest.mark.parametrize("name", sorted(reliance.RELIED_ON))
 def test_what_is_overridden_or_called_has_the_signature_it_had(name: str) -> None:
     owner, _, method = name.partition(".")
     found = tuple(p for p in inspect.signature(getattr(OWNERS[owner], method)).parameters if p != "kwargs")
-    assert found == microbatch.RELIED_ON[name]
+    assert found == reliance.RELIED_ON[name]
 
 
 def test_the_attributes_that_are_read_are_there(consumer: MicroBatchConsumer) -> None:

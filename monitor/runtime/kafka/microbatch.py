@@ -14,8 +14,7 @@ Invariants, for batched topics:
 4. Between two seeks each record is handed on once, in order, and no queue on its way is emptied: what is done may be
    counted by the last offset alone.
 
-`RELIED_ON` names what this module uses of Faust beyond its public interface; a test compares it with the pinned
-release, so that an upgrade that moves any of it fails there and not in production.
+`broker.reliance` names what this module uses of Faust beyond its public interface.
 """
 
 from __future__ import annotations
@@ -35,9 +34,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from monitor.runtime.kafka.cluster.lease import Lease, LeasedThread
-
-FAUST = "0.15.3"
-"""The release this was read and tested against."""
+from monitor.runtime.kafka.cluster.notes import Notes
 
 BATCH_RECORDS = 2000
 """Records in one message at most: what the loop works on before it looks at anything else (some 20 ms)."""
@@ -61,44 +58,6 @@ PATIENCE_SECONDS = 2.0
 LEASE_WAIT_SECONDS = 120.0
 """So long the group may not answer before the worker ends: as long as a write to the broker is tried."""
 
-RELIED_ON: dict[str, tuple[str, ...]] = {
-    "Consumer.getmany": ("self", "timeout"),
-    "Consumer._get_active_partitions": ("self",),
-    "Consumer._getmany": ("self", "active_partitions", "timeout"),
-    "Consumer._wait_next_records": ("self", "timeout"),
-    "Consumer._new_offset": ("self", "tp"),
-    "Consumer._filter_tps_with_pending_acks": ("self", "topics"),
-    "Consumer._drain_messages": ("self", "fetcher"),
-    "Consumer._to_message": ("self", "tp", "record"),
-    "Consumer.ack": ("self", "message"),
-    "ConsumerThread.call_thread": ("self", "fun", "args"),
-    "ConsumerThread._ensure_consumer": ("self",),
-    "ConsumerThread.on_start": ("self",),
-    "ConsumerThread._create_consumer": ("self", "loop"),
-    "Coordinator._do_heartbeat": ("self",),
-    "MemoryStore.apply_changelog_batch": ("self", "batch", "to_key", "to_value"),
-    "MemoryStore.on_recovery_completed": ("self", "active_tps", "standby_tps"),
-    "MemoryStore.persisted_offset": ("self", "tp"),
-    "Consumer._is_changelog_tp": ("self", "tp"),
-    "Recovery.active_remaining_total": ("self",),
-    "Recovery.need_recovery": ("self",),
-    "Recovery.on_recovery_completed": ("self", "generation_id"),
-    "Recovery._add": ("self", "table", "tp", "offsets"),
-    "Recovery.on_rebalance": ("self", "assigned", "revoked", "newly_assigned", "generation_id"),
-    "Table._new_store": ("self",),
-    "Table.apply_changelog_batch": ("self", "batch"),
-    "Table.persisted_offset": ("self", "tp"),
-    "Consumer.on_partitions_revoked": ("self", "revoked"),
-    "Consumer.on_partitions_assigned": ("self", "assigned", "generation_id"),
-    "Consumer.perform_seek": ("self",),
-    "Consumer.seek": ("self", "partition", "offset"),
-    "Schema.compile": ("self", "app", "on_key_decode_error", "on_value_decode_error", "default_propagate"),
-    "Producer._ensure_producer": ("self",),
-    "App._new_transport": ("self",),
-    "App.FlowControlQueue": ("self", "maxsize", "clear_on_resume"),
-    "App.create_event": ("self", "key", "value", "headers", "message"),
-}
-
 _Given = tuple[TP, int, Any]
 """A partition, how many of its records a message stands for, and the message."""
 
@@ -118,6 +77,7 @@ class MicroBatchConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.lease = Lease()
+        self._notes = Notes()
         super().__init__(*args, **kwargs)
         self._batched = cast(MicroBatchApp, self.app).batched_topics
         self._first = cast(MicroBatchApp, self.app).first_topics
@@ -132,7 +92,7 @@ class MicroBatchConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> LeasedThread:
         thread = LeasedThread(self, loop=self.loop, beacon=self.beacon)
-        thread.lease = self.lease
+        thread.lease, thread.notes = self.lease, self._notes
         return thread
 
     @property
@@ -140,8 +100,8 @@ class MicroBatchConsumer(driver.Consumer):
         """Grows with every seek and rebalance: what was fetched in an older one is fetched again."""
         return self._epoch
 
-    def done(self, tp: TP, offset: int, epoch: int) -> bool:
-        """Everything of `tp` up to and including `offset` is durable and may be committed.
+    def done(self, tp: TP, offset: int, epoch: int, note: str = "") -> bool:
+        """Everything of `tp` up to and including `offset` is durable and may be committed, with `note` beside it.
 
         False, and nothing happens, if it was fetched before the partitions last moved.
         """
@@ -149,7 +109,12 @@ class MicroBatchConsumer(driver.Consumer):
             return False
         if offset > self._done.get(tp, -1):
             self._done[tp] = offset
+            self._notes.put(tp, note)
         return True
+
+    async def notes(self, tps: Iterable[TP]) -> dict[TP, str]:
+        """What stands beside the committed offsets of these partitions."""
+        return cast(dict[TP, str], await self._thread.call_thread(self._thread.read_notes, tuple(tps)))
 
     def read_from(self, tp: TP, offset: int) -> None:
         """Begin no later than at `offset` when the flow resumes: the state of the partition counts up to there."""
@@ -338,6 +303,7 @@ class MicroBatchConsumer(driver.Consumer):
     def _forget(self) -> None:
         self._epoch += 1
         self._done.clear()
+        self._notes.clear()
 
 
 def _brings_more(records: Mapping[TP, list[Any]]) -> bool:

@@ -207,7 +207,8 @@ class PartitionWorker:
                 return  # it comes again, to whoever has the partition then
             outgoing = self.core.step(batch.records)
             unread = [out.value for out in outgoing if out.topic == self._letters]
-            self._flood.took(len(batch.records), unread, batch.records[0].offset)
+            pieces = max(len(batch.records), len(outgoing))  # a record may hold many, each forwarded or a letter
+            self._flood.took(pieces, unread, batch.records[0].offset)
             for topic, value, key, partition, headers in outgoing:
                 sent = await self._producer.send(topic, key, value, partition, None, list(headers) or None)
                 self._unsaved.append(sent)
@@ -234,6 +235,7 @@ class PartitionWorker:
                     self._unwritten += [*self.core.changes(), *self._flood.changes()]
                     if settled >= 0:
                         self._unwritten.append((SETTLED, msgspec.msgpack.encode((_SETTLED_VERSION, settled))))
+                note = self._flood.note() if self._table is None else ""
                 self._cost = time.thread_time() - begun
             if unsaved:
                 await asyncio.gather(*unsaved)
@@ -245,7 +247,7 @@ class PartitionWorker:
                     return False
                 self._unwritten = []
             if settled >= 0 and epoch is not None:
-                self._consumer.done(self.tp, settled, epoch)
+                self._consumer.done(self.tp, settled, epoch, note)
         if self._saved is not None:
             self._saved()
         return True

@@ -17,34 +17,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import faust
 from faust.tables.manager import TableManager
 from faust.types import TP
 
-from monitor.runtime.kafka.broker.security import password_of, tls_context
+from monitor.runtime.kafka.broker.faust_app import faust_app
 from monitor.runtime.kafka.cluster.disk import StateInUse
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
-from monitor.runtime.kafka.cluster.lease import HEARTBEAT_SECONDS, SESSION_SECONDS
-from monitor.runtime.kafka.cluster.recovery import SureRecovery
-from monitor.runtime.kafka.microbatch import MicroBatchApp, MicroBatchConsumer
+from monitor.runtime.kafka.microbatch import MicroBatchConsumer
 from monitor.runtime.kafka.partition import Core, PartitionWorker, StateTable
-from monitor.runtime.kafka.topics import MESSAGE_BYTES
 from monitor.saved.collecting import uncollected
-from schemas.config import Runtime, Security
+from schemas.config import Runtime
 
 _log = logging.getLogger(__name__)
 
-POLL_SECONDS = 300.0
-"""Longest time between two fetches before the broker takes the partitions away; above any save or recovery."""
-REQUEST_SECONDS = 40.0
-"""One request to the broker. Faust wants it above the session."""
-DELIVERY_SECONDS = 120.0
-"""How long a write is tried while the broker is away. Then the worker ends, and begins again where it committed."""
-COMMIT_SECONDS = 1.0
-"""Between two offset commits; what a crash replays at most, with the save before it."""
 WAITING_MESSAGES = 16
 """Batches per topic that wait for their turn; more pause the fetching. Bounds memory at 16 fetches."""
-FETCH_BYTES = 2 * MESSAGE_BYTES
 LEAVE_SECONDS = 4.0
 """Partitions that may go: so long sends under way may end. The others wait."""
 LEAVE_SAVE_SECONDS = 40.0
@@ -52,7 +39,7 @@ LEAVE_SAVE_SECONDS = 40.0
 producer is written later, over the state of the next owner."""
 STOP_SECONDS = 15.0
 """A graceful stop may save and commit for so long; then it goes without, and replays at the next start. While the
-broker is away Faust then still waits for its last writes, `DELIVERY_SECONDS` at most; to be killed does no harm."""
+broker is away Faust then still waits for its last writes (`faust_app.DELIVERY_SECONDS` at most); kill does no harm."""
 
 
 _CLEAR = (DeadLetterFlood, StateInUse)  # they say all there is to say
@@ -66,7 +53,8 @@ class WorkerFailed(Exception):
 class Role:
     """What to do with the partitions of one topic.
 
-    `table`: its state beside the topic, with as many partitions. Results are durable at most `save_seconds` after a
+    `table`: its state beside the topic, with as many partitions; without one only its flood is remembered, in notes
+    beside the offsets. Results are durable at most `save_seconds` after a
     step; 0: before the next step. `saved` is called after each save. `keep`: a core whose partition stays ours through
     a rebalance goes on, and need not be built anew. `first`: its records do not wait behind those of other topics.
     """
@@ -118,7 +106,7 @@ class KafkaWorker:
         self._rebalances = 0
         self._watch: asyncio.Task[None] | None = None
         Path(runtime.directory).mkdir(parents=True, exist_ok=True)
-        self.app = _app(runtime, roles)
+        self.app = faust_app(runtime, self._roles, (role.topic for role in roles if role.first))
         self._tables = {
             role.topic: StateTable(self.app, role.table, role.partitions) for role in roles if role.table is not None
         }
@@ -147,6 +135,8 @@ class KafkaWorker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self._drop(set(self._workers), save=self._failure is None)
+                if isinstance(self._failure, DeadLetterFlood):
+                    await self._consumer.commit()  # what is done, so that the flood is found at the same place again
         await self.app.stop()
 
     async def wait(self) -> None:
@@ -244,11 +234,13 @@ class KafkaWorker:
         generation = self.app.consumer_generation_id
         assigned = {tp for tp in self._consumer.assignment() if tp.topic in self._roles}
         await self._drop(set(self._workers) - assigned, save=False)
+        new = sorted(assigned - set(self._workers))
+        notes = await self._consumer.notes([tp for tp in new if self._roles[tp.topic].table is None])
         with uncollected():
-            for tp in sorted(assigned - set(self._workers)):
+            for tp in new:
                 if generation != self.app.consumer_generation_id or self._leaving:
                     return  # they move again: what is built here would be built on the state of yesterday
-                self._workers[tp] = self._built(tp, generation)
+                self._workers[tp] = self._built(tp, generation, notes.get(tp, ""))
                 await asyncio.sleep(0)  # loading many agents takes a while; others want to breathe
         self._kept.clear()
         self._recovered = True
@@ -256,12 +248,14 @@ class KafkaWorker:
         if self._on_moved is not None:
             self._on_moved()
 
-    def _built(self, tp: TP, generation: int) -> PartitionWorker:
+    def _built(self, tp: TP, generation: int, note: str = "") -> PartitionWorker:
         role, table = self._roles[tp.topic], self._tables.get(tp.topic)
         kept = self._kept.pop(tp, None)
         offset = table.offset(tp.partition) if table is not None else None
         goes_on = kept is not None and kept.generation + 1 == generation and kept.offset == offset
         core = kept.core if kept is not None and goes_on else role.build(tp)
+        flood = Flood(self._kafka.floods, f"{tp.topic}/{tp.partition}")
+        flood.recall(note)
         worker = PartitionWorker(
             tp,
             core,
@@ -269,7 +263,7 @@ class KafkaWorker:
             producer=self.app.producer,
             consumer=self._consumer,
             save_seconds=role.save_seconds,
-            flood=Flood(self._kafka.floods, f"{tp.topic}/{tp.partition}"),
+            flood=flood,
             letters=self._kafka.topics.dead_letters,
             crash=self.fail,
             saved=partial(role.saved, core) if role.saved is not None else None,
@@ -351,50 +345,3 @@ async def _guarded(stream: Any, crash: Callable[[BaseException], Any]) -> AsyncI
         raise
     except Exception as error:
         await crash(error)
-
-
-def _credentials(security: Security) -> Any:
-    """`runtime.kafka.security` in Faust's words. Raises `SecurityError`."""
-    context = tls_context(security)
-    if security.authenticated:
-        password = password_of(security)
-        return faust.SASLCredentials(
-            username=security.username, password=password, ssl_context=context, mechanism=security.mechanism
-        )
-    return faust.SSLCredentials(context) if context is not None else None
-
-
-def _app(runtime: Runtime, roles: Sequence[Role]) -> MicroBatchApp:
-    kafka = runtime.kafka
-    app = MicroBatchApp(
-        kafka.group,
-        broker=[f"kafka://{address.strip()}" for address in kafka.bootstrap_servers.split(",")],
-        broker_credentials=_credentials(kafka.security),
-        datadir=Path(runtime.directory) / "faust",
-        store="memory://",
-        processing_guarantee="at_least_once",  # Faust's exactly_once has open faults; ours is by offsets and ids
-        web_enabled=False,  # it would serve table data on every interface
-        topic_allow_declare=False,  # made ahead, see `topics`
-        topic_disable_leader=True,
-        table_standby_replicas=kafka.standby_replicas,
-        consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=FETCH_BYTES,
-        broker_session_timeout=SESSION_SECONDS,
-        broker_heartbeat_interval=HEARTBEAT_SECONDS,
-        broker_max_poll_interval=POLL_SECONDS,
-        broker_request_timeout=REQUEST_SECONDS,
-        broker_commit_interval=COMMIT_SECONDS,
-        producer_acks=-1,
-        producer_compression_type="zstd",  # aiokafka writes lz4 at level 9, five times slower than this and larger
-        producer_max_request_size=MESSAGE_BYTES,
-        producer_max_batch_size=MESSAGE_BYTES // 4,
-        producer_request_timeout=DELIVERY_SECONDS,
-        stream_wait_empty=False,  # waiting for streams would hang a rebalance; `done` makes it needless
-        stream_recovery_delay=0.0,
-    )
-    app.state_folder = Path(runtime.directory) / "state" if kafka.store == "rocksdb" else None
-    app.batched_topics = frozenset(role.topic for role in roles)
-    app.first_topics = frozenset(role.topic for role in roles if role.first)
-    tables = cast(TableManager, app.tables)
-    tables._recovery = SureRecovery(app, tables, beacon=tables.beacon, loop=tables.loop)
-    return app

@@ -1,9 +1,12 @@
 """A flood of dead letters: when so little can be read that going on would only empty a topic into the dead letters.
 
 One `Flood` watches one partition over its last `WINDOW_RECORDS` records. Pure. Owner: the partition's worker; its state
-is saved with the partition's, so that a worker that is started again stops at the same place instead of draining
-another thousand. A crash before a save repeats the records, and their count. What is stepped when the flood is seen is
-neither written nor committed.
+is saved with the partition's, or as a note beside its offset where it has none, so that a worker that is started again
+stops at the same place instead of draining another thousand. A crash before a save repeats the records, and their
+count. What is stepped when the flood is seen is neither written nor committed.
+
+A record that holds several things (an array of events, an OTLP body of spans) counts as many as came of it: one bad
+span in each body of thousands is no flood.
 """
 
 from __future__ import annotations
@@ -28,6 +31,12 @@ class _Letter(msgspec.Struct):
     reason: str = "unknown"
 
 
+class _Note(msgspec.Struct):
+    kind: str
+    version: int
+    slots: list[tuple[int, int]]
+
+
 _letter = msgspec.json.Decoder(_Letter)
 
 
@@ -49,7 +58,10 @@ class Flood:
         """Whether so much is unreadable that each step is better saved at once, lest its letters be written twice."""
 
     def took(self, records: int, letters: Sequence[bytes | None], first: int) -> None:
-        """So many records came, from the offset `first` on, and these letters of them. Raises `DeadLetterFlood`."""
+        """So many records, or things in them, came from the offset `first` on, and these letters of them.
+
+        Raises `DeadLetterFlood`.
+        """
         if self._limits.letters == 0 or (not letters and not self._slots):
             return  # nothing unreadable in the window: there is nothing to count
         if self._slots and self._slots[-1][0] < SLOT_RECORDS:
@@ -80,6 +92,21 @@ class Flood:
             return []
         self._changed = False
         return [(self.KEY, msgspec.msgpack.encode((_VERSION, list(self._slots))))]
+
+    def note(self) -> str:
+        """The window as a text beside an offset; empty where there is nothing unreadable in it."""
+        if not self._slots:
+            return ""
+        return msgspec.json.encode(_Note(self.KEY, _VERSION, list(self._slots))).decode()
+
+    def recall(self, note: str) -> None:
+        """Take it up from the text beside the partition's offset. A text of somebody else's says nothing."""
+        try:
+            found = msgspec.json.decode(note, type=_Note)
+        except msgspec.DecodeError:
+            return
+        if found.kind == self.KEY and found.version == _VERSION:
+            self._slots.extend(found.slots)
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take it up from the entries of the partition."""

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from monitor.runtime.kafka.cluster.notes import Notes, noted
 
 SESSION_SECONDS = 6.0
 """After kill -9 the group waits so long before another worker takes over: the least that brokers allow by default."""
@@ -50,9 +53,10 @@ class Lease:
 
 
 class LeasedThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread; its heartbeats renew `lease`."""
+    """Faust's consumer thread; its heartbeats renew `lease`, and it commits offsets with their `notes`."""
 
     lease: Lease
+    notes: Notes
 
     async def on_start(self) -> None:
         """Start, and listen to the heartbeats."""
@@ -69,6 +73,13 @@ class LeasedThread(driver.AIOKafkaConsumerThread):
             return answered
 
         coordinator._do_heartbeat = heartbeat
+        noted(self._consumer, self.notes)
+
+    async def read_notes(self, tps: Sequence[TP]) -> dict[TP, str]:
+        """What stands beside the committed offsets of these partitions."""
+        coordinator: Any = self._ensure_consumer()._coordinator
+        found = await coordinator.fetch_committed_offsets([driver.ensure_aiokafka_TP(tp) for tp in tps])
+        return {TP(place.topic, place.partition): committed.metadata or "" for place, committed in found.items()}
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         consumer = super()._create_consumer(loop=loop)
