@@ -44,7 +44,8 @@ class SignalView(Struct, frozen=True, kw_only=True):
     signal: str
     labels: dict[str, str]
     state: Literal["warming up", "healthy", "firing"]
-    level: float
+    level: float | None
+    """None where none is known yet, and for signals of many sides, which have no one level."""
     reference: float | None
     n: float
     evidence: float

@@ -167,7 +167,8 @@ def _seen(node: SignalView) -> str:
     band = f", tolerance {node.tolerance:g} in odds" if node.tolerance else ""
     if node.state == "firing" and node.note:
         return seen  # the note says the levels in their own unit
-    return f"{seen}, {_level(node.signal, node.level)}; normal {_level(node.signal, node.reference)}{band}"
+    level = "its level not known yet" if node.level is None else _level(node.signal, node.level)
+    return f"{seen}, {level}; normal {_level(node.signal, node.reference)}{band}"
 
 
 def _evidence(evidence: float) -> str:

@@ -372,7 +372,7 @@ def _view(watched: _Watched, owner: str, now: float, page_rate: float) -> Signal
         signal=watched.signal,
         labels={},
         state="firing" if episode is not None else "healthy" if watched.runs >= _RECENT else "warming up",
-        level=sum(recent) / len(recent) if recent else episode.after if episode is not None else 0.0,
+        level=sum(recent) / len(recent) if recent else episode.after if episode is not None else None,
         reference=episode.before if episode is not None else sum(values) / len(values) if values else None,
         n=float(watched.runs),
         evidence=1.0 if episode is not None else 0.0,

@@ -86,15 +86,15 @@ def _states(drift: Drift) -> str:
     return f"the agent goes through {len(known)} known states in turn, entered {sum(known)} times"
 
 
-def _levels(bank: Bank, signal: str) -> tuple[float, float | None]:
+def _levels(bank: Bank, signal: str) -> tuple[float | None, float | None]:
     """The level of a rate as it was learned, and the normal one; of other signals there is no one level."""
     name = DECLARABLE.get(signal)
     if name is None:
-        return 0.0, None
+        return None, None
     position = POSITIONS[name]
     channel, declared = bank.shares.channels[bank.plan.place[position]], bank.plan.channels[position].declared
     if not channel.live or not channel.n:
-        return 0.0, declared
+        return None, declared
     level = bank.shares.probability(channel, 0)
     return level, level if declared is None else declared
 

@@ -15,10 +15,10 @@ def drifted() -> MemoryView:
         "incident",
         signals=(
             signal("run.output_shape", 0.0625, 0.9999, 1.0, "firing"),
-            signal("run.outcome", 0.0, None, 0.1),
-            signal("run.retries", 0.0, None, 0.05),
+            signal("run.outcome", None, None, 0.1),
+            signal("run.retries", None, None, 0.05),
             signal("retrieval.empty", 0.0, 0.02, 0.04),
-            signal("agent.fallback", 0.0, 0.05, 0.0, "warming up"),
+            signal("agent.fallback", None, 0.05, 0.0, "warming up"),
             learning("run.failed", "118 more runs, or 19 more failures"),
         ),
     )

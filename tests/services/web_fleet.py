@@ -123,7 +123,7 @@ def agent(name: str, state: str = "healthy", **changes: Any) -> AgentView:
 
 
 def signal(
-    name: str, level: float, reference: float | None, evidence: float, state: str = "healthy", **labels: str
+    name: str, level: float | None, reference: float | None, evidence: float, state: str = "healthy", **labels: str
 ) -> SignalView:
     return SignalView(
         signal=name, labels=labels, state=state, level=level, reference=reference, n=900.0, evidence=evidence

@@ -378,3 +378,17 @@ def test_an_agent_whose_outputs_changed_is_not_called_healthy() -> None:
         signal for signal in views.signals(engine.partition, view.agent) if signal.signal == "agent.escalation"
     )
     assert escalation.level == escalation.reference == pytest.approx(0.1, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("why", "runs", "levels"),
+    [
+        ("nothing of it was seen yet", 3, {"run.outcome": False, "agent.escalation": False, "run.failed": True}),
+        ("many sides have no one level, a rate has", AT, {"run.outcome": False, "agent.escalation": True}),
+    ],
+)
+def test_a_level_that_nobody_knows_is_none_and_not_zero(why: str, runs: int, levels: dict[str, bool]) -> None:
+    engine, _ = _replay(lambda _, work: work, runs)
+    (view,) = views.agents(engine.partition)
+    shown = {signal.signal: signal.level for signal in views.signals(engine.partition, view.agent)}
+    assert {name: shown[name] is not None for name in levels} == levels, why

@@ -19,7 +19,7 @@ from monitor.web.server import build_app
 from schemas import event
 from schemas.alert import Impact
 from schemas.view import SeenView, SignalView, UseView, rollout_of
-from tests.services import web_fleet
+from tests.services import web_drift, web_fleet
 from tests.services.web_fleet import NOW, MemoryView, control_of
 
 Start = Callable[..., Awaitable[TestClient]]
@@ -60,6 +60,15 @@ async def test_an_agent_can_be_asked_for_by_its_name(start: Start) -> None:
     assert (found["total"], found["agents"]) == (1, [json.loads(msgspec.json.encode(wanted))])
     found = await (await client.get("/api/v1/agents", params={"agent": "nobody"})).json()
     assert (found["total"], found["agents"]) == (0, [])
+
+
+async def test_a_level_that_is_not_known_is_null(start: Start) -> None:
+    client = await start(web_drift.drifted())
+    (found,) = (await (await client.get("/api/v1/agents", params={"agent": "refund-agent"})).json())["agents"]
+    levels = {each["signal"]: (each["level"], each["reference"]) for each in found["signals"]}
+    assert levels["run.outcome"] == (None, None), "many sides: no one level"
+    assert levels["agent.fallback"] == (None, 0.05), "declared, nothing observed yet"
+    assert levels["retrieval.empty"] == (0.0, 0.02), "observed"
 
 
 async def test_signals_are_read_of_those_agents_alone_that_are_shown(start: Start) -> None:

@@ -189,14 +189,14 @@ def _signal(signal: SignalView) -> Markup:
     labels = {label: value for label, value in signal.labels.items() if label != "agent"}
     under = [[el("span", f"{label} "), name(value), " "] for label, value in labels.items()]
     normal = ABSENT if signal.reference is None else words.level(signal.signal, signal.reference)
-    seen = _is_known(signal)
+    level = signal.level if signal.n > 0 else None
     return el(
         "tr",
         el("th", el("code", signal.signal), el("span", under, class_="under") if under else None, scope="row"),
         el(
             "td",
-            words.level(signal.signal, signal.level) if seen else ABSENT,
-            _scale(signal.level, signal.reference) if seen and signal.reference is not None else None,
+            ABSENT if level is None else words.level(signal.signal, level),
+            None if level is None or signal.reference is None else _scale(level, signal.reference),
             class_="number",
         ),
         el("td", normal, class_="number"),
@@ -204,13 +204,6 @@ def _signal(signal: SignalView) -> Markup:
         data_key=visible(f"{signal.signal} {labels}"),
         data_state=signal.state,
     )
-
-
-def _is_known(signal: SignalView) -> bool:
-    """Whether its level was observed: a signal of many sides, or one that still learns, gives 0 for want of one."""
-    if signal.level == 0.0 and (signal.reference is None or signal.state == "warming up"):
-        return False
-    return signal.n > 0
 
 
 def _scale(level: float, reference: float) -> Markup:
