@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import re
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +20,14 @@ from monitor import app
 from monitor.cli import COULD_NOT_RUN
 from monitor.cli.environment import environment
 from monitor.config import ConfigError, load, render
+from monitor.runtime.kafka.broker.away import SAID_BY_US
 from monitor.runtime.store import StoreError
 from monitor.web.view import NotNow, NotReloaded
 from schemas.config import Config
 
 RARELY_SECONDS = 10.0
+LAST_SECONDS = 3.0
+"""After the monitor has ended, its tasks have so long to end as well."""
 SORTS = 1_000
 """Sorts of messages that are told apart. More: all are new again."""
 
@@ -55,14 +61,14 @@ def command(
     Exit code 0 after a clean stop, 2 if it could not run.
     """
     quiet = logging.DEBUG if log_level == "debug" else logging.WARNING
-    for chatty in ("faust", "mode", "aiokafka", "monitor.runtime.kafka.microbatch"):
+    for chatty in ("faust", "mode", "aiokafka", "monitor.runtime.kafka.microbatch", "monitor.runtime.kafka.cluster"):
         logging.getLogger(chatty).setLevel(quiet)
     # Only topics are made and checked with this client, and what it cannot do is said once, by us.
     logging.getLogger("kafka").setLevel(logging.DEBUG if log_level == "debug" else logging.CRITICAL)
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if log_level != "debug":
         for handler in logging.getLogger().handlers:
-            handler.addFilter(Rarely("aiokafka"))
+            handler.addFilter(Rarely("aiokafka", SAID_BY_US))
     try:
         config = load(file, environment()) if file is not None else Config()
     except OSError as error:
@@ -71,27 +77,34 @@ def command(
         click.echo(render(error.problems), err=True)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None
     given = _given(runtime, port, host, directory)
+    timers: list[threading.Timer] = []
     try:
-        asyncio.run(_serve(_with(config, given), lambda: _with(_again(file), given)))
-    except (app.CannotServe, StoreError) as error:
-        _fail(str(error))
+        code = asyncio.run(_run(_with(config, given), lambda: _with(_again(file), given), timers))
+    finally:
+        for timer in timers:
+            timer.cancel()
+    if code:
+        raise click.exceptions.Exit(code)
 
 
 class Rarely(logging.Filter):
     """Lets each sort of message of one library through once in `RARELY_SECONDS`, with how many were held back.
 
-    While a broker is away aiokafka says so ten thousand times a second.
+    While a broker is away aiokafka says so ten thousand times a second. What matches `never` we say ourselves.
     """
 
-    def __init__(self, library: str) -> None:
+    def __init__(self, library: str, never: re.Pattern[str] | None = None) -> None:
         super().__init__()
         self._library = library
+        self._never = never
         self._last: dict[tuple[str, int, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is written."""
         if record.name.partition(".")[0] != self._library:
             return True
+        if self._never is not None and self._never.search(record.getMessage()):
+            return False
         sort = record.name, record.levelno, str(record.msg)
         last, held = self._last.get(sort, (-RARELY_SECONDS, 0))
         if 0.0 <= record.created - last < RARELY_SECONDS:
@@ -125,6 +138,21 @@ def _again(file: Path | None) -> Config:
         raise NotReloaded(f"cannot read {file}: {error.strerror}") from None
     except ConfigError as error:
         raise NotReloaded(f"{file} has problems\n{render(error.problems)}") from None
+
+
+async def _run(config: Config, read: Callable[[], Config], timers: list[threading.Timer]) -> int:
+    """Serve, and say why that is over; the exit code. All is durable by then, so whatever of a library does not let go
+    of the loop (aiokafka, while its brokers are away) is ended with the process, by a timer that the caller cancels."""
+    code = 0
+    try:
+        await _serve(config, read)
+    except (app.CannotServe, StoreError) as error:
+        click.echo(f"forewarn: {error}", err=True)
+        code = COULD_NOT_RUN
+    timers.append(threading.Timer(LAST_SECONDS, os._exit, (code,)))
+    timers[-1].daemon = True
+    timers[-1].start()
+    return code
 
 
 async def _serve(config: Config, read: Callable[[], Config]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from aiokafka.errors import KafkaError
+from faust.exceptions import ProducerSendError
 from faust.tables.manager import TableManager
 from faust.types import TP
 
-from monitor.runtime.kafka.broker.faust_app import faust_app
+from monitor.runtime.kafka.broker.away import Absence, Ear
+from monitor.runtime.kafka.broker.connect import described
+from monitor.runtime.kafka.broker.faust_app import DELIVERY_SECONDS, faust_app
 from monitor.runtime.kafka.cluster.disk import StateInUse
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.microbatch import MicroBatchConsumer
@@ -38,11 +43,15 @@ LEAVE_SAVE_SECONDS = 40.0
 """And so long the save of them may take, below Faust's 60 s for a rebalance: what a save that is cut has handed to the
 producer is written later, over the state of the next owner."""
 STOP_SECONDS = 15.0
-"""A graceful stop may save and commit for so long; then it goes without, and replays at the next start. While the
-broker is away Faust then still waits for its last writes (`faust_app.DELIVERY_SECONDS` at most); kill does no harm."""
-
+"""A graceful stop may save and commit for so long; then it goes without, and replays at the next start."""
+LEAVE_GROUP_SECONDS = 10.0
+"""And so long Faust may take to end its clients: it would wait for a broker that is away until that is back. The group
+then finds out when the session is over."""
+LOOK_SECONDS = 1.0
+"""Whether the brokers answer is looked at so often."""
 
 _CLEAR = (DeadLetterFlood, StateInUse)  # they say all there is to say
+_BROKER = (KafkaError, ProducerSendError, TimeoutError)  # the broker's doing: a traceback says nothing more
 
 
 class WorkerFailed(Exception):
@@ -105,6 +114,8 @@ class KafkaWorker:
         self._recovered = self._started = self._leaving = False
         self._rebalances = 0
         self._watch: asyncio.Task[None] | None = None
+        self._ear, self._absence = Ear(), Absence(described(self._kafka), DELIVERY_SECONDS)
+        self._looking: asyncio.Task[None] | None = None
         Path(runtime.directory).mkdir(parents=True, exist_ok=True)
         self.app = faust_app(runtime, self._roles, (role.topic for role in roles if role.first))
         self._tables = {
@@ -117,15 +128,20 @@ class KafkaWorker:
 
     async def start(self) -> None:
         """Returns when the worker has joined its group and recovered its state. Raises `WorkerFailed`."""
+        logging.getLogger("aiokafka").addHandler(self._ear)
+        self._looking = asyncio.create_task(self._look(), name="kafka brokers")
         try:
             await self.app.start()
-        except BaseException:
-            await self.app.stop()  # else its threads outlive us
+        except BaseException as error:
+            await self._end()  # else its threads outlive us
+            if isinstance(error, _BROKER):
+                why = f"{described(self._kafka)}: {self._ear.why or repr(error)}"
+                raise WorkerFailed(f"the Kafka worker could not start: {why}") from error
             raise
         self._watch = asyncio.create_task(self._watch_app(), name="kafka worker")
         self._started = True
         if self._failure is not None:
-            raise WorkerFailed(f"the Kafka worker could not start: {_words(self._failure)}") from self._failure
+            raise WorkerFailed(f"the Kafka worker could not start: {self._words(self._failure)}") from self._failure
 
     async def stop(self) -> None:
         """Save and commit what was done, leave the group. Harmless when it never started."""
@@ -133,16 +149,17 @@ class KafkaWorker:
             return
         self._watch.cancel()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await self._drop(set(self._workers), save=self._failure is None)
+            save = self._failure is None and self.holds()  # who cannot reach the group writes nothing
+            async with asyncio.timeout(STOP_SECONDS if save else LEAVE_SECONDS):
+                await self._drop(set(self._workers), save=save)
                 if isinstance(self._failure, DeadLetterFlood):
                     await self._consumer.commit()  # what is done, so that the flood is found at the same place again
-        await self.app.stop()
+        await self._end()
 
     async def wait(self) -> None:
         """Returns never; raises `WorkerFailed` when the worker cannot go on."""
         await self._ended.wait()
-        raise WorkerFailed(f"the Kafka worker ended: {_words(self._failure)}") from self._failure
+        raise WorkerFailed(f"the Kafka worker ended: {self._words(self._failure)}") from self._failure
 
     @property
     def started(self) -> bool:
@@ -322,9 +339,33 @@ class KafkaWorker:
         """End the worker: something must not be lost and cannot be written."""
         if self._failure is None:
             self._failure = error
-            known = isinstance(error, _CLEAR)
-            _log.error("kafka: the worker cannot go on: %s", _words(error), exc_info=None if known else error)
+            known = isinstance(error, (*_CLEAR, *_BROKER))
+            _log.error("kafka: the worker cannot go on: %s", self._words(error), exc_info=None if known else error)
+        if self._looking is not None:
+            self._looking.cancel()  # nothing more is tried
         self._ended.set()
+
+    async def _look(self) -> None:
+        """Say so while the brokers are away."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            said = self._absence.look(time.monotonic(), self._ear, answered=self.holds())
+            if said is not None:
+                _log.warning("%s", said)
+
+    async def _end(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+        try:
+            async with asyncio.timeout(LEAVE_GROUP_SECONDS):
+                await self.app.stop()
+        except TimeoutError:
+            _log.warning("kafka: ended without leaving the group, for the brokers do not answer")
+            logging.getLogger("faust").setLevel(logging.CRITICAL)  # what is left of it is cut off, and would say so
+        logging.getLogger("aiokafka").removeHandler(self._ear)
+
+    def _words(self, error: BaseException | None) -> str:
+        return words_of(error, described(self._kafka), self._ear.why)
 
     async def _watch_app(self) -> None:
         await self.app.wait_until_stopped()
@@ -332,7 +373,15 @@ class KafkaWorker:
             await self.fail(self.app.crash_reason or RuntimeError("Faust stopped"))
 
 
-def _words(error: BaseException | None) -> str:
+def words_of(error: BaseException | None, where: str, heard: str) -> str:
+    """What ended the worker. `where`: the brokers; `heard`: why they could not be reached last, if they could not."""
+    if isinstance(error, ProducerSendError) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, TimeoutError) or (isinstance(error, KafkaError) and error.retriable):
+        return (
+            f"{where} did not take what was to be written within {DELIVERY_SECONDS:.0f} s: {heard or repr(error)}. "
+            "Nothing that was committed is lost; start the monitor again when the broker is back"
+        )
     return str(error) if isinstance(error, _CLEAR) else repr(error)
 
 

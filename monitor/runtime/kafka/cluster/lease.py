@@ -11,12 +11,15 @@ between the look at the lease and the write itself; what it then writes to state
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.threads import WorkerThread
 
 from monitor.runtime.kafka.cluster.notes import Notes, noted
 
@@ -29,6 +32,9 @@ LEASE_SECONDS = SESSION_SECONDS - 1.0
 FETCH_WAIT_MS = 50
 """How long a fetch waits at the broker when there is nothing. aiokafka has one on its way to a broker at a time, so
 that while one for quiet partitions waits there, busy ones wait for it, and so does a recovery; Faust's is 1,500."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class Lease:
@@ -52,9 +58,23 @@ class Lease:
         return self._steady()
 
 
+class _Thread(WorkerThread):
+    """Ends with the process, also where aiokafka waits for a broker that is away."""
+
+    def __init__(self, service: Any, **kwargs: Any) -> None:
+        super().__init__(service, **kwargs)
+        self.daemon = True
+
+    def run(self) -> None:
+        """Run the service, which says itself why it ends (`crash`): Python would print a traceback beside it."""
+        with contextlib.suppress(Exception, asyncio.CancelledError):
+            super().run()
+
+
 class LeasedThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread; its heartbeats renew `lease`, and it commits offsets with their `notes`."""
 
+    Worker = _Thread
     lease: Lease
     notes: Notes
 
@@ -74,6 +94,11 @@ class LeasedThread(driver.AIOKafkaConsumerThread):
 
         coordinator._do_heartbeat = heartbeat
         noted(self._consumer, self.notes)
+
+    def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
+        """Where Faust prints a traceback: `KafkaWorker` says what it was."""
+        del kwargs
+        _log.debug(msg.format(*fmt))
 
     async def read_notes(self, tps: Sequence[TP]) -> dict[TP, str]:
         """What stands beside the committed offsets of these partitions."""
