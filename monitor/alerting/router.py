@@ -57,13 +57,14 @@ class Router:
     def __init__(self, config: Config) -> None:
         self._digest = Digest(config.owners)
         self._grid, releases = Grid(), Changes()
-        self._desk = Desk(config, self._digest, releases)
+        self._desk = Desk(
+            config, self._digest, releases, lambda one: bool(one.sent) or self._dispatcher.knows(one.incident.id)
+        )
         self._unannounced = Unannounced(releases, config, self._desk.graph.owner)
         self._book, self._silences, self._told = Book(), Silences(), ToldLog()
         self._inhibition, self._decisions, self._expiry = Inhibition(config), Decisions(), Expiry()
         self._wakes: dict[str, float] = {}
-        self._counts: Counter[str] = Counter()
-        self._now = -math.inf
+        self._counts, self._now = Counter[str](), -math.inf
         self._configure(config)
         self._news = NewsDesk(releases, config, self._routing, self._decisions)
         self._reporter = Reporter(config, self._desk, self._news)

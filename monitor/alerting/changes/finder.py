@@ -35,14 +35,20 @@ SAME_ODDS = 0.1
 
 
 class Finder:
-    """`around`: open incidents that have to do with some components, as `Roots` knows them."""
+    """`around`: open incidents that have to do with some components, as `Roots` knows them; `told`: whether anybody
+    was told of an incident."""
 
     def __init__(
-        self, changes: Changes, graph: Dependencies, around: Callable[[Iterable[str]], Iterable[Incident]]
+        self,
+        changes: Changes,
+        graph: Dependencies,
+        around: Callable[[Iterable[str]], Iterable[Incident]],
+        told: Callable[[Record], bool],
     ) -> None:
         self._changes = changes
         self._graph = graph
         self._around = around
+        self._told = told
         self._witnesses_of: dict[str, Witness] = {}
         self._as_of = 0
 
@@ -71,7 +77,7 @@ class Finder:
         record.change(cause=cause, causes=named)
         self._tell_owners(record, (*named[:1], *(each for _, each in further)))
         later = [(finding, each) for finding, each in further if words.change(each) not in incident.cause]
-        if record.sent:
+        if self._told(record):
             _say(record, before, later, now)
         return True
 

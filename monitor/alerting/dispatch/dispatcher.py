@@ -64,6 +64,15 @@ class Dispatcher:
             told += self._look(group, group.next_at)
         return told
 
+    def knows(self, incident: str) -> bool:
+        """Whether a group was told of an alert of the incident."""
+        mine = {held.alert.fingerprint for held in self._world.book.of_incident(incident)}
+        if not mine:
+            return False
+        groups = (group for group in self.groups if not mine.isdisjoint(group.members))
+        lasts = (self._world.told.last(group.key, group.receiver) for group in groups)
+        return any(last is not None and bool(last.firing & mine) for last in lasts)
+
     def word(self, incident: str, reason: NotificationReason, now: float) -> list[Notification]:
         """A word of ours about an incident, on the messages of the groups that were told of its alerts."""
         said: list[Notification] = []

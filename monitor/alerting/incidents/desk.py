@@ -7,7 +7,7 @@ fires soon after its incident's end reopens that incident; only evidence or a pe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -38,13 +38,13 @@ PASSED = 1_000
 
 
 class Desk:
-    """All incidents and what changes them. `counts`: what was done, by name."""
+    """All incidents and what changes them. `counts`: what was done, by name; `told`: see `Finder`."""
 
-    def __init__(self, config: Config, digest: Digest, changes: Changes) -> None:
+    def __init__(self, config: Config, digest: Digest, changes: Changes, told: Callable[[Record], bool]) -> None:
         self.incidents = Incidents(config.runtime.retention.incidents)
         self.graph = Dependencies(config)
         self._roots = Roots(self.graph)
-        self._finder = Finder(changes, self.graph, self._roots.concerning)
+        self._finder = Finder(changes, self.graph, self._roots.concerning, told)
         self.counts: Counter[str] = Counter()
         self._digest = digest
         self._moment = 0.0

@@ -19,7 +19,8 @@ REASON_CHARACTERS = 200
 
 SAID_BY_US = re.compile(
     r"Unable connect to|Unable to update metadata|NodeNotReady|KafkaConnectionError|Connect call failed|"
-    r"coordinator dead|coordinator \(node|NotLeaderForPartition|GroupCoordinatorNotAvailable|RequestTimedOut|Heartbeat session expired"
+    r"coordinator dead|coordinator \(node|NotLeaderForPartition|GroupCoordinatorNotAvailable|RequestTimedOut|"
+    r"Heartbeat session expired"
 )
 """What aiokafka says of brokers that do not answer."""
 _WHY = re.compile(r"Unable connect to .*?: (?P<why>.+)$", re.DOTALL)
