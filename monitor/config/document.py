@@ -145,11 +145,10 @@ def read_document(text: str, file: str) -> Document:
     except _TooMuchError as problem:
         document.report(problem.span, (), str(problem))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark, what = _no_yaml(error)
         place = Span(mark.line + 1, mark.column + 1) if mark else Span(1, 1)
-        # PyYAML quotes what it found (`found '}'`), never a whole value.
-        what = " ".join(part for part in (error.problem, error.context) if part)
-        if mark and error.context_mark and (number := _comment_line(lines, error.context_mark.line, mark.line)):
+        begun, ended = (one.line if one else 0 for one in (error.context_mark, error.problem_mark))
+        if number := _comment_line(lines, 0 if begun == ended else begun, ended):
             what += f"; on line {number} an unquoted `#` starts a comment"
         document.report(place, (), f"this is no YAML: {what}")
     except yaml.reader.ReaderError as error:
@@ -157,6 +156,26 @@ def read_document(text: str, file: str) -> Document:
         place = Span(len(before), len(before[-1]) + 1)
         document.report(place, (), f"a file of text cannot hold the character U+{error.character:04X}")
     return document
+
+
+def _no_yaml(error: yaml.MarkedYAMLError) -> tuple[yaml.Mark | None, str]:
+    """Where to look, and what is wrong: PyYAML's words, or plainer ones for what people do most.
+
+    PyYAML quotes what it found (`found '}'`), never a whole value.
+    """
+    problem, context, begun = error.problem or "", error.context or "", error.context_mark
+    if "'\\t'" in problem:
+        return error.problem_mark, "a tab; YAML is indented with spaces"
+    if "single document" in context:
+        return error.problem_mark, "a second document begins here; one file is one configuration"
+    if begun is not None and ("stream end" in problem or "end of stream" in problem):
+        for name, what in _OPENED.items():
+            if name in context:
+                return begun, f"{what} is never closed"
+    return error.problem_mark or begun, " ".join(part for part in (problem, context) if part)
+
+
+_OPENED = {"flow mapping": "this `{`", "flow sequence": "this `[`", "quoted scalar": "this quote"}
 
 
 def path_text(path: Path) -> str:

@@ -62,9 +62,14 @@ def test_merge_keeps_what_is_written_beside_it() -> None:
 REFUSED = [
     ("a: 1\na: 2\n", "`a` stands here twice, first on line 1", 2, 1),
     ("a: {b: 1, b: 2}\n", "`b` stands here twice, first on line 1", 1, 11),
-    ("a: 1\n---\nb: 2\n", "expected a single document", 2, 1),
+    ("a: 1\n---\nb: 2\n", "a second document begins here; one file is one configuration", 2, 1),
     ("- a\n", "the file must be a mapping", 1, 1),
-    ("a: [1, 2\n", "this is no YAML", 2, 1),
+    ("a: 1\nb: [1, 2\n", "this is no YAML: this `[` is never closed", 2, 4),
+    ("a: {b: 1\n\n", "this is no YAML: this `{` is never closed", 1, 4),
+    ("a: {b: 1]\n", "expected ',' or '}', but got ']'", 1, 9),
+    ("a: 'b\nc: 1\n", "this is no YAML: this quote is never closed", 1, 4),
+    ("a:\n  b: {c: #payments}\n", "on line 2 an unquoted `#` starts a comment", 3, 1),
+    ("# a note, of #payments\na: {b: 1]\n", "expected ',' or '}'", 2, 9),
     ("a: &x {b: *x}\n", "a value that contains itself", 1, 4),
     ("a: *missing\n", "found undefined alias", 1, 4),
     ("a: !!python/object:os.system x\n", "is not understood here", 1, 4),
@@ -72,7 +77,8 @@ REFUSED = [
     ("? [a]\n: 1\n", "a key must be a word", 1, 3),
     ("a: {<<: 5}\n", "`<<` takes a mapping", 1, 9),
     ("a: \x07\n", "cannot hold the character U+0007", 1, 4),
-    ("a:\n\tb: 1\n", "cannot start any token", 2, 1),
+    ("a:\n\tb: 1\n", "a tab; YAML is indented with spaces", 2, 1),
+    ("a: `b`\n", "found character '`' that cannot start any token", 1, 4),
     ("a: " + "[" * (MAX_DEPTH + 1), f"nested deeper than {MAX_DEPTH} levels", 1, 67),
 ]
 
