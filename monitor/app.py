@@ -192,7 +192,7 @@ async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Se
     )
     try:
         runtime = KafkaMonitor(config, parts, clock, version())
-    except SecurityError as error:
+    except (SecurityError, WorkerFailed) as error:
         raise CannotServe(str(error)) from error
     control = setup.control(runtime, read)
     doors = setup.doors(runtime, clock)

@@ -7,6 +7,7 @@ Knows the names of the commands and their first line of help, not what they do. 
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
 import sys
@@ -19,6 +20,7 @@ GOOD = 0
 PROBLEMS_FOUND = 1
 COULD_NOT_RUN = 2
 UNDECIDED = 3
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PIPE_CLOSED = 141
 """Whoever read our output went away (`| head -1`): what a shell says of a tool that ended so (128 and SIGPIPE). Click's
 own code for it is 1, which here means that problems were found."""
@@ -64,6 +66,12 @@ class _Commands(click.Group):
             if isinstance(end.__context__, BrokenPipeError):
                 _pipe_closed()
             raise
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            _discard()
+            sys.stderr.write(f"forewarn: cannot write: {error.strerror}\n")
+            raise SystemExit(COULD_NOT_RUN) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
         return list(COMMANDS)
@@ -90,14 +98,19 @@ class _Commands(click.Group):
 
 
 def _pipe_closed() -> NoReturn:
-    """End without a word: what is still in Python's buffers has nowhere to go either."""
+    """End without a word."""
+    _discard()
+    raise SystemExit(PIPE_CLOSED) from None
+
+
+def _discard() -> None:
+    """Forget what is still in Python's buffers and has nowhere to go: it would be tried again at the end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:
             os.dup2(nowhere, stream.fileno())
-    raise SystemExit(PIPE_CLOSED) from None
 
 
 def _version() -> str:

@@ -1,4 +1,4 @@
-"""Whoever reads a command's output may go away (`| head -1`): tried with real processes and a real pipe."""
+"""Whoever reads a command's output may go away (`| head -1`), or be a full disk: tried with real processes."""
 
 from __future__ import annotations
 
@@ -72,6 +72,16 @@ def test_a_pipe_that_is_read_to_its_end_changes_no_code(
     why: str, arguments: list[str], code: int, tmp_path: Path
 ) -> None:
     assert _run(tmp_path, arguments, closed=False)[0] == code, why
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is of Linux")
+def test_an_output_that_is_full_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "forewarn_server", "schema", "event"],
+            cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, env=_environment(), text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "forewarn: cannot write: No space left on device\n")
 
 
 def test_what_is_said_on_standard_error_needs_no_reader_of_the_output(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, TopicAuthorizationFailedError
@@ -10,7 +11,8 @@ from faust.exceptions import ProducerSendError
 
 from monitor.cli.run import Rarely
 from monitor.runtime.kafka.broker.away import AGAIN_SECONDS, SAID_BY_US, Absence, Ear
-from monitor.runtime.kafka.worker import words_of
+from monitor.runtime.kafka.broker.failing import words_of
+from monitor.runtime.kafka.worker import WorkerFailed, _make
 
 REFUSED = "Unable connect to node with id 1: [Errno 111] Connect call failed ('127.0.0.1', 9092)"
 
@@ -95,3 +97,23 @@ def test_an_error_of_the_broker_says_what_it_is_and_what_to_do() -> None:
         )
     refused = words_of(TopicAuthorizationFailedError("t"), "Kafka at k:9092 (PLAINTEXT)", "[Errno 111]")
     assert "TopicAuthorizationFailedError" in refused and "120 s" not in refused, "time does not heal it"
+
+
+@pytest.mark.parametrize(
+    ("why", "directory", "fails"),
+    [
+        ("a file stands there", "a-file", True),
+        ("a folder that is not there yet", "new/folder", False),
+        ("one that is there", ".", False),
+    ],
+)
+def test_a_directory_that_cannot_be_made_is_said_in_a_sentence(
+    why: str, directory: str, fails: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "a-file").write_text("", encoding="utf-8")
+    if fails:
+        with pytest.raises(WorkerFailed, match=r"cannot write to .*/a-file: File exists; set runtime\.directory"):
+            _make(tmp_path / directory)
+    else:
+        _make(tmp_path / directory)
+        assert (tmp_path / directory).is_dir(), why

@@ -18,15 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from aiokafka.errors import KafkaError
-from faust.exceptions import ProducerSendError
 from faust.tables.manager import TableManager
 from faust.types import TP
 
 from monitor.runtime.kafka.broker.away import Absence, Ear
 from monitor.runtime.kafka.broker.connect import described
+from monitor.runtime.kafka.broker.failing import BROKER, CLEAR, words_of
 from monitor.runtime.kafka.broker.faust_app import DELIVERY_SECONDS, faust_app
-from monitor.runtime.kafka.cluster.disk import StateInUse
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.microbatch import MicroBatchConsumer
 from monitor.runtime.kafka.partition import Core, PartitionWorker, StateTable
@@ -49,9 +47,6 @@ LEAVE_GROUP_SECONDS = 10.0
 then finds out when the session is over."""
 LOOK_SECONDS = 1.0
 """Whether the brokers answer is looked at so often."""
-
-_CLEAR = (DeadLetterFlood, StateInUse)  # they say all there is to say
-_BROKER = (KafkaError, ProducerSendError, TimeoutError)  # the broker's doing: a traceback says nothing more
 
 
 class WorkerFailed(Exception):
@@ -98,7 +93,7 @@ class KafkaWorker:
         on_moved: Callable[[], None] | None = None,
         on_leaving: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Must be made inside the running loop. `on_moved` is called after partitions came or went.
+        """Made inside the running loop. Raises `WorkerFailed`. `on_moved` is called after partitions came or went.
 
         `on_leaving` is awaited for `LEAVE_SECONDS` while they are still ours: the last moment to end what only their
         owner may do.
@@ -116,7 +111,7 @@ class KafkaWorker:
         self._watch: asyncio.Task[None] | None = None
         self._ear, self._absence = Ear(), Absence(described(self._kafka), DELIVERY_SECONDS)
         self._looking: asyncio.Task[None] | None = None
-        Path(runtime.directory).mkdir(parents=True, exist_ok=True)
+        _make(Path(runtime.directory))
         self.app = faust_app(runtime, self._roles, (role.topic for role in roles if role.first))
         self._tables = {
             role.topic: StateTable(self.app, role.table, role.partitions) for role in roles if role.table is not None
@@ -134,7 +129,7 @@ class KafkaWorker:
             await self.app.start()
         except BaseException as error:
             await self._end()  # else its threads outlive us
-            if isinstance(error, _BROKER):
+            if isinstance(error, BROKER):
                 why = f"{described(self._kafka)}: {self._ear.why or repr(error)}"
                 raise WorkerFailed(f"the Kafka worker could not start: {why}") from error
             raise
@@ -339,7 +334,7 @@ class KafkaWorker:
         """End the worker: something must not be lost and cannot be written."""
         if self._failure is None:
             self._failure = error
-            known = isinstance(error, (*_CLEAR, *_BROKER))
+            known = isinstance(error, (*CLEAR, *BROKER))
             _log.error("kafka: the worker cannot go on: %s", self._words(error), exc_info=None if known else error)
         if self._looking is not None:
             self._looking.cancel()  # nothing more is tried
@@ -373,16 +368,11 @@ class KafkaWorker:
             await self.fail(self.app.crash_reason or RuntimeError("Faust stopped"))
 
 
-def words_of(error: BaseException | None, where: str, heard: str) -> str:
-    """What ended the worker. `where`: the brokers; `heard`: why they could not be reached last, if they could not."""
-    if isinstance(error, ProducerSendError) and error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, TimeoutError) or (isinstance(error, KafkaError) and error.retriable):
-        return (
-            f"{where} did not take what was to be written within {DELIVERY_SECONDS:.0f} s: {heard or repr(error)}. "
-            "Nothing that was committed is lost; start the monitor again when the broker is back"
-        )
-    return str(error) if isinstance(error, _CLEAR) else repr(error)
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkerFailed(f"cannot write to {directory}: {error.strerror}; set runtime.directory") from None
 
 
 async def _guarded(stream: Any, crash: Callable[[BaseException], Any]) -> AsyncIterator[Any]:
