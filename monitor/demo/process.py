@@ -6,6 +6,7 @@ Invariant: the process ends when `stop` was called, and also when its owner dies
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -73,7 +74,8 @@ class FleetProcess:
         try:
             await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
         except TimeoutError:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has ended at this very moment
+                self._process.kill()
             await self._process.wait()
 
     async def _tell(self, word: str) -> None:

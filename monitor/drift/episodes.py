@@ -26,6 +26,7 @@ from monitor.drift.banks.slots import Saved
 from monitor.drift.channels import ROW_OF
 from monitor.drift.memory import Memory
 from monitor.drift.tools.paces import Pace
+from monitor.evidence.nodes import GONE_SECONDS
 from monitor.evidence.within import hitters
 from monitor.evidence.within.episodes import ACKS
 from monitor.evidence.words import no_data_since
@@ -136,7 +137,7 @@ class Episodes:
                 episode.n += 1.0
                 episode.others += episode.gap
                 episode.gap = episode.gone = 0.0
-            elif self._is_gone(episode):
+            elif self._is_gone(episode, now):
                 self._drop_version(episode, mine, now)
 
     def say_quiet(self, now: float) -> None:
@@ -337,12 +338,12 @@ class Episodes:
         self._say(episode, "resolved", now, reason)
         (self.returned if episode in self.returned else self.open).remove(episode)
 
-    def _is_gone(self, episode: Episode) -> bool:
+    def _is_gone(self, episode: Episode, now: float) -> bool:
         """Whether the version plainly gets no more runs; the null as in `evidence.nodes.observe_elsewhere`."""
         episode.gap += 1.0
         share = min((episode.n + 1.0) / (episode.n + episode.others + 1.0), 0.9)
         episode.gone = (episode.gone + resolution.drip(episode.n + episode.others)) / (1.0 - share / 2.0)
-        return episode.gone >= resolution.RESOLVED
+        return episode.gone >= resolution.RESOLVED and now - episode.seen >= GONE_SECONDS
 
     def _drop_version(self, episode: Episode, version: str, now: float) -> None:
         """The version's members end with it; what the agent's own bank says of it ends by evidence."""

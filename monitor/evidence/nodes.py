@@ -34,6 +34,9 @@ ERRORS: Final = 5
 """Error types that a node tells apart in an episode; the latest are kept."""
 UPDATE_SECONDS: Final = 30.0
 """At most one update of a firing node in so many seconds."""
+GONE_SECONDS: Final = 60.0
+"""A slice that got no run for less is not called gone. Exporters send in batches, each version's process its own, so
+that runs come in blocks of one version: the runs of another between them are no evidence."""
 YOUNG: Final = -1.0
 """In place of a reference: nothing is known yet."""
 SATURATED: Final = -2.0
@@ -233,15 +236,16 @@ def observe_firing(node: Node, y: float, run: str, error: str | None) -> bool:
     return False
 
 
-def observe_elsewhere(firing: Firing) -> bool:
+def observe_elsewhere(firing: Firing, seconds: float) -> bool:
     """A run of the agent that is none of the firing slice; True when this slice plainly gets no more runs.
 
+    `seconds`: since the slice got its last one; below `GONE_SECONDS` it may still come.
     The null: "it still gets half of its share of the runs"; a run goes elsewhere with probability up to 1 - share / 2.
     """
     firing.gap += 1.0
     share = min((firing.n + 1.0) / (firing.n + firing.others + 1.0), 0.9)
     firing.gone = (firing.gone + resolution.drip(firing.n + firing.others)) / (1.0 - share / 2.0)
-    return firing.gone >= resolution.RESOLVED
+    return firing.gone >= resolution.RESOLVED and seconds >= GONE_SECONDS
 
 
 def has_news(firing: Firing, now: float) -> bool:

@@ -111,7 +111,7 @@ class Episodes:
             if node.version not in (None, run.version) or (node.tool is not None and node.tool not in run.tools):
                 self.touched.add(node.block)
                 assert node.firing is not None
-                if nodes.observe_elsewhere(node.firing):
+                if nodes.observe_elsewhere(node.firing, now - node.seen):
                     gone = f"version {node.version}" if node.version not in (None, run.version) else f"tool {node.tool}"
                     self._end(node, f"{gone} gets no more runs", now)
 

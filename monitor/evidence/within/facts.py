@@ -150,7 +150,7 @@ class Facts:
                 continue
             other_tool = group.tool and group.tool not in run.tools and not group.rule.startswith(OF_ALL_RUNS)
             if (group.version is not None and run.version != group.version) or other_tool:
-                if nodes.observe_elsewhere(firing):
+                if nodes.observe_elsewhere(firing, nodes.GONE_SECONDS):
                     gone = f"version {group.version}" if run.version != group.version else f"tool {group.tool}"
                     self._end(group, f"{gone} gets no more runs", now)
                 continue

@@ -114,7 +114,8 @@ class MicroBatchConsumer(driver.Consumer):
 
     async def notes(self, tps: Iterable[TP]) -> dict[TP, str]:
         """What stands beside the committed offsets of these partitions."""
-        return cast(dict[TP, str], await self._thread.call_thread(self._thread.read_notes, tuple(tps)))
+        thread = cast(LeasedThread, self._thread)
+        return cast(dict[TP, str], await thread.call_thread(thread.read_notes, tuple(tps)))
 
     def read_from(self, tp: TP, offset: int) -> None:
         """Begin no later than at `offset` when the flow resumes: the state of the partition counts up to there."""
