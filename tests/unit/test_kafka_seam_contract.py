@@ -25,7 +25,6 @@ OWNERS = {
     "Coordinator": group_coordinator.GroupCoordinator,
     "MemoryStore": memory.Store,
     "Producer": driver.Producer,
-    "Reader": AIOKafkaConsumer,
     "Recovery": Recovery,
     "Schema": faust.Schema,
     "App": faust.App,

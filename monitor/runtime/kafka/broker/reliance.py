@@ -24,7 +24,6 @@ RELIED_ON: dict[str, tuple[str, ...]] = {
     "ConsumerThread._create_consumer": ("self", "loop"),
     "Coordinator._do_heartbeat": ("self",),
     "Coordinator.fetch_committed_offsets": ("self", "partitions"),
-    "Reader.commit": ("self", "offsets"),
     "MemoryStore.apply_changelog_batch": ("self", "batch", "to_key", "to_value"),
     "MemoryStore.on_recovery_completed": ("self", "active_tps", "standby_tps"),
     "MemoryStore.persisted_offset": ("self", "tp"),
