@@ -342,7 +342,8 @@ class Episodes:
         """Whether the version plainly gets no more runs; the null as in `evidence.nodes.observe_elsewhere`."""
         episode.gap += 1.0
         share = min((episode.n + 1.0) / (episode.n + episode.others + 1.0), 0.9)
-        episode.gone = (episode.gone + resolution.drip(episode.n + episode.others)) / (1.0 - share / 2.0)
+        if episode.gone < resolution.RESOLVED:
+            episode.gone = (episode.gone + resolution.drip(episode.n + episode.others)) / (1.0 - share / 2.0)
         return episode.gone >= resolution.RESOLVED and now - episode.seen >= GONE_SECONDS
 
     def _drop_version(self, episode: Episode, version: str, now: float) -> None:

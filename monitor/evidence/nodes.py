@@ -244,7 +244,8 @@ def observe_elsewhere(firing: Firing, seconds: float) -> bool:
     """
     firing.gap += 1.0
     share = min((firing.n + 1.0) / (firing.n + firing.others + 1.0), 0.9)
-    firing.gone = (firing.gone + resolution.drip(firing.n + firing.others)) / (1.0 - share / 2.0)
+    if firing.gone < resolution.RESOLVED:
+        firing.gone = (firing.gone + resolution.drip(firing.n + firing.others)) / (1.0 - share / 2.0)
     return firing.gone >= resolution.RESOLVED and seconds >= GONE_SECONDS
 
 
