@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import bench_outage
-from benchmarks.detection import costs, delay, fleets, recorded, recordings, shape, table, tools
+from benchmarks.detection import costs, delay, fleets, recorded, recordings, shape, table, tools, young
 
 
 def outage(quick: bool) -> None:
@@ -34,6 +34,7 @@ def outage(quick: bool) -> None:
 SECTIONS: dict[str, Callable[[bool], None]] = {
     "delay": delay.main,
     "false-pages": fleets.main,
+    "young": young.main,
     "outage": outage,
     "shape": shape.main,
     "tools": tools.main,

@@ -71,6 +71,8 @@ class Lanes:
         self.cusum = np.zeros(width)
         self.since_n = np.zeros(width)
         self.since_bad = np.zeros(width)
+        self.sharp_cusum = np.zeros(width)
+        self.sharp_bad = np.zeros(width)
         self.fixed: tuple[Floats, Floats, Floats] | None = None
         if declared is not None:
             mean = odds_of(np.full(width, declared, dtype=float), tolerance)
@@ -95,7 +97,7 @@ class Lanes:
         values = 1.0 + slopes * (y - mean)
         self._count(y)
         if self.tolerance >= node.COVERING:
-            self._date(values[nodes.ONSET_BET], y, live)
+            self._date(values[nodes.ONSET_BET], y, mean, live)
         return values, weights, None if live.all() else live
 
     def feed(self, values: Floats, weights: Floats, drip: Floats | float, live: Flags | None = None) -> Flags:
@@ -108,12 +110,15 @@ class Lanes:
         return pages
 
     def normal(self) -> Floats:
-        """`Node.reference`: what is normal, suspicious stretches held back where a tolerance covers that."""
+        """`nodes.normal_of`: what is bet against, suspicious stretches held back where a tolerance covers that."""
         bad, n = self.late_k, self.late_n
+        prior: Floats | float = reference.PRIOR
         if self.tolerance >= node.COVERING:
             held = (self.cusum > node.SUSPICIOUS) & (n < self.since_n) & (self.since_n <= node.HELD_BACK * self.n)
             bad, n = np.where(held, self.since_bad, bad), np.where(held, self.since_n, n)
-        return np.clip((self.k - bad + 0.5) / (self.n - n + 1.0), reference.LOWEST, reference.HIGHEST)
+            sparse = (self.sharp_cusum <= 1.0) | (self.sharp_bad < nodes.DENSE)
+            prior = np.where(held & sparse, reference.SUSPECTED_PRIOR, prior)
+        return np.clip((self.k - bad + prior) / (self.n - n + 1.0), reference.LOWEST, reference.HIGHEST)
 
     def clear(self, lanes: Flags) -> None:
         """Evidence is zero again, as after a page."""
@@ -121,8 +126,9 @@ class Lanes:
         self.cusum[lanes] = 0.0
         self.since_n[lanes] = 0.0
         self.since_bad[lanes] = 0.0
+        self.sharp_cusum[lanes] = 0.0
 
-    def _date(self, value: Floats, y: Floats, live: Flags) -> None:
+    def _date(self, value: Floats, y: Floats, mean: Floats, live: Flags) -> None:
         """`nodes.date`, as far as the reference asks for it."""
         idle = self.cusum <= 1.0
         begins = idle & (value > 1.0)
@@ -130,6 +136,14 @@ class Lanes:
         cusum = np.where(idle, np.where(begins, value, 0.0), self.cusum * value)
         since_n = np.where(went_on, self.since_n + 1.0, begins.astype(float))
         since_bad = np.where(went_on, self.since_bad + y, np.where(begins, y, 0.0))
+        # a stretch that is over takes its sharp one with it
+        sharp = np.where(idle, 0.0, self.sharp_cusum)
+        fresh = sharp <= 1.0
+        grown = np.where(fresh, 1.0, sharp) * (1.0 + nodes.SHARP * (y - mean) / mean)
+        follows = (went_on | begins) & ~(fresh & (y == 0.0))
+        sharp_bad = np.where(fresh, 0.0, self.sharp_bad) + y
+        self.sharp_cusum = np.where(live, np.where(follows, grown, 0.0), self.sharp_cusum)
+        self.sharp_bad = np.where(live & follows, sharp_bad, self.sharp_bad)
         self.cusum = np.where(live, cusum, self.cusum)
         self.since_n = np.where(live, since_n, self.since_n)
         self.since_bad = np.where(live, since_bad, self.since_bad)

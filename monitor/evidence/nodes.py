@@ -24,8 +24,10 @@ from schemas import limits
 ONSET_BET: Final = 1
 """The bet whose CUSUM dates the onset: odds ratio 2.5, slope 2.5."""
 
-_SHARP: Final = 0.5
+SHARP: Final = 0.5
 """The strong bet: L = 1 + 0.5 (y - m) / m, so that one good run halves it."""
+DENSE: Final = 2.0
+"""So many failures, as near to each other as the strong bet asks for, are seldom the chance of a young reference."""
 _MOST: Final = 0.3
 """The part of the failures that must have come since the date of the strong bet, for it to be a date as well."""
 _PENALTY: Final = 5.0
@@ -54,7 +56,11 @@ def normal_of(node: Node) -> float:
         return YOUNG
     if k + 0.5 > reference.HIGHEST * (n + 1.0):
         return SATURATED
-    return node.reference if node.cusum > SUSPICIOUS else reference.learned(k - node.late_k, n - node.late_n)
+    if node.cusum > SUSPICIOUS and node.is_held_back:
+        k, n = k - node.since_bad, n - node.since_n
+        dense = node.sharp_cusum > 1.0 and node.sharp_bad >= DENSE
+        return reference.learned(k, n) if dense else reference.suspected(k, n)
+    return reference.learned(k - node.late_k, n - node.late_n)
 
 
 def block_of(key: Key) -> int:
@@ -164,7 +170,7 @@ def date(node: Node, value: float, y: float, mean: float, run: str, error: str |
             return
         node.sharp_onset, node.sharp_runs_before, node.sharp_cusum = now, runs, 1.0
         node.sharp_n = node.sharp_bad = node.sharp_expected = 0.0
-    node.sharp_cusum *= 1.0 + _SHARP * (y - mean) / mean
+    node.sharp_cusum *= 1.0 + SHARP * (y - mean) / mean
     node.sharp_n += 1.0
     node.sharp_bad += y
     node.sharp_expected += mean

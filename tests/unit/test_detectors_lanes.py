@@ -33,7 +33,7 @@ class OneNode:
         if not node.live or node.saturated:
             nodes.learn(node, y)
             return False
-        bets = nodes.bets_of(node, node.reference)
+        bets = nodes.bets_of(node, nodes.normal_of(node))
         values = bets.values(y)
         nodes.date(node, values[nodes.ONSET_BET], y, bets.mean, "", None, self.now, 0.0)
         nodes.learn(node, y)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from benchmarks.detection.lanes import Lanes
 from detectors import reference
 from monitor.evidence import nodes
 from monitor.evidence.nodes import Node
+from monitor.signals import TOOL_FAILED
 
 
 def _node(tolerance: float = 1.0) -> Node:
@@ -69,5 +72,38 @@ def test_a_stretch_that_looks_like_a_fault_is_held_back(tolerance: float, since_
     node = _node(tolerance)
     node.k, node.n, node.late_k, node.late_n = 80.0, 1_000.0, 6.0, 100.0
     node.cusum, node.since_n, node.since_bad = 2.0 * nodes.SUSPICIOUS, since_n, 60.0
-    expected = reference.learned(20.0, 1_000.0 - since_n) if held else reference.learned(74.0, 900.0)
-    assert node.reference == nodes.normal_of(node) == expected, why
+    rest = (20.0, 1_000.0 - since_n) if held else (74.0, 900.0)
+    assert node.reference == reference.learned(*rest), why
+    assert nodes.normal_of(node) == (reference.suspected if held else reference.learned)(*rest), why
+
+
+@pytest.mark.parametrize(
+    ("failures", "runs", "least", "most", "why"),
+    [
+        (0.0, 278.0, 5.0, 7.0, "a young node that was lucky may well fail in 1 %"),
+        (3.0, 1_000.0, 1.6, 1.8, "a few failures"),
+        (20.0, 700.0, 1.1, 1.15, "enough of them"),
+        (400.0, 8_000.0, 1.0, 1.01, "an old node is what it is"),
+        (900.0, 950.0, 1.0, 1.0, "nothing is more often bad than can be told apart"),
+    ],
+)
+def test_a_stretch_is_judged_by_what_was_little_known_as_if_it_had_been_less_lucky(
+    failures: float, runs: float, least: float, most: float, why: str
+) -> None:
+    assert least <= reference.suspected(failures, runs) / reference.learned(failures, runs) <= most, why
+
+
+@pytest.mark.parametrize(
+    ("share", "least", "most", "why"),
+    [
+        (0.01, 0, 12, "nothing changes: 4 pages are dripped, and more than 30 were raised"),
+        (0.25, 2_900, 3_000, "the same tools break: as good as all are found within 60 runs"),
+    ],
+)
+def test_young_references_do_not_page_by_themselves(share: float, least: int, most: int, why: str) -> None:
+    width, young, rng = 3_000, 600, np.random.default_rng(3)
+    lanes = Lanes(width, "bounded", TOOL_FAILED.tolerance, 4.0 / width / 1_000.0)
+    paged = np.zeros(width, dtype=bool)
+    for run in range(1_000 if share < 0.1 else young + 60):
+        paged |= lanes.step((rng.random(width) < (0.01 if run < young else share)).astype(float))
+    assert least <= paged.sum() <= most, f"{why}: {paged.sum()}"

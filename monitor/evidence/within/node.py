@@ -138,10 +138,15 @@ class Node:
         """
         if self.declared is not None:
             return self.declared
-        bad, n = self.late_k, self.late_n
-        if self.cusum > SUSPICIOUS and self.tolerance >= COVERING and n < self.since_n <= HELD_BACK * self.n:
-            bad, n = self.since_bad, self.since_n
-        return reference.learned(self.k - bad, self.n - n)
+        if self.is_held_back:
+            return reference.learned(self.k - self.since_bad, self.n - self.since_n)
+        return reference.learned(self.k - self.late_k, self.n - self.late_n)
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether a stretch that looks like a fault is kept out of what was learned."""
+        since = self.since_n
+        return self.cusum > SUSPICIOUS and self.tolerance >= COVERING and self.late_n < since <= HELD_BACK * self.n
 
     def labels(self) -> dict[str, str]:
         """Version and tool, where the node is of one."""
