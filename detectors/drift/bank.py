@@ -111,7 +111,7 @@ class Bank:
                 episode = self.episodes.pop(i, None)
                 if episode is not None:
                     ended.append(self.ended(episode, "rebaselined"))
-                self._learn_anew(i, keep=episode is not None)
+                self.learn_anew(i, keep=episode is not None)
         return ended
 
     def inherit(self, other: Bank) -> None:
@@ -274,7 +274,7 @@ class Bank:
                 said.append(self.ended(episode, "back"))
             elif self.runs - episode.began >= episode.patience(paged):
                 del self.episodes[signal]
-                self._learn_anew(signal, keep=True)
+                self.learn_anew(signal, keep=True)
                 said.append(self.ended(episode, "settled"))
         return said
 
@@ -318,11 +318,11 @@ class Bank:
         self.accounts.empty("page", signal)
         self.weigh()
 
-    def _learn_anew(self, signal: int, keep: bool) -> None:
-        """Drop the reference; what learners collected since the episode began is kept if `keep`."""
+    def learn_anew(self, signal: int, keep: bool, only: int | None = None) -> None:
+        """Drop the reference, `only` of one channel; what learners collected since an episode began is kept if `keep`."""
         self._count()
         self.learn()
-        for at in self.plan.members[signal]:
+        for at in self.plan.members[signal] if only is None else (only,):
             place = self.plan.place[at]
             if self.plan.channels[at].kind != "number":
                 self.shares.drop(self.shares.channels[place], keep)

@@ -19,7 +19,7 @@ from monitor.drift.banks.profile import Profile
 from monitor.drift.banks.slots import Rates
 from monitor.drift.episodes import Episodes, Whole
 from monitor.drift.memory import Memory
-from monitor.drift.tools import interfaces
+from monitor.drift.tools import interfaces, paces
 from monitor.evidence.within import hitters
 from monitor.runs import Closed
 from monitor.signals import DRIFT_SHARE
@@ -76,6 +76,9 @@ class Drift:
         said = self.profile.observe(run.run, run.version, values, now, usual, paid, learns, whose)
         for bank, word in said:
             self.episodes.take(bank, word, now)
+        tools = closed.work.tool_seconds
+        if tools and paces.is_stale(self.memory.paces, tools) and self.profile.learn_anew(channels.SLOWEST):
+            paces.renew(self.memory.paces)
         if self.episodes.open:
             for version in self.profile.forgotten:
                 self.episodes.forget(version, now)

@@ -9,7 +9,7 @@ import pytest
 
 from detectors.drift import state
 from monitor.drift.banks import profile as profiles
-from monitor.drift.banks.plan import CHANNELS, Plans
+from monitor.drift.banks.plan import CHANNELS, POSITIONS, Plans
 from monitor.drift.banks.profile import AGENT, Profile, Rates
 from monitor.drift.banks.recent import RING
 from monitor.drift.channels import ROWS
@@ -139,3 +139,30 @@ def test_the_budget_of_a_signal(setting: dict[str, str], shares: tuple[bool, boo
     signal = next(signal for signal in plan.signals if signal.name == "run.steps")
     assert (signal.notice_share > 0.0, signal.page_share > 0.0) == shares
     assert sum(signal.notice_share for signal in plan.signals) == pytest.approx(1.0)
+
+
+def test_one_channel_is_learned_anew_in_all_banks() -> None:
+    profile = _profile()
+    _feed(profile, ["v1"] * 300 + ["v2"] * 300)
+    profile.save()
+    before = {name: bank.live() for name, bank in profile.banks.items()}
+    assert set(before) == {AGENT, "v2"}
+    assert profile.learn_anew("slowest tool")
+    at = POSITIONS["slowest tool"]
+    for name, bank in profile.banks.items():
+        assert before[name][at]
+        assert [i for i, live in enumerate(bank.live()) if live != before[name][i]] == [at]
+    changed = profile.save()[1]
+    assert {f"bank{slot.place}" for slot in profile.slots.values()} <= set(changed), "its runs would not do it again"
+    _feed(profile, ["v2"] * 210, START + 600)
+    assert profile.banks[AGENT].live()[at]
+
+
+def test_no_channel_is_learned_anew_while_its_signal_fires() -> None:
+    profile = _profile()
+    _feed(profile, ["v1"] * 300)
+    bank = profile.banks[AGENT]
+    bank.episodes[bank.plan.signal_of[POSITIONS["duration"]]] = Mock()
+    assert not profile.learn_anew("slowest tool")
+    assert bank.live()[POSITIONS["slowest tool"]]
+    assert profile.learn_anew("length"), "of another signal"

@@ -9,7 +9,7 @@ import pytest
 
 from monitor.engine import Engine
 from schemas.config import Config
-from schemas.finding import Finding
+from schemas.finding import SETTLED, Finding
 from tests.doubles import drift_log
 from tests.doubles.drift_log import GAP, Work
 from tests.doubles.fleet_log import START, log
@@ -106,6 +106,13 @@ def test_a_tool_that_became_slow_is_named(usual: float, times: float, tool: str 
         assert one.detail.startswith("a call of search takes "), one.detail
         assert one.unit == "seconds"
         assert one.after > 5.0 * one.before
+
+
+def test_a_tool_that_stays_slow_is_not_back_and_not_told_again() -> None:
+    findings = _replay(_taking(0.3, 4.0), AT + 1_500)
+    told = [one for one in findings if one.signal == "run.duration_seconds" and one.status != "update"]
+    assert [(one.status, one.mode) for one in told[:2]] == [("firing", "notice"), ("firing", "page")]
+    assert [(one.status, one.reason) for one in told[2:]] == [("resolved", SETTLED)]
 
 
 def _among(tenants: str, changed: str, change: Change) -> Change:

@@ -169,6 +169,17 @@ class Profile:
                     self._met.add(bank)
             self.slots[bank].saved = -1
 
+    def learn_anew(self, channel: str) -> bool:
+        """Let all banks learn one channel anew, unless its signal fires in some; whether they do."""
+        position = POSITIONS[channel]
+        signal = self.plan.signal_of[position]
+        if any(signal in bank.episodes for bank in self.banks.values()):
+            return False
+        for name, bank in self.banks.items():
+            bank.learn_anew(signal, keep=False, only=position)
+            self.slots[name].saved = -1  # its runs alone would not do it again
+        return True
+
     def forget(self, version: str) -> None:
         """A version gets no more runs: should it come back, it is a new one."""
         self.versions.pop(version, None)

@@ -2,23 +2,28 @@
 
 Not here: whether the agent changed; the bank bets on how much slower than usual the slowest tool of a run is.
 
-Invariant: nothing is said of a tool before its first `LEARNED` runs. What is usual follows what is there by `STEP` a
-run: a tool three times slower is so for a thousand of its runs.
+Invariant: nothing is said of a tool before its first `LEARNED` runs. What is usual stays as it was learned, or the bank
+would see a change that is ours: of a tool that takes 50 ms or 2 s, as its cache wants, any running median wanders, and
+one that follows a tool that stays slow would say that it is back. It is learned anew only where it is `STALE`, and then
+the bank must learn anew as well what is normal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
 LEARNED = 32
 """Runs of a tool before it is known how long it takes: their median."""
-STEP = 0.001
-"""Part by which the usual seconds move, up or down, with each further run: they stay a median."""
 GRAIN = 0.5
-"""Times are told in steps of so much, from one on: where a tool always takes the same, what is usual still moves a
-little, and would be a change of its own."""
+FINEST = 8
+"""Times are told in steps of `GRAIN`, and of one in so many where that is more: a tool that always takes the same moves
+by some hundredths with the load, which is nobody's business."""
+MOST = 1_000_000.0
+"""Times that are told at most."""
+STALE = 250
+"""A tool counts as changed for good after about so many runs that were mostly `SLOWER` than usual, or faster by that."""
 TOOLS = 40
 """Tools of one agent that are known. More: the one that was quiet longest is forgotten."""
 FELT = 0.05
@@ -34,6 +39,8 @@ class Pace(Struct, array_like=True, gc=False):
 
     usual: float = 0.0
     latest: list[float] = []
+    away: int = 0
+    """Runs of late, less twice the others, that took far more than usual; negative: far less."""
 
 
 def observe(paces: dict[str, Pace], tool: str, seconds: float, calls: int, duration: float) -> float | None:
@@ -57,10 +64,28 @@ def observe(paces: dict[str, Pace], tool: str, seconds: float, calls: int, durat
             pace.usual = sorted(pace.latest)[LEARNED // 2]
         return None
     del pace.latest[:-LATEST]
-    if abs(each - usual) > STEP * usual:
-        pace.usual = usual * (1.0 + STEP if each > usual else 1.0 - STEP)
-    times = round(each / usual / GRAIN) * GRAIN
+    pace.away = _further(pace.away, 1 if each > SLOWER * usual else -1 if each * SLOWER < usual else 0)
+    times = told(min(each / usual, MOST))
     return times if times > 1.0 and seconds - usual * calls >= FELT * duration else 1.0
+
+
+def told(times: float) -> float:
+    """In steps: see `GRAIN`."""
+    grain = GRAIN
+    while times > FINEST * grain:
+        grain *= 2.0
+    return round(times / grain) * grain
+
+
+def is_stale(paces: Mapping[str, Pace], tools: Iterable[str]) -> bool:
+    """Whether one of some tools takes something else than usual for good."""
+    return any(tool in paces and abs(paces[tool].away) >= STALE for tool in tools)
+
+
+def renew(paces: dict[str, Pace]) -> None:
+    """Let those that are stale be learned anew (in place)."""
+    for tool in [tool for tool, pace in paces.items() if abs(pace.away) >= STALE]:
+        paces[tool] = Pace(latest=[])
 
 
 def slower(paces: Mapping[str, Pace]) -> tuple[str, float, float] | None:
@@ -73,3 +98,9 @@ def slower(paces: Mapping[str, Pace]) -> tuple[str, float, float] | None:
     ]
     times, tool = max(found, default=(0.0, ""))
     return (tool, paces[tool].usual, times * paces[tool].usual) if times >= SLOWER else None
+
+
+def _further(away: int, side: int) -> int:
+    if side and away * side >= 0:
+        return away + side
+    return away - 2 if away > 1 else away + 2 if away < -1 else 0
