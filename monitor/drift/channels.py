@@ -32,7 +32,8 @@ NONE_GIVEN: Final = "none given"
 HARMLESS: Final = 0.6
 """Part of the runs that may get the same document without a word: one hot topic, one page that answers most."""
 HARMLESS_FIELDS: Final = 0.02
-"""Part of the outputs that may have a field that is new, miss one or say the same again without a word: rare cases."""
+"""Part of the outputs, or of the runs with tools, that may have a field that is new or miss one, and of the outputs that
+may say the same again, without a word: rare cases."""
 
 WORDING: Final = 0.6
 """How far a hashed sum of words or trigrams must move to matter: one other word of a dozen moves it by a third."""
@@ -221,8 +222,10 @@ ROWS: tuple[Row, ...] = (
     Row("run.outcome", "outcome", "category", lambda r: _word(r.closed.outcome) or NONE_GIVEN, "{word} in {} of runs"),
     Row("tool.error_type", "error type", "share", lambda r: _shares(r.closed.work.error_types),
         "{word} in {} of failed calls"),
-    Row("tool.schema", "new fields", "rate", lambda r: _flag(r.young), "new fields in {} of runs"),
-    Row("tool.schema", "missing fields", "rate", lambda r: _flag(r.missing), "fields missing in {} of runs"),
+    Row("tool.schema", "new fields", "rate", lambda r: _flag(r.young), "new fields in {} of runs",
+        harmless=HARMLESS_FIELDS),
+    Row("tool.schema", "missing fields", "rate", lambda r: _flag(r.missing), "fields missing in {} of runs",
+        harmless=HARMLESS_FIELDS),
     Row("llm.finish_reason", "finish reason", "share", lambda r: _shares(r.closed.work.finish_reasons),
         "{word} in {} of calls"),
     Row("llm.response_model", "response model", "category", lambda r: _word(r.closed.work.response_model),

@@ -123,7 +123,7 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
                 young = bool(seen.young) or bool(young)
                 missing = bool(seen.missing) or bool(missing)
     for tool in sorted(work.result_forms):
-        seen = interfaces.observe(memory.forms, tool, forms.names_of(work.result_forms[tool]), interfaces.CORE_FORM)
+        seen = interfaces.observe(memory.forms, tool, forms.names_of(work.result_forms[tool]))
         if seen is not None:
             young = forms.is_new(seen.young) or bool(young)
             missing = bool(seen.missing) or bool(missing)

@@ -83,9 +83,7 @@ LASTING: list[tuple[float, float, bool, str]] = [
 
 
 @pytest.mark.parametrize(("seconds", "part", "stale", "why"), LASTING, ids=[row[3] for row in LASTING])
-def test_what_takes_something_else_for_good_is_learned_anew(
-    seconds: float, part: float, stale: bool, why: str
-) -> None:
+def test_what_takes_something_else_for_good_is_learned_anew(seconds: float, part: float, stale: bool, why: str) -> None:
     rng, tools = random.Random(3), _known()
     usual = tools["t"].usual
     for _ in range(1_500):

@@ -2,10 +2,11 @@
 
 A field is a word like `result.status:string`, so that another type is another field. Seen for the first time it is
 *young* for the tool's next 200 runs, and a run that has it is a changed one; seen nearly always it is *core*, and a run
-without it is a changed one, until half of the last runs did without. So a change shows in every run for a while, and is
-the new interface after that. Runs are counted, not calls: a run has what any of its calls of the tool has.
+without it is a changed one, until half of the last runs did without, or it came and went too often. So a change shows in
+every run for a while, and is the new interface after that. Runs are counted, not calls: a run has what any of its calls
+of the tool has.
 
-The forms of results (`monitor.reading.calls.forms`) are learned the same way, apart, with a higher bar for core.
+The forms of results (`monitor.reading.calls.forms`) are learned the same way, apart.
 
 Invariant: nothing is said of a tool before its first 50 runs.
 """
@@ -23,13 +24,15 @@ YOUNG_RUNS: Final = 200
 """Runs of a tool for which a field is new."""
 WINDOW: Final = 256
 """Runs after which the counts of a tool are halved: what is normal is what was normal lately."""
-CORE: Final = 0.95
+CORE: Final = 0.98
+"""The share of runs from which on a field is core; with a lower bar one that one run in ten is without would be core by
+chance, and then missed."""
+KEPT: Final = 0.95
+"""The share below which a core field no longer is, without the latest runs in a row that miss it: it was optional."""
 GONE: Final = 0.5
-"""The share of runs from which on a field is core, and below which it no longer is."""
-CORE_FORM: Final = 0.98
-"""The same of forms: a search that finds nothing in one run of twelve would be core by chance, and then missed."""
+"""The same with them: what is away is normal by now."""
 MISSES: Final = 2.5
-"""Runs without a field that there may be at the bar for core, before anything is: 50 runs of fields, 125 of forms."""
+"""Runs without a field that there may be at the bar for core, before anything is: 125 runs."""
 TOOLS: Final = 40
 """Tools of one agent whose interface is known. More: the one that was quiet longest is forgotten."""
 FIELDS: Final = 80
@@ -37,12 +40,14 @@ FIELDS: Final = 80
 
 
 class Field:
-    """One field. `first`: the tool's run that first had it; `k`: runs in the window that had it."""
+    """One field. `first`: the tool's run that first had it; `k`: runs in the window that had it; `away`: the latest runs
+    in a row that were without it."""
 
-    def __init__(self, first: int, k: int, core: bool = False) -> None:
+    def __init__(self, first: int, k: int, core: bool = False, away: int = 0) -> None:
         self.first = first
         self.k = k
         self.core = core
+        self.away = away
 
 
 class Interface:
@@ -78,23 +83,23 @@ NOTHING: Final = Seen((), ())
 
 def save(tools: Mapping[str, Interface]) -> bytes:
     """What is known of an agent's tools, the one that was quiet longest first."""
-    packed = {
-        tool: (one.runs, one.n, {name: (each.first, each.k, each.core) for name, each in one.fields.items()},
-               one.last, one.quiet, one.same)
-        for tool, one in tools.items()
-    }  # fmt: skip
+    packed = {}
+    for tool, one in tools.items():
+        fields = {name: (each.first, each.k, each.core, each.away) for name, each in one.fields.items()}
+        packed[tool] = (one.runs, one.n, fields, one.last, one.quiet, one.same)
     return msgspec.msgpack.encode(packed)
 
 
 def load(tools: dict[str, Interface], raw: bytes) -> None:
-    """Put back what was saved (in place)."""
+    """Put back what was saved (in place), also by a version that did not know how long a field is away."""
     for tool, (runs, n, fields, last, quiet, same) in _saved.decode(raw).items():
         one = tools[tool] = Interface()
         one.runs, one.n, one.last, one.quiet, one.same = runs, n, last, quiet, same
-        one.fields = {name: Field(*packed) for name, packed in fields.items()}
+        for name, (first, k, core, *away) in fields.items():
+            one.fields[name] = Field(first, k, bool(core), away[0] if away else 0)
 
 
-def observe(tools: dict[str, Interface], tool: str, names: Iterable[str], core: float = CORE) -> Seen | None:
+def observe(tools: dict[str, Interface], tool: str, names: Iterable[str]) -> Seen | None:
     """Count one run's calls of one tool, which had the fields `names`; None while the tool is too new to tell."""
     interface = tools.pop(tool, None)
     if interface is None:
@@ -107,10 +112,10 @@ def observe(tools: dict[str, Interface], tool: str, names: Iterable[str], core: 
     if interface.quiet and found == interface.last:
         interface.same += 1
         if interface.same >= WINDOW:
-            _settle(interface, core)
+            _settle(interface)
         return NOTHING
-    _settle(interface, core)
-    seen = _compare(interface, found, core)
+    _settle(interface)
+    seen = _compare(interface, found)
     return seen if interface.runs > WARM_RUNS else None
 
 
@@ -122,7 +127,7 @@ def changes(interface: Interface) -> Seen:
     return Seen(tuple(young), tuple(missing))
 
 
-def _compare(interface: Interface, names: list[str], core: float) -> Seen:
+def _compare(interface: Interface, names: list[str]) -> Seen:
     fields = interface.fields
     young = []
     for name in names:
@@ -132,18 +137,24 @@ def _compare(interface: Interface, names: list[str], core: float) -> Seen:
                 _forget(interface)
             field = fields[name] = Field(interface.runs if interface.runs > WARM_RUNS else -YOUNG_RUNS, 0)
         field.k += 1
+        field.away = 0
         if _is_young(interface, field):
             young.append(name)
     present = set(names)
-    missing = [name for name, field in fields.items() if field.core and name not in present]
+    missing = []
+    for name, field in fields.items():
+        if name not in present:
+            field.away += 1
+            if field.core:
+                missing.append(name)
     interface.n += 1
     interface.last = names
     interface.quiet = not young and not missing
-    _judge(interface, core)
+    _judge(interface)
     return Seen(tuple(young), tuple(missing)) if young or missing else NOTHING
 
 
-def _settle(interface: Interface, core: float) -> None:
+def _settle(interface: Interface) -> None:
     """Count the runs that were like the one before them."""
     if interface.same:
         for name in interface.last:
@@ -152,10 +163,10 @@ def _settle(interface: Interface, core: float) -> None:
                 field.k += interface.same
         interface.n += interface.same
         interface.same = 0
-        _judge(interface, core)
+        _judge(interface)
 
 
-def _judge(interface: Interface, core: float) -> None:
+def _judge(interface: Interface) -> None:
     """Keep the window, and say which fields are core."""
     fields = interface.fields
     while interface.n > WINDOW:
@@ -163,15 +174,16 @@ def _judge(interface: Interface, core: float) -> None:
         for name in list(fields):
             field = fields[name]
             field.k //= 2
+            field.away //= 2
             if not field.k and not field.core and name not in interface.last and not _is_young(interface, field):
                 del fields[name]
     if interface.runs > WARM_RUNS:
-        settled = interface.n * (1.0 - core) >= MISSES
+        settled = interface.n * (1.0 - CORE) >= MISSES
         for field in fields.values():
             if field.core:
-                field.core = field.k >= GONE * interface.n
+                field.core = field.k >= max(KEPT * (interface.n - field.away), GONE * interface.n)
             else:
-                field.core = settled and field.k >= core * interface.n
+                field.core = settled and field.k >= CORE * interface.n
 
 
 def _is_young(interface: Interface, field: Field) -> bool:
@@ -184,5 +196,4 @@ def _forget(interface: Interface) -> None:
     del fields[min(fields, key=lambda name: (fields[name].core, fields[name].k, fields[name].first, name))]
 
 
-_Field = tuple[int, int, bool]
-_saved = msgspec.msgpack.Decoder(dict[str, tuple[int, int, dict[str, _Field], list[str], bool, int]])
+_saved = msgspec.msgpack.Decoder(dict[str, tuple[int, int, dict[str, list[int | bool]], list[str], bool, int]])
