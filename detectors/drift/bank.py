@@ -319,7 +319,7 @@ class Bank:
         self.weigh()
 
     def learn_anew(self, signal: int, keep: bool, only: int | None = None) -> None:
-        """Drop the reference, `only` of one channel; what learners collected since an episode began is kept if `keep`."""
+        """Drop the reference, of one channel `only`; what learners collected since an episode is kept if `keep`."""
         self._count()
         self.learn()
         for at in self.plan.members[signal] if only is None else (only,):

@@ -32,8 +32,8 @@ NONE_GIVEN: Final = "none given"
 HARMLESS: Final = 0.6
 """Part of the runs that may get the same document without a word: one hot topic, one page that answers most."""
 HARMLESS_FIELDS: Final = 0.02
-"""Part of the outputs, or of the runs with tools, that may have a field that is new or miss one, and of the outputs that
-may say the same again, without a word: rare cases."""
+"""Part of the outputs, or runs with tools, that may have a field that is new, miss one or say the same again without a
+word: rare cases."""
 
 WORDING: Final = 0.6
 """How far a hashed sum of words or trigrams must move to matter: one other word of a dozen moves it by a third."""

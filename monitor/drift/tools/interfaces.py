@@ -2,9 +2,9 @@
 
 A field is a word like `result.status:string`, so that another type is another field. Seen for the first time it is
 *young* for the tool's next 200 runs, and a run that has it is a changed one; seen nearly always it is *core*, and a run
-without it is a changed one, until half of the last runs did without, or it came and went too often. So a change shows in
-every run for a while, and is the new interface after that. Runs are counted, not calls: a run has what any of its calls
-of the tool has.
+without it is a changed one, until half of the last runs did without, or it came and went too often. So a change shows
+in every run for a while, and is the new interface after that. Runs are counted, not calls: a run has what any of its
+calls of the tool has.
 
 The forms of results (`monitor.reading.calls.forms`) are learned the same way, apart.
 
@@ -40,8 +40,8 @@ FIELDS: Final = 80
 
 
 class Field:
-    """One field. `first`: the tool's run that first had it; `k`: runs in the window that had it; `away`: the latest runs
-    in a row that were without it."""
+    """One field. `first`: the tool's run that first had it; `k`: runs in the window that had it; `away`: latest runs in a
+    row that were without it."""
 
     def __init__(self, first: int, k: int, core: bool = False, away: int = 0) -> None:
         self.first = first

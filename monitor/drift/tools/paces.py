@@ -23,7 +23,7 @@ by some hundredths with the load, which is nobody's business."""
 MOST = 1_000_000.0
 """Times that are told at most."""
 STALE = 250
-"""A tool counts as changed for good after about so many runs that were mostly `SLOWER` than usual, or faster by that."""
+"""A tool counts as changed for good after so many runs that were mostly `SLOWER` than usual, or faster by that."""
 TOOLS = 40
 """Tools of one agent that are known. More: the one that was quiet longest is forgotten."""
 FELT = 0.05
