@@ -40,8 +40,8 @@ FIELDS: Final = 80
 
 
 class Field:
-    """One field. `first`: the tool's run that first had it; `k`: runs in the window that had it; `away`: latest runs in a
-    row that were without it."""
+    """One field. `first`: the tool's run that first had it; `k`: runs in the window that had it; `away`: latest runs in
+    a row that were without it."""
 
     def __init__(self, first: int, k: int, core: bool = False, away: int = 0) -> None:
         self.first = first
