@@ -11,6 +11,7 @@ delivery.
 from __future__ import annotations
 
 import math
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -57,9 +58,13 @@ class Router:
     def __init__(self, config: Config) -> None:
         self._digest = Digest(config.owners)
         self._grid, releases = Grid(), Changes()
-        self._desk = Desk(
-            config, self._digest, releases, lambda one: bool(one.sent) or self._dispatcher.knows(one.incident.id)
-        )
+        myself = weakref.ref(self)  # or it would hold itself, and outlive its partition until the next collection
+
+        def told(record: Record) -> bool:
+            router = myself()
+            return bool(record.sent) or (router is not None and router._dispatcher.knows(record.incident.id))
+
+        self._desk = Desk(config, self._digest, releases, told)
         self._unannounced = Unannounced(releases, config, self._desk.graph.owner)
         self._book, self._silences, self._told = Book(), Silences(), ToldLog()
         self._inhibition, self._decisions, self._expiry = Inhibition(config), Decisions(), Expiry()

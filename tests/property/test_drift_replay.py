@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from detectors.drift import state
+from monitor.drift.tools import interfaces
 from monitor.engine import Engine
 from schemas.config import Config
 from tests.doubles import drift_log
@@ -69,7 +70,7 @@ def _inside(engine: Engine) -> object:
         [(name, state.to_bytes(bank)) for name, bank in sorted(profile.banks.items())],
         [msgspec.to_builtins(sample) for sample in profile.recent.samples()],
         list(profile.versions.items()), profile.number, profile.known, profile.newcomers,
-        drift.memory.outputs, sorted(drift.memory.tools.items()), drift.episodes.open,
+        drift.memory.outputs, interfaces.save(dict(sorted(drift.memory.tools.items()))), drift.episodes.open,
         list(drift.memory.documents.items()), drift.memory.session,
         list(drift.memory.paces.items()),
     ]  # fmt: skip

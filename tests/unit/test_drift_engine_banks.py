@@ -162,7 +162,7 @@ def test_no_channel_is_learned_anew_while_its_signal_fires() -> None:
     profile = _profile()
     _feed(profile, ["v1"] * 300)
     bank = profile.banks[AGENT]
-    bank.episodes[bank.plan.signal_of[POSITIONS["duration"]]] = Mock()
+    bank.episodes[bank.plan.signal_of[POSITIONS["duration"]]] = Mock(voice="notice")
     assert not profile.learn_anew("slowest tool")
     assert bank.live()[POSITIONS["slowest tool"]]
     assert profile.learn_anew("length"), "of another signal"

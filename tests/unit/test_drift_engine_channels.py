@@ -122,7 +122,7 @@ def test_a_document_that_is_given_most_of_late() -> None:
 def test_fields_of_tools() -> None:
     memory = Memory([], {})
     usual = {"argument_fields": {"t": ["id:string"]}, "result_fields": {"t": ["status:string"]}}
-    for _ in range(60):
+    for _ in range(150):
         remembered.recall(memory, _closed(**usual))
     assert _value("new fields", _closed(**usual), memory) == 0.0
     assert _value("missing fields", _closed(argument_fields=usual["argument_fields"]), memory) == 1.0
