@@ -12,6 +12,7 @@ Bets of numbers come first, then those of shares; within numbers the blocked one
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -148,8 +149,10 @@ class Accounts:
         self._notice.evidence, self._page.evidence = memory.floats(notice.tolist()), memory.floats(page.tolist())
         self.size = len(notice)
 
-    def step(self, bets: vec[float], notice_drip: float, page_drip: float) -> None:
-        """Multiply one run's e-values in."""
+    def step(self, bets: vec[float], notice_drip: float, page_drip: float, roots: int = 0) -> None:
+        """Multiply one run's e-values in, or so many square roots of them (in place): of a run that is no news alone."""
+        if roots > 0:
+            _soften(bets, self.size, roots)
         self._notice.step(bets, self._signals, notice_drip, self.split, 0, self.size)
         self._page.step(bets, self._signals, page_drip, self.split, self._first, self._end)
         if self._blocked:
@@ -267,3 +270,13 @@ class Accounts:
         shares = held[self.split :].reshape(-1, _SHARE)
         found[numbers * _NUMBER :] = (shares if moved is None else memory.follow(shares, moved, filling)).ravel()
         return found
+
+
+def _soften(bets: vec[float], size: i64, roots: int) -> None:
+    at: i64 = 0
+    while at < size:
+        value = bets[at]
+        for _ in range(roots):
+            value = math.sqrt(value)
+        bets[at] = value
+        at += 1

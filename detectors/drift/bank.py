@@ -25,7 +25,6 @@ from detectors.drift.onset import Seen
 from detectors.drift.plan import Plan
 from detectors.drift.references import learning, suspicion
 from detectors.drift.references.gathering import Gathering
-from detectors.drift.references.learning import LIVE
 from detectors.drift.references.numbers import NONE, RECENT, WINDOW, NumberChannels
 from detectors.drift.references.shares import ShareChannels
 
@@ -66,11 +65,13 @@ class Bank:
         notice_drip: float = 0.0,
         page_drip: float = 0.0,
         learns: bool = True,
+        roots: int = 0,
     ) -> list[Word]:
         """One closed run: a value per channel of the plan, in its order. Returns what there is to say, mostly nothing.
 
         `now`: when it closed, in seconds, for onsets. The drips are the expected false alarms that flowed in for the
-        whole bank since the last call, fixed before the run was seen. `learns`: whether channels that learn take it.
+        whole bank since the last call, fixed before the run was seen. `learns`: whether channels that learn take it;
+        `roots`: see `Accounts.step`.
         """
         index, plan, accounts = self.runs, self.plan, self.accounts
         self.times[index % WINDOW] = now
@@ -85,13 +86,12 @@ class Bank:
             self.shares.read(values, index, bets, accounts.split)
         said: list[Word] = []
         if accounts.size:
-            accounts.step(bets, notice_drip, page_drip)
+            accounts.step(bets, notice_drip, page_drip, roots)
             for signal in accounts.full("page"):
                 said += self._page(signal)
             for signal in accounts.full("notice"):
                 said += self._notice(signal)
-            if self.episodes:
-                said += self._follow()
+            said += self._follow() if self.episodes else []
         if self.runs - self.counted >= RECENT:
             self._count()
             self._refresh()
@@ -157,7 +157,7 @@ class Bank:
         return found
 
     def warming(self) -> dict[str, int]:
-        """Per signal none of whose channels is live: the runs that the furthest one has seen, of `LIVE`."""
+        """Per signal none of whose channels is live: the runs that the furthest one has seen, of `learning.LIVE`."""
         self.learn()
         live = self.live()
         seen = {self.plan.numbers[at]: learner.n for at, learner in self.learners.items()}
@@ -364,7 +364,7 @@ class Bank:
         """Freeze the references of channels that have seen enough."""
         changed = False
         self.learn()
-        for at in [at for at, learner in self.learners.items() if learner.n >= LIVE]:
+        for at in [at for at, learner in self.learners.items() if learner.n >= learning.LIVE]:
             numbers = self.numbers or self.make_numbers()
             if not numbers.live[at]:
                 self._count()

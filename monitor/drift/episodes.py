@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from detectors import resolution
 from detectors.drift import Change, Crossing, Ended, Word
@@ -22,6 +22,7 @@ from detectors.drift.channels import How
 from monitor.drift import words
 from monitor.drift.banks.profile import AGENT, Profile
 from monitor.drift.banks.regimes import Returned
+from monitor.drift.banks.sessions import Sessions
 from monitor.drift.banks.slots import Saved
 from monitor.drift.channels import ROW_OF
 from monitor.drift.memory import Memory
@@ -92,6 +93,7 @@ class Whole(Struct, array_like=True):
     session: int = 0
     paces: dict[str, Pace] = {}
     returned: list[Episode] = []
+    sessions: Sessions = field(default_factory=Sessions)
 
 
 class Episodes:

@@ -14,6 +14,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from monitor.drift.banks.sessions import Sessions
 from monitor.drift.outputs.answers import Answers
 from monitor.drift.tools import interfaces, paces
 from monitor.drift.tools.interfaces import Interface
@@ -46,6 +47,7 @@ class Memory:
         self.documents: dict[str, list[int]] = {}
         self.session = 0
         self.answers = Answers()
+        self.sessions = Sessions(latest={})
         self.outputs: list[int] = []
         self._times: dict[int, int] = {}
         """How often each of them is among the latest."""

@@ -73,7 +73,8 @@ class Drift:
         values = channels.values_of(reading, self.plans.off)
         run = closed.run
         whose = hitters.whose(run, self.plans.labels)
-        said = self.profile.observe(run.run, run.version, values, now, usual, paid, learns, whose)
+        roots = self.memory.sessions.take(closed.work.session)
+        said = self.profile.observe(run.run, run.version, values, now, usual, paid, learns, whose, roots)
         for bank, word in said:
             self.episodes.take(bank, word, now)
         tools = closed.work.tool_seconds
@@ -120,7 +121,7 @@ class Drift:
         memory = self.memory
         core = Whole(
             saved, memory.outputs, self.episodes.open, memory.documents, memory.session, memory.paces,
-            self.episodes.returned,
+            self.episodes.returned, memory.sessions,
         )  # fmt: skip
         blocks: dict[str, bytes | None] = {f"{PREFIX}{name}": raw for name, raw in changed.items()}
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
@@ -143,7 +144,7 @@ class Drift:
         for output in core.outputs:
             self.memory.note(output)
         self.memory.documents.update(core.documents)
-        self.memory.session = core.session
+        self.memory.session, self.memory.sessions = core.session, core.sessions
         if "answers" in found:
             self.memory.answers.load(found["answers"])
         self.memory.paces.update(core.paces)

@@ -98,12 +98,14 @@ class Profile:
         paid: Callable[[], float],
         learns: bool = True,
         whose: list[str] | None = None,
+        roots: int = 0,
     ) -> list[tuple[str, Word | Returned]]:
         """One closed run; what its banks say, with the bank's name.
 
         `usual`: seconds that nearly all runs take. `paid` gives the expected false pages that were paid in advance for
         a deploy; a version that begins takes them. `learns`: whether channels that do not know yet what is normal learn
-        it from this run; not from one of a fault, whose end would else be a change. `whose`: see `Sample`.
+        it from this run; not from one of a fault, whose end would else be a change. `whose`, `roots`:
+        see `Sample`.
         """
         banks = self.banks
         self.forgotten.clear()
@@ -121,7 +123,8 @@ class Profile:
         if slot is not None:
             sample.version_notice, sample.version_page = self._drip(slot, now)
             sample.timed = now - self.versions[name] >= usual
-        sample.learns = learns
+        sample.roots = roots
+        sample.learns = learns and not sample.number % (1 << roots)
         if whose:
             sample.whose = whose
         self.number += 1
@@ -376,9 +379,12 @@ class Profile:
 def _step(bank: Bank, name: str, sample: Sample) -> list[Word]:
     """Give one run to one bank."""
     if name == AGENT:
-        return bank.observe(sample.values, sample.run, sample.at, sample.notice, sample.page, sample.learns)
+        return bank.observe(
+            sample.values, sample.run, sample.at, sample.notice, sample.page, sample.learns, sample.roots
+        )
     values = _values(name, sample)
-    return bank.observe(values, sample.run, sample.at, sample.version_notice, sample.version_page, sample.learns)
+    drips = sample.version_notice, sample.version_page
+    return bank.observe(values, sample.run, sample.at, *drips, sample.learns, sample.roots)
 
 
 def _values(name: str, sample: Sample) -> list[Value]:

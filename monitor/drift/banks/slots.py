@@ -70,3 +70,5 @@ class Sample(Struct, array_like=True, gc=False):
     """Whether channels that do not know yet what is normal learn it from this run."""
     whose: list[str] = []
     """For whom it ran, as `tenant=acme`."""
+    roots: int = 0
+    """Square roots that its e-values count as: see `sessions`."""

@@ -1,0 +1,62 @@
+"""How many runs of a session there are: what one run of an agent is worth as news.
+
+Runs of one session are about one thing, and a bank bets as if they were drawn apart. The product of a session's
+e-values, each to the power 1 / m for its m runs, is an e-value whatever hangs on what within the session (Hölder's
+inequality). How many runs there will be is not known beforehand, so m is what was usual so far, as a power of two: a
+number of square roots, which every machine takes alike. What is normal is learned from one run in m.
+
+Calibrated, not proved: sessions differ. Not here: single signals that skip a session that goes on by themselves.
+"""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+from msgspec import Struct
+
+LATEST = 64
+"""Sessions that are remembered, the latest. A run of an older one begins a session."""
+APART = 64
+"""Runs of an agent in a row that are of one session alone: it then says nothing, such as the name of a process."""
+STEP = 1.0 / 64.0
+"""Part by which the usual share of runs that begin a session follows each run."""
+MOST = 4
+"""Square roots at most: sessions of more than eleven runs count as if they had sixteen."""
+
+
+class Sessions(Struct, array_like=True):
+    """Of one agent. `latest`: a hash of each session → the number of its latest run, the oldest first; `begins`: the
+    usual share of runs that begin one; `alone`: runs in a row of the latest session."""
+
+    latest: dict[int, int] = {}
+    runs: int = 0
+    begins: float = 1.0
+    alone: int = 0
+
+    def take(self, session: str | None) -> int:
+        """Count a run; how many square roots of its e-values count, by the runs before it."""
+        roots = _roots(self.begins)
+        begins = self._begins(session)
+        self.begins += STEP * ((1.0 if begins else 0.0) - self.begins)
+        return roots
+
+    def _begins(self, session: str | None) -> bool:
+        if session is None:
+            self.alone = 0
+            return True
+        self.runs += 1
+        name = crc32(session.encode())
+        known = self.latest.pop(name, None)
+        self.alone = self.alone + 1 if known == self.runs - 1 else 0
+        self.latest[name] = self.runs
+        if len(self.latest) > LATEST:
+            del self.latest[next(iter(self.latest))]
+        return known is None or self.alone >= APART
+
+
+def _roots(begins: float) -> int:
+    """The power of two that is nearest to the runs of a session, by factors."""
+    roots, share = 0, begins * begins * 2.0
+    while share < 1.0 and roots < MOST:
+        roots, share = roots + 1, share * 4.0
+    return roots

@@ -1,0 +1,137 @@
+"""Runs of one session are about one thing: how much each is worth, and what a healthy agent of sessions is spared."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+import msgspec
+import numpy as np
+import pytest
+
+from detectors.drift import Bank, Channel, Plan, Signal
+from monitor.drift.banks.sessions import APART, MOST, Sessions
+from monitor.engine import Engine
+from schemas.config import Config
+from schemas.finding import Finding
+from tests.doubles import drift_log
+from tests.doubles.drift_log import GAP, Work
+from tests.doubles.fleet_log import START, log
+
+CONFIG = Config.model_validate({"owners": {"one": {}}})
+KINDS = ("json", "prose", "list", "code")
+RUNS = 2_600
+AT = 2_200
+
+
+def _each(length: int, runs: int = 600) -> Iterator[str]:
+    return (f"s{number // length}" for number in range(runs))
+
+
+def _mixed(sessions: int, length: int, runs: int = 600) -> Iterator[str]:
+    """So many sessions at a time, each of `length` runs, in any order."""
+    rng, left, number = random.Random(5), dict[str, int](), 0
+    for _ in range(runs):
+        while len(left) < sessions:
+            left[f"s{number}"] = length
+            number += 1
+        name = rng.choice(sorted(left))
+        left[name] -= 1
+        if not left[name]:
+            del left[name]
+        yield name
+
+
+WORTH: list[tuple[Iterator[str | None], int, str]] = [
+    (iter([None] * 600), 0, "runs without a session"),
+    (_each(1), 0, "a session for each run"),
+    (_each(2), 1, "two runs each"),
+    (_each(5), 2, "five runs each: four is the nearest power of two"),
+    (_each(40), MOST, "long ones"),
+    (_mixed(12, 6), 3, "twelve users at a time, six runs each"),
+    (iter(["process-1"] * 600), 0, "one session for everything says nothing"),
+]
+
+
+@pytest.mark.parametrize(("sessions", "roots", "why"), WORTH, ids=[row[2] for row in WORTH])
+def test_what_a_run_is_worth(sessions: Iterator[str | None], roots: int, why: str) -> None:
+    known = Sessions(latest={})
+    latest = [known.take(session) for session in sessions][-60:]
+    assert sorted(latest)[30] == roots, why
+
+
+def test_a_run_is_worth_what_was_usual_before_it() -> None:
+    """Else the bet would know the run; so the first ones count in full."""
+    known = Sessions(latest={})
+    assert [known.take(session) for session in _each(4, APART)][:10] == [0] * 10
+
+
+def test_a_restart_changes_nothing() -> None:
+    whole, sessions = Sessions(latest={}), list(_mixed(9, 4))
+    for session in sessions[:300]:
+        whole.take(session)
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(whole), type=Sessions)
+    assert [whole.take(session) for session in sessions[300:]] == [again.take(session) for session in sessions[300:]]
+
+
+@pytest.mark.parametrize("roots", [1, 3])
+def test_a_run_that_is_worth_less_moves_the_evidence_by_a_root(roots: int) -> None:
+    def moved(roots: int) -> np.ndarray:
+        bank = Bank(Plan((Channel("length", "shape", "number"),), (Signal("shape", 1.0, 1.0),)))
+        rng = random.Random(2)
+        for number in range(300):
+            bank.observe([rng.random()], f"r{number}", float(number))
+        before = np.full(bank.accounts.size, 1e-3)
+        bank.accounts.restore(before, before)
+        bank.observe([2.0], "new", 300.0, roots=roots)
+        return np.array(bank.accounts.page) / before
+
+    whole = moved(0)
+    assert whole.max() > 1.5 and whole.min() < 0.9
+    assert moved(roots) ** (2**roots) == pytest.approx(whole)
+
+
+def _in_sessions(kept: bool, change: bool) -> Callable[[int, Work], Work]:
+    """Each session is about one of four things, or each run is, in sessions of their own."""
+    rng, left, session, kind = random.Random(8), 0, 0, ""
+
+    def work(number: int, usual: Work) -> Work:
+        nonlocal left, session, kind
+        if left <= 0 or not kept:
+            kind, left, session = rng.choice(KINDS), rng.choice((1, 2, 4, 8, 12)), session + 1
+        left -= 1
+        text = "It comes " + " ".join(rng.choice(("red", "green", "blue")) for _ in range(rng.randint(3, 9)))
+        said = {
+            "json": f'{{"a": "{text}", "n": {rng.random()}}}',
+            "prose": f"{text}. {text}!",
+            "list": f"- {text}\n" * 4,
+            "code": f"```\nx = {rng.randint(1, 99)}\n```",
+        }[kind]
+        if change and number >= AT:
+            said = f"<p>{text}</p>"
+        return usual.changed(output=said, session=f"s{session}" if kept else None)
+
+    return work
+
+
+def _told(kept: bool, change: bool) -> list[Finding]:
+    findings = Engine(CONFIG).step(log(drift_log.events(drift_log.stream(RUNS, _in_sessions(kept, change))))).findings
+    return [one for one in findings if one.status == "firing" and one.signal == "run.output_shape"]
+
+
+def test_healthy_sessions_are_no_change() -> None:
+    assert not _told(True, False)
+
+
+def test_without_their_names_they_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the test above shows nothing."""
+    monkeypatch.setattr(Sessions, "take", lambda *_: 0)
+    assert len([one for one in _told(True, False) if one.mode == "page"]) > 2
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["in sessions", "run by run"])
+def test_a_change_is_found_all_the_same(kept: bool) -> None:
+    told = _told(kept, True)
+    assert told and told[0].time >= START + AT * GAP
+    page = next(one for one in told if one.mode == "page")
+    assert page.time < START + (AT + (60 if kept else 20)) * GAP
