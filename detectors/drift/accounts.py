@@ -150,7 +150,7 @@ class Accounts:
         self.size = len(notice)
 
     def step(self, bets: vec[float], notice_drip: float, page_drip: float, roots: int = 0) -> None:
-        """Multiply one run's e-values in, or so many square roots of them (in place): of a run that is no news alone."""
+        """Multiply one run's e-values in, or so many square roots of them (in place) where it is less than news."""
         if roots > 0:
             _soften(bets, self.size, roots)
         self._notice.step(bets, self._signals, notice_drip, self.split, 0, self.size)
