@@ -11,7 +11,8 @@ A young reference may be low by chance: of tools that fail in 1 % of their calls
 first 200. What then looks like a fault is held back (`monitor.evidence.within.node`), so that nothing sets it right; of
 such tools one in 134 paged within 3,000 runs, 25 times what 1e-7 a run had dripped. So a stretch that is held back is
 judged as if there had been 3 failures before it in place of the half: much for a young node, nothing for an old. Not
-while failures come close together: that is seldom chance, and must be found soon (`benchmarks/detection/young.py`).
+while the latest ones come close together: that is seldom chance, and must be found soon. With it, one in 1,400
+(`benchmarks/detection/young.py`).
 """
 
 from __future__ import annotations

@@ -72,7 +72,6 @@ class Lanes:
         self.since_n = np.zeros(width)
         self.since_bad = np.zeros(width)
         self.sharp_cusum = np.zeros(width)
-        self.sharp_bad = np.zeros(width)
         self.fixed: tuple[Floats, Floats, Floats] | None = None
         if declared is not None:
             mean = odds_of(np.full(width, declared, dtype=float), tolerance)
@@ -116,8 +115,7 @@ class Lanes:
         if self.tolerance >= node.COVERING:
             held = (self.cusum > node.SUSPICIOUS) & (n < self.since_n) & (self.since_n <= node.HELD_BACK * self.n)
             bad, n = np.where(held, self.since_bad, bad), np.where(held, self.since_n, n)
-            sparse = (self.sharp_cusum <= 1.0) | (self.sharp_bad < nodes.DENSE)
-            prior = np.where(held & sparse, reference.SUSPECTED_PRIOR, prior)
+            prior = np.where(held & (self.sharp_cusum <= 1.0), reference.SUSPECTED_PRIOR, prior)
         return np.clip((self.k - bad + prior) / (self.n - n + 1.0), reference.LOWEST, reference.HIGHEST)
 
     def clear(self, lanes: Flags) -> None:
@@ -141,9 +139,7 @@ class Lanes:
         fresh = sharp <= 1.0
         grown = np.where(fresh, 1.0, sharp) * (1.0 + nodes.SHARP * (y - mean) / mean)
         follows = (went_on | begins) & ~(fresh & (y == 0.0))
-        sharp_bad = np.where(fresh, 0.0, self.sharp_bad) + y
         self.sharp_cusum = np.where(live, np.where(follows, grown, 0.0), self.sharp_cusum)
-        self.sharp_bad = np.where(live & follows, sharp_bad, self.sharp_bad)
         self.cusum = np.where(live, cusum, self.cusum)
         self.since_n = np.where(live, since_n, self.since_n)
         self.since_bad = np.where(live, since_bad, self.since_bad)

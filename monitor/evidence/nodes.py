@@ -26,8 +26,6 @@ ONSET_BET: Final = 1
 
 SHARP: Final = 0.5
 """The strong bet: L = 1 + 0.5 (y - m) / m, so that one good run halves it."""
-DENSE: Final = 2.0
-"""So many failures, as near to each other as the strong bet asks for, are seldom the chance of a young reference."""
 _MOST: Final = 0.3
 """The part of the failures that must have come since the date of the strong bet, for it to be a date as well."""
 _PENALTY: Final = 5.0
@@ -58,8 +56,8 @@ def normal_of(node: Node) -> float:
         return SATURATED
     if node.cusum > SUSPICIOUS and node.is_held_back:
         k, n = k - node.since_bad, n - node.since_n
-        dense = node.sharp_cusum > 1.0 and node.sharp_bad >= DENSE
-        return reference.learned(k, n) if dense else reference.suspected(k, n)
+        # failures as near to each other as the strong bet asks for are seldom the chance of a young reference
+        return reference.learned(k, n) if node.sharp_cusum > 1.0 else reference.suspected(k, n)
     return reference.learned(k - node.late_k, n - node.late_n)
 
 

@@ -89,8 +89,8 @@ def test_what_is_optional_is_not_missed_by_chance(part: float) -> None:
 
 
 LAPSES: list[tuple[int, int, bool, str]] = [
-    (1, 30, True, "each miss of one run in thirty"),
-    (1, 12, False, "one run in twelve was always without it: it was core by chance"),
+    (1, 50, True, "each miss of one run in fifty"),
+    (1, 25, False, "one run in twenty-five was always without it: it was core by chance"),
     (40, 400, True, "the runs of a stretch that lasts are not held against it"),
 ]
 

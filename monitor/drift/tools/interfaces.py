@@ -27,7 +27,7 @@ WINDOW: Final = 256
 CORE: Final = 0.98
 """The share of runs from which on a field is core; with a lower bar one that one run in ten is without would be core by
 chance, and then missed."""
-KEPT: Final = 0.95
+KEPT: Final = 0.97
 """The share below which a core field no longer is, without the latest runs in a row that miss it: it was optional."""
 GONE: Final = 0.5
 """The same with them: what is away is normal by now."""
