@@ -11,7 +11,6 @@ delivery.
 from __future__ import annotations
 
 import math
-import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -23,7 +22,7 @@ from monitor.alerting.changes.unannounced import Unannounced
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.digest import Digest
 from monitor.alerting.dispatch.book import Book, Held
-from monitor.alerting.dispatch.dispatcher import Dispatcher
+from monitor.alerting.dispatch.dispatcher import Dispatcher, Heard
 from monitor.alerting.dispatch.expiry import Expiry
 from monitor.alerting.dispatch.grid import Grid
 from monitor.alerting.dispatch.stages import World
@@ -56,15 +55,9 @@ class Router:
     """The state of all incidents, stepped by findings and ticks. One active router sees all findings, in log order."""
 
     def __init__(self, config: Config) -> None:
-        self._digest = Digest(config.owners)
+        self._digest, heard = Digest(config.owners), Heard()
         self._grid, releases = Grid(), Changes()
-        myself = weakref.ref(self)  # or it would hold itself, and outlive its partition until the next collection
-
-        def told(record: Record) -> bool:
-            router = myself()
-            return bool(record.sent) or (router is not None and router._dispatcher.knows(record.incident.id))
-
-        self._desk = Desk(config, self._digest, releases, told)
+        self._desk = Desk(config, self._digest, releases, heard.told)
         self._unannounced = Unannounced(releases, config, self._desk.graph.owner)
         self._book, self._silences, self._told = Book(), Silences(), ToldLog()
         self._inhibition, self._decisions, self._expiry = Inhibition(config), Decisions(), Expiry()
@@ -74,6 +67,7 @@ class Router:
         self._news = NewsDesk(releases, config, self._routing, self._decisions)
         self._reporter = Reporter(config, self._desk, self._news)
         self._dispatcher = Dispatcher(self._routing, self._world, self._decisions)
+        heard.by(self._dispatcher)
 
     def step(
         self, findings: Sequence[Finding], now: float, actions: Sequence[Action] = (), news: Sequence[News] = ()

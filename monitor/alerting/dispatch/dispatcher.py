@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from weakref import ref
 
 import msgspec
 
@@ -17,6 +18,7 @@ from monitor.alerting.dispatch.book import Held
 from monitor.alerting.dispatch.groups import Group, Groups
 from monitor.alerting.dispatch.stages import Look, Quiet, World, judge
 from monitor.alerting.dispatch.told import COLLECT_SECONDS, Told
+from monitor.alerting.incidents.record import Record
 from monitor.alerting.routing.tree import Node, Routing
 from schemas.alert import Alert, Notification, NotificationReason, Severity
 from schemas.limits import EXAMPLE_RUNS
@@ -197,3 +199,19 @@ def in_order(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
     return tuple(
         sorted(alerts, key=lambda each: (each.status != "firing", each.severity != "page", sorted(each.labels.items())))
     )
+
+
+class Heard:
+    """Whether anybody was told of an incident, by its own messages or a group's; made before the dispatcher.
+
+    It does not hold the dispatcher: parts that hold each other outlive their partition until the next collection.
+    """
+
+    def by(self, dispatcher: Dispatcher) -> None:
+        """Ask this one from now on."""
+        self._dispatcher = ref(dispatcher)
+
+    def told(self, record: Record) -> bool:
+        """Whether anybody knows of it."""
+        dispatcher = self._dispatcher()
+        return bool(record.sent) or (dispatcher is not None and dispatcher.knows(record.incident.id))
