@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from detectors.drift import Bank, Channel, Plan, Signal
-from monitor.drift.banks.sessions import APART, MOST, Sessions
+from monitor.drift.banks.sessions import APART, MOST, Sessions, teaches
 from monitor.engine import Engine
 from schemas.config import Config
 from schemas.finding import Finding
@@ -74,6 +74,14 @@ def test_a_restart_changes_nothing() -> None:
     assert [whole.take(session) for session in sessions[300:]] == [again.take(session) for session in sessions[300:]]
 
 
+@pytest.mark.parametrize("roots", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("turns", [1, 2, 3, 4, 8])
+def test_each_turn_of_a_session_is_learned_from_alike(roots: int, turns: int) -> None:
+    taught = [number % turns for number in range(24_000) if teaches(number, roots)]
+    part = 24_000 / turns / 2**roots
+    assert all(0.9 * part < taught.count(turn) < 1.1 * part for turn in range(turns))
+
+
 @pytest.mark.parametrize("roots", [1, 3])
 def test_a_run_that_is_worth_less_moves_the_evidence_by_a_root(roots: int) -> None:
     def moved(roots: int) -> np.ndarray:
@@ -135,3 +143,16 @@ def test_a_change_is_found_all_the_same(kept: bool) -> None:
     assert told and told[0].time >= START + AT * GAP
     page = next(one for one in told if one.mode == "page")
     assert page.time < START + (AT + (60 if kept else 20)) * GAP
+
+
+def test_a_question_and_its_follow_up_are_both_normal() -> None:
+    """Every second answer is another; were only the first ones learned, each second one would be a change."""
+
+    def work(number: int, usual: Work) -> Work:
+        text = f"It comes on day {number % 29}"
+        return usual.changed(
+            output=f"{text}. {text}!" if number % 2 else f'{{"a": "{text}"}}', session=f"s{number // 2}"
+        )
+
+    findings = Engine(CONFIG).step(log(drift_log.events(drift_log.stream(1_500, work)))).findings
+    assert not [one for one in findings if one.signal == "run.output_shape"]

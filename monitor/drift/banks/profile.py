@@ -21,7 +21,7 @@ import msgspec
 from detectors import shares
 from detectors.drift import Bank, Crossing, Ended, Plan, Word, state
 from detectors.drift.channels import Value
-from monitor.drift.banks import regimes
+from monitor.drift.banks import regimes, sessions
 from monitor.drift.banks.plan import POSITIONS, TIMED_POSITIONS
 from monitor.drift.banks.recent import CHUNK, RING, Recent
 from monitor.drift.banks.regimes import Regimes, Returned, Seen
@@ -124,7 +124,7 @@ class Profile:
             sample.version_notice, sample.version_page = self._drip(slot, now)
             sample.timed = now - self.versions[name] >= usual
         sample.roots = roots
-        sample.learns = learns and not sample.number % (1 << roots)
+        sample.learns = learns and sessions.teaches(sample.number, roots)
         if whose:
             sample.whose = whose
         self.number += 1

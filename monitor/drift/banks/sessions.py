@@ -54,6 +54,14 @@ class Sessions(Struct, array_like=True):
         return known is None or self.alone >= APART
 
 
+def teaches(number: int, roots: int) -> bool:
+    """Whether what is normal is learned from this run of an agent: one in 2 ** `roots`, by Fibonacci hashing.
+
+    Not every m-th: where each session is a question and its follow-up, these would be the questions alone.
+    """
+    return roots == 0 or (number * 0x9E37_79B1 & 0xFFFF_FFFF) >> (32 - roots) == 0
+
+
 def _roots(begins: float) -> int:
     """The power of two that is nearest to the runs of a session, by factors."""
     roots, share = 0, begins * begins * 2.0
