@@ -149,7 +149,7 @@ def test_a_question_and_its_follow_up_are_both_normal() -> None:
     """Every second answer is another; were only the first ones learned, each second one would be a change."""
 
     def work(number: int, usual: Work) -> Work:
-        text = f"It comes on day {number % 29}"
+        text = f"It comes on day {number * 7_919 % 90_001}"
         return usual.changed(
             output=f"{text}. {text}!" if number % 2 else f'{{"a": "{text}"}}', session=f"s{number // 2}"
         )
