@@ -169,7 +169,8 @@ def compile_here(root: Path = ROOT) -> list[Path]:
                 group_name="forewarn",
             )
             for extension in extensions:
-                extension.extra_compile_args += ["-ffp-contract=off", "-Wno-unused-function"]
+                given = extension.extra_compile_args  # one list for all extensions
+                extension.extra_compile_args = [*given, "-ffp-contract=off", "-Wno-unused-function"]
             distribution = Distribution({"name": "forewarn", "ext_modules": extensions, "packages": []})
             command = Parallel(distribution)
             command.inplace = True
