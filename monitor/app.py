@@ -174,8 +174,8 @@ async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Se
     from monitor.runtime.kafka.broker.security import SecurityError
     from monitor.runtime.kafka.live import KafkaMonitor, Parts  # Faust takes a second to import; embedded needs none
     from monitor.runtime.kafka.partition import LetterParts
-    from monitor.runtime.kafka.spans import SpanParts
     from monitor.runtime.kafka.topics import TopicError
+    from monitor.runtime.kafka.traces.spans import SpanParts
     from monitor.runtime.kafka.worker import WorkerFailed
 
     clock, config = SteadyClock(), setup.config

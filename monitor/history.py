@@ -29,7 +29,7 @@ from monitor.runtime.topic_log import SCHEME, TopicLogError, read_topic
 from schemas.actions import ACTION_PREFIX, Action, Deed, PostedAlert, SilenceEnded, SilenceSet, encode_action
 from schemas.config import Kafka
 from schemas.event import BadEvent, Event, Reason, decode
-from schemas.records import CONTROL_PREFIX, Ack, Ruling, Sighting, Tick, decode_control, is_control
+from schemas.records import CONTROL_PREFIX, Ack, Ruling, Sighting, Tick, TraceTick, decode_control, is_control
 
 GZIP = b"\x1f\x8b"
 SQLITE = b"SQLite format 3\0"
@@ -221,7 +221,7 @@ def _take(raw: bytes, place: str, history: History) -> None:
     try:
         if not raw.startswith(CONTROL_PREFIX):
             history.records.append(_event_or_action(raw))
-        elif not isinstance(record := decode_control(raw), Ruling | Sighting):
+        elif not isinstance(record := decode_control(raw), Ruling | Sighting | TraceTick):
             history.records.append(record)
     except BadEvent as error:
         history.reject(place, error)

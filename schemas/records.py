@@ -23,6 +23,17 @@ class Tick(Struct, frozen=True, gc=False, tag_field="kind", tag="forewarn.tick")
     since: float | None = None
 
 
+class TraceTick(Struct, frozen=True, gc=False, tag_field="kind", tag="forewarn.trace_tick"):
+    """The clock of traces, written to every partition of the spans topic each second.
+
+    `time`: up to when (epoch seconds) all that senders wrote is there, 0 while that is not known. `wall`: what the
+    router's clock shows.
+    """
+
+    time: float
+    wall: float
+
+
 class Grant(Struct, frozen=True, tag_field="kind", tag="forewarn.grant"):
     """What the nodes of `owner` that live with `agent` may drip together, from `start` to `end` (epoch seconds).
 
@@ -89,7 +100,7 @@ class Sighting(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="f
 Ruling = Grant | Cover | Pooled
 """What the aggregator tells the partitions. Made anew from the same evidence, so no replay needs them."""
 
-Control = Tick | Grant | Cover | Pooled | Ack | Sighting
+Control = Tick | TraceTick | Grant | Cover | Pooled | Ack | Sighting
 
 _decoder = msgspec.json.Decoder(Control)
 _encoder = msgspec.json.Encoder()

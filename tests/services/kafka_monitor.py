@@ -24,7 +24,7 @@ from monitor.reading import Reader
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.kafka.live import KafkaMonitor, Parts
 from monitor.runtime.kafka.partition import LetterParts
-from monitor.runtime.kafka.spans import SpanParts
+from monitor.runtime.kafka.traces.spans import SpanParts
 from schemas.config import Config, Topics
 
 
@@ -36,6 +36,7 @@ def config_of(
     partitions: int = 4,
     security: Mapping[str, Any] | None = None,
     kafka: Mapping[str, Any] | None = None,
+    trace_timeout: str = "5s",
     **sections: Any,
 ) -> Config:
     """A configuration whose topics and group start with `prefix`; `kafka` adds to `runtime.kafka`."""
@@ -43,7 +44,7 @@ def config_of(
     runtime = {
         "kind": "kafka",
         "directory": str(directory),
-        "trace_timeout": "5s",
+        "trace_timeout": trace_timeout,
         "kafka": {
             "bootstrap_servers": bootstrap,
             "partitions": partitions,

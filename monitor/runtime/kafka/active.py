@@ -24,7 +24,8 @@ it, so it must have landed or been cut off by then."""
 
 
 class Active:
-    """Ticks and deliveries of one stay of the findings partition. `tick` writes one everywhere, and waits for it.
+    """Ticks and deliveries of one stay of the findings partition. `tick` writes one everywhere, and waits for it;
+    `trace_tick` does so where traces are put together, which may take longer and must not hold up the other.
 
     `held`: whether nobody else can be the active one; without that no tick is written.
     """
@@ -34,6 +35,7 @@ class Active:
         router: RouterCore,
         dispatcher: Dispatcher,
         tick: Callable[[Tick], Awaitable[None]],
+        trace_tick: Callable[[float], Awaitable[None]],
         clock: SteadyClock,
         fail: Callable[[BaseException], Awaitable[None]],
         held: Callable[[], bool],
@@ -41,17 +43,21 @@ class Active:
         self.router = router
         self.dispatcher = dispatcher
         self._tick = tick
+        self._trace_tick = trace_tick
         self._clock = clock
         self._fail = fail
         self._held = held
         dispatcher.committed()  # what the outbox was loaded with is durable
-        self._ticking = asyncio.create_task(self._guarded(self._write_ticks), name="ticks")
+        self._ticking = [
+            asyncio.create_task(self._guarded(work), name="ticks") for work in (self._write_ticks, self._tick_traces)
+        ]
         self._sending = asyncio.create_task(self._guarded(dispatcher.run), name="deliveries")
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """No more ticks, no new sends; those under way may end. What does not is cut off and counts as uncertain."""
-        self._ticking.cancel()
-        await asyncio.gather(self._ticking, return_exceptions=True)
+        for ticking in self._ticking:
+            ticking.cancel()
+        await asyncio.gather(*self._ticking, return_exceptions=True)
         await self.dispatcher.stop(grace_seconds)
         await asyncio.gather(self._sending, return_exceptions=True)
 
@@ -65,7 +71,19 @@ class Active:
                 jumps = self._clock.jumps
                 await self._tick(Tick(now, last if steady else None))
                 last = now
-            await asyncio.sleep(max(TICK_SECONDS - self._clock() % TICK_SECONDS, 0.01))
+            await self._next_second()
+
+    async def _tick_traces(self) -> None:
+        last = 0.0
+        while True:
+            now = float(int(self._clock()))
+            if now > last and self._held():
+                await self._trace_tick(now)
+                last = now
+            await self._next_second()
+
+    async def _next_second(self) -> None:
+        await asyncio.sleep(max(TICK_SECONDS - self._clock() % TICK_SECONDS, 0.01))
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,14 +28,15 @@ from monitor.runtime.kafka.active import Active
 from monitor.runtime.kafka.central import AggregatorCore, ControlCore, RouterCore
 from monitor.runtime.kafka.events import COUNT_NAMES, EventsCore, ReadEvents, observed_header, partition_of
 from monitor.runtime.kafka.partition import Core, LetterParts
-from monitor.runtime.kafka.spans import AssemblerCore, OtlpCore, SpanParts
+from monitor.runtime.kafka.traces.reach import Reach
+from monitor.runtime.kafka.traces.spans import AssemblerCore, OtlpCore, SpanParts
 from monitor.runtime.kafka.worker import KafkaWorker, Role
 from monitor.runtime.parts import Batch, Busy, Dispatcher, Outbox
 from schemas.actions import Action, encode_action
 from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import encode
-from schemas.records import Sighting, Tick, encode_control
+from schemas.records import Sighting, Tick, TraceTick, encode_control
 from schemas.view import AgentView, BudgetView, Check, Health, RunView, SeenView, SignalView
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,11 @@ ACCEPT_RECORDS = 200_000
 """Records of HTTP senders that wait for the broker. More: `Busy`."""
 ACCEPT_SECONDS = 10.0
 """A sender waits so long for the broker's acknowledgement, then is told to come again; ids tell what was there."""
+LOOKS, LOOK_SECONDS = 4, 0.2
+"""How often it is looked, before traces get their tick, whether what senders wrote until now is read: a little longer
+than a partition without state takes to be done."""
+LOOK_TIMEOUT_SECONDS = 5.0
+"""How long the broker may take to say so."""
 
 
 class Parts(NamedTuple):
@@ -312,7 +318,8 @@ class KafkaMonitor:
             commit = partial(self._worker.save, self._topics.findings)
             held = self._worker.holds
             dispatcher = self._parts.dispatcher(router.outbox, commit, held)
-            self._active = Active(router, dispatcher, self._tick, self._clock, self._worker.fail, held)
+            trace_tick = partial(self._trace_tick, Reach(self._config.runtime.trace_timeout))
+            self._active = Active(router, dispatcher, self._tick, trace_tick, self._clock, self._worker.fail, held)
 
     async def _leave(self) -> None:
         """Be the active one no longer: returns when nothing is being sent and what was sent is noted."""
@@ -323,10 +330,25 @@ class KafkaMonitor:
 
     async def _tick(self, tick: Tick) -> None:
         """Write a tick to every partition in which time must pass. Returns when the broker has it everywhere."""
-        value = encode_control(tick)
-        names, many = self._topics, self._kafka.partitions
-        places = [(names.events, number) for number in range(many)] + [(names.spans, number) for number in range(many)]
-        places += [(names.evidence, 0), (names.findings, 0)]
+        names = self._topics
+        places = [(names.events, number) for number in range(self._kafka.partitions)]
+        await self._send_everywhere(encode_control(tick), [*places, (names.evidence, 0), (names.findings, 0)])
+
+    async def _trace_tick(self, reach: Reach, now: float) -> None:
+        """The same for traces, whose time goes on only as far as all that senders wrote before has been read."""
+        names = self._topics
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_SECONDS):
+                for _ in range(LOOKS):
+                    if reach.look(now, await self._worker.progress((names.otlp_spans, names.otlp_logs))) >= now:
+                        break
+                    await asyncio.sleep(LOOK_SECONDS)
+        except (TimeoutError, KafkaError) as error:
+            _log.debug("kafka: cannot see how far the Collector's topics are read: %r", error)
+        places = [(names.spans, number) for number in range(self._kafka.partitions)]
+        await self._send_everywhere(encode_control(TraceTick(reach.time, now)), places)
+
+    async def _send_everywhere(self, value: bytes, places: Sequence[tuple[str, int]]) -> None:
         sent = [await self._worker.send(topic, value, partition=partition) for topic, partition in places]
         await asyncio.gather(*sent)
 

@@ -23,7 +23,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 from weakref import WeakSet
@@ -35,6 +35,7 @@ from faust.types import TP
 
 from monitor.runtime.kafka.cluster.lease import Lease, LeasedThread
 from monitor.runtime.kafka.cluster.notes import Notes
+from monitor.runtime.kafka.traces.reach import Progress
 
 BATCH_RECORDS = 2000
 """Records in one message at most: what the loop works on before it looks at anything else (some 20 ms)."""
@@ -116,6 +117,13 @@ class MicroBatchConsumer(driver.Consumer):
         """What stands beside the committed offsets of these partitions."""
         thread = cast(LeasedThread, self._thread)
         return cast(dict[TP, str], await thread.call_thread(thread.read_notes, tuple(tps)))
+
+    async def progress(self, topics: Sequence[str]) -> dict[TP, Progress]:
+        """Every partition of these topics, also those of other workers: its end, and up to where the group is done."""
+        thread = cast(LeasedThread, self._thread)
+        found = cast(dict[TP, Progress], await thread.call_thread(thread.read_progress, tuple(topics)))
+        done = self._done  # what is not committed yet
+        return {tp: Progress(end, max(at, done.get(tp, -1) + 1)) for tp, (end, at) in found.items()}
 
     def read_from(self, tp: TP, offset: int) -> None:
         """Begin no later than at `offset` when the flow resumes: the state of the partition counts up to there."""

@@ -28,6 +28,7 @@ from monitor.runtime.kafka.broker.faust_app import DELIVERY_SECONDS, faust_app
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.microbatch import MicroBatchConsumer
 from monitor.runtime.kafka.partition import Core, PartitionWorker, StateTable
+from monitor.runtime.kafka.traces.reach import Progress
 from monitor.saved.collecting import uncollected
 from schemas.config import Runtime
 
@@ -178,6 +179,10 @@ class KafkaWorker:
     def lags(self) -> dict[tuple[str, int], int]:
         """Records per assigned partition that are not done yet."""
         return self._consumer.lags(set(self._workers)) if self._workers else {}
+
+    async def progress(self, topics: Sequence[str]) -> dict[TP, Progress]:
+        """How far the group has come with every partition of these topics. Raises what the broker answers."""
+        return await self._consumer.progress(topics)
 
     def holds(self) -> bool:
         """Whether the group is known to count on this worker: nobody else can have its partitions."""

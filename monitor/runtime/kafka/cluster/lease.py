@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.threads import WorkerThread
 
 from monitor.runtime.kafka.cluster.notes import Notes, noted
+from monitor.runtime.kafka.traces.reach import Progress
 
 SESSION_SECONDS = 6.0
 """After kill -9 the group waits so long before another worker takes over: the least that brokers allow by default."""
@@ -105,6 +107,23 @@ class LeasedThread(driver.AIOKafkaConsumerThread):
         coordinator: Any = self._ensure_consumer()._coordinator
         found = await coordinator.fetch_committed_offsets([driver.ensure_aiokafka_TP(tp) for tp in tps])
         return {TP(place.topic, place.partition): committed.metadata or "" for place, committed in found.items()}
+
+    async def read_progress(self, topics: Sequence[str]) -> dict[TP, Progress]:
+        """Each partition's end, and what the group has committed of it; where it has nothing, its beginning.
+
+        Committed is asked first: what is done is never more than the end that stands beside it.
+        """
+        consumer: Any = self._ensure_consumer()
+        numbers = {topic: consumer._client.cluster.partitions_for_topic(topic) or () for topic in topics}
+        tps = [TopicPartition(topic, number) for topic in topics for number in numbers[topic]]
+        if not tps:
+            return {}
+        found = await consumer._coordinator.fetch_committed_offsets(tps)
+        done = {tp: committed.offset for tp, committed in found.items() if committed.offset >= 0}
+        if fresh := [tp for tp in tps if tp not in done]:
+            done |= await consumer.beginning_offsets(fresh)
+        ends = await consumer.end_offsets(tps)
+        return {TP(tp.topic, tp.partition): Progress(ends[tp], done[tp]) for tp in tps}
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         consumer = super()._create_consumer(loop=loop)

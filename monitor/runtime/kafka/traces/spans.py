@@ -2,8 +2,13 @@
 
 The Collector writes OTLP bodies with nil keys to any partition, so one trace is spread over many: `OtlpCore` only cuts
 bodies into spans and keys them by trace id. `AssemblerCore` then has all of a trace on one partition. Neither knows
-what a span means (`monitor.intake`, handed over). Invariant: an event's id comes from its span, so what is assembled
-again after a crash is known by its id.
+what a span means (`monitor.intake`, handed over).
+
+A span came when it was written to the spans topic; traces close by `reach`, which stands still while a partition of the
+Collector's topics is behind. So what lay in these topics when a trace's topmost span was handed on, and `grace` later,
+is part of its run, however late it is read.
+
+Invariant: an event's id comes from its span, so what is assembled again after a crash is known by its id.
 """
 
 from __future__ import annotations
@@ -20,7 +25,12 @@ from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing, Wate
 from monitor.runtime.parts import Assembler, Entry
 from schemas.config import Topics
 from schemas.event import BadEvent, Event, Reason, encode
-from schemas.records import Tick, decode_control, is_control
+from schemas.records import Tick, TraceTick, decode_control, is_control
+
+AHEAD_SECONDS = 5.0
+"""A span that came so long after the last tick, by the clock of the worker that wrote it, came then at the latest."""
+_HELD_SECONDS = 0.001
+"""How far a tick moves time while the reach stands: what must close because there is too much of it closes."""
 
 
 class Decoded(Protocol):
@@ -112,11 +122,13 @@ class AssemblerCore:
         self._letters = Letters(letters, topics.dead_letters, topics.spans, partition)
         self._decode = parts.decode_span
         self._mark = Watermark()
+        self._wall = 0.0
 
     def step(self, records: Sequence[Record]) -> list[Outgoing]:
         """Spans and ticks → events by agent."""
         outgoing: list[Outgoing] = []
         spans: list[Any] = []
+        came = 0.0
         for record in records:
             if record.offset <= self._mark.offset or record.value is None:
                 continue
@@ -125,16 +137,17 @@ class AssemblerCore:
             try:
                 if not is_control(value):
                     spans.append(self._decode(value))
+                    came = record.time
                     continue
                 control = decode_control(value)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 outgoing.append(self._letters.of(record, BadEvent(Reason.BAD_SPAN, f"not a span of ours: {error}")))
                 continue
-            if isinstance(control, Tick) and control.time > self._mark.now:
-                self._add(spans, record.time)
-                self._mark.now = control.time
-                outgoing += [self._event(event) for event in self.assembler.tick(control.time)]
-        self._add(spans, records[-1].time if records else 0.0)
+            if isinstance(control, Tick | TraceTick) and (now := self._shown(control)) > self._mark.now:
+                self._add(spans, came)
+                self._mark.now = now
+                outgoing += [self._event(event) for event in self.assembler.tick(now)]
+        self._add(spans, came)
         return outgoing
 
     def counted(self) -> Counter[str]:
@@ -155,9 +168,17 @@ class AssemblerCore:
         self._mark.load(found)
         self.assembler.load((key, value) for key, value in found if key != Watermark.KEY)
 
-    def _add(self, spans: list[Any], appended: float) -> None:
+    def _shown(self, tick: Tick | TraceTick) -> float:
+        """What the clock of traces shows after a tick; not more than before where it is to be left alone."""
+        self._wall = max(self._wall, tick.time if isinstance(tick, Tick) else tick.wall)
+        if isinstance(tick, Tick):  # of an older monitor
+            return tick.time
+        return max(tick.time, self._mark.now + _HELD_SECONDS) if self._mark.now else tick.time
+
+    def _add(self, spans: list[Any], came: float) -> None:
         if spans:
-            self.assembler.add(spans, self._mark.now or appended)
+            came = min(came, self._wall + AHEAD_SECONDS) if self._wall else came
+            self.assembler.add(spans, max(self._mark.now, came))
             spans.clear()
 
     def _event(self, event: Event) -> Outgoing:
