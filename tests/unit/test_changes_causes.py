@@ -368,3 +368,10 @@ def test_a_posted_alert_has_no_cause_of_ours() -> None:
     router, _ = run(announced(230), finding(300, words="disk full", node={}))
     (incident,) = router.incidents()
     assert (incident.cause, incident.causes) == ("", ())
+
+
+def test_an_onset_after_the_finding_is_taken_as_its_own_time() -> None:
+    """Events of a clock that is ahead: the change is judged all the same, and nothing ends."""
+    ahead = agent(300.0, onset=START + 3_600.0)
+    router, told = run(sighted(200.0, "agent:refund-agent", "8", agent="refund-agent"), ahead)
+    assert told and router.incidents()

@@ -22,16 +22,20 @@ LEAST, MOST = 0.001, 0.999
 
 
 def interval(finding: Finding) -> tuple[float, float]:
-    """The earliest and the latest likely onset, epoch seconds; the latter at most when the finding was made."""
-    seconds = max(finding.time - finding.onset, TICK_SECONDS)
+    """The earliest and the latest likely onset, epoch seconds; the latter at most when the finding was made.
+
+    Never reversed: an onset after the finding (events of a clock that is ahead) is taken as the finding's own time.
+    """
+    onset = min(finding.onset, finding.time)
+    seconds = max(finding.time - onset, TICK_SECONDS)
     if not _is_share(finding):
-        return finding.onset - seconds, finding.time
+        return onset - seconds, finding.time
     before, after = (min(max(level, LEAST), MOST) for level in (finding.before, finding.after))
     gap = seconds / max(finding.after_n - 1.0, 1.0)
     earlier = max(NATS / max(_divergence(before, after), 1e-6), 1.0) * gap
     later = max(NATS / max(_divergence(after, before), 1e-6), 1.0) * gap
-    latest = max(finding.onset, finding.onset_latest or 0.0)
-    return finding.onset - earlier - TICK_SECONDS, min(latest + later + TICK_SECONDS, finding.time)
+    latest = max(onset, finding.onset_latest or 0.0)
+    return onset - earlier - TICK_SECONDS, min(latest + later + TICK_SECONDS, finding.time)
 
 
 def _is_share(finding: Finding) -> bool:
