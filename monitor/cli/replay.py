@@ -102,8 +102,8 @@ def command(
 def read_history(file: Path, inputs: tuple[str, ...], *, quiet: bool = False) -> tuple[Config, history.History]:
     """The configuration and what was recorded; without inputs, the log of the embedded monitor that FILE describes.
 
-    Says what cannot be read: the command ends with 2, but for single lines, which are named unless `quiet`. Nothing is
-    sent, so no secret is read, but for a topic: its brokers may want one.
+    Says what cannot be read: the command ends with 2, but for single lines beside others, which are named unless
+    `quiet`. Nothing is sent, so no secret is read, but for a topic: its brokers may want one.
     """
     try:
         asks_brokers = any(given.startswith(SCHEME) for given in inputs)
@@ -125,6 +125,9 @@ def read_history(file: Path, inputs: tuple[str, ...], *, quiet: bool = False) ->
         click.echo(f"forewarn: {bad}", err=True)
     if recorded.dead_letters > len(recorded.bad):
         click.echo(f"forewarn: … and {recorded.dead_letters - len(recorded.bad)} more", err=True)
+    if recorded.dead_letters and not recorded.records:
+        click.echo(f"forewarn: there is no event in {', '.join(given)}", err=True)
+        raise click.exceptions.Exit(COULD_NOT_RUN)
     return config, recorded
 
 
