@@ -18,6 +18,7 @@ from schemas.settings.kafka import Floods, Kafka, Security, Topics
 from schemas.settings.quantities import (
     DAY,
     WEEK,
+    Budget,
     Duration,
     Rate,
     Reference,
@@ -94,8 +95,8 @@ class Owner(Strict):
     """A team or person who is told, and how often falsely they accept to be."""
 
     slack: str | None = None
-    budget: Rate = 1.0 / WEEK
-    notices: Rate = 1.0 / DAY
+    budget: Budget = 1.0 / WEEK
+    notices: Budget = 1.0 / DAY
     escalate: Escalation | None = None
     mention: str | None = None
     """A Slack user or user group id (`U…`, `S…`) that a page mentions."""

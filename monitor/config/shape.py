@@ -24,6 +24,7 @@ _WANTED = {
     "string_type": "text",
     "int_type": "a whole number",
     "float_type": "a number",
+    "finite_number": "a finite number",
     "bool_type": "`true` or `false`",
     "dict_type": "a mapping",
     "model_type": "a mapping",

@@ -32,6 +32,14 @@ def parse_rate(value: object) -> float:
     raise ValueError(f"{value!r} is no rate; write `1 per week`, `0.5 per day`, `60 per hour`")
 
 
+def parse_budget(value: object) -> float:
+    """A rate of false alarms, events per second: at most one, the pace at which time passes here."""
+    rate = parse_rate(value)
+    if rate > 1.0:
+        raise ValueError(f"{value!r} is more than one false alarm a second; write `1 per week`, `3 per day`")
+    return rate
+
+
 def parse_share(value: object) -> float:
     """`97%` or `0.97` → 0.97, in [0, 1]."""
     share: float | None = None
@@ -57,6 +65,7 @@ def _schema(pattern_hint: str, examples: list[str]) -> WithJsonSchema:
 
 Duration = Annotated[float, BeforeValidator(parse_duration), _schema("a number with a unit", ["90s", "15m", "30d"])]
 Rate = Annotated[float, BeforeValidator(parse_rate), _schema("a count per period", ["1 per week", "60 per hour"])]
+Budget = Annotated[float, BeforeValidator(parse_budget), _schema("a count per period", ["1 per week", "3 per day"])]
 Share = Annotated[
     float,
     BeforeValidator(parse_share),
@@ -73,6 +82,6 @@ DAY = 86400.0
 
 
 class Strict(BaseModel):
-    """What every section of the file has in common: no unknown keys, no changes after loading."""
+    """What every section of the file has in common: no unknown keys, finite numbers, no changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)

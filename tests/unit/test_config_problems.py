@@ -26,6 +26,8 @@ ROWS = [
     ("componets: []", 1, 1, "unknown key `componets`", "components"),
     ("owners: {a: {bugdet: 1 per week}}", 1, 14, "unknown key `bugdet`", "budget"),
     ("owners: {a: {budget: 1 weak}}", 1, 22, "'1 weak' is no rate", None),
+    ("owners: {a: {budget: 61 per minute}}", 1, 22, "more than one false alarm a second; write `1 per week`", None),
+    ("owners: {a: {notices: 1000000 per day}}", 1, 23, "more than one false alarm a second", None),
     ("owners: [a]", 1, 1, "this must be a mapping, not a list", None),
     ("owners: {a: 5}", 1, 13, "this must be a mapping, not the number 5", None),
     ("owners: {a: {escalate: {to: a}}}", 1, 14, "`after` is missing here", None),
@@ -42,6 +44,8 @@ ROWS = [
     ("receivers: [null]", 1, 13, "this item has no value", None),
     ("route: {receiver: a, continue: 3}\nreceivers: [{name: a}]", 1, 32, "this must be `true` or `false`", None),
     ("tests: 5", 1, 8, "this must be a list, not the number 5", None),
+    (AGENT + "contract: {limits: {cost_usd: .inf}}", 4, 35, "this must be a finite number, not the number .inf", None),
+    (AGENT + "contract: {limits: {cost_usd: .nan}}", 4, 35, "this must be a finite number, not the number .nan", None),
     # tokens
     ("runtime: {tokens: [{name: a, roles: [read]}]}", 1, 27, "this needs a `token` (or `token_file`)", None),
     ("runtime: {tokens: [{name: a b, token: x, roles: [read]}]}", 1, 27, "a name of its own, without spaces", None),
