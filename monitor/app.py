@@ -152,7 +152,8 @@ async def _serve_embedded(setup: _Setup, stop: asyncio.Event, started: Callable[
     outbox = Outbox(setup.planned)
     store = Store(Path(config.runtime.directory))
     try:
-        assembler = Assembler(trace_timeout=config.runtime.trace_timeout, reader=Reader(config))
+        timeout, grace = config.runtime.trace_timeout, config.runtime.trace_grace
+        assembler = Assembler(timeout, grace, reader=Reader(config))
         runtime = Embedded(config, store, assembler, outbox, dead_letters.encode, clock, version())
         dispatcher = Dispatcher(outbox, setup.notifiers(), runtime.commit_outbox, clock)
         control = setup.control(runtime, read)
@@ -181,7 +182,9 @@ async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Se
     clock, config = SteadyClock(), setup.config
     span_parts = SpanParts(
         otlp.decode_traces, otlp.decode_logs, spans.encode, spans.decode, spans.key,
-        lambda: Assembler(trace_timeout=config.runtime.trace_timeout, keep_text=True, reader=Reader(config)),
+        lambda: Assembler(
+            config.runtime.trace_timeout, config.runtime.trace_grace, keep_text=True, reader=Reader(config)
+        ),
     )  # fmt: skip
     parts = Parts(
         bodies.read_events,

@@ -306,6 +306,8 @@ class Runtime(Strict):
     """A run without a sign of life for so long is hung; default: three times the agent's usual p99, at least 60s."""
     trace_timeout: Duration = 60.0
     """A trace whose root span never came ends so long after its last span."""
+    trace_grace: Duration = 1.0
+    """So long after its topmost span a trace waits for spans of other processes."""
     external_url: str | None = None
     """Where people reach the page, for links in messages."""
     run_url: str | None = None

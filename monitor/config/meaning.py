@@ -325,6 +325,8 @@ def check_runtime(checked: Checked) -> None:
             seconds = getattr(section, key, None)
             if key in holder and isinstance(seconds, float) and seconds <= 0.0:
                 checked.at(holder, key, "this must be longer than nothing")
+    if "trace_grace" in place and runtime.trace_grace >= runtime.trace_timeout:
+        checked.at(place, "trace_grace", "this must be shorter than `trace_timeout`")
     topics = checked.section("runtime", "kafka", "topics")
     first: dict[str, str] = {}
     for key, name in runtime.kafka.topics.model_dump().items():

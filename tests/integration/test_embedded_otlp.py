@@ -57,9 +57,29 @@ async def test_every_run_is_found_however_the_spans_are_cut(tmp_path) -> None:
     traces: dict[int, list[ReadableSpan]] = {}
     for span in spans:
         traces.setdefault(span.context.trace_id, []).append(span)
-    async with running(tmp_path / "single") as monitor:
+    patient = {"trace_grace": "5s"}  # a slow machine may take longer than a second for the bodies of a trace
+    async with running(tmp_path / "single", runtime=patient) as monitor:
         for trace in dice.sample(list(traces.values()), len(traces)):
             bodies = [encode_spans([span]).SerializeToString() for span in dice.sample(trace, len(trace))]
             answers = [monitor.post("/v1/traces", body, Content_Type="application/x-protobuf") for body in bodies]
             assert set(await asyncio.gather(*answers)) == {200}
         assert await runs_of(monitor) == runs
+
+
+async def test_spans_of_another_process_are_waited_for_as_long_as_the_configuration_says(tmp_path) -> None:
+    kept = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    tell(provider.get_tracer("fleet"), "agent-0", 2, fails=False, tool_fails=True)
+    spans = kept.get_finished_spans()
+    topmost = next(span for span in spans if span.parent is None)
+    others = [span for span in spans if span.parent is not None]
+    async with running(tmp_path, runtime={"trace_grace": "4s"}) as monitor:
+        for part in ([topmost], others):
+            body = encode_spans(part).SerializeToString()
+            assert await monitor.post("/v1/traces", body, Content_Type="application/x-protobuf") == 200
+            await asyncio.sleep(1.8)
+            assert not monitor.view.runs(10)
+        await until(lambda: len(monitor.view.runs(10)) == 1, "the run")
+        (run,) = monitor.view.runs(10)
+        assert run.tools and run.failed_tools == run.tools
