@@ -83,6 +83,7 @@ MODULES = (
     "monitor/drift/tools/interfaces.py",
     "monitor/drift/banks/profile.py",
     "monitor/drift/banks/recent.py",
+    "monitor/drift/banks/serial.py",
     "monitor/drift/watch.py",
     "monitor/reading/characters.py",
     "monitor/reading/calls/fields.py",

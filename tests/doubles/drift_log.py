@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from monitor.engine import Engine
 from schemas.event import Event, raw
-from tests.doubles.fleet_log import START
+from schemas.finding import Finding
+from tests.doubles.fleet_log import START, Item
 
 GAP = 6.0
 """Seconds between runs."""
@@ -144,3 +146,14 @@ _WORDS = (
     "your", "order", "was", "sent", "on", "Monday", "and", "will", "arrive", "soon", "the", "refund", "of", "the",
     "amount", "is", "under", "way", "please", "wait", "for", "two", "days", "we", "have", "checked", "it",
 )  # fmt: skip
+
+
+def told(engine: Engine, entries: Iterable[Item], serial: bool = True) -> list[Finding]:
+    """What an engine says to a log. `serial`: whether it sees which runs come alike in a row."""
+    found: list[Finding] = []
+    for entry in entries:
+        found += engine.step([entry]).findings
+        if not serial:
+            for agent in engine.partition.agents.values():
+                agent.drift.profile.serial = []
+    return found

@@ -122,8 +122,10 @@ def _in_sessions(kept: bool, change: bool) -> Callable[[int, Work], Work]:
     return work
 
 
-def _told(kept: bool, change: bool) -> list[Finding]:
-    findings = Engine(CONFIG).step(log(drift_log.events(drift_log.stream(RUNS, _in_sessions(kept, change))))).findings
+def _told(kept: bool, change: bool, serial: bool = True) -> list[Finding]:
+    """`serial`: whether it is seen which runs come alike in a row."""
+    entries = log(drift_log.events(drift_log.stream(RUNS, _in_sessions(kept, change))))
+    findings = drift_log.told(Engine(CONFIG), entries, serial)
     return [one for one in findings if one.status == "firing" and one.signal == "run.output_shape"]
 
 
@@ -131,10 +133,11 @@ def test_healthy_sessions_are_no_change() -> None:
     assert not _told(True, False)
 
 
-def test_without_their_names_they_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else the test above shows nothing."""
+def test_taken_as_drawn_apart_they_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the test above shows nothing. Without their names, runs that come alike in a row are seen as such."""
     monkeypatch.setattr(Sessions, "take", lambda *_: 0)
-    assert len([one for one in _told(True, False) if one.mode == "page"]) > 2
+    assert len([one for one in _told(True, False) if one.mode == "page"]) == 0
+    assert len([one for one in _told(True, False, serial=False) if one.mode == "page"]) > 2
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["in sessions", "run by run"])

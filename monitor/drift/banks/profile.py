@@ -21,7 +21,7 @@ import msgspec
 from detectors import shares
 from detectors.drift import Bank, Crossing, Ended, Plan, Word, state
 from detectors.drift.channels import Value
-from monitor.drift.banks import regimes, sessions
+from monitor.drift.banks import regimes, serial, sessions
 from monitor.drift.banks.plan import POSITIONS, TIMED_POSITIONS
 from monitor.drift.banks.recent import CHUNK, RING, Recent
 from monitor.drift.banks.regimes import Regimes, Returned, Seen
@@ -69,6 +69,7 @@ class Profile:
         self._gone: dict[str, bytes | None] = {}
         self.regimes: dict[str, Regimes] = {}
         """The states that banks went through, of those in which something changed once."""
+        self.serial: list[int] = []  # what runs in a row are worth, of the latest stretches
         self._met: set[str] = set()
         """Banks whose states changed since they were saved."""
 
@@ -123,12 +124,13 @@ class Profile:
         if slot is not None:
             sample.version_notice, sample.version_page = self._drip(slot, now)
             sample.timed = now - self.versions[name] >= usual
-        sample.roots = roots
-        sample.learns = learns and sessions.teaches(sample.number, roots)
-        if whose:
-            sample.whose = whose
+        sample.roots = roots or serial.second(self.serial)
+        sample.learns = learns and sessions.teaches(sample.number, sample.roots)
+        sample.whose = whose or sample.whose
         self.number += 1
         self._recent.add(sample)
+        if serial.is_due(self.number, RING):
+            self.serial = serial.followed(self.serial, [one.values for one in self._recent.samples()])
         own.runs += 1
         own.stepped = sample.number
         said = self._said(AGENT, _step(banks[AGENT], AGENT, sample))
@@ -246,13 +248,14 @@ class Profile:
         changed.update(self._gone)
         self._gone = {}
         self._met.clear()
-        saved = Saved(self.slots, self.versions, self.number, self.known, self.newcomers, self.alone, self.rates)
-        return saved, changed
+        counts = self.number, self.known, self.newcomers, self.alone, self.rates, self.serial
+        return Saved(self.slots, self.versions, *counts), changed
 
     def load(self, saved: Saved, blocks: Mapping[str, bytes]) -> None:
         """Put back what was saved, banks when they are needed. Raises `KeyError` where the block of one is missing."""
         self.slots, self.versions, self.rates = saved.slots, saved.versions, saved.rates
         self.number, self.known, self.newcomers, self.alone = saved.number, saved.known, saved.newcomers, saved.alone
+        self.serial = saved.serial
         self._asleep = {name: raw for name, raw in blocks.items() if name.startswith("runs")}
         for name, slot in self.slots.items():
             if f"regimes{slot.place}" in blocks:

@@ -35,7 +35,7 @@ class Sessions(Struct, array_like=True):
 
     def take(self, session: str | None) -> int:
         """Count a run; how many square roots of its e-values count, by the runs before it."""
-        roots = _roots(self.begins)
+        roots = roots_of(self.begins)
         begins = self._begins(session)
         self.begins += STEP * ((1.0 if begins else 0.0) - self.begins)
         return roots
@@ -62,8 +62,8 @@ def teaches(number: int, roots: int) -> bool:
     return roots == 0 or (number * 0x9E37_79B1 & 0xFFFF_FFFF) >> (32 - roots) == 0
 
 
-def _roots(begins: float) -> int:
-    """The power of two that is nearest to the runs of a session, by factors."""
+def roots_of(begins: float) -> int:
+    """The power of two that is nearest to 1 / `begins`, the runs that are worth one, by factors."""
     roots, share = 0, begins * begins * 2.0
     while share < 1.0 and roots < MOST:
         roots, share = roots + 1, share * 4.0

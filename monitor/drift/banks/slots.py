@@ -44,6 +44,7 @@ class Saved(Struct, array_like=True):
     newcomers: int
     alone: bool
     rates: Rates
+    serial: list[int] = []
 
 
 class SampleNumber(Struct, array_like=True, gc=False):

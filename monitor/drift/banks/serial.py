@@ -1,0 +1,154 @@
+"""How alike runs in a row are: what one run of an agent is worth as news where no session says what belongs together.
+
+Work often comes in stretches: somebody hands in five documents of a kind, then another asks ten questions. A bank bets
+as if runs were drawn apart, and takes such a stretch for a change. Statistics knows the measure: the integrated
+autocorrelation time of a sequence, t = 1 + 2 times the sum of its correlations, is how many of its values are worth one
+that was drawn apart (Sokal 1996; the sum ends where it is noise). Where each run goes on with the last one's kind of
+work by lot, (t + 1) / 2 is the mean length of a stretch. The e-values of a run count as that root, as in a session
+(see `sessions`), and what is normal is learned from one run in as many.
+
+It is looked at in stretches of `RING` runs, each by itself: a change for good shows in one of them, stretches of work
+in more. So the second highest of the latest four counts, and no fault makes a bank deaf to itself.
+
+Calibrated, not proved. Not seen: a mix of kinds that swings slowly, with each run drawn apart from the mix of its hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Final
+
+from detectors.drift.channels import Value
+from monitor.drift.banks.sessions import roots_of
+
+WINDOWS: Final = 4
+"""Stretches that are kept."""
+OFTEN: Final = 320
+"""Up to this run each stretch is looked at, later one in `SELDOM`."""
+SELDOM: Final = 4
+FEWEST: Final = 40
+"""A channel of which a stretch has fewer values says nothing."""
+APART: Final = 0.17
+"""The same where two values of it, drawn apart, differ more rarely: chance puts its few exceptions together."""
+CLEAR: Final = 4.0
+"""So many standard errors the correlation of neighbours must have."""
+PARTS: Final = 4
+EVERYWHERE: Final = 0.25
+"""In the parts of a stretch neighbours agree by so much of what they could more often than others."""
+NOISE: Final = 0.1
+LAGS: Final = 24
+
+
+def is_due(number: int, ring: int) -> bool:
+    """Whether the stretch that run `number` (from 1) ended is looked at."""
+    return number % ring == 0 and (number <= OFTEN or number // ring % SELDOM == 0)
+
+
+def look(runs: Sequence[Sequence[Value]]) -> int:
+    """The square roots that the runs of one stretch should count as, by the channel whose values cling together most.
+
+    `runs`: the values of each run by channel, in the order in which they closed.
+    """
+    longest = 1.0
+    for position in range(len(runs[0])):
+        values = [value for value in (run[position] for run in runs) if value is not None]
+        if len(values) >= FEWEST:
+            longest = max(longest, _time(values))
+    return roots_of(2.0 / (1.0 + longest))
+
+
+def followed(found: Sequence[int], runs: Sequence[Sequence[Value]]) -> list[int]:
+    """What is kept of the latest stretches, with one more."""
+    return [*found[1 - WINDOWS :], look(runs)]
+
+
+def second(found: Sequence[int]) -> int:
+    """Of the roots of the latest stretches the second highest; of one its own."""
+    return sorted(found)[-2:][0] if found else 0
+
+
+def _time(values: Sequence[Value]) -> float:
+    """The integrated autocorrelation time of a channel's values; 1 where it is not clear that there is any.
+
+    Of numbers by their ranks. Of anything else the correlation at a lag is by how much pairs at this distance agree
+    more often than pairs drawn apart, as a part of what they could.
+    """
+    n = len(values)
+    ranks = _ranks(values)
+    kinds = _kinds(values, ranks)
+    agree = _agree(kinds)
+    if 1.0 - agree < APART or not _everywhere(kinds):
+        return 1.0
+    spread = sum([rank * rank for rank in ranks]) / n
+    found = 1.0
+    for lag in range(1, LAGS + 1):
+        if ranks:
+            total = 0.0
+            for at in range(n - lag):
+                total += ranks[at] * ranks[at + lag]
+            correlation = total / ((n - lag) * spread)
+        else:
+            correlation = (_same(kinds, lag) - agree) / (1.0 - agree)
+        if correlation < (CLEAR / sqrt(n) if lag == 1 else NOISE):
+            break
+        found += 2.0 * correlation
+    return found
+
+
+def _everywhere(kinds: list[int]) -> bool:
+    """Whether neighbours agree in each part of a stretch, as they do where work changes again and again. Left out is
+    the part in which they do most: there one change for good may be."""
+    part, excess, apart = len(kinds) // PARTS, [], []
+    for at in range(PARTS):
+        mine = kinds[at * part : (at + 1) * part]
+        agree = _agree(mine)
+        excess.append(_same(mine, 1) - agree)
+        apart.append(1.0 - agree)
+    most = excess.index(max(excess))
+    return sum(excess) - excess[most] >= EVERYWHERE * max(sum(apart) - apart[most], APART)
+
+
+def _agree(kinds: list[int]) -> float:
+    """How often two values, drawn apart, agree."""
+    counts: dict[int, int] = {}
+    for kind in kinds:
+        counts[kind] = counts.get(kind, 0) + 1
+    return sum([count * (count - 1) for count in counts.values()]) / (len(kinds) * (len(kinds) - 1))
+
+
+def _same(kinds: list[int], lag: int) -> float:
+    """How often two values at this distance agree."""
+    same = 0
+    for at in range(len(kinds) - lag):
+        if kinds[at] == kinds[at + lag]:
+            same += 1
+    return same / (len(kinds) - lag)
+
+
+def _kinds(values: Sequence[Value], ranks: list[float]) -> list[int]:
+    """A small number for each value, alike where they are of a kind: numbers by thirds, others that have the same
+    name, or the same names."""
+    if ranks:
+        third = len(ranks) / 6.0
+        return [(1 if rank > -third else 0) + (1 if rank > third else 0) for rank in ranks]
+    names: dict[str, int] = {}
+    return [
+        names.setdefault("\0".join(sorted(value)) if isinstance(value, dict) else str(value), len(names))
+        for value in values
+    ]
+
+
+def _ranks(values: Sequence[Value]) -> list[float]:
+    """Ranks of numbers, their mean zero, those of equal ones in the middle; nothing where others are among them."""
+    numbers = [value for value in values if isinstance(value, float)]
+    if len(numbers) < len(values):
+        return []
+    middle = 0.5 * (len(numbers) - 1)
+    order = sorted(numbers)
+    first: dict[float, int] = {}
+    last: dict[float, int] = {}
+    for at, number in enumerate(order):
+        first.setdefault(number, at)
+        last[number] = at
+    return [0.5 * (first[number] + last[number]) - middle for number in numbers]
