@@ -26,15 +26,17 @@ WINDOWS: Final = 4
 """Stretches that are kept."""
 OFTEN: Final = 320
 """Up to this run each stretch is looked at, later one in `SELDOM`."""
-SELDOM: Final = 4
+SELDOM: Final = 8
 FEWEST: Final = 40
 """A channel of which a stretch has fewer values says nothing."""
 APART: Final = 0.17
 """The same where two values of it, drawn apart, differ more rarely: chance puts its few exceptions together."""
+MOSTLY: Final = 0.9
+"""Where more of them are the same value, they differ too rarely for sure."""
 CLEAR: Final = 4.0
 """So many standard errors the correlation of neighbours must have."""
-PARTS: Final = 4
-EVERYWHERE: Final = 0.25
+PARTS: Final = 3
+EVERYWHERE: Final = 0.15
 """In the parts of a stretch neighbours agree by so much of what they could more often than others."""
 NOISE: Final = 0.1
 LAGS: Final = 24
@@ -52,7 +54,7 @@ def look(runs: Sequence[Sequence[Value]]) -> int:
     """
     longest = 1.0
     for position in range(len(runs[0])):
-        values = [value for value in (run[position] for run in runs) if value is not None]
+        values: list[Value] = [value for value in (run[position] for run in runs) if value is not None]
         if len(values) >= FEWEST:
             longest = max(longest, _time(values))
     return roots_of(2.0 / (1.0 + longest))
@@ -68,18 +70,24 @@ def second(found: Sequence[int]) -> int:
     return sorted(found)[-2:][0] if found else 0
 
 
-def _time(values: Sequence[Value]) -> float:
+def _time(values: list[Value]) -> float:
     """The integrated autocorrelation time of a channel's values; 1 where it is not clear that there is any.
 
     Of numbers by their ranks. Of anything else the correlation at a lag is by how much pairs at this distance agree
     more often than pairs drawn apart, as a part of what they could.
     """
     n = len(values)
-    ranks = _ranks(values)
-    kinds = _kinds(values, ranks)
+    if values.count(values[0]) > MOSTLY * n:
+        return 1.0  # most channels of most agents
+    numbers = [value for value in values if isinstance(value, float)]
+    order = sorted(numbers) if len(numbers) == n else []
+    kinds = _thirds(numbers, order) if order else _kinds(values)
     agree = _agree(kinds)
-    if 1.0 - agree < APART or not _everywhere(kinds):
+    clear = CLEAR / sqrt(n)
+    neighbours = (_same(kinds, 1) - agree) / max(1.0 - agree, APART)
+    if 1.0 - agree < APART or neighbours < (0.5 * clear if order else clear) or not _everywhere(kinds):
         return 1.0
+    ranks = _ranks(numbers, order) if order else []
     spread = sum([rank * rank for rank in ranks]) / n
     found = 1.0
     for lag in range(1, LAGS + 1):
@@ -90,7 +98,7 @@ def _time(values: Sequence[Value]) -> float:
             correlation = total / ((n - lag) * spread)
         else:
             correlation = (_same(kinds, lag) - agree) / (1.0 - agree)
-        if correlation < (CLEAR / sqrt(n) if lag == 1 else NOISE):
+        if correlation < (clear if lag == 1 else NOISE):
             break
         found += 2.0 * correlation
     return found
@@ -111,10 +119,13 @@ def _everywhere(kinds: list[int]) -> bool:
 
 def _agree(kinds: list[int]) -> float:
     """How often two values, drawn apart, agree."""
-    counts: dict[int, int] = {}
+    counts = [0] * (max(kinds) + 1)
     for kind in kinds:
-        counts[kind] = counts.get(kind, 0) + 1
-    return sum([count * (count - 1) for count in counts.values()]) / (len(kinds) * (len(kinds) - 1))
+        counts[kind] += 1
+    pairs = 0
+    for count in counts:
+        pairs += count * (count - 1)
+    return pairs / (len(kinds) * (len(kinds) - 1))
 
 
 def _same(kinds: list[int], lag: int) -> float:
@@ -126,12 +137,8 @@ def _same(kinds: list[int], lag: int) -> float:
     return same / (len(kinds) - lag)
 
 
-def _kinds(values: Sequence[Value], ranks: list[float]) -> list[int]:
-    """A small number for each value, alike where they are of a kind: numbers by thirds, others that have the same
-    name, or the same names."""
-    if ranks:
-        third = len(ranks) / 6.0
-        return [(1 if rank > -third else 0) + (1 if rank > third else 0) for rank in ranks]
+def _kinds(values: Sequence[Value]) -> list[int]:
+    """A small number for each value, alike where they have the same name, or the same names."""
     names: dict[str, int] = {}
     return [
         names.setdefault("\0".join(sorted(value)) if isinstance(value, dict) else str(value), len(names))
@@ -139,13 +146,15 @@ def _kinds(values: Sequence[Value], ranks: list[float]) -> list[int]:
     ]
 
 
-def _ranks(values: Sequence[Value]) -> list[float]:
-    """Ranks of numbers, their mean zero, those of equal ones in the middle; nothing where others are among them."""
-    numbers = [value for value in values if isinstance(value, float)]
-    if len(numbers) < len(values):
-        return []
+def _thirds(numbers: list[float], order: list[float]) -> list[int]:
+    """For each number whether it is in the lowest third, the middle or the highest; equal ones are in one."""
+    low, high = order[len(order) // 3], order[2 * len(order) // 3]
+    return [0 if number < low else 1 if number < high else 2 for number in numbers]
+
+
+def _ranks(numbers: list[float], order: list[float]) -> list[float]:
+    """Ranks, their mean zero; those of equal numbers in the middle."""
     middle = 0.5 * (len(numbers) - 1)
-    order = sorted(numbers)
     first: dict[float, int] = {}
     last: dict[float, int] = {}
     for at, number in enumerate(order):
