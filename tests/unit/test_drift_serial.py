@@ -104,7 +104,7 @@ def test_a_stretch_that_looks_so_alone_counts_for_nothing() -> None:
     alike: list[list[Value]] = [[kind] for kind in _blocks(6.0, 2)]
     apart: list[list[Value]] = [[kind] for kind in _blocks(1.0, 2)]
     found: list[int] = []
-    for runs in (apart, apart, alike, apart, apart, apart, alike):
+    for runs in (apart, apart, alike, *[apart] * (serial.WINDOWS - 1), alike):
         found = serial.followed(found, runs)
         assert len(found) <= serial.WINDOWS
         assert serial.second(found) == 0

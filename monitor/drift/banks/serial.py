@@ -8,7 +8,7 @@ work by lot, (t + 1) / 2 is the mean length of a stretch. The e-values of a run 
 (see `sessions`), and what is normal is learned from one run in as many.
 
 It is looked at in stretches of `RING` runs, each by itself: a change for good shows in one of them, stretches of work
-in more. So the second highest of the latest four counts, and no fault makes a bank deaf to itself.
+in more. So the second highest of the latest eight counts, and no fault makes a bank deaf to itself.
 
 Calibrated, not proved. Not seen: a mix of kinds that swings slowly, with each run drawn apart from the mix of its hour.
 """
@@ -22,7 +22,7 @@ from typing import Final
 from detectors.drift.channels import Value
 from monitor.drift.banks.sessions import roots_of
 
-WINDOWS: Final = 4
+WINDOWS: Final = 8
 """Stretches that are kept."""
 OFTEN: Final = 320
 """Up to this run each stretch is looked at, later one in `SELDOM`."""
