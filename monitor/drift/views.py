@@ -5,7 +5,7 @@ from __future__ import annotations
 from detectors.drift import Bank
 from detectors.drift.channels import Voice
 from detectors.drift.references.learning import LIVE
-from monitor.drift.banks import regimes
+from monitor.drift.banks import regimes, serial, sessions
 from monitor.drift.banks.plan import DECLARABLE, POSITIONS
 from monitor.drift.banks.profile import AGENT
 from monitor.drift.banks.slots import Slot
@@ -65,13 +65,31 @@ def _of_signal(
         reference=normal,
         n=float(slot.runs),
         evidence=1.0 if episode is not None else min(held, 1.0),
-        waiting_for="" if warming is None else f"warming up: {warming} of {LIVE} runs seen",
+        waiting_for="" if warming is None else f"warming up: {warming} of {LIVE} runs seen{_one_in(drift)}",
         mode=mode,
         owner=owner,
         tolerance=signal.tolerance,
         per_week=flow * slot.share * WEEK,
-        note=f"told with {episode.signal}" if episode is not None else _states(drift),
+        note=f"told with {episode.signal}" if episode is not None else "; ".join(filter(None, _notes(drift))),
     )
+
+
+def _alike(drift: Drift) -> int:
+    """How many runs in a row count as one, because they are of one session or come alike."""
+    roots = sessions.roots_of(drift.memory.sessions.begins) or serial.second(drift.profile.serial)
+    return 1 << roots
+
+
+def _one_in(drift: Drift) -> str:
+    alike = _alike(drift)
+    return f", one in {alike} counts" if alike > 1 else ""
+
+
+def _notes(drift: Drift) -> list[str]:
+    """What is special about an agent's runs."""
+    alike = _alike(drift)
+    worth = f"runs in a row are alike: as news, {alike} count as one" if alike > 1 else ""
+    return [worth, _states(drift)]
 
 
 def _states(drift: Drift) -> str:

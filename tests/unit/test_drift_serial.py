@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 
 import pytest
 
 from detectors.drift.channels import Value
+from monitor import views
 from monitor.drift.banks import serial
 from monitor.drift.banks.recent import RING
 from monitor.engine import Engine
@@ -154,3 +156,16 @@ def test_a_change_is_found_all_the_same() -> None:
     told = _told(True)
     page = next(one for one in told if one.mode == "page")
     assert START + AT * GAP <= page.time < START + (AT + 100) * GAP
+
+
+@pytest.mark.parametrize(("runs", "state"), [(150, "warming up"), (RUNS, "healthy")])
+def test_people_see_that_runs_count_together(runs: int, state: str) -> None:
+    engine = Engine(CONFIG)
+    engine.step(log(drift_log.events(drift_log.stream(runs, _in_blocks(False)))))
+    (agent,) = engine.partition.agents
+    (shape,) = [one for one in views.signals(engine.partition, agent) if one.signal == "run.output_shape"]
+    assert shape.state == state
+    found = re.fullmatch(r"runs in a row are alike: as news, (2|4|8|16) count as one", shape.note)
+    assert found is not None
+    if state == "warming up":
+        assert shape.waiting_for.endswith(f"of 200 runs seen, one in {found[1]} counts")
