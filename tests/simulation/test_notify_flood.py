@@ -27,7 +27,7 @@ ALERTS = 5_000
 CONFIG = Config.model_validate(
     {
         "owners": {
-            f"team-{n}": {"slack": f"#team-{n}", "mention": f"U0000{n:04d}", "notices": "10 per second"}
+            f"team-{n}": {"slack": f"#team-{n}", "mention": f"U0000{n:04d}", "notices": "1 per second"}
             for n in range(OWNERS)
         }
     }
