@@ -148,6 +148,22 @@ _WORDS = (
 )  # fmt: skip
 
 
+KINDS = ("json", "prose", "list", "code")
+"""What an answer may be."""
+
+
+def answer(rng: random.Random, kind: str) -> str:
+    """An answer of one of `KINDS`; of any other kind a bit of a page."""
+    text = "It comes " + " ".join(rng.choice(("red", "green", "blue")) for _ in range(rng.randint(3, 9)))
+    known = {
+        "json": f'{{"a": "{text}", "n": {rng.random()}}}',
+        "prose": f"{text}. {text}!",
+        "list": f"- {text}\n" * 4,
+        "code": f"```\nx = {rng.randint(1, 99)}\n```",
+    }
+    return known.get(kind, f"<p>{text}</p>")
+
+
 def told(engine: Engine, entries: Iterable[Item], serial: bool = True) -> list[Finding]:
     """What an engine says to a log. `serial`: whether it sees which runs come alike in a row."""
     found: list[Finding] = []

@@ -16,11 +16,10 @@ from monitor.engine import Engine
 from schemas.config import Config
 from schemas.finding import Finding
 from tests.doubles import drift_log
-from tests.doubles.drift_log import GAP, Work
+from tests.doubles.drift_log import GAP, KINDS, Work, answer
 from tests.doubles.fleet_log import START, log
 
 CONFIG = Config.model_validate({"owners": {"one": {}}})
-KINDS = ("json", "prose", "list", "code")
 RUNS = 2_600
 AT = 2_200
 
@@ -126,14 +125,7 @@ def _in_blocks(change: bool) -> Callable[[int, Work], Work]:
         nonlocal kind
         if rng.random() < 0.2:
             kind = rng.choice(KINDS)
-        text = "It comes " + " ".join(rng.choice(("red", "green", "blue")) for _ in range(rng.randint(3, 9)))
-        said = {
-            "json": f'{{"a": "{text}", "n": {rng.random()}}}',
-            "prose": f"{text}. {text}!",
-            "list": f"- {text}\n" * 4,
-            "code": f"```\nx = {rng.randint(1, 99)}\n```",
-        }[kind]
-        return usual.changed(output=f"<p>{text}</p>" if change and number >= AT else said)
+        return usual.changed(output=answer(rng, "page" if change and number >= AT else kind))
 
     return work
 

@@ -15,11 +15,10 @@ from monitor.engine import Engine
 from schemas.config import Config
 from schemas.finding import Finding
 from tests.doubles import drift_log
-from tests.doubles.drift_log import GAP, Work
+from tests.doubles.drift_log import GAP, KINDS, Work, answer
 from tests.doubles.fleet_log import START, log
 
 CONFIG = Config.model_validate({"owners": {"one": {}}})
-KINDS = ("json", "prose", "list", "code")
 RUNS = 2_600
 AT = 2_200
 
@@ -108,15 +107,7 @@ def _in_sessions(kept: bool, change: bool) -> Callable[[int, Work], Work]:
         if left <= 0 or not kept:
             kind, left, session = rng.choice(KINDS), rng.choice((1, 2, 4, 8, 12)), session + 1
         left -= 1
-        text = "It comes " + " ".join(rng.choice(("red", "green", "blue")) for _ in range(rng.randint(3, 9)))
-        said = {
-            "json": f'{{"a": "{text}", "n": {rng.random()}}}',
-            "prose": f"{text}. {text}!",
-            "list": f"- {text}\n" * 4,
-            "code": f"```\nx = {rng.randint(1, 99)}\n```",
-        }[kind]
-        if change and number >= AT:
-            said = f"<p>{text}</p>"
+        said = answer(rng, "page" if change and number >= AT else kind)
         return usual.changed(output=said, session=f"s{session}" if kept else None)
 
     return work
