@@ -70,7 +70,7 @@ class Assembler:
         self._traces: dict[str, Trace] = {}  # in the order of their first span
         self._waiting = 0
         self._schedule = Schedule()
-        self._forced: list[str] = []  # to be closed at the next tick
+        self._ticked = 0.0
         self._closed = Remembered(trace_timeout, REMEMBER_SECONDS)  # without runs, with runs
         self._remembered_spans = 0
         self._changed: dict[str, None] = {}
@@ -98,8 +98,8 @@ class Assembler:
 
     def tick(self, now: float) -> list[Event]:
         """The events of all traces that are complete, or were waited for long enough, at `now`."""
-        due = self._schedule.take(now, self._due)
-        found = [event for name in [*self._take_forced(due), *due] for event in self._close(name, now)]
+        self._ticked = now
+        found = [event for name in self._schedule.take(now, self._due) for event in self._close(name, now)]
         self._forget(now)
         return found
 
@@ -142,7 +142,6 @@ class Assembler:
         for name, trace in self._traces.items():
             if trace.waits:
                 self._schedule.put(name, trace.earliest(self._grace, self._trace_timeout))
-        self._forced = [name for name, trace in self._traces.items() if trace.forced]
         closed = [(trace.closed_at, name) for name, trace in self._traces.items() if trace.closed_at is not None]
         for closed_at, name in sorted(closed):
             if not self._traces[name].waits:
@@ -187,17 +186,10 @@ class Assembler:
                 surplus -= 1
                 if not trace.forced:
                     trace.forced = True
-                    self._forced.append(name)
+                    trace.first = min(trace.first, self._ticked)  # due at the next tick, though it came ahead of it
                     self._schedule.put(name, trace.first)
                     self._changed[name] = None
                     self._count("evicted:open_traces")
-
-    def _take_forced(self, due: list[str]) -> list[str]:
-        """What is too much and not due: it came later than this clock shows."""
-        forced, self._forced = dict.fromkeys(self._forced), []
-        for name in due:
-            forced.pop(name, None)
-        return [name for name in forced if (trace := self._traces.get(name)) is not None and trace.forced]
 
     def _close(self, name: str, now: float) -> list[Event]:
         trace = self._traces[name]

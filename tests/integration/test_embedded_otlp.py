@@ -74,11 +74,12 @@ async def test_spans_of_another_process_are_waited_for_as_long_as_the_configurat
     spans = kept.get_finished_spans()
     topmost = next(span for span in spans if span.parent is None)
     others = [span for span in spans if span.parent is not None]
-    async with running(tmp_path, runtime={"trace_grace": "4s"}) as monitor:
+    async with running(tmp_path, runtime={"trace_grace": "8s"}) as monitor:
         for part in ([topmost], others):
             body = encode_spans(part).SerializeToString()
             assert await monitor.post("/v1/traces", body, Content_Type="application/x-protobuf") == 200
-            await asyncio.sleep(1.8)
+            ticks = monitor.view.counts()["ticks"]
+            await until(lambda ticks=ticks: monitor.view.counts()["ticks"] >= ticks + 2, "two seconds")
             assert not monitor.view.runs(10)
         await until(lambda: len(monitor.view.runs(10)) == 1, "the run")
         (run,) = monitor.view.runs(10)

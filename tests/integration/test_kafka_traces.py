@@ -21,8 +21,8 @@ from tests.services.kafka_cluster import Worker, totals
 from tests.services.kafka_monitor import config_of
 
 RUNS = 60
-BEHIND_SECONDS = 3.5
-"""More than a trace waits after its topmost span, less than the group takes to give partitions to another."""
+BEHIND = 4
+"""Ticks: more than a trace waits after its topmost span, less than the group takes to give partitions to another."""
 
 
 @pytest.fixture
@@ -47,13 +47,18 @@ async def test_a_run_is_whole_though_some_of_its_spans_are_read_seconds_later(
     config, both = workers
     looks = [await worker.look() for worker in both]
     behind = next(worker for worker, look in zip(both, looks, strict=True) if not look.active)
+    other = next(worker for worker in both if worker is not behind)
     behind.freeze()  # the other one writes the ticks, and reads its half of the partitions at once
     topic = config.runtime.kafka.topics.otlp_spans
     async with aiokafka.AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer:
         for number, body in enumerate(bodies_of(spans_of_runs(RUNS))):
             await producer.send(topic, body, partition=number % 4)  # no key, as the Collector's exporter
         await producer.flush()
-    await asyncio.sleep(BEHIND_SECONDS)
+    begun = await other.look()
+    later = begun.counts["ticks"] + BEHIND * begun.gauges[f"partitions_assigned:{config.runtime.kafka.topics.events}"]
+    async with asyncio.timeout(30.0):
+        while (await other.look()).counts["ticks"] < later:
+            await asyncio.sleep(0.1)
     behind.thaw()
 
     async with asyncio.timeout(90.0):

@@ -33,9 +33,8 @@ from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from monitor.runtime.kafka.cluster.lease import Lease, LeasedThread
+from monitor.runtime.kafka.cluster.lease import Lease, LeasedThread, Progress
 from monitor.runtime.kafka.cluster.notes import Notes
-from monitor.runtime.kafka.traces.reach import Progress
 
 BATCH_RECORDS = 2000
 """Records in one message at most: what the loop works on before it looks at anything else (some 20 ms)."""

@@ -15,7 +15,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
@@ -23,7 +23,6 @@ from faust.types import TP
 from mode.threads import WorkerThread
 
 from monitor.runtime.kafka.cluster.notes import Notes, noted
-from monitor.runtime.kafka.traces.reach import Progress
 
 SESSION_SECONDS = 6.0
 """After kill -9 the group waits so long before another worker takes over: the least that brokers allow by default."""
@@ -58,6 +57,13 @@ class Lease:
     def now(self) -> float:
         """Its clock."""
         return self._steady()
+
+
+class Progress(NamedTuple):
+    """One partition: the offset after its last record, and after the last one that was handed on."""
+
+    end: int
+    done: int
 
 
 class _Thread(WorkerThread):

@@ -16,19 +16,13 @@ reached its own first note. A crash therefore lets traces wait, and closes none 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from faust.types import TP
 
+from monitor.runtime.kafka.cluster.lease import Progress
+
 MARKS = 64
 """Notes that are kept. More: every other one goes, and time moves in larger steps."""
-
-
-class Progress(NamedTuple):
-    """One partition: the offset after its last record, and after the last one that was handed on."""
-
-    end: int
-    done: int
 
 
 class Reach:
