@@ -78,13 +78,13 @@ def test_what_a_run_is_worth(mean: float, how: Callable[[random.Random, str], Va
 
 
 def test_runs_that_are_drawn_apart_are_worth_one_each() -> None:
-    """A thousand stretches of a hundred channels: chance makes one or two of them look alike."""
+    """A thousand stretches of a hundred channels."""
     rng, wrong = random.Random(3), 0
     for _ in range(1_000):
         weights = [rng.choice([(1, 1, 1, 1), (8, 1, 1, 0), (5, 5, 0, 0), (97, 1, 1, 1)]) for _ in range(100)]
         columns = [rng.choices(KINDS, each, k=RING) for each in weights]
         wrong += serial.look([list(row) for row in zip(*columns, strict=True)]) > 0
-    assert wrong <= 20
+    assert wrong <= 2
 
 
 def test_what_is_rare_or_seldom_said_shows_nothing() -> None:

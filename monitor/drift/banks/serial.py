@@ -40,6 +40,7 @@ EVERYWHERE: Final = 0.15
 """In the parts of a stretch neighbours agree by so much of what they could more often than others."""
 NOISE: Final = 0.1
 LAGS: Final = 24
+"""Correlations are summed up to the first that is lower than the one, and no further than the other."""
 
 
 def is_due(number: int, ring: int) -> bool:
@@ -85,7 +86,8 @@ def _time(values: list[Value]) -> float:
     agree = _agree(kinds)
     clear = CLEAR / sqrt(n)
     neighbours = (_same(kinds, 1) - agree) / max(1.0 - agree, APART)
-    if 1.0 - agree < APART or neighbours < (0.5 * clear if order else clear) or not _everywhere(kinds):
+    enough = 0.5 * clear if order else clear  # thirds show less than the ranks, which are asked below
+    if 1.0 - agree < APART or neighbours < enough or not _everywhere(kinds):
         return 1.0
     ranks = _ranks(numbers, order) if order else []
     spread = sum([rank * rank for rank in ranks]) / n
