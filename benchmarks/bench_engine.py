@@ -33,6 +33,7 @@ from monitor.engine import Engine, Record
 from monitor.evidence import nodes as nodes_module
 from monitor.reading import Reader
 from monitor.saved.collecting import collect_rarely
+from monitor.serving.paging import in_large_pages
 from schemas.config import Config
 from schemas.event import NOTHING, Event, decode, encode, raw
 from schemas.records import Tick
@@ -133,6 +134,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", action="store_true", help="take the changes to be saved after each batch, as live")
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--small-pages", action="store_true", help="memory as Linux gives it, for comparison")
     options = parser.parse_args()
 
     seconds = options.warm + options.seconds
@@ -141,6 +143,8 @@ def main() -> None:
     engine, reader = Engine(Config()), Reader(Config())
     gc.freeze()
     collect_rarely()
+    if not options.small_pages:
+        in_large_pages()
     profile = cProfile.Profile()
     offset = counted = findings = saved = 0
     took = reading = 0.0

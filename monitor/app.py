@@ -39,6 +39,7 @@ from monitor.runtime.reload import merged
 from monitor.runtime.store import Store
 from monitor.saved.collecting import collect_rarely
 from monitor.serving.doors import Acting, IntakeSink, People, Runtime
+from monitor.serving.paging import in_large_pages
 from monitor.web.guard import ROLES, Caller, Key
 from monitor.web.server import build_app, quiet_log
 from monitor.web.v2.original import original
@@ -140,6 +141,7 @@ async def serve(
     `read` reads the configuration again, for a reload.
     """
     collect_rarely()
+    in_large_pages()
     setup = _Setup(config, stream)
     if config.runtime.kind == "kafka":
         await _serve_kafka(setup, stop, started, read)

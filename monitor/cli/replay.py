@@ -28,6 +28,7 @@ from monitor.runtime.replay import Replay, line
 from monitor.runtime.store import FILE as LOG
 from monitor.runtime.topic_log import SCHEME
 from monitor.saved.collecting import collect_rarely
+from monitor.serving.paging import in_large_pages
 from schemas.alert import Notification, NotificationReason
 from schemas.config import Backtest, Config
 from schemas.event import Event
@@ -67,6 +68,7 @@ def command(
     --against found a difference, 2 if something cannot be read.
     """
     collect_rarely()
+    in_large_pages()
     if against is not None:
         if shuffle is not None:
             click.echo("forewarn: --against compares the true order; leave out --shuffle", err=True)

@@ -26,6 +26,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from monitor.runtime.kafka.live import KafkaMonitor
 from monitor.saved.collecting import collect_rarely
+from monitor.serving.paging import in_large_pages
 from schemas.config import Config
 from tests.services.kafka_monitor import config_of, monitor_of, notifiers_of
 
@@ -188,7 +189,8 @@ def _look(monitor: KafkaMonitor) -> dict[str, Any]:
 
 
 async def _run(config: Config) -> None:
-    collect_rarely()  # as `forewarn run` does
+    collect_rarely()  # this and the next as `forewarn run` does
+    in_large_pages()
     slack = config.slack.bot_token is not None
     monitor = monitor_of(config, notifiers_of(config), slack=slack)
     await monitor.start()

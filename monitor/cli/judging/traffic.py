@@ -13,6 +13,7 @@ from monitor.cli.replay import read_history
 from monitor.config import ConfigError, load_with_places, render
 from monitor.runtime.replay import Replay
 from monitor.saved.collecting import collect_rarely
+from monitor.serving.paging import in_large_pages
 from schemas.config import Config
 from schemas.view import SeenView
 
@@ -61,6 +62,7 @@ def recorded(file: Path | None, inputs: tuple[str, ...]) -> tuple[Config, Replay
         fail("recorded events need the configuration: -c forewarn.yaml")
     config, history = read_history(file, inputs)
     collect_rarely()
+    in_large_pages()
     replay = Replay(config)
     for _ in replay.said(history.records):
         pass
