@@ -16,12 +16,17 @@ _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdwy]))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])")
 _RATE = re.compile(r"(\d+(?:\.\d+)?) per (second|minute|hour|day|week|month)")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_LONGEST = 292 * _UNIT_SECONDS["y"]
+"""Seconds; Alertmanager's durations end there too."""
 
 
 def parse_duration(value: object) -> float:
     """`1h30m`, `90s`, `500ms` → seconds. A bare number is refused: its unit would be a guess."""
     if isinstance(value, str) and _DURATION.fullmatch(value):
-        return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(value))
+        seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(value))
+        if seconds > _LONGEST:
+            raise ValueError(f"{value!r} is longer than 292 years; write what you can wait for, as in `30d`")
+        return seconds
     raise ValueError(f"{value!r} is no duration; write a number with a unit, as in `90s`, `15m`, `1h30m`, `30d`")
 
 

@@ -39,6 +39,7 @@ ROWS = [
     ("runtime: {port: true}", 1, 17, "this must be a whole number, not `true`", None),
     ("runtime: {privacy: {excerpts: yes}}", 1, 31, "this must be `true` or `false`, not the text `yes`", None),
     ("runtime: {trace_timeout: 60}", 1, 26, "60 is no duration", None),
+    ("runtime: {trace_timeout: 300y}", 1, 26, "longer than 292 years", None),
     ("runtime: {trace_grace: 60s}", 1, 24, "this must be shorter than `trace_timeout`", None),
     ("components:\n- {tool: 1.10}", 2, 10, "this must be text, not the number 1.10", '"1.10"'),
     ("components:\n- {tool: a, agent: b}", 2, 3, "a component has exactly one of agent, tool", None),
