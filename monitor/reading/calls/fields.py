@@ -11,7 +11,7 @@ written `*`, as are digits.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 from zlib import crc32
@@ -27,6 +27,10 @@ ITEMS: Final = 20
 """Items of an array whose fields are read."""
 NAME_CHARACTERS: Final = 40
 """Longer names are cut."""
+OUTLINES: Final = 1_024
+"""Outlines of arguments and results whose fields are remembered, for calls of one tool are mostly alike."""
+REMEMBERED_PARTS: Final = 300
+"""Larger outlines are not remembered."""
 
 LEVELS: Final = 4
 """How deep an answer is read."""
@@ -55,23 +59,28 @@ _TYPES = {str: "string", bool: "boolean", int: "number", float: "number", type(N
 
 
 def fields(value: Any) -> list[str]:
-    """`name:type` of each field, sorted, at most `FIELDS` and one `MORE`."""
-    found: set[str] = set()
+    """`name:type` of each field, sorted, at most `FIELDS` and one `MORE`. Not to be changed: it is remembered."""
+    parts: list[Any] = []
+    size = 0
     if isinstance(value, dict):
-        for name, inner in _named(value):
-            found.add(f"{name}:{_type(inner)}")
+        is_wide = len(value) > WIDE
+        for name, inner in value.items():
+            below: tuple[Any, ...] = ()
             if isinstance(inner, dict):
-                found.update([f"{name}.{below}:{_type(each)}" for below, each in _named(inner)])
+                below = _outline(inner)
             elif isinstance(inner, list):
-                found.update(_of_items(f"{name}[]", inner))
+                below = _items(inner)
+                for part in below:
+                    size += len(part) if isinstance(part, tuple) else 0
+            size += len(below)
+            parts += ("*" if is_wide else folded(name), type(inner), below)
     elif isinstance(value, list):
-        found.add(":array")
-        found.update(_of_items("[]", value))
-    else:
-        found.add(f":{_type(value)}")
-    if len(found) > FIELDS:
-        return [*sorted(found)[:FIELDS], MORE]
-    return sorted(found)
+        parts += _items(value)
+        for part in parts:
+            size += len(part) if isinstance(part, tuple) else 0
+    if size + len(parts) > REMEMBERED_PARTS:
+        return _tell(type(value), tuple(parts))
+    return _told(type(value), tuple(parts))
 
 
 def forms(value: Any) -> list[str]:
@@ -188,19 +197,58 @@ def folded(name: str) -> str:
     return _DIGITS.sub("*", name[:NAME_CHARACTERS]) if _IDENTIFIER.fullmatch(name) else "*"
 
 
-def _named(value: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+def _tell(kind: Any, parts: tuple[Any, ...]) -> list[str]:
+    """The fields of a value by its outline: name, type and what is below in turn, or the items of an array."""
+    found: set[str] = set()
+    if kind is dict:
+        for at in range(0, len(parts), 3):
+            name, below = parts[at], parts[at + 2]
+            found.add(f"{name}:{_name_of(parts[at + 1])}")
+            if parts[at + 1] is dict:
+                found.update(_of_outline(name + ".", below))
+            elif parts[at + 1] is list:
+                found.update(_of_items(name + "[]", below))
+    else:
+        found.add(f":{_name_of(kind)}")
+        found.update(_of_items("[]", parts))
+    if len(found) > FIELDS:
+        return [*sorted(found)[:FIELDS], MORE]
+    return sorted(found)
+
+
+_told: Callable[[Any, tuple[Any, ...]], list[str]] = lru_cache(maxsize=OUTLINES)(_tell)
+
+
+def _outline(value: dict[str, Any]) -> tuple[Any, ...]:
+    """Name and type of each field in turn."""
+    parts: list[Any] = []
     if len(value) > WIDE:
-        return [("*", each) for each in value.values()]
-    return [(folded(name), each) for name, each in value.items()]
+        for kind in dict.fromkeys([type(each) for each in value.values()]):
+            parts += ("*", kind)
+    else:
+        for name, each in value.items():
+            parts += (folded(name), type(each))
+    return tuple(parts)
 
 
-def _of_items(prefix: str, items: list[Any]) -> list[str]:
-    found = []
+def _items(items: list[Any]) -> tuple[Any, ...]:
+    """The different items of an array: the outline of an object, the type of anything else."""
+    found: list[Any] = []
     for item in items[:ITEMS]:
-        if isinstance(item, dict):
-            found += [f"{prefix}.{name}:{_type(each)}" for name, each in _named(item)]
-        else:
-            found.append(f"{prefix}:{_type(item)}")
+        part = _outline(item) if isinstance(item, dict) else type(item)
+        if part not in found:
+            found.append(part)
+    return tuple(found)
+
+
+def _of_outline(prefix: str, parts: tuple[Any, ...]) -> list[str]:
+    return [f"{prefix}{parts[at]}:{_name_of(parts[at + 1])}" for at in range(0, len(parts), 2)]
+
+
+def _of_items(prefix: str, parts: tuple[Any, ...]) -> list[str]:
+    found: list[str] = []
+    for part in parts:
+        found += _of_outline(prefix + ".", part) if isinstance(part, tuple) else [f"{prefix}:{_name_of(part)}"]
     return found
 
 
@@ -210,3 +258,7 @@ def _has_letters(text: str) -> bool:
 
 def _type(value: Any) -> str:
     return _TYPES.get(type(value), "array")
+
+
+def _name_of(kind: type) -> str:
+    return _TYPES.get(kind, "array")
