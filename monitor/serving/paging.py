@@ -12,9 +12,11 @@ was. A process that forks would copy a large page for each byte that it writes t
 from __future__ import annotations
 
 import ctypes
+import logging
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,6 +32,7 @@ _COLLAPSE: Final = 25  # MADV_COLLAPSE, since Linux 6.1; before that khugepaged 
 _SMAPS: Final = Path("/proc/self/smaps")
 _HEAD: Final = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \d+ *(.*)$")
 _started = threading.Lock()
+_log = logging.getLogger(__name__)
 
 
 class Mapping(NamedTuple):
@@ -67,30 +70,34 @@ def mappings(smaps: bytes) -> Iterator[Mapping]:
         yield Mapping(first, end, resident, large)
 
 
-def gather() -> int:
-    """Put what is full into large pages, once. Returns the bytes that are in large pages then."""
+def look() -> list[Mapping]:
+    """The stretches of this process's memory that may be put into large pages. Raises `OSError` without `/proc`."""
+    return list(mappings(_SMAPS.read_bytes()))
+
+
+def gather() -> None:
+    """Put what is full into large pages, once. Raises `OSError` without `/proc`."""
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for mapping in mappings(_SMAPS.read_bytes()):
+    for mapping in look():
         pages = mapping.to_do()
         if pages is not None:
             # All of the mapping, so that it becomes one with a neighbour that was advised before: a large page may
             # lie across both.
             madvise(mapping.first, mapping.end - mapping.first, _ADVISE)
             madvise(pages[0], pages[1] - pages[0], _COLLAPSE)
-    return sum(mapping.large for mapping in mappings(_SMAPS.read_bytes()))
 
 
 def in_large_pages() -> None:
-    """Keep this process's memory in large pages from now on; worth a fourth of the engine's speed and more."""
+    """Keep this process's memory in large pages from now on; worth a tenth to a third of the engine's speed."""
     if sys.platform == "linux" and _SMAPS.exists() and _started.acquire(blocking=False):
         threading.Thread(target=_keep, name="large pages", daemon=True).start()
 
 
 def _keep() -> None:
-    wait = threading.Event()
     try:
-        while not wait.wait(EVERY):
+        while True:
+            time.sleep(EVERY)
             gather()
-    except (OSError, AttributeError):  # /proc is hidden, or a C library without madvise: all stays as it was
-        return
+    except (OSError, AttributeError) as error:  # /proc is hidden, or a C library without madvise
+        _log.info("memory stays in small pages: %s", error)

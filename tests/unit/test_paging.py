@@ -34,14 +34,14 @@ AnonHugePages:         0 kB
 """
 GROWN = """
 import json
-from monitor.serving import paging
+from monitor.serving.paging import gather, look
 
 objects = [(number, str(number)) for number in range(400_000)]
-before = sum(mapping.large for mapping in paging.mappings(paging._SMAPS.read_bytes()))
-after = paging.gather()
-again = paging.gather()
-whole = all(number == int(text) for number, text in objects)
-print(json.dumps([before, after, again, whole]))
+large = [sum(mapping.large for mapping in look())]
+for _ in range(2):
+    gather()
+    large.append(sum(mapping.large for mapping in look()))
+print(json.dumps([*large, all(number == int(text) for number, text in objects)]))
 """
 
 

@@ -61,7 +61,6 @@ _TYPES = {str: "string", bool: "boolean", int: "number", float: "number", type(N
 def fields(value: Any) -> list[str]:
     """`name:type` of each field, sorted, at most `FIELDS` and one `MORE`. Not to be changed: it is remembered."""
     parts: list[Any] = []
-    size = 0
     if isinstance(value, dict):
         is_wide = len(value) > WIDE
         for name, inner in value.items():
@@ -70,17 +69,11 @@ def fields(value: Any) -> list[str]:
                 below = _outline(inner)
             elif isinstance(inner, list):
                 below = _items(inner)
-                for part in below:
-                    size += len(part) if isinstance(part, tuple) else 0
-            size += len(below)
             parts += ("*" if is_wide else folded(name), type(inner), below)
     elif isinstance(value, list):
         parts += _items(value)
-        for part in parts:
-            size += len(part) if isinstance(part, tuple) else 0
-    if size + len(parts) > REMEMBERED_PARTS:
-        return _tell(type(value), tuple(parts))
-    return _told(type(value), tuple(parts))
+    outline = tuple(parts)
+    return (_told if _size(outline) <= REMEMBERED_PARTS else _tell)(type(value), outline)
 
 
 def forms(value: Any) -> list[str]:
@@ -219,6 +212,15 @@ def _tell(kind: Any, parts: tuple[Any, ...]) -> list[str]:
 _told: Callable[[Any, tuple[Any, ...]], list[str]] = lru_cache(maxsize=OUTLINES)(_tell)
 
 
+def _size(outline: tuple[Any, ...]) -> int:
+    """Parts on all levels."""
+    size = len(outline)
+    for part in outline:
+        if isinstance(part, tuple):
+            size += _size(part)
+    return size
+
+
 def _outline(value: dict[str, Any]) -> tuple[Any, ...]:
     """Name and type of each field in turn."""
     parts: list[Any] = []
@@ -257,7 +259,7 @@ def _has_letters(text: str) -> bool:
 
 
 def _type(value: Any) -> str:
-    return _TYPES.get(type(value), "array")
+    return _name_of(type(value))
 
 
 def _name_of(kind: type) -> str:
