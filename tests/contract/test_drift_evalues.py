@@ -5,15 +5,16 @@ from __future__ import annotations
 from array import array
 from fractions import Fraction
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors.drift import Bank, Channel, Plan, Signal
 from detectors.drift.bets import odds, shapes
 from detectors.drift.bets.band import band
 from detectors.drift.references import memory
-from detectors.drift.references.cells import cells_of, masses_of
+from detectors.drift.references.cells import below, cells_of, masses_of
 
 ROUNDING = Fraction(1, 10**9)
 TOLERANCES = [1.0, 1.5, 3.0]
@@ -103,6 +104,16 @@ def test_learned_cells_hold_all_that_was_learned_and_leave_room_outside(values: 
     masses = masses_of([float(count) for count in found.counts])
     assert sum(masses) == pytest.approx(1.0)
     assert min(masses) > 0.0
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+@example(0.0)
+@example(1.0)
+@example(-1.0)
+@example(2.0**-122)
+def test_the_next_smaller_number_is_that_of_32_bits(value: float) -> None:
+    value = memory.rounded(value)
+    assert below(value) == float(np.nextafter(np.float32(value), np.float32(-np.inf), dtype=np.float32))
 
 
 @pytest.mark.parametrize("live", [[True, True, True, True], [True, False, True, False], [False] * 4])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ _PARTED: Final = 4
 """Numbers with at most so many values have cells for what lies between them, too."""
 _LISTED: Final = 8
 """Numbers with at most so many values have a cell for each."""
+_BITS: Final = 24
+_LEAST: Final = 2.0**-149
+"""Of a number of 32 bits, those of its mantissa; the smallest one that is not zero."""
 
 
 @mypyc_attr(acyclic=True)
@@ -39,7 +43,7 @@ def cells_of(values: array[float]) -> Cells:
 
     Ties make fewer cells, each with the mass that was seen in it; the first and the last hold what lies outside.
     """
-    ordered: list[float] = sorted(values)
+    ordered: list[float] = np.sort(np.frombuffer(values, np.float32)).tolist()
     size = len(ordered)
     distinct: list[float] = ordered[:1]
     for value in ordered:
@@ -81,5 +85,10 @@ def masses_of(counts: Sequence[float]) -> list[float]:
 
 
 def below(value: float) -> float:
-    """The next smaller number of 32 bits."""
-    return float(np.nextafter(np.float32(value), np.float32(-np.inf), dtype=np.float32))
+    """The next smaller number of 32 bits; of zero the one that is next to it. `value` is one of them, and not as small
+    as those that have fewer bits (`memory.SMALLEST`)."""
+    if value == 0.0:
+        return -_LEAST
+    part, power = math.frexp(value)
+    # just below a power of two they lie twice as close
+    return value - math.ldexp(1.0, power - (_BITS + 1 if part == 0.5 else _BITS))

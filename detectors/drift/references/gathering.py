@@ -37,12 +37,15 @@ class Gathering:
         """Keep a run if it says something to a channel that learns; whether it does. Once a bank knows all that its
         agent says, hardly one does."""
         positions = plan.numbers
-        teaches = any(values[positions[at]] is not None for at in learners) or any(
-            values[channel.position] is not None for channel in shares.learners
-        )
-        if teaches:
-            self.rows.append(values)
-        return teaches
+        for at in learners:
+            if values[positions[at]] is not None:
+                self.rows.append(values)
+                return True
+        for channel in shares.learners:
+            if values[channel.position] is not None:
+                self.rows.append(values)
+                return True
+        return False
 
     def give(
         self, learners: Mapping[int, Numbers], plan: Plan, numbers: NumberChannels | None, shares: ShareChannels
@@ -52,9 +55,13 @@ class Gathering:
         if rows:
             for at, learner in learners.items():
                 position = plan.numbers[at]
-                told = [row[position] for row in rows if row[position] is not None]
+                told: list[float] = []
+                for row in rows:
+                    value = row[position]
+                    if value is not None:
+                        told.append(memory.rounded(cast(float, value)))
                 if told:
-                    learner.extend([memory.rounded(cast(float, value)) for value in told])
+                    learner.extend(told)
             shares.learn_from(rows)
         seen = [learner.n for at, learner in learners.items() if numbers is None or not numbers.live[at]]
         seen += [one.learner.n for one in shares.learners if one.learner is not None and not one.live]

@@ -8,12 +8,10 @@ Invariant: a learner holds at most `LIVE` numbers, or `KNOWN` categories.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
-from typing import Final, cast
+from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
-
-from detectors.drift.channels import Kind, Value
 
 LIVE: Final = 200
 """Observations before a channel is bet on; of numbers, the latest so many are kept."""
@@ -29,15 +27,6 @@ LONGEST: Final = 64
 """Characters of a category that are kept."""
 
 
-def parts(kind: Kind, values: Sequence[Value]) -> list[tuple[str | int, float]]:
-    """Names with their parts of a run, run by run."""
-    if kind == "category":
-        return [(value[:LONGEST] if isinstance(value, str) else cast(int, value), 1.0) for value in values]
-    if kind == "rate":
-        return [("", cast(float, value)) for value in values]
-    return [(name[:LONGEST], part) for value in values for name, part in cast("dict[str, float]", value).items()]
-
-
 class Numbers(Struct):
     """Collects a number; the oldest of more than `LIVE` are overwritten."""
 
@@ -47,7 +36,7 @@ class Numbers(Struct):
     def extend(self, values: Sequence[float]) -> None:
         """More values, in the order in which they came."""
         free = max(LIVE - self.n, 0)
-        self.values.extend(values[:free])
+        self.values.extend(array("f", values[:free]))
         for i, value in enumerate(values[free:], start=max(self.n, LIVE)):
             self.values[i % LIVE] = value
         self.n += len(values)
@@ -60,15 +49,3 @@ class Shares(Struct):
     n: int = 0
     met: float = 0.0
     """Parts of runs that went to categories beyond `KNOWN`."""
-
-    def extend(self, parts: Iterable[tuple[str | int, float]], runs: int) -> None:
-        """More runs: names with their parts of a run, in the order in which they came."""
-        sums = self.sums
-        for name, part in parts:
-            if name in sums:
-                sums[name] += part
-            elif len(sums) < KNOWN:
-                sums[name] = part
-            else:
-                self.met += part
-        self.n += runs

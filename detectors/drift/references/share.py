@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, cast
 
-from detectors.drift.channels import Kind
+from detectors.drift.channels import Kind, Value
 from detectors.drift.references import learning, memory
+from detectors.drift.references.learning import KNOWN, LONGEST
 
 Name = str | int
 STEPS: Final = 250.0
@@ -60,3 +62,36 @@ class ShareChannel:
     def named(self) -> int:
         """Names that get a cell of their own."""
         return learning.NAMED_OF_SETS if self.kind == "set" else learning.NAMED
+
+    def learn_from(self, rows: Sequence[Sequence[Value]]) -> None:
+        """Give the learner the values of runs, in the order in which they came."""
+        learner = self.learner
+        if learner is None:
+            return
+        sums: dict[Name, float] = learner.sums
+        kind, position, met, runs = self.kind, self.position, learner.met, 0
+        for row in rows:
+            value = row[position]
+            if value is None:
+                continue
+            runs += 1
+            if kind == "category":
+                name = value[:LONGEST] if isinstance(value, str) else cast(int, value)
+                met += _add(sums, name, 1.0)
+            elif kind == "rate":
+                met += _add(sums, "", cast(float, value))
+            else:
+                for each, part in cast("dict[str, float]", value).items():
+                    met += _add(sums, each[:LONGEST], part)
+        learner.met, learner.n = met, learner.n + runs
+
+
+def _add(sums: dict[Name, float], name: Name, part: float) -> float:
+    """Count a name's part of a run; the part where there is no room for the name, else zero."""
+    total = sums.get(name)
+    if total is None:
+        if len(sums) >= KNOWN:
+            return part
+        total = 0.0
+    sums[name] = total + part
+    return 0.0

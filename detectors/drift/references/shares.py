@@ -103,9 +103,7 @@ class ShareChannels:
     def learn_from(self, rows: Sequence[Sequence[Value]]) -> None:
         """Give the values of runs to the channels that learn."""
         for channel in self.learners:
-            values = [row[channel.position] for row in rows if row[channel.position] is not None]
-            if values and channel.learner is not None:
-                channel.learner.extend(learning.parts(channel.kind, values), len(values))
+            channel.learn_from(rows)
 
     def read(self, values: list[Value], run: int, out: vec[float], first: int) -> None:
         """Read one run's values of all channels; write the e-values, `BETS` a cell, to `out` from `first` on."""
