@@ -19,6 +19,9 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import Final
 
+from librt.vecs import vec
+from mypy_extensions import i64
+
 from detectors.drift.channels import Value
 from monitor.drift.banks.sessions import roots_of
 
@@ -54,8 +57,13 @@ def look(runs: Sequence[Sequence[Value]]) -> int:
     `runs`: the values of each run by channel, in the order in which they closed.
     """
     longest = 1.0
-    for position in range(len(runs[0])):
-        values: list[Value] = [value for value in (run[position] for run in runs) if value is not None]
+    rows: list[list[Value]] = [list(run) for run in runs]
+    for position in range(len(rows[0])):
+        values: list[Value] = []
+        for row in rows:
+            value = row[position]
+            if value is not None:
+                values.append(value)
         if len(values) >= FEWEST:
             longest = max(longest, _time(values))
     return roots_of(2.0 / (1.0 + longest))
@@ -78,7 +86,7 @@ def _time(values: list[Value]) -> float:
     more often than pairs drawn apart, as a part of what they could.
     """
     n = len(values)
-    if values.count(values[0]) > MOSTLY * n:
+    if _is_mostly_one(values):
         return 1.0  # most channels of most agents
     numbers = [value for value in values if isinstance(value, float)]
     order = sorted(numbers) if len(numbers) == n else []
@@ -106,7 +114,18 @@ def _time(values: list[Value]) -> float:
     return found
 
 
-def _everywhere(kinds: list[int]) -> bool:
+def _is_mostly_one(values: list[Value]) -> bool:
+    """Whether nearly all are the same as the first."""
+    first, same, most = values[0], len(values), MOSTLY * len(values)
+    for value in values:
+        if value != first:
+            same -= 1
+            if same <= most:
+                return False
+    return True
+
+
+def _everywhere(kinds: vec[i64]) -> bool:
     """Whether neighbours agree in each part of a stretch, as they do where work changes again and again. Left out is
     the part in which they do most: there one change for good may be."""
     part, excess, apart = len(kinds) // PARTS, [], []
@@ -119,39 +138,57 @@ def _everywhere(kinds: list[int]) -> bool:
     return sum(excess) - excess[most] >= EVERYWHERE * max(sum(apart) - apart[most], APART)
 
 
-def _agree(kinds: list[int]) -> float:
+def _agree(kinds: vec[i64]) -> float:
     """How often two values, drawn apart, agree."""
-    counts = [0] * (max(kinds) + 1)
-    for kind in kinds:
+    size: i64 = len(kinds)
+    counts = vec[i64]([i64(0)] * len(kinds))
+    pairs: i64 = 0
+    at: i64 = 0
+    while at < size:
+        kind = kinds[at]
+        pairs += 2 * counts[kind]
         counts[kind] += 1
-    pairs = 0
-    for count in counts:
-        pairs += count * (count - 1)
-    return pairs / (len(kinds) * (len(kinds) - 1))
+        at += 1
+    return int(pairs) / (len(kinds) * (len(kinds) - 1))
 
 
-def _same(kinds: list[int], lag: int) -> float:
+def _same(kinds: vec[i64], lag: int) -> float:
     """How often two values at this distance agree."""
-    same = 0
-    for at in range(len(kinds) - lag):
-        if kinds[at] == kinds[at + lag]:
+    end: i64 = len(kinds) - lag
+    further: i64 = lag
+    same: i64 = 0
+    at: i64 = 0
+    while at < end:
+        if kinds[at] == kinds[at + further]:
             same += 1
-    return same / (len(kinds) - lag)
+        at += 1
+    return int(same) / (len(kinds) - lag)
 
 
-def _kinds(values: Sequence[Value]) -> list[int]:
+def _kinds(values: Sequence[Value]) -> vec[i64]:
     """A small number for each value, alike where they have the same name, or the same names."""
     names: dict[str, int] = {}
-    return [
-        names.setdefault("\0".join(sorted(value)) if isinstance(value, dict) else str(value), len(names))
-        for value in values
-    ]
+    found: list[int] = []
+    for value in values:
+        if isinstance(value, str):
+            name = value
+        elif isinstance(value, dict):
+            name = "\0".join(sorted(value))
+        else:
+            name = str(value)
+        found.append(names.setdefault(name, len(names)))
+    return vec[i64]([i64(kind) for kind in found])
 
 
-def _thirds(numbers: list[float], order: list[float]) -> list[int]:
+def _thirds(numbers: list[float], order: list[float]) -> vec[i64]:
     """For each number whether it is in the lowest third, the middle or the highest; equal ones are in one."""
     low, high = order[len(order) // 3], order[2 * len(order) // 3]
-    return [0 if number < low else 1 if number < high else 2 for number in numbers]
+    found = vec[i64]([i64(0)] * len(numbers))
+    for at in range(len(numbers)):
+        number = numbers[at]
+        if number >= low:
+            found[at] = 1 if number < high else 2
+    return found
 
 
 def _ranks(numbers: list[float], order: list[float]) -> list[float]:
