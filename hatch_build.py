@@ -81,6 +81,7 @@ MODULES = (
     "monitor/drift/memory.py",
     "monitor/drift/outputs/answers.py",
     "monitor/drift/tools/interfaces.py",
+    "monitor/drift/tools/paces.py",
     "monitor/drift/banks/profile.py",
     "monitor/drift/banks/recent.py",
     "monitor/drift/banks/serial.py",

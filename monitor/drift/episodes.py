@@ -26,7 +26,7 @@ from monitor.drift.banks.sessions import Sessions
 from monitor.drift.banks.slots import Saved
 from monitor.drift.channels import ROW_OF
 from monitor.drift.memory import Memory
-from monitor.drift.tools.paces import Pace
+from monitor.drift.tools.pace import Pace
 from monitor.evidence.nodes import GONE_SECONDS
 from monitor.evidence.within import hitters
 from monitor.evidence.within.episodes import ACKS

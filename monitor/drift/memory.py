@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 
 from mypy_extensions import mypyc_attr
@@ -18,7 +19,7 @@ from monitor.drift.banks.sessions import Sessions
 from monitor.drift.outputs.answers import Answers
 from monitor.drift.tools import interfaces, paces
 from monitor.drift.tools.interfaces import Interface
-from monitor.drift.tools.paces import Pace
+from monitor.drift.tools.pace import Pace
 from monitor.reading.calls import forms
 from monitor.runs import Closed, Work
 
@@ -30,6 +31,8 @@ DOCUMENTS: Final = 32
 """Best documents remembered of each source, to tell the one that is given most."""
 FEW: Final = 8
 """Of fewer latest ones it is not said which comes most."""
+INTERFACES: Final = 512
+"""Interfaces of a tool whose names are remembered, for its calls are mostly alike."""
 
 
 class Memory:
@@ -118,8 +121,7 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
             calls = closed.run.tools.get(tool)
             if tool not in work.result_fields and calls is not None and calls[1]:
                 continue  # a call that failed has no result to know the interface by; that it fails is told elsewhere
-            names = [f"argument {name}" for name in work.argument_fields.get(tool, ())]
-            names += [f"result {name}" for name in work.result_fields.get(tool, ())]
+            names = _names(tuple(work.argument_fields.get(tool, _NONE)), tuple(work.result_fields.get(tool, _NONE)))
             seen = interfaces.observe(memory.tools, tool, names)
             if seen is not None:
                 young = bool(seen.young) or bool(young)
@@ -141,6 +143,15 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
             new, gone = bool(answers.young), bool(answers.gone)
     times = _times(memory, closed) if work.tool_seconds else None
     return Reading(closed, repeated, young, missing, unusual, same, new, gone, still, times)
+
+
+def _names_of(arguments: tuple[str, ...], results: tuple[str, ...]) -> list[str]:
+    """The fields of a tool's calls as they are learned, sorted. Not to be changed: it is remembered."""
+    return sorted([f"argument {name}" for name in arguments] + [f"result {name}" for name in results])
+
+
+_NONE: Final[list[str]] = []
+_names: Callable[[tuple[str, ...], tuple[str, ...]], list[str]] = lru_cache(maxsize=INTERFACES)(_names_of)
 
 
 def _times(memory: Memory, closed: Closed) -> float | None:

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from monitor.drift.tools import paces
-from monitor.drift.tools.paces import LEARNED, TOOLS, Pace
+from monitor.drift.tools.pace import Pace
+from monitor.drift.tools.paces import LEARNED, TOOLS
 
 
 def _known(seconds: float = 1.0) -> dict[str, Pace]:

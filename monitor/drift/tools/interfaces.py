@@ -13,7 +13,7 @@ Invariant: nothing is said of a tool before its first 50 runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -99,23 +99,25 @@ def load(tools: dict[str, Interface], raw: bytes) -> None:
             one.fields[name] = Field(first, k, bool(core), away[0] if away else 0)
 
 
-def observe(tools: dict[str, Interface], tool: str, names: Iterable[str]) -> Seen | None:
-    """Count one run's calls of one tool, which had the fields `names`; None while the tool is too new to tell."""
+def observe(tools: dict[str, Interface], tool: str, names: list[str]) -> Seen | None:
+    """Count one run's calls of one tool, which had the fields `names`, sorted; None while the tool is too new to tell.
+
+    The names are kept, and not changed.
+    """
     interface = tools.pop(tool, None)
     if interface is None:
         interface = Interface()
         if len(tools) >= TOOLS:
             del tools[next(iter(tools))]
     tools[tool] = interface  # the order of a dict is that of the latest run
-    found = sorted(names)
     interface.runs += 1
-    if interface.quiet and found == interface.last:
+    if interface.quiet and (names is interface.last or names == interface.last):
         interface.same += 1
         if interface.same >= WINDOW:
             _settle(interface)
         return NOTHING
     _settle(interface)
-    seen = _compare(interface, found)
+    seen = _compare(interface, names)
     return seen if interface.runs > WARM_RUNS else None
 
 

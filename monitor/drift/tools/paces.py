@@ -11,36 +11,28 @@ the bank must learn anew as well what is normal.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
-from msgspec import Struct
+from monitor.drift.tools.pace import Pace
 
-LEARNED = 32
+LEARNED: Final = 32
 """Runs of a tool before it is known how long it takes: their median."""
-GRAIN = 0.5
-FINEST = 8
+GRAIN: Final = 0.5
+FINEST: Final = 8
 """Times are told in steps of `GRAIN`, and of one in so many where that is more: a tool that always takes the same moves
 by some hundredths with the load, which is nobody's business."""
-MOST = 1_000_000.0
+MOST: Final = 1_000_000.0
 """Times that are told at most."""
-STALE = 250
+STALE: Final = 250
 """A tool counts as changed for good after so many runs that were mostly `SLOWER` than usual, or faster by that."""
-TOOLS = 40
+TOOLS: Final = 40
 """Tools of one agent that are known. More: the one that was quiet longest is forgotten."""
-FELT = 0.05
+FELT: Final = 0.05
 """Part of a run's duration that a tool must take more than usual, or it is as fast as usual: nobody would feel it."""
-LATEST = 5
+LATEST: Final = 5
 """Runs of a tool of which the middle one says how long it takes of late."""
-SLOWER = 2.0
+SLOWER: Final = 2.0
 """Times its usual seconds that a tool must take of late to be named."""
-
-
-class Pace(Struct, array_like=True, gc=False):
-    """Of one tool, in seconds a call. `latest`: all its runs until there are `LEARNED`, then the latest few."""
-
-    usual: float = 0.0
-    latest: list[float] = []
-    away: int = 0
-    """Runs of late, less twice the others, that took far more than usual; negative: far less."""
 
 
 def observe(paces: dict[str, Pace], tool: str, seconds: float, calls: int, duration: float) -> float | None:
@@ -79,7 +71,11 @@ def told(times: float) -> float:
 
 def is_stale(paces: Mapping[str, Pace], tools: Iterable[str]) -> bool:
     """Whether one of some tools takes something else than usual for good."""
-    return any(tool in paces and abs(paces[tool].away) >= STALE for tool in tools)
+    for tool in tools:
+        pace = paces.get(tool)
+        if pace is not None and abs(pace.away) >= STALE:
+            return True
+    return False
 
 
 def renew(paces: dict[str, Pace]) -> None:
