@@ -72,7 +72,11 @@ def classes(text: bytes, width: int, table: bytes, size: int) -> list[int]:
     step: i64 = width
     top: i64 = len(table)
     while at < end:
-        code = _code(text, at, step)
+        code: i64 = text[at]
+        if step == 4:
+            second: i64 = text[at + 1]
+            third: i64 = text[at + 2]
+            code += second * 256 + third * 65536
         kind: i64 = table[code] if code < top else 0
         found[kind] += 1
         at += step
@@ -88,13 +92,30 @@ def trigrams(text: bytes, width: int, sums: int) -> list[float]:
     size: i64 = end // step - 2
     if size < 1:
         return [0.0] * sums
-    # a code point has 24 bits at most, so the products and their sum stay within 64
+    # a code point has 24 bits at most, so the products and their sum stay within 64. The loops below say what
+    # `_place(one * _A + two * _B + three * _C, shift)` does, for compiled code does not make one of the other
     one = _fold(_code(text, 0, step))
     two = _fold(_code(text, step, step))
     at: i64 = 2 * step
+    low: i64 = _LOW
+    half: i64 = _HALF
+    lower: i64 = _A & _HALF
+    upper: i64 = _A >> 16
+    a: i64 = _A
+    b: i64 = _B
+    c: i64 = _C
     while at < end:
-        three = _fold(_code(text, at, step))
-        bins[_place(one * _A + two * _B + three * _C, shift)] += 1
+        three: i64 = text[at]
+        if step == 4:
+            second: i64 = text[at + 1]
+            third: i64 = text[at + 2]
+            three += second * 256 + third * 65536
+        if 48 <= three <= 57:
+            three = 48
+        mixed = (one * a + two * b + three * c) & low
+        mixed = mixed ^ (mixed >> 15)
+        mixed = (mixed * lower + (((mixed * upper) & half) << 16)) & low
+        bins[mixed >> shift] += 1
         one = two
         two = three
         at += step

@@ -58,6 +58,7 @@ _PLACES = ("error", "isError", "is_error", "status", "statusCode", "status_code"
            "content", "result", "output")  # fmt: skip
 _Verdict = msgspec.defstruct("_Verdict", [(name, msgspec.Raw, NOTHING) for name in _PLACES], gc=False)
 _verdict: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Verdict)
+_NO_VERDICT: Final = _Verdict()
 _Block = msgspec.defstruct("_Block", [(name, msgspec.Raw, NOTHING) for name in ("type", "text")], gc=False)
 _blocks: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[_Block])  # type: ignore[valid-type]
 _string = msgspec.json.Decoder(str)
@@ -149,16 +150,20 @@ def _of_json(text: bytes, beginnings: Beginnings, depth: int) -> bool:
     text = text.lstrip()
     first = text[:1]
     if first == b"{":
-        if not _may_hold_verdict(text):
+        try:
+            found = _verdict.decode(text)
+        except _UNREADABLE:
+            if _may_hold_verdict(text):
+                raise
             return False
-        return _of_object(_verdict.decode(text), beginnings, depth)
+        return found != _NO_VERDICT and _of_object(found, beginnings, depth)
     if first == b"[":
         return depth > 0 and b'"text"' in text[:200] and _of_blocks(text, beginnings, depth)
     return first == b'"' and _of_text(_string.decode(text), beginnings, depth)
 
 
 def _may_hold_verdict(text: bytes) -> bool:
-    """Whether a key of a verdict may stand in an object: most results have none. One may be written with escapes."""
+    """Whether a key of a verdict may stand in what begins like an object. One may be written with escapes."""
     return _KEYS.search(text) is not None or text.find(b"\\u") >= 0
 
 

@@ -41,6 +41,8 @@ HASH: Final = 0xFFF
 _MARKS: Final = [f"#{hashed:x}" for hashed in range(HASH + 1)]
 SHORT: Final = 24
 """Characters up to which a string of digits and signs is told by its signs."""
+STRINGS: Final = 4_096
+"""Strings of at most so many characters as `SHORT` says of which it is remembered what they look like."""
 LONG: Final = 40
 """Characters from which on a string is text, whatever its words."""
 FEW_WORDS: Final = 3
@@ -142,9 +144,7 @@ class _Several:
 def _note(place: str, value: Any, found: dict[str, str], several: dict[str, _Several]) -> bool:
     """Note one value, as `kind#hash`; whether it is a container that is to be looked into."""
     if isinstance(value, str):
-        kind = looks(value)
-        # compiled, the first way calls no method by its name
-        hashed = crc32(value.encode("ascii") if value.isascii() else value.encode("utf-8", "replace")) & HASH
+        kind, hashed = _looked(value) if len(value) <= SHORT else _look(value)
     elif isinstance(value, dict):
         kind, hashed = "object", -1
     elif isinstance(value, list):
@@ -165,6 +165,15 @@ def _note(place: str, value: Any, found: dict[str, str], several: dict[str, _Sev
         if hashed >= 0 and hashed not in more.hashes:
             more.hashes.append(hashed)
     return hashed < 0 or kind == "array"
+
+
+def _look(text: str) -> tuple[str, int]:
+    """What a string looks like, and the bits that are kept of its hash."""
+    # compiled, the first way calls no method by its name
+    return looks(text), crc32(text.encode("ascii") if text.isascii() else text.encode("utf-8", "replace")) & HASH
+
+
+_looked: Callable[[str], tuple[str, int]] = lru_cache(maxsize=STRINGS)(_look)
 
 
 def looks(text: str) -> str:
