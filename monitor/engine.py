@@ -59,6 +59,8 @@ class PartitionEngine:
         self.settings = Settings(config)
         self.counts: dict[str, int] = {}
         self.reader = Reader(config, self.counts)
+        self.reads = True
+        """False where whoever feeds the engine has its `reader` read each event before."""
         self.now = 0.0
         self.agents: dict[str, Agent] = {}
         self.covers = Covers()
@@ -202,7 +204,7 @@ class PartitionEngine:
 
     def _take(self, agent: Agent, group: list[Numbered], findings: Said, news: Said) -> None:
         """Events of one agent. Those that it has seen already are passed over."""
-        now, name, kinds, reader = self.now, agent.name, RUN_KINDS, self.reader
+        now, name, kinds, reader, reads = self.now, agent.name, RUN_KINDS, self.reader, self.reads
         taken = 0
         for item in group:
             offset: int = item[0]
@@ -213,7 +215,8 @@ class PartitionEngine:
                 continue
             agent.offset = offset
             taken += 1
-            reader.read(event)
+            if reads:
+                reader.read(event)
             kind = event.kind
             if kind in kinds:
                 if kind == "run_started":

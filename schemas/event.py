@@ -13,6 +13,7 @@ import enum
 import hashlib
 import math
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -196,6 +197,9 @@ ANCHORS: dict[str, tuple[str, ...]] = {
 }
 """Kind → fields of which at least one must be there, so that the event can be given to an agent."""
 
+_NEEDS = {kind: attrgetter(*names) for kind, names in REQUIRED.items() if len(names) > 1}
+"""The same, of kinds that need more than one."""
+
 TOLD_LATE = frozenset(("complaint",))
 """Kinds whose time is when a person spoke; it stands however much later we hear of it."""
 
@@ -240,6 +244,11 @@ def decode(raw: bytes) -> Event:
 def check(event: Event) -> Event:
     """The event with `time` as a float, if it holds what its kind needs; else `BadEvent`."""
     kind = event.kind
+    needs = _NEEDS.get(kind)
+    time = event.time
+    is_dated = isinstance(time, float) and 0.0 <= time < LATEST_TIME
+    if is_dated and needs is not None and all(needs(event)) and event.schema_version == 1 and event.labels is None:
+        return event  # nearly all are
     required = REQUIRED.get(kind)
     if required is None:
         if kind.startswith(RESERVED_PREFIX):
@@ -247,7 +256,6 @@ def check(event: Event) -> Event:
         raise BadEvent(Reason.UNKNOWN_KIND, f"kind {kind[:80]!r}; known: {', '.join(REQUIRED)}")
     if event.schema_version != 1:
         raise BadEvent(Reason.UNSUPPORTED_VERSION, f"schema_version {event.schema_version}; this monitor reads 1")
-    time = event.time
     if not isinstance(time, float):
         time = event.time = _epoch_seconds(time)
     if not (0.0 <= time < LATEST_TIME):

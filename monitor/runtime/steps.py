@@ -50,6 +50,7 @@ class Steps:
 
     def __init__(self, config: Config, store: Store, assembler: Assembler, outbox: Outbox) -> None:
         self.engine = Engine(config)
+        self.engine.partition.reads = False
         self.router = Router(config)
         self.sight = Sight(config.default_owner)
         self.assembler = assembler

@@ -49,8 +49,11 @@ def soft_error(result: bytes | msgspec.Raw, beginnings: Beginnings = DEFAULT) ->
 
 def is_empty(result: bytes | msgspec.Raw) -> bool:
     """Whether a tool result holds nothing."""
-    text = bytes(result).strip()
+    text = bytes(result)
     # `find`, not `in`: compiled, that makes an exception and drops it where a byte is not there
+    if text[:1] == b"{" and b" \n\r\t}".find(text[1:2]) < 0:
+        return False  # most results
+    text = text.strip()
     return text in _EMPTY or (
         b'"[{'.find(text[:1]) >= 0 and b" \\\n\t]}".find(text[1:2]) >= 0 and _BLANK.fullmatch(text) is not None
     )

@@ -106,6 +106,7 @@ class EventsCore:
 
     def __init__(self, config: Config, partition: int, read_events: ReadEvents, letters: LetterParts) -> None:
         self.engine = PartitionEngine(config, partition)
+        self.engine.reads = False
         self.counts: Counter[str] = Counter()
         self.closed: deque[tuple[str, Closed]] = deque(maxlen=RECENT_RUNS)
         self._topics: Topics = config.runtime.kafka.topics
