@@ -110,9 +110,37 @@ def test_a_core_field_that_comes_and_goes_is_optional(without: int, of: int, mis
     assert told[-1] is missed, why
 
 
+@pytest.mark.parametrize("tenths", [2, 3, 8])
+def test_a_field_that_is_away_now_and_then_is_missed_for_two_hundred_runs(tenths: int) -> None:
+    """A part of the servers behind a tool was updated; it is what is normal after that."""
+    rng = random.Random(tenths)
+    tools = _known(PLAIN, 600)
+    missed, counted = 0, 0
+    for number in range(400):
+        away = rng.random() < tenths / 10.0
+        seen = interfaces.observe(tools, "t", PLAIN[:2] if away else PLAIN)
+        counted += away and number < 120
+        missed += seen is not None and bool(seen.missing)
+        if number == 119:
+            assert missed == counted, "each run without it"
+    assert counted < missed <= counted + 80 * tenths / 10.0 + 12
+    assert seen == Seen((), ())
+
+
+def test_a_core_field_that_was_away_once_is_still_core() -> None:
+    tools = _known(PLAIN, 600)
+    for without in (1, 100, 200):
+        assert interfaces.observe(tools, "t", PLAIN[:2]) == Seen((), ("result status:string",)), without
+        for _ in range(99):
+            assert interfaces.observe(tools, "t", PLAIN) == Seen((), ())
+    assert tools["t"].fields["result status:string"].core
+
+
 def test_what_is_known_is_put_back_as_it_was() -> None:
     tools = _known(PLAIN)
     interfaces.observe(tools, "t", PLAIN[:2])
+    interfaces.observe(tools, "t", PLAIN)
+    assert tools["t"].fields["result status:string"].kept == 1
     again: dict[str, Interface] = {}
     interfaces.load(again, interfaces.save(tools))
     assert interfaces.save(again) == interfaces.save(tools)

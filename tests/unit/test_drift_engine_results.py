@@ -35,6 +35,14 @@ def _search(rng: random.Random) -> dict[str, Any]:
     return {"results": found, "total": len(found)}
 
 
+def _often_without_total(rng: random.Random) -> dict[str, Any]:
+    """A server of three that was updated."""
+    found = _search(rng)
+    if rng.random() < 0.35:
+        del found["total"]
+    return found
+
+
 USUAL: dict[str, Result] = {"weather": _weather, "manual": _manual, "search": _search}
 
 
@@ -58,6 +66,8 @@ TOLD: list[tuple[str, str, str, Result, str]] = [
     ("a text in other words", "weather", "tool.schema", lambda _: "Leider zu.", "first word) is gone"),
     ("one line for several", "manual", "tool.schema", lambda _: "open again at nine", "result (line) is new"),
     ("nothing where there never was nothing", "manual", "tool.schema", lambda _: "", "result (empty) is new"),
+    ("a field that is gone from a third of the results", "search", "tool.schema", _often_without_total,
+     "result total (number) is gone, fields missing in 2"),
     ("never a hit where there mostly was one", "search", "retrieval.empty", lambda _: {"results": [], "total": 0},
      "results of search are empty in"),
 ]  # fmt: skip

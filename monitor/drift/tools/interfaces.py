@@ -2,9 +2,10 @@
 
 A field is a word like `result.status:string`, so that another type is another field. Seen for the first time it is
 *young* for the tool's next 200 runs, and a run that has it is a changed one; seen nearly always it is *core*, and a run
-without it is a changed one, until half of the last runs did without, or it came and went too often. So a change shows
-in every run for a while, and is the new interface after that. Runs are counted, not calls: a run has what any of its
-calls of the tool has.
+without it is a changed one, until half of the last runs did without, or it was away now and then for 200 runs. So a
+change shows in every run that it touches for a while, and is the new interface after that. A core field that is away
+in few runs only was core by chance: it is optional. Runs are counted, not calls: a run has what any of its calls of the
+tool has.
 
 The forms of results (`monitor.reading.calls.forms`) are learned the same way, apart.
 
@@ -31,6 +32,8 @@ KEPT: Final = 0.97
 """The share below which a core field no longer is, without the latest runs in a row that miss it: it was optional."""
 GONE: Final = 0.5
 """The same with them: what is away is normal by now."""
+OFTEN: Final = 8
+"""Runs with a core field for each without it, from which on it is away in few runs only."""
 MISSES: Final = 2.5
 """Runs without a field that there may be at the bar for core, before anything is: 125 runs."""
 TOOLS: Final = 40
@@ -41,13 +44,16 @@ FIELDS: Final = 80
 
 class Field:
     """One field. `first`: the tool's run that first had it; `k`: runs in the window that had it; `away`: latest runs in
-    a row that were without it."""
+    a row that were without it; `missed`, `kept`: of a core field, runs without it and with it since the first that
+    missed it, while those are not few."""
 
-    def __init__(self, first: int, k: int, core: bool = False, away: int = 0) -> None:
+    def __init__(self, first: int, k: int, core: bool = False, away: int = 0, missed: int = 0, kept: int = 0) -> None:
         self.first = first
         self.k = k
         self.core = core
         self.away = away
+        self.missed = missed
+        self.kept = kept
 
 
 class Interface:
@@ -85,18 +91,22 @@ def save(tools: Mapping[str, Interface]) -> bytes:
     """What is known of an agent's tools, the one that was quiet longest first."""
     packed = {}
     for tool, one in tools.items():
-        fields = {name: (each.first, each.k, each.core, each.away) for name, each in one.fields.items()}
+        fields = {
+            name: (each.first, each.k, each.core, each.away, each.missed, each.kept)
+            for name, each in one.fields.items()
+        }
         packed[tool] = (one.runs, one.n, fields, one.last, one.quiet, one.same)
     return msgspec.msgpack.encode(packed)
 
 
 def load(tools: dict[str, Interface], raw: bytes) -> None:
-    """Put back what was saved (in place), also by a version that did not know how long a field is away."""
+    """Put back what was saved (in place), also by a version that did not know how long or how often a field is away."""
     for tool, (runs, n, fields, last, quiet, same) in _saved.decode(raw).items():
         one = tools[tool] = Interface()
         one.runs, one.n, one.last, one.quiet, one.same = runs, n, last, quiet, same
-        for name, (first, k, core, *away) in fields.items():
-            one.fields[name] = Field(first, k, bool(core), away[0] if away else 0)
+        for name, (first, k, core, *rest) in fields.items():
+            away, missed, kept = [*rest, 0, 0, 0][:3]
+            one.fields[name] = Field(first, k, bool(core), away, missed, kept)
 
 
 def observe(tools: dict[str, Interface], tool: str, names: list[str]) -> Seen | None:
@@ -140,6 +150,8 @@ def _compare(interface: Interface, names: list[str]) -> Seen:
             field = fields[name] = Field(interface.runs if interface.runs > WARM_RUNS else -YOUNG_RUNS, 0)
         field.k += 1
         field.away = 0
+        if field.missed:
+            _keep(field, 1)
         if _is_young(interface, field):
             young.append(name)
     present = set(names)
@@ -148,6 +160,7 @@ def _compare(interface: Interface, names: list[str]) -> Seen:
         if name not in present:
             field.away += 1
             if field.core:
+                field.missed += 1
                 missing.append(name)
     interface.n += 1
     interface.last = names
@@ -163,6 +176,8 @@ def _settle(interface: Interface) -> None:
             field = interface.fields.get(name)
             if field is not None:
                 field.k += interface.same
+                if field.missed:
+                    _keep(field, interface.same)
         interface.n += interface.same
         interface.same = 0
         _judge(interface)
@@ -182,10 +197,22 @@ def _judge(interface: Interface) -> None:
     if interface.runs > WARM_RUNS:
         settled = interface.n * (1.0 - CORE) >= MISSES
         for field in fields.values():
-            if field.core:
+            if field.missed:
+                # whether it is away in few runs or in many is not known yet, or it is in many
+                field.core = field.missed + field.kept <= YOUNG_RUNS and field.k >= GONE * interface.n
+                if not field.core:
+                    field.missed = field.kept = 0
+            elif field.core:
                 field.core = field.k >= max(KEPT * (interface.n - field.away), GONE * interface.n)
             else:
                 field.core = settled and field.k >= CORE * interface.n
+
+
+def _keep(field: Field, runs: int) -> None:
+    """Count runs with a core field that was missed; with enough of them, those that missed it were few."""
+    field.kept += runs
+    if field.kept >= OFTEN * field.missed:
+        field.missed = field.kept = 0
 
 
 def _is_young(interface: Interface, field: Field) -> bool:
