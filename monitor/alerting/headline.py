@@ -44,12 +44,12 @@ _DRIFT: dict[str, tuple[str, str, str]] = {
         "fewer retrievals find nothing",
         "every retrieval finds something",
     ),
-    "retrieval.repeated": ("searches find the same again and again",) * 3,
+    "retrieval.repeated": ("the same comes back whatever is asked",) * 3,
 }
 """Signal → what is said before the detail where it rose, fell, or fell to nothing. Others are said by name."""
 _FACTS = {"contract.violated": "breaks its contract", "run.loop": "loops"}
 """Signals that are told as facts, with what was done in `detail`: that is said, not only how often."""
-_NAMED = ("run.tool_mix", "retrieval.empty")
+_NAMED = ("run.tool_mix", "retrieval.empty", "retrieval.repeated")
 """Signals whose detail names the tool."""
 _FIRST_DIGITS = 2
 

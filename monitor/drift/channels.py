@@ -254,15 +254,21 @@ ROWS: tuple[Row, ...] = (
     Row("run.output_shape", "same value", "rate", lambda r: _flag(r.still),
         "a value that stays the same in {} of outputs", harmless=HARMLESS_FIELDS, by_points=True),
     *(_shape(index, feature) for index, feature in enumerate(FEATURES) if index >= FIRST_FEATURES),
+    Row("retrieval.repeated", "same results", "set", lambda r: r.stuck, "{word} answers the same in {} of runs",
+        harmless=HARMLESS_FIELDS),
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""
 ROW_OF = {row.name: row for row in ROWS}
-_FIRST: Final = [row.place is not None for row in ROWS].index(True)
-_LAST: Final = len(ROWS) - [row.place is not None for row in reversed(ROWS)].index(False)
+_IS_PLACE: Final = [row.place is not None for row in ROWS]
+_FIRST: Final = _IS_PLACE.index(True)
+_MIDDLE: Final = _IS_PLACE.index(False, _FIRST)
+_LAST: Final = _IS_PLACE.index(True, _MIDDLE)
+_END: Final = _IS_PLACE.index(False, _LAST)
 _BEFORE: Final = [row.read for row in ROWS[:_FIRST]]
-_BETWEEN: Final = [row.read for row in ROWS[_FIRST:_LAST] if row.place is None]
-_PLACES: Final = [row.place for row in ROWS[:_LAST] if row.place is not None]
-_LATER: Final = [row.place for row in ROWS[_LAST:] if row.place is not None]
+_PLACES: Final = [row.place for row in ROWS[_FIRST:_MIDDLE] if row.place is not None]
+_BETWEEN: Final = [row.read for row in ROWS[_MIDDLE:_LAST]]
+_LATER: Final = [row.place for row in ROWS[_LAST:_END] if row.place is not None]
+_BEHIND: Final = [row.read for row in ROWS[_END:]]
 
 
 def values_of(reading: Reading, off: frozenset[str]) -> list[Value]:
@@ -272,6 +278,7 @@ def values_of(reading: Reading, off: frozenset[str]) -> list[Value]:
     _put(shape, _FIRST_AT, _FIRST_WORDS, found)
     found += [read(reading) for read in _BETWEEN]
     _put(shape, _LATER_AT, _LATER_WORDS, found)
+    found += [read(reading) for read in _BEHIND]
     if off:
         for i, row in enumerate(ROWS):
             if row.signal in off:

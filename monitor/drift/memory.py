@@ -20,6 +20,7 @@ from monitor.drift.outputs.answers import Answers
 from monitor.drift.tools import interfaces, paces
 from monitor.drift.tools.interfaces import Interface
 from monitor.drift.tools.pace import Pace
+from monitor.drift.tools.stuck import Stuck
 from monitor.reading.calls import forms
 from monitor.runs import Closed, Work
 
@@ -50,6 +51,7 @@ class Memory:
         self.documents: dict[str, list[int]] = {}
         self.session = 0
         self.answers = Answers()
+        self.stuck = Stuck()
         self.sessions = Sessions(latest={})
         self.outputs: list[int] = []
         self._times: dict[int, int] = {}
@@ -96,6 +98,7 @@ class Reading:
         gone: bool | None = None,
         still: bool | None = None,
         times: float | None = None,
+        stuck: dict[str, float] | None = None,
     ) -> None:
         self.closed = closed
         self.repeated = repeated
@@ -107,6 +110,7 @@ class Reading:
         self.gone = gone
         self.still = still
         self.times = times
+        self.stuck = stuck
 
 
 def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Reading:
@@ -142,7 +146,8 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
         if answers.known:
             new, gone = bool(answers.young), bool(answers.gone)
     times = _times(memory, closed) if work.tool_seconds else None
-    return Reading(closed, repeated, young, missing, unusual, same, new, gone, still, times)
+    stuck = memory.stuck.observe(work.answers) if work.answers else None
+    return Reading(closed, repeated, young, missing, unusual, same, new, gone, still, times, stuck)
 
 
 def _names_of(arguments: tuple[str, ...], results: tuple[str, ...]) -> list[str]:

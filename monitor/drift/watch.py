@@ -50,6 +50,7 @@ class Drift:
         self._touched = False
         self._tools_touched = False
         self._answers_touched = False
+        self._stuck_touched = False
         self._count = count
         self._restored = False
 
@@ -68,6 +69,7 @@ class Drift:
         reading = memory.recall(self.memory, closed, unusual)
         self._tools_touched |= reading.young is not None or bool(closed.work.result_fields or closed.work.result_forms)
         self._answers_touched |= reading.still is not None
+        self._stuck_touched |= reading.stuck is not None
         for _ in range(self.memory.answers.take_lost()):
             self._count("answers_forgotten")
         values = channels.values_of(reading, self.plans.off)
@@ -127,12 +129,14 @@ class Drift:
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
         if self._answers_touched:
             blocks[f"{PREFIX}answers"] = memory.answers.save()
+        if self._stuck_touched:
+            blocks[f"{PREFIX}stuck"] = memory.stuck.save()
         if self._tools_touched:
             blocks[f"{PREFIX}tools"] = interfaces.save(memory.tools)
             blocks[f"{PREFIX}forms"] = interfaces.save(memory.forms)
         if self.unusual is not None and self.unusual.changed:
             blocks[f"{PREFIX}unusual"] = self.unusual.save()
-        self._touched = self._tools_touched = self._answers_touched = False
+        self._touched = self._tools_touched = self._answers_touched = self._stuck_touched = False
         return blocks
 
     def load(self, blocks: Mapping[str, bytes]) -> None:
@@ -147,6 +151,8 @@ class Drift:
         self.memory.session, self.memory.sessions = core.session, core.sessions
         if "answers" in found:
             self.memory.answers.load(found["answers"])
+        if "stuck" in found:
+            self.memory.stuck.load(found["stuck"])
         self.memory.paces.update(core.paces)
         if "tools" in found:
             interfaces.load(self.memory.tools, found["tools"])

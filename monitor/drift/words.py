@@ -48,7 +48,12 @@ ENDINGS = {"back": BACK_AS_IT_WAS, "settled": SETTLED, "rebaselined": REBASELINE
 """How a bank says that an episode is over → why it is, for people."""
 
 
-CATEGORY_LABELS = {"run.tool_mix": "tool", "llm.response_model": "model", "retrieval.empty": "tool"}
+CATEGORY_LABELS = {
+    "run.tool_mix": "tool",
+    "llm.response_model": "model",
+    "retrieval.empty": "tool",
+    "retrieval.repeated": "tool",
+}
 """Signals whose categories are things with a label of their own."""
 NO_THINGS = frozenset(("", NO_TOOL, RETRIEVAL, "all others", "never seen before"))
 

@@ -22,6 +22,7 @@ EFFECT_BROKEN: Final = "effect: "
 NO_COUNTS: Final[dict[str, int]] = {}
 NO_SECONDS: Final[dict[str, float]] = {}
 NO_FIELDS: Final[dict[str, list[str]]] = {}
+NO_ANSWERS: Final[dict[str, tuple[int, int]]] = {}
 NO_NAMES: Final[list[str]] = []
 NO_FACTS: Final[list[Fact]] = []
 """What a run holds of which it has none. Nothing is ever put into them: who has the first makes a new one, for most
@@ -90,6 +91,7 @@ class Work:
         output_fields: list[str] | None = None,
         tool_seconds: dict[str, float] | None = None,
         result_forms: dict[str, list[str]] | None = None,
+        answers: dict[str, tuple[int, int]] | None = None,
     ) -> None:
         self.model = model
         self.response_model = response_model
@@ -143,6 +145,7 @@ class Work:
         self.output_fields = output_fields
         self.tool_seconds: dict[str, float] = NO_SECONDS if tool_seconds is None else tool_seconds
         self.result_forms: dict[str, list[str]] = NO_FIELDS if result_forms is None else result_forms
+        self.answers: dict[str, tuple[int, int]] = NO_ANSWERS if answers is None else answers
 
     @property
     def steps(self) -> int:

@@ -14,7 +14,7 @@ from detectors import loops
 from detectors.loops import Loop
 from monitor.reading.shape import INDEX
 from monitor.runs.contracts import Rules
-from monitor.runs.run import NO_COUNTS, NO_FIELDS, NO_SECONDS, Run, Work
+from monitor.runs.run import NO_ANSWERS, NO_COUNTS, NO_FIELDS, NO_SECONDS, Run, Work
 from monitor.saved.states import Fact
 from schemas.event import Event
 from schemas.texts import derive
@@ -145,8 +145,14 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
         work.last_step_failed = True
     else:
         calls[2] = 0
+        asked = event.arguments_hash
         if result is None:
             calls[3] |= NO_RESULT
+        elif asked is not None:
+            if work.answers is NO_ANSWERS:
+                work.answers = {tool: (asked, result)}
+            else:
+                work.answers[tool] = (asked, result)
         if work.last_step_failed or event.result_empty:
             work.last_step_failed = bool(event.result_empty)
     if result is not None:

@@ -273,6 +273,8 @@ class WorkState(Struct, omit_defaults=True, gc=False):
     """Tool → the seconds of its calls together, of those that said so."""
     result_forms: dict[str, list[str]] = {}
     """Tool → the forms that its results had in this run, as `lines #3`, in the order in which they came."""
+    answers: dict[str, tuple[int, int]] = {}
+    """Tool → hashes of the arguments and the result of its last call that was ok and told both."""
 
 
 class RunState(Struct, array_like=True, gc=False):

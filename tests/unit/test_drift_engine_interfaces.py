@@ -136,6 +136,33 @@ def test_a_core_field_that_was_away_once_is_still_core() -> None:
     assert tools["t"].fields["result status:string"].core
 
 
+def test_results_of_a_rare_kind_that_come_in_rows_are_told_twice_at_most() -> None:
+    """`{"found": false}` for one customer's six calls in a row, every 350 calls: after that it is a habit."""
+    tools = _known(["result id:string"], 400)
+    told: list[bool] = []
+    for number in range(3_500):
+        rare = number % 350 < 6
+        seen = interfaces.observe(tools, "t", ["result found:boolean"] if rare else ["result id:string"])
+        assert seen is not None
+        assert rare or seen == Seen((), ())
+        told.append(seen != Seen((), ()))
+    assert [sum(told[at : at + 350]) for at in range(0, 3_500, 350)] == [6, 6, 0, 0, 0, 0, 0, 0, 0, 0]
+
+
+def test_a_field_that_came_back_twice_is_missed_again_when_it_was_there_for_long() -> None:
+    tools = _known(PLAIN, 400)
+    for _ in range(2):
+        for number in range(250):
+            interfaces.observe(tools, "t", PLAIN[:2] if number < 5 else PLAIN)
+    assert interfaces.observe(tools, "t", PLAIN[:2]) == Seen((), ())
+    for _ in range(interfaces.LATELY // 2):
+        interfaces.observe(tools, "t", PLAIN)
+    assert interfaces.observe(tools, "t", PLAIN[:2]) == Seen((), ())
+    for _ in range(interfaces.LATELY + interfaces.WINDOW):
+        interfaces.observe(tools, "t", PLAIN)
+    assert interfaces.observe(tools, "t", PLAIN[:2]) == Seen((), ("result status:string",))
+
+
 def test_what_is_known_is_put_back_as_it_was() -> None:
     tools = _known(PLAIN)
     interfaces.observe(tools, "t", PLAIN[:2])

@@ -19,97 +19,20 @@ from typing import Final
 
 import msgspec
 
-WARM: Final = 100
-"""Answers with fields before these are known, and with a value before it is known how that moves."""
+from monitor.drift.outputs.stretches import WARM, WINDOW, Stretches
+
 YOUNG: Final = 200
 """Answers for which a field is new."""
-WINDOW: Final = 256
-"""A stretch of so many answers is what is normal by now. Of twice as many, all counts are halved."""
 AWAY: Final = 1e-4
 """How unlikely a stretch without a field is before it counts."""
 STILL: Final = 1e-6
 """How unlikely a stretch of one value is before it counts. A page needs twelve more runs of it."""
-MOSTLY: Final = 0.5
-"""Of a field that, once away, stays away more often than this, or a value that so often comes again, a stretch says
-nothing."""
 FIELDS: Final = 80
 """Fields that are known, and values that are followed. More: the field that is away longest, or the value that was seen
 least, is forgotten, counted as `answers_forgotten`."""
 
 _WHOLE: Final = ""
 """The one field of an answer that is no JSON."""
-
-
-class Stretches:
-    """How often something begins and goes on: a field that is away, a value that comes again.
-
-    `out`: answers after one without it, `began`: those of them with it; `within`: answers after one with it, `stayed`:
-    those of them with it again. `length`: of the stretch that lasts; it is counted when it is over, for it would make
-    itself normal. `odds`: how unlikely that stretch is.
-    """
-
-    def __init__(
-        self,
-        seen: int = 0,
-        out: float = 0.0,
-        began: float = 0.0,
-        within: float = 0.0,
-        stayed: float = 0.0,
-        length: int = 0,
-        odds: float = 1.0,
-    ) -> None:
-        self.seen = seen
-        self.out = out
-        self.began = began
-        self.within = within
-        self.stayed = stayed
-        self.length = length
-        self.odds = odds
-
-    def take(self, lasts: bool, limit: float) -> bool:
-        """One more answer; whether the stretch is less likely than `limit`."""
-        self.seen += 1
-        if self.seen <= WARM:
-            self._learn(lasts)
-            return False
-        if not lasts:
-            self._close(False)
-            return False
-        begins = (self.began + 0.5) / (self.out + 1.0)
-        stays = (self.stayed + 0.5) / (self.within + 2.0)
-        self.odds *= stays if self.length else begins
-        self.length += 1
-        if self.length >= WINDOW:
-            self._close(True)
-        return self.odds < limit and begins <= MOSTLY and stays <= MOSTLY
-
-    def _learn(self, lasts: bool) -> None:
-        """Count one answer at once."""
-        if self.length:
-            self.within += 1.0
-            self.stayed += 1.0 if lasts else 0.0
-        else:
-            self.out += 1.0
-            self.began += 1.0 if lasts else 0.0
-        self.length = self.length + 1 if lasts else 0
-
-    def _close(self, lasts: bool) -> None:
-        """Count a stretch, or an answer that is in none."""
-        self.out += 1.0
-        if self.length:
-            self.began += 1.0
-            self.within += float(self.length)
-            self.stayed += float(self.length if lasts else self.length - 1)
-        if self.out + self.within > 2 * WINDOW:
-            self.out /= 2.0
-            self.began /= 2.0
-            self.within /= 2.0
-            self.stayed /= 2.0
-        self.length, self.odds = int(lasts), 1.0
-
-    def packed(self) -> tuple[int, float, float, float, float, int, float]:
-        """What is written of it: the arguments of a new one."""
-        return self.seen, self.out, self.began, self.within, self.stayed, self.length, self.odds
 
 
 class _Value:

@@ -4,8 +4,8 @@ A field is a word like `result.status:string`, so that another type is another f
 *young* for the tool's next 200 runs, and a run that has it is a changed one; seen nearly always it is *core*, and a run
 without it is a changed one, until half of the last runs did without, or it was away now and then for 200 runs. So a
 change shows in every run that it touches for a while, and is the new interface after that. A core field that is away
-in few runs only was core by chance: it is optional. Runs are counted, not calls: a run has what any of its calls of the
-tool has.
+in few runs only was core by chance: it is optional, and so is one that went and came back twice of late, as where
+results about one thing come in a row. Runs are counted, not calls: a run has what any of its calls of the tool has.
 
 The forms of results (`monitor.reading.calls.forms`) are learned the same way, apart.
 
@@ -34,6 +34,12 @@ GONE: Final = 0.5
 """The same with them: what is away is normal by now."""
 OFTEN: Final = 8
 """Runs with a core field for each without it, from which on it is away in few runs only."""
+SEVERAL: Final = 3
+"""Runs without a core field that make its return one; fewer are a slip."""
+RETURNS: Final = 2
+"""Times that a field comes back before it is optional."""
+LATELY: Final = 2_000
+"""Runs with it after which it is not, and without it after which a field that was seen before is new."""
 MISSES: Final = 2.5
 """Runs without a field that there may be at the bar for core, before anything is: 125 runs."""
 TOOLS: Final = 40
@@ -45,15 +51,36 @@ FIELDS: Final = 80
 class Field:
     """One field. `first`: the tool's run that first had it; `k`: runs in the window that had it; `away`: latest runs in
     a row that were without it; `missed`, `kept`: of a core field, runs without it and with it since the first that
-    missed it, while those are not few."""
+    missed it, while those are not few; `back`: times that it came back; `seen`, `lacked`: the tool's latest run with
+    it, and without it."""
 
-    def __init__(self, first: int, k: int, core: bool = False, away: int = 0, missed: int = 0, kept: int = 0) -> None:
+    def __init__(
+        self,
+        first: int,
+        k: int,
+        core: bool = False,
+        away: int = 0,
+        missed: int = 0,
+        kept: int = 0,
+        back: int = 0,
+        seen: int = 0,
+        lacked: int = 0,
+    ) -> None:
         self.first = first
         self.k = k
         self.core = core
         self.away = away
         self.missed = missed
         self.kept = kept
+        self.back = back
+        self.seen = seen
+        self.lacked = lacked
+
+    def packed(self) -> tuple[int, int, bool, int, int, int, int, int, int]:
+        """What is written of it: the arguments of a new one."""
+        return (
+            self.first, self.k, self.core, self.away, self.missed, self.kept, self.back, self.seen, self.lacked,
+        )  # fmt: skip
 
 
 class Interface:
@@ -85,16 +112,15 @@ class Seen(NamedTuple):
 
 
 NOTHING: Final = Seen((), ())
+_AWAY: Final = 3
+"""Where a version before, or the one before that, ended what it wrote of a field."""
 
 
 def save(tools: Mapping[str, Interface]) -> bytes:
     """What is known of an agent's tools, the one that was quiet longest first."""
     packed = {}
     for tool, one in tools.items():
-        fields = {
-            name: (each.first, each.k, each.core, each.away, each.missed, each.kept)
-            for name, each in one.fields.items()
-        }
+        fields = {name: each.packed() for name, each in one.fields.items()}
         packed[tool] = (one.runs, one.n, fields, one.last, one.quiet, one.same)
     return msgspec.msgpack.encode(packed)
 
@@ -104,9 +130,13 @@ def load(tools: dict[str, Interface], raw: bytes) -> None:
     for tool, (runs, n, fields, last, quiet, same) in _saved.decode(raw).items():
         one = tools[tool] = Interface()
         one.runs, one.n, one.last, one.quiet, one.same = runs, n, last, quiet, same
-        for name, (first, k, core, *rest) in fields.items():
-            away, missed, kept = [*rest, 0, 0, 0][:3]
-            one.fields[name] = Field(first, k, bool(core), away, missed, kept)
+        for name, numbers in fields.items():
+            field = one.fields[name] = Field(int(numbers[0]), int(numbers[1]), bool(numbers[2]), seen=runs)
+            if len(numbers) > _AWAY:
+                field.away = int(numbers[_AWAY])
+            if len(numbers) > _AWAY + 1:
+                field.missed, field.kept, field.back = int(numbers[4]), int(numbers[5]), int(numbers[6])
+                field.seen, field.lacked = int(numbers[7]), int(numbers[8])
 
 
 def observe(tools: dict[str, Interface], tool: str, names: list[str]) -> Seen | None:
@@ -150,8 +180,9 @@ def _compare(interface: Interface, names: list[str]) -> Seen:
             field = fields[name] = Field(interface.runs if interface.runs > WARM_RUNS else -YOUNG_RUNS, 0)
         field.k += 1
         field.away = 0
+        field.seen = interface.runs
         if field.missed:
-            _keep(field, 1)
+            _keep(interface, field, 1)
         if _is_young(interface, field):
             young.append(name)
     present = set(names)
@@ -159,6 +190,7 @@ def _compare(interface: Interface, names: list[str]) -> Seen:
     for name, field in fields.items():
         if name not in present:
             field.away += 1
+            field.lacked = interface.runs
             if field.core:
                 field.missed += 1
                 missing.append(name)
@@ -176,8 +208,9 @@ def _settle(interface: Interface) -> None:
             field = interface.fields.get(name)
             if field is not None:
                 field.k += interface.same
+                field.seen = interface.runs
                 if field.missed:
-                    _keep(field, interface.same)
+                    _keep(interface, field, interface.same)
         interface.n += interface.same
         interface.same = 0
         _judge(interface)
@@ -192,7 +225,7 @@ def _judge(interface: Interface) -> None:
             field = fields[name]
             field.k //= 2
             field.away //= 2
-            if not field.k and not field.core and name not in interface.last and not _is_young(interface, field):
+            if not field.k and not field.core and interface.runs - field.seen >= LATELY:
                 del fields[name]
     if interface.runs > WARM_RUNS:
         settled = interface.n * (1.0 - CORE) >= MISSES
@@ -202,16 +235,22 @@ def _judge(interface: Interface) -> None:
                 field.core = field.missed + field.kept <= YOUNG_RUNS and field.k >= GONE * interface.n
                 if not field.core:
                     field.missed = field.kept = 0
+            elif field.back >= RETURNS:
+                field.core = False
+                if interface.runs - field.lacked >= LATELY:
+                    field.back = 0
             elif field.core:
                 field.core = field.k >= max(KEPT * (interface.n - field.away), GONE * interface.n)
             else:
                 field.core = settled and field.k >= CORE * interface.n
 
 
-def _keep(field: Field, runs: int) -> None:
+def _keep(interface: Interface, field: Field, runs: int) -> None:
     """Count runs with a core field that was missed; with enough of them, those that missed it were few."""
     field.kept += runs
     if field.kept >= OFTEN * field.missed:
+        if field.missed >= SEVERAL:
+            field.back += 1
         field.missed = field.kept = 0
 
 
