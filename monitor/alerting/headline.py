@@ -44,7 +44,7 @@ _DRIFT: dict[str, tuple[str, str, str]] = {
         "fewer retrievals find nothing",
         "every retrieval finds something",
     ),
-    "retrieval.repeated": ("the same comes back whatever is asked",) * 3,
+    "retrieval.repeated": ("the same again and again",) * 3,
 }
 """Signal → what is said before the detail where it rose, fell, or fell to nothing. Others are said by name."""
 _FACTS = {"contract.violated": "breaks its contract", "run.loop": "loops"}

@@ -254,8 +254,10 @@ ROWS: tuple[Row, ...] = (
     Row("run.output_shape", "same value", "rate", lambda r: _flag(r.still),
         "a value that stays the same in {} of outputs", harmless=HARMLESS_FIELDS, by_points=True),
     *(_shape(index, feature) for index, feature in enumerate(FEATURES) if index >= FIRST_FEATURES),
-    Row("retrieval.repeated", "same results", "set", lambda r: r.stuck, "{word} answers the same in {} of runs",
-        harmless=HARMLESS_FIELDS),
+    Row("retrieval.repeated", "same results", "set", lambda r: None if r.stuck is None else r.stuck.answers,
+        "{word} answers the same in {} of runs", harmless=HARMLESS_FIELDS),
+    Row("retrieval.repeated", "same arguments", "set", lambda r: None if r.stuck is None else r.stuck.questions,
+        "{word} is asked the same in {} of runs", harmless=HARMLESS_FIELDS),
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""
 ROW_OF = {row.name: row for row in ROWS}

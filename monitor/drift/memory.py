@@ -20,7 +20,7 @@ from monitor.drift.outputs.answers import Answers
 from monitor.drift.tools import interfaces, paces
 from monitor.drift.tools.interfaces import Interface
 from monitor.drift.tools.pace import Pace
-from monitor.drift.tools.stuck import Stuck
+from monitor.drift.tools.stuck import Same, Stuck
 from monitor.reading.calls import forms
 from monitor.runs import Closed, Work
 
@@ -98,7 +98,7 @@ class Reading:
         gone: bool | None = None,
         still: bool | None = None,
         times: float | None = None,
-        stuck: dict[str, float] | None = None,
+        stuck: Same | None = None,
     ) -> None:
         self.closed = closed
         self.repeated = repeated

@@ -53,4 +53,4 @@ def test_one_document_is_given_often_or_always(change: Change, told: bool, why: 
     assert bool(found) is told, why
     if told:
         assert 0.0 < (found[0].time - START) / GAP - AT <= 80
-        assert "the same comes back whatever is asked: the same best document in " in headline(found[0])
+        assert "the same again and again: the same best document in " in headline(found[0])

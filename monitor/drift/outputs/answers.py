@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from monitor.drift.outputs.stretches import WARM, WINDOW, Stretches
+from monitor.drift.outputs.stretches import WARM, WINDOW, Packed, Stretches
 
 YOUNG: Final = 200
 """Answers for which a field is new."""
@@ -181,7 +181,6 @@ class Answers:
         values[path] = _Value(value, Stretches())
 
 
-_Packed = tuple[int, float, float, float, float, int, float]
 _saved = msgspec.msgpack.Decoder(
-    tuple[int, str | None, dict[str, int], dict[str, _Packed], dict[str, str], dict[str, _Packed]]
+    tuple[int, str | None, dict[str, int], dict[str, Packed], dict[str, str], dict[str, Packed]]
 )

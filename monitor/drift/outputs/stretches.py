@@ -15,6 +15,9 @@ MOSTLY: Final = 0.5
 """Of a field that, once away, stays away more often than this, or a value that so often comes again, a stretch says
 nothing."""
 
+Packed = tuple[int, float, float, float, float, int, float]
+"""What is written of stretches: the arguments of new ones."""
+
 
 class Stretches:
     """How often something begins and goes on: a field that is away, a value that comes again.
@@ -83,6 +86,6 @@ class Stretches:
             self.stayed /= 2.0
         self.length, self.odds = int(lasts), 1.0
 
-    def packed(self) -> tuple[int, float, float, float, float, int, float]:
-        """What is written of it: the arguments of a new one."""
+    def packed(self) -> Packed:
+        """What is written of it."""
         return self.seen, self.out, self.began, self.within, self.stayed, self.length, self.odds

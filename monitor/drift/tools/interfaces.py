@@ -15,7 +15,7 @@ Invariant: nothing is said of a tool before its first 50 runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
@@ -112,8 +112,6 @@ class Seen(NamedTuple):
 
 
 NOTHING: Final = Seen((), ())
-_AWAY: Final = 3
-"""Where a version before, or the one before that, ended what it wrote of a field."""
 
 
 def save(tools: Mapping[str, Interface]) -> bytes:
@@ -131,12 +129,8 @@ def load(tools: dict[str, Interface], raw: bytes) -> None:
         one = tools[tool] = Interface()
         one.runs, one.n, one.last, one.quiet, one.same = runs, n, last, quiet, same
         for name, numbers in fields.items():
-            field = one.fields[name] = Field(int(numbers[0]), int(numbers[1]), bool(numbers[2]), seen=runs)
-            if len(numbers) > _AWAY:
-                field.away = int(numbers[_AWAY])
-            if len(numbers) > _AWAY + 1:
-                field.missed, field.kept, field.back = int(numbers[4]), int(numbers[5]), int(numbers[6])
-                field.seen, field.lacked = int(numbers[7]), int(numbers[8])
+            field = one.fields[name] = Field(*cast("list[Any]", numbers))
+            field.seen = field.seen or runs
 
 
 def observe(tools: dict[str, Interface], tool: str, names: list[str]) -> Seen | None:
@@ -182,7 +176,7 @@ def _compare(interface: Interface, names: list[str]) -> Seen:
         field.away = 0
         field.seen = interface.runs
         if field.missed:
-            _keep(interface, field, 1)
+            _keep(field, 1)
         if _is_young(interface, field):
             young.append(name)
     present = set(names)
@@ -210,7 +204,7 @@ def _settle(interface: Interface) -> None:
                 field.k += interface.same
                 field.seen = interface.runs
                 if field.missed:
-                    _keep(interface, field, interface.same)
+                    _keep(field, interface.same)
         interface.n += interface.same
         interface.same = 0
         _judge(interface)
@@ -245,7 +239,7 @@ def _judge(interface: Interface) -> None:
                 field.core = settled and field.k >= CORE * interface.n
 
 
-def _keep(interface: Interface, field: Field, runs: int) -> None:
+def _keep(field: Field, runs: int) -> None:
     """Count runs with a core field that was missed; with enough of them, those that missed it were few."""
     field.kept += runs
     if field.kept >= OFTEN * field.missed:
