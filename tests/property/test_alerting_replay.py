@@ -100,3 +100,24 @@ def test_every_owner_of_a_finding_that_lasts_is_told(steps: list[Step]) -> None:
     router = Router(CONFIG)
     told = {each.owner for each in run(router, steps)}
     assert {incident.owner for incident in router.incidents() if incident.status == "firing"} <= told
+
+
+@settings(max_examples=200, deadline=None)
+@given(histories())
+def test_the_same_incidents_come_of_findings_together_and_one_by_one(steps: list[Step]) -> None:
+    """How Kafka cuts records into batches decides nothing."""
+    together, apart = Router(CONFIG), Router(CONFIG)
+    run(together, steps)
+    run(apart, [(now, [one]) for now, findings in steps for one in findings] + [(now, []) for now, _ in steps[-1:]])
+    assert together.incidents() == apart.incidents()
+
+
+def test_what_fires_in_the_moment_of_an_end_reopens_the_incident_however_they_are_cut() -> None:
+    """Found by a soak of half an hour: one incident more than a replay of the topics had."""
+    first = finding(0.0, id="1", key="k1", status="firing", node=NODES[0])
+    end = finding(60.0, id="2", key="k1", status="resolved", node=NODES[0])
+    again = finding(60.0, id="3", key="k2", status="firing", node=NODES[0])
+    for later in ([(START + 60.0, [end, again])], [(START + 60.0, [end]), (START + 60.0, [again])]):
+        router = Router(CONFIG)
+        run(router, [(START, [first]), *later])
+        assert [(one.status, one.reopened) for one in router.incidents()] == [("firing", 1)]

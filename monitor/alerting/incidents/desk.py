@@ -338,16 +338,21 @@ class Desk:
 
 
 def apart(findings: Sequence[Finding]) -> list[list[Finding]]:
-    """Findings of one step in parts that are judged one after the other: an episode speaks once in each.
+    """Findings of one step in parts that are judged one after the other: an episode speaks once in each, and nothing
+    fires behind an end.
 
-    One that is over again in the same step began all the same; judged together, nobody would be told.
+    One that is over again in the same step began all the same; judged together, nobody would be told. And what ended
+    is closed behind its part: whether what fires next reopens it must not hang on how records were batched.
     """
     parts: list[list[Finding]] = [[]]
     said: set[str] = set()
+    ended = False
     for finding in findings:
-        if finding.incident_key in said:
+        if finding.incident_key in said or (ended and finding.status == "firing"):
             parts.append([])
             said.clear()
+            ended = False
+        ended = ended or finding.status == "resolved"
         said.add(finding.incident_key)
         parts[-1].append(finding)
     return parts
