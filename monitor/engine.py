@@ -53,14 +53,14 @@ class PartitionEngine:
     `counts`: events, duplicates, late, skewed, runs, ticks and every limit that was reached, by name.
     """
 
-    def __init__(self, config: Config, partition: int = 0) -> None:
+    def __init__(self, config: Config, partition: int = 0, reads: bool = True) -> None:
+        """`reads`: false where whoever feeds the engine has its `reader` read each event before."""
         self.partition = partition
         self.topology = Topology(config)
         self.settings = Settings(config)
         self.counts: dict[str, int] = {}
         self.reader = Reader(config, self.counts)
-        self.reads = True
-        """False where whoever feeds the engine has its `reader` read each event before."""
+        self.reads: Final = reads
         self.now = 0.0
         self.agents: dict[str, Agent] = {}
         self.covers = Covers()
@@ -340,8 +340,9 @@ class PartitionEngine:
 class Engine:
     """One partition and its aggregator, for a process that has the whole log: embedded and replay."""
 
-    def __init__(self, config: Config) -> None:
-        self.partition = PartitionEngine(config)
+    def __init__(self, config: Config, reads: bool = True) -> None:
+        """`reads`: as of `PartitionEngine`."""
+        self.partition = PartitionEngine(config, reads=reads)
         self.aggregator = Aggregator(config)
 
     def step(self, batch: Iterable[tuple[int, Record]]) -> Step:

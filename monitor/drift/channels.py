@@ -256,7 +256,7 @@ ROWS: tuple[Row, ...] = (
     *(_shape(index, feature) for index, feature in enumerate(FEATURES) if index >= FIRST_FEATURES),
     Row("retrieval.repeated", "same results", "set", lambda r: None if r.stuck is None else r.stuck.answers,
         "{word} answers the same in {} of runs", harmless=HARMLESS_FIELDS),
-    Row("retrieval.repeated", "same arguments", "set", lambda r: None if r.stuck is None else r.stuck.questions,
+    Row("run.tool_mix", "same arguments", "set", lambda r: None if r.stuck is None else r.stuck.questions,
         "{word} is asked the same in {} of runs", harmless=HARMLESS_FIELDS),
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""

@@ -49,8 +49,7 @@ class Steps:
     """The pure parts of the embedded monitor, loaded from its store. Raises `StoreError` on a state it cannot read."""
 
     def __init__(self, config: Config, store: Store, assembler: Assembler, outbox: Outbox) -> None:
-        self.engine = Engine(config)
-        self.engine.partition.reads = False
+        self.engine = Engine(config, reads=False)
         self.router = Router(config)
         self.sight = Sight(config.default_owner)
         self.assembler = assembler

@@ -150,7 +150,7 @@ CHANGES: list[tuple[str, str, Change, int, str]] = [
         "retrieval.repeated",
         "page",
         lambda n, work: work.changed(document="d-1" if n % 10 else work.document),
-        100,
+        95,
         "nearly always the same document",
     ),
 ]

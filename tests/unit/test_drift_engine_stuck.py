@@ -62,10 +62,10 @@ def test_a_tool_that_answers_everybody_the_same_is_told() -> None:
 def test_a_tool_that_is_asked_the_same_for_everybody_is_told() -> None:
     """The example of a prompt in place of what a user wants; the tool answers as ever."""
     findings = _replay(_order, _order, asked=lambda _: {"id": 7})
-    said = [one for one in findings if one.signal == "retrieval.repeated"]
+    said = [one for one in findings if one.signal == "run.tool_mix"]
     assert [one.mode for one in said] == ["notice", "page"]
     assert said[1].node.get("tool") == "get_order"
-    assert "the same again and again: get_order is asked the same in " in headline(said[1])
+    assert "tool mix: get_order is asked the same in " in headline(said[1])
 
 
 HABITS: list[tuple[str, Result]] = [

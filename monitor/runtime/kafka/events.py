@@ -105,8 +105,7 @@ class EventsCore:
     """One partition of the events topic and its engine."""
 
     def __init__(self, config: Config, partition: int, read_events: ReadEvents, letters: LetterParts) -> None:
-        self.engine = PartitionEngine(config, partition)
-        self.engine.reads = False
+        self.engine = PartitionEngine(config, partition, reads=False)
         self.counts: Counter[str] = Counter()
         self.closed: deque[tuple[str, Closed]] = deque(maxlen=RECENT_RUNS)
         self._topics: Topics = config.runtime.kafka.topics
