@@ -160,6 +160,11 @@ FIELDS: dict[str, tuple[Any, str]] = {
         "Ours: fields of an output that is JSON, each with what kind of value it has and three hexadecimal digits of a"
         " hash of it, as in `decision.state:words#3f1`.",
     ),
+    "output_marks": (
+        Read | None,
+        "Ours: the signs between the words of an output, or of what its JSON holds, with `a` for a letter and `9` for a"
+        " digit on either side, as in `9.9`, and the names of its tags.",
+    ),
     "result_form": (
         Name | None,
         "Ours: what the result is as a whole, and of a text its hashed first word: `line #3`.",
@@ -170,11 +175,14 @@ FIELDS: dict[str, tuple[Any, str]] = {
 
 KINDS: dict[str, tuple[str, str]] = {
     "run_started": ("A run begins.", "input trigger input_hash"),
-    "run_finished": ("A run ends.", "outcome output cost_usd output_hash output_shape output_fields violations"),
+    "run_finished": (
+        "A run ends.",
+        "outcome output cost_usd output_hash output_shape output_fields output_marks violations",
+    ),
     "llm_call": (
         "A model was called.",
         "actor model response_model provider input_tokens output_tokens cached_tokens cost_usd finish_reason output"
-        " attempt output_hash output_shape output_fields violations",
+        " attempt output_hash output_shape output_fields output_marks violations",
     ),
     "tool_call": (
         "A tool was called.",

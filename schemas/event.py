@@ -165,6 +165,7 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     violations: Violations | None = None
     output_fields: Fields | None = None
     result_form: Name | None = None
+    output_marks: Fields | None = None
 
     @property
     def at(self) -> float:

@@ -1,4 +1,4 @@
-"""What agents answer, made up: five families of healthy answers, and ways in which an answer's shape may change.
+"""What agents answer, made up: seven families of healthy answers, and ways in which an answer's shape may change.
 
 Written for this benchmark, from templates with random fill. Nothing in the monitor knows of any of them.
 """
@@ -124,6 +124,26 @@ def as_cited(about: dict[str, object], rng: random.Random) -> str:
     )
 
 
+def as_letter(about: dict[str, object], rng: random.Random) -> str:
+    """A letter with its subject, greeting and signature."""
+    opening = rng.choice(("Thank you for your message.", "We have looked into it.", "I hope you are well."))
+    return (
+        f"Subject: {rng.choice(('Your order', 'Update on', 'About'))} {about['order_id']}\n\nDear {about['name']},\n\n"
+        f"{opening} Your {about['item']} {about['reason']}. {rng.choice(('We will refund', 'You will get back'))} "
+        f"{about['amount']} EUR within {about['days']} days.\n\n{rng.choice(('Best', 'Kind'))} regards,\n"
+        f"{rng.choice(_NAMES)}"
+    )
+
+
+def as_rows(about: dict[str, object], rng: random.Random) -> str:  # noqa: ARG001 (all families take both)
+    """Rows with a header, values apart by commas."""
+    rows = [
+        f"S{rng.randint(100, 999)},{rng.choice(_ITEMS)},{rng.lognormvariate(3.0, 1.0):.2f},{rng.randint(1, 9)}"
+        for _ in range(rng.randint(2, 7))
+    ]
+    return "\n".join(("sku,title,price,quantity", *rows))
+
+
 def _value(name: str, make: Callable[[Any], object]) -> Change:
     """A change of what one field of a structured answer holds."""
 
@@ -244,6 +264,8 @@ MARKDOWN: dict[str, Change] = {
     "list → prose": lambda text, about, rng: as_prose(about, rng),
     "marks stripped": lambda text, about, rng: text.replace("*", "").replace("#", "").replace("- ", ""),
     "on one line": lambda text, about, rng: " ".join(text.split()),
+    "headings deeper": lambda text, about, rng: text.replace("## ", "### "),
+    "bold lost": lambda text, about, rng: text.replace("**", ""),
 }
 TICKET: dict[str, Change] = {
     "numbers as text": lambda text, about, rng: json.dumps(_texts(json.loads(text))),
@@ -261,6 +283,10 @@ TICKET: dict[str, Change] = {
     "entities inside": _value(
         "summary", lambda summary: summary.replace("the ", "the &quot;").replace(" a", " &amp;a")
     ),
+    "quoted inside": _value("summary", lambda summary: f'"{summary}"'),
+    "dots at the end inside": _value("summary", lambda summary: summary.rstrip(".") + " ..."),
+    "a label inside": _value("summary", lambda summary: f"Summary: {summary}"),
+    "a blank at the end inside": _value("summary", lambda summary: summary + " "),
 }
 CITED: dict[str, Change] = {
     "citations lost": lambda text, about, rng: re.sub(r" \[\d\]", "", text),
@@ -271,10 +297,31 @@ CITED: dict[str, Change] = {
     "a template unfilled": lambda text, about, rng: text.replace(str(about["name"]), "{{name}}"),
     "a name in brackets": lambda text, about, rng: text.replace(str(about["name"]), "<name>"),
 }
+LETTER: dict[str, Change] = {
+    "subject lost": lambda text, about, rng: text.partition("\n\n")[2],
+    "signature lost": lambda text, about, rng: text.rpartition("\n\n")[0],
+    "greeting lost": lambda text, about, rng: re.sub(r"Dear \w+,\n\n", "", text),
+    "ends of lines as Windows has them": lambda text, about, rng: text.replace("\n", "\r\n"),
+    "two blanks for one": lambda text, about, rng: text.replace(". ", ".  "),
+    "comma for point": lambda text, about, rng: re.sub(r"(\d)\.(\d)", r"\1,\2", text),
+    "a postscript": lambda text, about, rng: f"{text}\n\nPS: (rate us)",
+}
+ROWS: dict[str, Change] = {
+    "semicolons": lambda text, about, rng: text.replace(",", ";"),
+    "tabs": lambda text, about, rng: text.replace(",", "\t"),
+    "header lost": lambda text, about, rng: text.partition("\n")[2],
+    "first column lost": lambda text, about, rng: "\n".join(line.partition(",")[2] for line in text.split("\n")),
+    "whole numbers": lambda text, about, rng: re.sub(r"(\d)\.\d\d", r"\1", text),
+    "quoted values": lambda text, about, rng: re.sub("[^,\n]+", lambda found: f'"{found[0]}"', text),
+    "empty values": lambda text, about, rng: re.sub(r",[\d.]+,", ",,", text),
+    "header alone": lambda text, about, rng: text.partition("\n")[0],
+}
 FAMILIES: dict[str, tuple[Callable[[dict[str, object], random.Random], str], dict[str, Change]]] = {
     "JSON": (as_json, ANY | JSON),
     "prose": (as_prose, ANY | PROSE),
     "markdown": (as_markdown, ANY | MARKDOWN),
     "ticket": (as_ticket, TICKET),
     "cited": (as_cited, CITED),
+    "letter": (as_letter, LETTER),
+    "rows": (as_rows, ROWS),
 }

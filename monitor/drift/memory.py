@@ -16,7 +16,7 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from monitor.drift.banks.sessions import Sessions
-from monitor.drift.outputs.answers import Answers
+from monitor.drift.outputs.versions import Versions
 from monitor.drift.tools import interfaces, paces
 from monitor.drift.tools.interfaces import Interface
 from monitor.drift.tools.pace import Pace
@@ -50,7 +50,7 @@ class Memory:
         self.forms: dict[str, Interface] = {}
         self.documents: dict[str, list[int]] = {}
         self.session = 0
-        self.answers = Answers()
+        self.versions = Versions()
         self.stuck = Stuck()
         self.sessions = Sessions(latest={})
         self.outputs: list[int] = []
@@ -81,7 +81,7 @@ class Reading:
     `repeated`: whether one of the agent's latest outputs was the same. `young`, `missing`: whether a tool had a field,
     or its result a form, that is new, or was without one that it always had. `unusual`: how unlike the usual runs it
     is as a whole, where somebody asked for that. `same`: part of the sources that it searched whose best document was
-    the one that they give most of late. `new`, `gone`: whether an output that is JSON had fields that are new, or was
+    the one that they give most of late. `new`, `gone`: whether an output had fields or marks that are new, or was
     without one that it always had. `still`: whether something that outputs hold no longer moves. `times`: how many
     times its usual seconds the slowest tool took.
     """
@@ -137,14 +137,11 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
             missing = bool(seen.missing) or bool(missing)
     same = _same(memory, work) if work.documents else None
     new = gone = still = None
-    answers = memory.answers
-    if work.output_fields is None and work.output_hash is None:
-        answers.clear()
-    else:
-        answers.observe(work.output_fields, work.output_hash, work.session)
-        still = bool(answers.still)
-        if answers.known:
-            new, gone = bool(answers.young), bool(answers.gone)
+    if memory.versions.observe(closed.run.version, work):
+        outputs = memory.versions.latest
+        still = bool(outputs.answers.still)
+        if outputs.known:
+            new, gone = outputs.young, outputs.gone
     times = _times(memory, closed) if work.tool_seconds else None
     stuck = memory.stuck.observe(work.answers) if work.answers else None
     return Reading(closed, repeated, young, missing, unusual, same, new, gone, still, times, stuck)

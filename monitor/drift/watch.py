@@ -28,6 +28,8 @@ from schemas.records import Ack
 
 PREFIX = "d"
 """The names of all blocks of drift begin so."""
+_OUTPUTS = "outputs"
+"""Before the number of a slot of `Versions`."""
 
 
 class Drift:
@@ -49,8 +51,9 @@ class Drift:
         self.unusual = Unusual() if plans.unusual else None
         self._touched = False
         self._tools_touched = False
-        self._answers_touched = False
         self._stuck_touched = False
+        self._old_answers = False
+        """Whether there is a block of the version before that nobody reads any more."""
         self._count = count
         self._restored = False
 
@@ -68,9 +71,8 @@ class Drift:
         unusual = self.unusual.score(closed) if self.unusual is not None else None
         reading = memory.recall(self.memory, closed, unusual)
         self._tools_touched |= reading.young is not None or bool(closed.work.result_fields or closed.work.result_forms)
-        self._answers_touched |= reading.still is not None
         self._stuck_touched |= reading.stuck is not None
-        for _ in range(self.memory.answers.take_lost()):
+        for _ in range(self.memory.versions.latest.answers.take_lost()):
             self._count("answers_forgotten")
         values = channels.values_of(reading, self.plans.off)
         run = closed.run
@@ -127,8 +129,10 @@ class Drift:
         )  # fmt: skip
         blocks: dict[str, bytes | None] = {f"{PREFIX}{name}": raw for name, raw in changed.items()}
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
-        if self._answers_touched:
-            blocks[f"{PREFIX}answers"] = memory.answers.save()
+        for slot, raw in memory.versions.changed().items():
+            blocks[f"{PREFIX}{_OUTPUTS}{slot}"] = raw
+        if self._old_answers:
+            blocks[f"{PREFIX}answers"], self._old_answers = None, False
         if self._stuck_touched:
             blocks[f"{PREFIX}stuck"] = memory.stuck.save()
         if self._tools_touched:
@@ -136,7 +140,7 @@ class Drift:
             blocks[f"{PREFIX}forms"] = interfaces.save(memory.forms)
         if self.unusual is not None and self.unusual.changed:
             blocks[f"{PREFIX}unusual"] = self.unusual.save()
-        self._touched = self._tools_touched = self._answers_touched = self._stuck_touched = False
+        self._touched = self._tools_touched = self._stuck_touched = False
         return blocks
 
     def load(self, blocks: Mapping[str, bytes]) -> None:
@@ -149,8 +153,12 @@ class Drift:
             self.memory.note(output)
         self.memory.documents.update(core.documents)
         self.memory.session, self.memory.sessions = core.session, core.sessions
+        slots = {name: raw for name, raw in found.items() if name.startswith(_OUTPUTS)}
+        self.memory.versions.load({int(name.removeprefix(_OUTPUTS)): raw for name, raw in slots.items()})
         if "answers" in found:
-            self.memory.answers.load(found["answers"])
+            self._old_answers = True
+            if not slots:
+                self.memory.versions.load_answers(found["answers"])
         if "stuck" in found:
             self.memory.stuck.load(found["stuck"])
         self.memory.paces.update(core.paces)

@@ -12,6 +12,7 @@ from monitor.alerting.headline import level_text, share_text
 from monitor.drift.banks.profile import AGENT, Profile
 from monitor.drift.channels import NO_HASH, NO_TOOL, RETRIEVAL, ROW_OF, SLOWEST
 from monitor.drift.memory import Memory
+from monitor.drift.outputs.marks import Marks
 from monitor.drift.tools import interfaces, paces
 from monitor.drift.tools.interfaces import Seen
 from monitor.reading.calls.forms import STARTS
@@ -96,7 +97,8 @@ def described(
         if found is not None:
             return level, f"{found[1]}, {level.phrase}", {"tool": found[0]}
     if fields := of_answers(memory, change):
-        return level, f"{fields}, {level.phrase}", {}
+        signs = "`" in fields
+        return level, f"{fields}, {level.phrase.replace('fields', 'signs', 1) if signs else level.phrase}", {}
     if crossing.signal == "run.duration_seconds":
         slow = of_pace(memory, crossing)
         if slow is not None and change.channel == SLOWEST:
@@ -170,14 +172,25 @@ def of_interface(memory: Memory, change: Change) -> tuple[str, str] | None:
 
 def of_answers(memory: Memory, change: Change) -> str:
     """Which fields of the agent's answers the latest one shows to have changed, or to stand still; empty for others."""
-    answers = memory.answers
+    answers, marks = memory.versions.latest.answers, memory.versions.latest.marks
     if change.channel in ("new output fields", "missing output fields"):
         parts = [f"{_listed(tuple(sorted(answers.young)))} new"] if answers.young else []
         parts += [f"{_listed(tuple(sorted(answers.gone)))} gone"] if answers.gone else []
-        return ", ".join(parts)
+        return ", ".join(parts or _of_marks(marks))
     if change.channel == "same value" and answers.still:
         return f"{_listed(tuple(sorted(path or 'the whole answer' for path in answers.still)))} always the same"
     return ""
+
+
+def _of_marks(marks: Marks) -> list[str]:
+    """Which signs the latest answer shows to have changed: "`##` is new", "`9.9` is gone"."""
+    parts = []
+    for names, how in ((marks.young, "new"), (marks.gone, "gone")):
+        if names:
+            shown = ", ".join(f"`{name}`" for name in names[:FIELDS])
+            more = f" and {len(names) - FIELDS} more" if len(names) > FIELDS else ""
+            parts.append(f"{shown}{more} {'is' if len(names) == 1 else 'are'} {how}")
+    return parts
 
 
 def of_pace(memory: Memory, crossing: Crossing) -> tuple[str, Level] | None:

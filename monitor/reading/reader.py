@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from monitor.reading import shape
+from monitor.reading import marks, shape
 from monitor.reading.calls import fields as named
 from monitor.reading.calls import forms
 from monitor.reading.contracts import Contracts, are_of
@@ -34,6 +34,7 @@ REMEMBERED_BYTES: Final = 8_192
 AHEAD = ("output_broken", "arguments_broken")
 """Where `read_ahead` puts rules: agent → what is broken if the text is that agent's."""
 
+_Looked = tuple[list[float], list[str] | None, list[str] | None]
 _OUTPUTS = frozenset(("run_finished", "llm_call"))
 _LENGTH = len(shape.FEATURES)
 
@@ -46,7 +47,7 @@ class Reader:
         self._phrases = Phrases(config.text.refusals, config.text.apologies)
         self._errors = Beginnings(config.text.errors) if config.text.errors != ERRORS else DEFAULT
         self._contracts = Contracts(config)
-        self._shapes: dict[bytes, tuple[list[float], list[str] | None]] = {}
+        self._shapes: dict[bytes, _Looked] = {}
 
     def read(self, event: Event) -> None:
         """Write beside the text what it says, in place."""
@@ -74,7 +75,7 @@ class Reader:
         """
         found: dict[str, Any] = dict(derive.derived(texts, self._errors))
         if output := texts.get("output"):
-            found["output_shape"], found["output_fields"] = self._shape(output)
+            found["output_shape"], found["output_fields"], found["output_marks"] = self._shape(output)
             found["output_broken"] = self._contracts.of_anyones_output(text_of(output))
         if arguments := texts.get("arguments"):
             value = self._value(arguments)
@@ -121,14 +122,14 @@ class Reader:
         if not output:
             return
         if written is None:
-            event.output_shape, event.output_fields = self._shape(output)
+            event.output_shape, event.output_fields, event.output_marks = self._shape(output)
         if self._contracts.claims(event.agent):
             rules = self._contracts.of_output(event.agent, text_of(output))
             if rules:
                 self._add(event, rules)
 
-    def _shape(self, output: bytes) -> tuple[list[float], list[str] | None]:
-        """The shape of an output, and the fields of one that is JSON."""
+    def _shape(self, output: bytes) -> _Looked:
+        """The shape of an output, the fields of one that is JSON, and its marks."""
         found = self._shapes.get(output)
         if found is not None:
             return found
@@ -139,7 +140,7 @@ class Reader:
         fields = None if value is UNREAD else named.forms(value)
         if fields is not None and len(fields) > named.FIELDS:
             self._count("fields_of_an_output")
-        found = numbers, fields
+        found = numbers, fields, marks.of_text(text) if value is UNREAD else marks.of_value(value)
         if len(output) <= REMEMBERED_BYTES:
             if len(self._shapes) >= REMEMBERED_SHAPES:
                 self._shapes.clear()

@@ -92,6 +92,7 @@ class Work:
         tool_seconds: dict[str, float] | None = None,
         result_forms: dict[str, list[str]] | None = None,
         answers: dict[str, tuple[int, int]] | None = None,
+        output_marks: list[str] | None = None,
     ) -> None:
         self.model = model
         self.response_model = response_model
@@ -146,6 +147,7 @@ class Work:
         self.tool_seconds: dict[str, float] = NO_SECONDS if tool_seconds is None else tool_seconds
         self.result_forms: dict[str, list[str]] = NO_FIELDS if result_forms is None else result_forms
         self.answers: dict[str, tuple[int, int]] = NO_ANSWERS if answers is None else answers
+        self.output_marks = output_marks
 
     @property
     def steps(self) -> int:

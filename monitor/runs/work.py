@@ -293,7 +293,8 @@ def _read_output(work: Work, event: Event, final: bool) -> None:
     work.output_empty = empty
     if empty and not final:
         return
-    work.output_shape, work.output_hash, work.output_fields = shape, event.output_hash, event.output_fields
+    work.output_shape, work.output_hash = shape, event.output_hash
+    work.output_fields, work.output_marks = event.output_fields, event.output_marks
     if not empty and not final:
         work.outputs += 1
         work.tool_turns_before = work.longest_tool_turns

@@ -275,6 +275,8 @@ class WorkState(Struct, omit_defaults=True, gc=False):
     """Tool → the forms that its results had in this run, as `lines #3`, in the order in which they came."""
     answers: dict[str, tuple[int, int]] = {}
     """Tool → hashes of the arguments and the result of its last call that was ok and told both."""
+    output_marks: list[str] | None = None
+    """Of the final output: its marks (`monitor.reading.marks`)."""
 
 
 class RunState(Struct, array_like=True, gc=False):

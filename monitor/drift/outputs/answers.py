@@ -77,17 +77,17 @@ class Answers:
         self._values: dict[str, _Value] = {}
         """By path."""
 
-    def observe(self, fields: list[str] | None, hashed: int | None, session: str | None) -> None:
-        """One answer. `fields`: None if it is no JSON; `hashed`: of the whole."""
+    def observe(self, fields: list[str] | None, hashed: int | None, session: str | None) -> bool:
+        """One answer. `fields`: None if it is no JSON; `hashed`: of the whole. False within a session that goes on."""
         self.clear()
         goes_on = session is not None and session == self._session
         self._session = session
         if goes_on:
-            return
+            return False
         if fields is None:
             if hashed is not None:
                 self._follow(_WHOLE, None, f"{hashed & 0xFFFFFFFF:x}")
-            return
+            return True
         count = self.count = self.count + 1
         self.known = count > WARM
         for field in fields:
@@ -114,6 +114,7 @@ class Answers:
                 self.gone.append(name)
         for name in normal:
             del self._fields[name]
+        return True
 
     def clear(self) -> None:
         """Nothing was answered."""

@@ -165,7 +165,7 @@ _CALLS: dict[Role, tuple[str, Callable[[Node], Fields | None], str]] = {
 }
 """Role → kind of event, its fields, and what is counted where there is no event."""
 _READ_FOR_CONTRACT = (Role.LLM, Role.TOOL)
-_OUTPUT_FIELDS = ("output", "output_hash", "output_shape", "output_fields")
+_OUTPUT_FIELDS = ("output", "output_hash", "output_shape", "output_fields", "output_marks")
 _LLM_FIELDS = (
     "model",
     "response_model",

@@ -66,7 +66,7 @@ BY_ROLE: Mapping[Role, Keys] = {
 _TEXT_HOLDERS = frozenset((Role.AGENT, Role.WORKFLOW, Role.LLM))
 READ: Mapping[str, tuple[str, ...]] = {
     "input": ("input", "input_hash"),
-    "output": ("output", "output_hash", "output_shape", "output_fields", "output_broken"),
+    "output": ("output", "output_hash", "output_shape", "output_fields", "output_marks", "output_broken"),
     "arguments": ("arguments", "arguments_hash", "arguments_fields", "arguments_broken"),
     "result": ("result", "soft_error", "result_hash", "result_empty", "result_fields", "result_form"),
 }

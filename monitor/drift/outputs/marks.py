@@ -1,0 +1,101 @@
+"""Which marks an agent's texts have: those that are new, and those that are gone.
+
+Marks are the signs between words (`monitor.reading.marks`), so `9.9` where there were decimals, `## a` where a heading
+was. One that was never there is *young* for the next answers, and an answer that has it is a changed one, once it is
+there in a third of them; a rare sign that comes once is none. It is *gone* where it has been away for longer than it
+ever would, by how it was away before (`monitor.drift.outputs.stretches`).
+
+Invariant: nothing is said before the first `WARM` texts, nor within a session that goes on; at most `MARKS` are known.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from monitor.drift.outputs.stretches import WARM, WINDOW, Packed, Stretches
+
+MARKS: Final = 48
+"""Marks that are known. More: the one that is away longest is forgotten."""
+YOUNG: Final = 200
+"""Texts for which a mark is new."""
+SURE: Final = 3
+"""Texts with a new mark before it counts, a third of those since it came."""
+AWAY: Final = 1e-4
+"""How unlikely a stretch without a mark is before it counts."""
+
+
+class _Mark:
+    """`first`, `latest`: the text that had it first, and the latest one; `seen`: texts that had it."""
+
+    def __init__(self, first: int, latest: int, seen: int, away: Stretches) -> None:
+        self.first = first
+        self.latest = latest
+        self.seen = seen
+        self.away = away
+
+
+class Marks:
+    """The marks of an agent's texts. `known`: whether it could be told of the latest one what is `young` in it and what
+    is `gone` from it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Texts that were observed."""
+        self.known = False
+        self.young: list[str] = []
+        self.gone: list[str] = []
+        self._marks: dict[str, _Mark] = {}
+
+    def observe(self, found: list[str]) -> None:
+        """The marks of one text."""
+        self.clear()
+        count = self.count = self.count + 1
+        self.known = count > WARM
+        marks = self._marks
+        for name in found:
+            mark = marks.get(name)
+            if mark is None:
+                if len(marks) >= MARKS:
+                    del marks[min(marks, key=lambda one: (marks[one].latest, one))]
+                marks[name] = _Mark(count, count, 1, Stretches())
+                continue
+            mark.latest = count
+            mark.seen += 1
+            since = count - mark.first
+            if since < YOUNG and mark.first > WARM and mark.seen >= SURE and 3 * mark.seen > since:
+                self.young.append(name)
+        normal: list[str] = []
+        for name, mark in marks.items():
+            away = mark.away
+            if mark.latest == count:
+                away.take(False, AWAY)
+            elif away.length >= WINDOW - 1:
+                normal.append(name)
+            elif away.take(True, AWAY):
+                self.gone.append(name)
+        for name in normal:
+            del marks[name]
+
+    def clear(self) -> None:
+        """No text was given."""
+        self.known = False
+        if self.young:
+            self.young = []
+        if self.gone:
+            self.gone = []
+
+    def save(self) -> bytes:
+        """The state."""
+        packed = {name: (one.first, one.latest, one.seen, one.away.packed()) for name, one in self._marks.items()}
+        return msgspec.msgpack.encode((self.count, packed))
+
+    def load(self, raw: bytes) -> None:
+        """Put back a saved state; what the latest text showed is not in it."""
+        self.count, packed = _saved.decode(raw)
+        for name, (first, latest, seen, away) in packed.items():
+            self._marks[name] = _Mark(first, latest, seen, Stretches(*away))
+
+
+_saved = msgspec.msgpack.Decoder(tuple[int, dict[str, tuple[int, int, int, Packed]]])
