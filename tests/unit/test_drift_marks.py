@@ -65,6 +65,19 @@ def test_what_is_gone_for_long_is_normal() -> None:
     assert WINDOW - 10 < gone < WINDOW
 
 
+def test_marks_that_gave_way_and_come_again_are_not_new() -> None:
+    """Texts of 150 marks in all, some in nearly each, most in few: more than are known at a time."""
+    rng, marks, young = random.Random(5), Marks(), 0
+    often = [rng.betavariate(0.5, 1.5) for _ in range(3 * MARKS)]
+    for number in range(2_000):
+        marks.observe([f"a{one}a" for one, part in enumerate(often) if rng.random() < part])
+        young += bool(marks.young) and number > 2 * WARM
+    assert young <= 20, "one text of a hundred"
+    for _ in range(4):
+        marks.observe(["new"])
+    assert marks.young == ["new"]
+
+
 def test_ever_new_marks_fill_no_memory() -> None:
     marks = Marks()
     for number in range(10 * MARKS):

@@ -11,13 +11,16 @@ Invariant: nothing is said before the first `WARM` texts, nor within a session t
 from __future__ import annotations
 
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
 from monitor.drift.outputs.stretches import WARM, WINDOW, Packed, Stretches
 
 MARKS: Final = 48
-"""Marks that are known. More: the one that is away longest is forgotten."""
+"""Marks that are known. More: the one that is away longest gives way; when it comes again it is not new."""
+SEEN: Final = 4_096
+"""Bits by which it is known that a mark was there once, by its CRC-32. Of marks that share one, one is never new."""
 YOUNG: Final = 200
 """Texts for which a mark is new."""
 SURE: Final = 3
@@ -27,7 +30,8 @@ AWAY: Final = 1e-4
 
 
 class _Mark:
-    """`first`, `latest`: the text that had it first, and the latest one; `seen`: texts that had it."""
+    """`first`, `latest`: the text that had it first, 0 where it was known once and gave way, and the latest one;
+    `seen`: texts that had it."""
 
     def __init__(self, first: int, latest: int, seen: int, away: Stretches) -> None:
         self.first = first
@@ -47,6 +51,7 @@ class Marks:
         self.young: list[str] = []
         self.gone: list[str] = []
         self._marks: dict[str, _Mark] = {}
+        self._seen = bytearray(SEEN // 8)
 
     def observe(self, found: list[str]) -> None:
         """The marks of one text."""
@@ -59,7 +64,7 @@ class Marks:
             if mark is None:
                 if len(marks) >= MARKS:
                     del marks[min(marks, key=lambda one: (marks[one].latest, one))]
-                marks[name] = _Mark(count, count, 1, Stretches())
+                marks[name] = _Mark(0 if self._was_seen(name) else count, count, 1, Stretches())
                 continue
             mark.latest = count
             mark.seen += 1
@@ -86,16 +91,25 @@ class Marks:
         if self.gone:
             self.gone = []
 
+    def _was_seen(self, name: str) -> bool:
+        """Whether a mark was there before; from now on it was."""
+        bit = crc32(name.encode("utf-8", "replace")) % SEEN
+        known = self._seen[bit >> 3]
+        self._seen[bit >> 3] = known | 1 << (bit & 7)
+        return known >> (bit & 7) & 1 == 1
+
     def save(self) -> bytes:
         """The state."""
         packed = {name: (one.first, one.latest, one.seen, one.away.packed()) for name, one in self._marks.items()}
-        return msgspec.msgpack.encode((self.count, packed))
+        return msgspec.msgpack.encode((self.count, packed, bytes(self._seen) if packed else b""))
 
     def load(self, raw: bytes) -> None:
         """Put back a saved state; what the latest text showed is not in it."""
-        self.count, packed = _saved.decode(raw)
+        self.count, packed, once = _saved.decode(raw)
+        if once:
+            self._seen = bytearray(once)
         for name, (first, latest, seen, away) in packed.items():
             self._marks[name] = _Mark(first, latest, seen, Stretches(*away))
 
 
-_saved = msgspec.msgpack.Decoder(tuple[int, dict[str, tuple[int, int, int, Packed]]])
+_saved = msgspec.msgpack.Decoder(tuple[int, dict[str, tuple[int, int, int, Packed]], bytes])
