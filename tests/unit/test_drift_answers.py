@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from monitor.drift.outputs import answers as module
-from monitor.drift.outputs.answers import FIELDS, WARM, WINDOW, YOUNG, Answers
+from monitor.drift.outputs.answers import FIELDS, YOUNG, Answers
+from monitor.drift.outputs.stretches import WARM, WINDOW
 from monitor.reading.calls.fields import forms
 
 USUAL = 400

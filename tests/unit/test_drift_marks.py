@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from monitor.drift.outputs.marks import MARKS, WARM, WINDOW, Marks
+from monitor.drift.outputs.marks import MARKS, WARM, Marks
+from monitor.drift.outputs.stretches import WINDOW
 from monitor.drift.outputs.versions import VERSIONS, Versions
 from monitor.runs import Work
 

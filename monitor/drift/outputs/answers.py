@@ -15,11 +15,11 @@ again.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
-from monitor.drift.outputs.stretches import WARM, WINDOW, Packed, Stretches
+from monitor.drift.outputs.stretches import WARM, Known, Packed, Stretches, take_away
 
 YOUNG: Final = 200
 """Answers for which a field is new."""
@@ -45,14 +45,12 @@ class _Value:
         """Not once it gave way to another."""
 
 
-class _Field:
-    """A field with its kind. `first`, `latest`: the answer that had it first, and the latest one."""
+class _Field(Known):
+    """A field with its kind."""
 
-    def __init__(self, name: str, first: int, away: Stretches) -> None:
+    def __init__(self, name: str, first: int, latest: int, away: Stretches) -> None:
+        super().__init__(first, latest, away)
         self.path = name[: name.rfind(":")]
-        self.first = first
-        self.latest = 0
-        self.away = away
         self.value: _Value | None = None
         """Of its path; shared by the kinds of that, and looked up once."""
 
@@ -103,17 +101,7 @@ class Answers:
             known.latest = count
             if count - known.first < YOUNG and known.first > WARM:
                 self.young.append(name)
-        normal: list[str] = []
-        for name, known in self._fields.items():
-            away = known.away
-            if known.latest == count:
-                away.take(False, AWAY)
-            elif away.length >= WINDOW - 1:
-                normal.append(name)
-            elif away.take(True, AWAY):
-                self.gone.append(name)
-        for name in normal:
-            del self._fields[name]
+        self.gone = take_away(cast("dict[str, Known]", self._fields), count, AWAY)
         return True
 
     def clear(self) -> None:
@@ -142,7 +130,7 @@ class Answers:
     def load(self, raw: bytes) -> None:
         """Put back a saved state; what the latest answer showed is not in it."""
         self.count, self._session, first, away, last, same = _saved.decode(raw)
-        self._fields = {name: _Field(name, first[name], Stretches(*packed)) for name, packed in away.items()}
+        self._fields = {name: _Field(name, first[name], 0, Stretches(*packed)) for name, packed in away.items()}
         self._values = {path: _Value(last[path], Stretches(*packed)) for path, packed in same.items()}
 
     # -- inner
@@ -153,8 +141,7 @@ class Answers:
         if len(fields) >= FIELDS:
             del fields[min(fields, key=lambda one: (-fields[one].away.length, one))]
             self.lost += 1
-        met = fields[name] = _Field(name, self.count, Stretches())
-        met.latest = self.count
+        fields[name] = _Field(name, self.count, self.count, Stretches())
         if self.count > WARM:
             self.young.append(name)
 

@@ -10,12 +10,12 @@ Invariant: nothing is said before the first `WARM` texts, nor within a session t
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 from zlib import crc32
 
 import msgspec
 
-from monitor.drift.outputs.stretches import WARM, WINDOW, Packed, Stretches
+from monitor.drift.outputs.stretches import WARM, Known, Packed, Stretches, take_away
 
 MARKS: Final = 48
 """Marks that are known. More: the one that is away longest gives way; when it comes again it is not new."""
@@ -29,15 +29,12 @@ AWAY: Final = 1e-4
 """How unlikely a stretch without a mark is before it counts."""
 
 
-class _Mark:
-    """`first`, `latest`: the text that had it first, 0 where it was known once and gave way, and the latest one;
-    `seen`: texts that had it."""
+class _Mark(Known):
+    """A mark, whose `first` is 0 where it was known once and gave way. `seen`: texts that had it."""
 
     def __init__(self, first: int, latest: int, seen: int, away: Stretches) -> None:
-        self.first = first
-        self.latest = latest
+        super().__init__(first, latest, away)
         self.seen = seen
-        self.away = away
 
 
 class Marks:
@@ -71,17 +68,7 @@ class Marks:
             since = count - mark.first
             if since < YOUNG and mark.first > WARM and mark.seen >= SURE and 3 * mark.seen > since:
                 self.young.append(name)
-        normal: list[str] = []
-        for name, mark in marks.items():
-            away = mark.away
-            if mark.latest == count:
-                away.take(False, AWAY)
-            elif away.length >= WINDOW - 1:
-                normal.append(name)
-            elif away.take(True, AWAY):
-                self.gone.append(name)
-        for name in normal:
-            del marks[name]
+        self.gone = take_away(cast("dict[str, Known]", marks), count, AWAY)
 
     def clear(self) -> None:
         """No text was given."""

@@ -89,3 +89,33 @@ class Stretches:
     def packed(self) -> Packed:
         """What is written of it."""
         return self.seen, self.out, self.began, self.within, self.stayed, self.length, self.odds
+
+
+class Known:
+    """Something that answers have or have not. `first`, `latest`: the answer that had it first, and the latest one, by
+    number; `away`: how it was away."""
+
+    def __init__(self, first: int, latest: int, away: Stretches) -> None:
+        self.first = first
+        self.latest = latest
+        self.away = away
+
+
+def take_away(known: dict[str, Known], count: int, limit: float) -> list[str]:
+    """Take answer number `count` for all that is known (in place): what has been away for longer than `limit` allows.
+
+    What is away for `WINDOW` answers is known no more.
+    """
+    gone: list[str] = []
+    normal: list[str] = []
+    for name, one in known.items():
+        away = one.away
+        if one.latest == count:
+            away.take(False, limit)
+        elif away.length >= WINDOW - 1:
+            normal.append(name)
+        elif away.take(True, limit):
+            gone.append(name)
+    for name in normal:
+        del known[name]
+    return gone
