@@ -2,7 +2,7 @@
 
 Marks are the signs between words (`monitor.reading.marks`), so `9.9` where there were decimals, `## a` where a heading
 was. One that was never there is *young* for the next answers, and an answer that has it is a changed one, once it is
-there in a third of them; a rare sign that comes once is none. It is *gone* where it has been away for longer than it
+there in a fifth of them; a rare sign that comes once is none. It is *gone* where it has been away for longer than it
 ever would, by how it was away before (`monitor.drift.outputs.stretches`).
 
 Invariant: nothing is said before the first `WARM` texts, nor within a session that goes on; at most `MARKS` are known.
@@ -24,7 +24,8 @@ SEEN: Final = 4_096
 YOUNG: Final = 200
 """Texts for which a mark is new."""
 SURE: Final = 3
-"""Texts with a new mark before it counts, a third of those since it came."""
+"""Texts with a new mark before it counts, and more than one in `PART` since it came."""
+PART: Final = 5
 AWAY: Final = 1e-4
 """How unlikely a stretch without a mark is before it counts."""
 
@@ -66,7 +67,7 @@ class Marks:
             mark.latest = count
             mark.seen += 1
             since = count - mark.first
-            if since < YOUNG and mark.first > WARM and mark.seen >= SURE and 3 * mark.seen > since:
+            if since < YOUNG and mark.first > WARM and mark.seen >= SURE and PART * mark.seen > since:
                 self.young.append(name)
         self.gone = take_away(cast("dict[str, Known]", marks), count, AWAY)
 
