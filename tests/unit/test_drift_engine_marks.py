@@ -109,3 +109,4 @@ def test_a_state_of_the_monitor_before_goes_on() -> None:
     again = Drift("x", "one", old.plans, lambda _: None, lambda *_: "", lambda _: None)
     again.load({**blocks, **{name: block for name, block in written.items() if block is not None}})
     assert again.memory.versions.latest.answers.save() != blocks["danswers"]
+    assert {name for name in written if name.startswith("doutputs")} == {"doutputs0", "doutputs1"}

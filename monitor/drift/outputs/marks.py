@@ -1,4 +1,4 @@
-"""Which marks an agent's texts have: those that are new, and those that are gone.
+"""Which marks an agent's answers have: those that are new, and those that are gone.
 
 Marks are the signs between words (`monitor.reading.marks`), so `9.9` where there were decimals, `## a` where a heading
 was. One that was never there is *young* for the next answers, and an answer that has it is a changed one, once it is

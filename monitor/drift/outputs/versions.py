@@ -115,6 +115,7 @@ class Versions:
         """Put back what the monitor before this one wrote: of answers that are JSON, whatever their version."""
         self.latest.answers.load(raw)
         self._known[""], self._version = self.latest, ""
+        self._touched[self.latest.slot] = ""
 
     # -- inner
 
@@ -122,10 +123,10 @@ class Versions:
         known = self._known
         found = known.pop(name, None)
         if found is None:
-            slot = len(known)
-            if slot >= VERSIONS:
-                slot = known.pop(next(iter(known))).slot
-            found = Outputs(slot)
+            if len(known) >= VERSIONS:
+                del known[next(iter(known))]
+            taken = [one.slot for one in known.values()]
+            found = Outputs(min(slot for slot in range(VERSIONS) if slot not in taken))
             if known:
                 found.load(*self.latest.save())
         self._turns += 1
