@@ -20,7 +20,7 @@ from monitor.drift.outputs.stretches import WARM, Known, Packed, Stretches, take
 MARKS: Final = 48
 """Marks that are known. More: the one that is away longest gives way; when it comes again it is not new."""
 SEEN: Final = 4_096
-"""Bits by which it is known that a mark was there once, by its CRC-32. Of marks that share one, one is never new."""
+"""Numbers by which it is known that a mark was there once, by its CRC-32. Of marks that share one, one is never new."""
 YOUNG: Final = 200
 """Texts for which a mark is new."""
 SURE: Final = 3
@@ -49,7 +49,7 @@ class Marks:
         self.young: list[str] = []
         self.gone: list[str] = []
         self._marks: dict[str, _Mark] = {}
-        self._seen = bytearray(SEEN // 8)
+        self._seen: set[int] = set()
 
     def observe(self, found: list[str]) -> None:
         """The marks of one text."""
@@ -81,23 +81,21 @@ class Marks:
 
     def _was_seen(self, name: str) -> bool:
         """Whether a mark was there before; from now on it was."""
-        bit = crc32(name.encode("utf-8", "replace")) % SEEN
-        known = self._seen[bit >> 3]
-        self._seen[bit >> 3] = known | 1 << (bit & 7)
-        return known >> (bit & 7) & 1 == 1
+        number = crc32(name.encode("utf-8", "replace")) % SEEN
+        known = number in self._seen
+        self._seen.add(number)
+        return known
 
     def save(self) -> bytes:
         """The state."""
         packed = {name: (one.first, one.latest, one.seen, one.away.packed()) for name, one in self._marks.items()}
-        return msgspec.msgpack.encode((self.count, packed, bytes(self._seen) if packed else b""))
+        return msgspec.msgpack.encode((self.count, packed, sorted(self._seen)))
 
     def load(self, raw: bytes) -> None:
         """Put back a saved state; what the latest text showed is not in it."""
-        self.count, packed, once = _saved.decode(raw)
-        if once:
-            self._seen = bytearray(once)
+        self.count, packed, self._seen = _saved.decode(raw)
         for name, (first, latest, seen, away) in packed.items():
             self._marks[name] = _Mark(first, latest, seen, Stretches(*away))
 
 
-_saved = msgspec.msgpack.Decoder(tuple[int, dict[str, tuple[int, int, int, Packed]], bytes])
+_saved = msgspec.msgpack.Decoder(tuple[int, dict[str, tuple[int, int, int, Packed]], set[int]])

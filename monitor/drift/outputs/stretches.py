@@ -5,7 +5,7 @@ Invariant: nothing is said before it was asked `WARM` times.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 WARM: Final = 100
 """Answers before it is known how they move."""
@@ -16,7 +16,7 @@ MOSTLY: Final = 0.5
 nothing."""
 
 Packed = tuple[int, float, float, float, float, int, float]
-"""What is written of stretches: the arguments of new ones."""
+"""What is written of stretches, as it is read: the arguments of new ones."""
 
 
 class Stretches:
@@ -86,9 +86,17 @@ class Stretches:
             self.stayed /= 2.0
         self.length, self.odds = int(lasts), 1.0
 
-    def packed(self) -> Packed:
-        """What is written of it."""
-        return self.seen, self.out, self.began, self.within, self.stayed, self.length, self.odds
+    def packed(self) -> tuple[Any, ...]:
+        """What is written of it, numbers without a fraction as integers, which are shorter."""
+        return (
+            self.seen, _short(self.out), _short(self.began), _short(self.within), _short(self.stayed), self.length,
+            _short(self.odds),
+        )  # fmt: skip
+
+
+def _short(number: float) -> Any:
+    whole = int(number)
+    return whole if whole == number else number
 
 
 class Known:
