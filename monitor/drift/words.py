@@ -96,9 +96,9 @@ def described(
         found = of_interface(memory, change)
         if found is not None:
             return level, f"{found[1]}, {level.phrase}", {"tool": found[0]}
-    if fields := of_answers(memory, change):
-        signs = "`" in fields
-        return level, f"{fields}, {level.phrase.replace('fields', 'signs', 1) if signs else level.phrase}", {}
+    if of_what := of_answers(memory, change):
+        said, what = of_what
+        return level, f"{said}, {level.phrase.replace('fields', what, 1)}", {}
     if crossing.signal == "run.duration_seconds":
         slow = of_pace(memory, crossing)
         if slow is not None and change.channel == SLOWEST:
@@ -170,16 +170,21 @@ def of_interface(memory: Memory, change: Change) -> tuple[str, str] | None:
     return tool, ", ".join(parts)
 
 
-def of_answers(memory: Memory, change: Change) -> str:
-    """Which fields of the agent's answers the latest one shows to have changed, or to stand still; empty for others."""
+def of_answers(memory: Memory, change: Change) -> tuple[str, str] | None:
+    """What the latest of the agent's answers shows to have changed, or to stand still, and what that is: fields or
+    signs; None for other channels."""
     answers, marks = memory.versions.latest.answers, memory.versions.latest.marks
     if change.channel in ("new output fields", "missing output fields"):
         parts = [f"{_listed(tuple(sorted(answers.young)))} new"] if answers.young else []
         parts += [f"{_listed(tuple(sorted(answers.gone)))} gone"] if answers.gone else []
-        return ", ".join(parts or _of_marks(marks))
+        if parts:
+            return ", ".join(parts), "fields"
+        parts = _of_marks(marks)
+        return (", ".join(parts), "signs") if parts else None
     if change.channel == "same value" and answers.still:
-        return f"{_listed(tuple(sorted(path or 'the whole answer' for path in answers.still)))} always the same"
-    return ""
+        paths = tuple(sorted(path or "the whole answer" for path in answers.still))
+        return f"{_listed(paths)} always the same", "fields"
+    return None
 
 
 def _of_marks(marks: Marks) -> list[str]:
