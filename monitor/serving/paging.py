@@ -6,7 +6,8 @@ of them costs a walk through the page tables, two of them on a virtual machine. 
 Owner: one thread of the process, which looks every `EVERY` seconds at `/proc/self/smaps` and asks the kernel to put
 what is full (`FULL`) and private into large pages; contents and addresses stay. Bound: memory grows by the gaps in what
 is full, a tenth at most. Nothing hangs on it: where the kernel says no, or the system is another one, all stays as it
-was. A process that forks would copy a large page for each byte that it writes then; nothing here does.
+was. A process that forks would copy a large page for each byte that it writes then; nothing here does. While memory
+grows fast, as at a start, it is left alone: whoever asks for more would wait for the copying.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -27,6 +28,8 @@ FULL: Final = 0.9
 """The part of a mapping that must be in memory: a thread's stack is mostly empty, and would grow."""
 EVERY: Final = 10.0
 """Seconds between two looks."""
+FAST: Final = 1.1
+"""How much more there is at a look than at the one before, where memory grows fast."""
 _ADVISE: Final = 14  # MADV_HUGEPAGE of <linux/mman.h>
 _COLLAPSE: Final = 25  # MADV_COLLAPSE, since Linux 6.1; before that khugepaged does it in its own time
 _SMAPS: Final = Path("/proc/self/smaps")
@@ -75,17 +78,27 @@ def look() -> list[Mapping]:
     return list(mappings(_SMAPS.read_bytes()))
 
 
-def gather() -> None:
-    """Put what is full into large pages, once. Raises `OSError` without `/proc`."""
+def gather(found: Iterable[Mapping]) -> None:
+    """Put what is full into large pages, once."""
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for mapping in look():
+    for mapping in found:
         pages = mapping.to_do()
         if pages is not None:
             # All of the mapping, so that it becomes one with a neighbour that was advised before: a large page may
             # lie across both.
             madvise(mapping.first, mapping.end - mapping.first, _ADVISE)
             madvise(pages[0], pages[1] - pages[0], _COLLAPSE)
+
+
+def gather_what_stays(before: int) -> int:
+    """One look: gather, unless there is much more than the `before` bytes of the last look; the bytes that there are.
+    Raises `OSError` without `/proc`."""
+    found = look()
+    now = sum(mapping.resident for mapping in found)
+    if now <= FAST * before:
+        gather(found)
+    return now
 
 
 def in_large_pages() -> None:
@@ -95,9 +108,10 @@ def in_large_pages() -> None:
 
 
 def _keep() -> None:
+    before = 0
     try:
         while True:
             time.sleep(EVERY)
-            gather()
+            before = gather_what_stays(before)
     except (OSError, AttributeError) as error:  # /proc is hidden, or a C library without madvise
         _log.info("memory stays in small pages: %s", error)
