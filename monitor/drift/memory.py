@@ -41,16 +41,22 @@ class Memory:
 
     `tools`, `forms`: tool → the fields of its calls, and the forms of its results. `outputs`: hashes of the latest
     outputs, the newest last. `documents`: source → hashes of the best documents of its latest runs, the newest last.
-    `session`: a hash of the session of the latest run that found a document; 0 where none was told.
+    `session`: a hash of the session of the latest run that found a document; 0 where none was told. `count`: takes what
+    gave way in `versions`, by name.
     """
 
-    def __init__(self, outputs: Iterable[int] = (), tools: dict[str, Interface] | None = None) -> None:
+    def __init__(
+        self,
+        outputs: Iterable[int] = (),
+        tools: dict[str, Interface] | None = None,
+        count: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.tools: dict[str, Interface] = {} if tools is None else tools
         self.paces: dict[str, Pace] = {}
         self.forms: dict[str, Interface] = {}
         self.documents: dict[str, list[int]] = {}
         self.session = 0
-        self.versions = Versions()
+        self.versions = Versions(count)
         self.stuck = Stuck()
         self.sessions = Sessions(latest={})
         self.outputs: list[int] = []

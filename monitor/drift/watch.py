@@ -45,7 +45,7 @@ class Drift:
         count: Callable[[str], None],
     ) -> None:
         self.plans = plans
-        self.memory = Memory()
+        self.memory = Memory(count=count)
         self.profile = Profile(plans.plan, count)
         self.episodes = Episodes(agent, owner, plans.settings, self.profile, self.memory, emit, identify)
         self.unusual = Unusual() if plans.unusual else None
@@ -54,7 +54,6 @@ class Drift:
         self._stuck_touched = False
         self._old_answers = False
         """Whether there is a block of the version before that nobody reads any more."""
-        self._count = count
         self._restored = False
 
     # -- runs and time
@@ -72,8 +71,6 @@ class Drift:
         reading = memory.recall(self.memory, closed, unusual)
         self._tools_touched |= reading.young is not None or bool(closed.work.result_fields or closed.work.result_forms)
         self._stuck_touched |= reading.stuck is not None
-        for _ in range(self.memory.versions.latest.answers.take_lost()):
-            self._count("answers_forgotten")
         values = channels.values_of(reading, self.plans.off)
         run = closed.run
         whose = hitters.whose(run, self.plans.labels)

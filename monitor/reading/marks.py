@@ -86,8 +86,9 @@ class _Room:
 _room: Final = _Room()
 
 
-def of_text(text: str) -> list[str]:
-    """The different marks of a text, sorted, at most `MARKS`; a tag as `<name>`."""
+def of_text(text: str) -> tuple[list[str], bool]:
+    """The different marks of a text, sorted, at most `MARKS`, a tag as `<name>`; and whether there may be more."""
+    more = len(text) > CHARACTERS
     text = text[:CHARACTERS]
     raw, width = (text.encode("ascii"), 1) if text.isascii() else (text.encode("utf-32-le", "surrogatepass"), 4)
     told: set[str] = set()
@@ -98,34 +99,40 @@ def of_text(text: str) -> list[str]:
             told.add(f"<{_DIGITS.sub('*', name)}>")
     if len(told) > MARKS:
         told = set(sorted(told, key=_order)[:MARKS])
-    return sorted(told)
+        more = True
+    return sorted(told), more
 
 
-def of_value(value: Any) -> list[str]:
+def of_value(value: Any) -> tuple[list[str], bool]:
     """The marks of all strings and numbers of an answer that is JSON, as `of_text` gives them."""
     texts: list[str] = []
-    _gather(value, texts, DEPTH)
-    return of_text(_BETWEEN.join(texts))
+    left = _gather(value, texts, DEPTH)
+    found, more = of_text(_BETWEEN.join(texts))
+    return found, more or left
 
 
-def _gather(value: Any, texts: list[str], depth: int) -> None:
-    """Add the strings of a value, and its numbers as they look."""
+def _gather(value: Any, texts: list[str], depth: int) -> bool:
+    """Add the strings of a value, and its numbers as they look; whether some were left."""
     if len(texts) >= VALUES:
-        return
+        return True
+    left = False
     if isinstance(value, str):
         texts.append(value)
     elif isinstance(value, dict):
-        if depth > 0:
-            for each in value.values():
-                _gather(each, texts, depth - 1)
+        if depth <= 0:
+            return bool(value)
+        for each in value.values():
+            left |= _gather(each, texts, depth - 1)
     elif isinstance(value, list):
-        if depth > 0:
-            for each in value:
-                _gather(each, texts, depth - 1)
+        if depth <= 0:
+            return bool(value)
+        for each in value:
+            left |= _gather(each, texts, depth - 1)
     elif isinstance(value, float):
         texts.append("-9.9" if value < 0.0 else "9.9")
     elif isinstance(value, int) and not isinstance(value, bool):
         texts.append("-9" if value < 0 else "9")
+    return left
 
 
 def _walk(text: bytes, width: int) -> list[tuple[int, int, int, int]]:

@@ -140,7 +140,10 @@ class Reader:
         fields = None if value is UNREAD else named.forms(value)
         if fields is not None and len(fields) > named.FIELDS:
             self._count("fields_of_an_output")
-        found = numbers, fields, marks.of_text(text) if value is UNREAD else marks.of_value(value)
+        signs, more = marks.of_text(text) if value is UNREAD else marks.of_value(value)
+        if more:
+            self._count("marks_of_an_output")
+        found = numbers, fields, signs
         if len(output) <= REMEMBERED_BYTES:
             if len(self._shapes) >= REMEMBERED_SHAPES:
                 self._shapes.clear()

@@ -33,6 +33,8 @@ NAMES = {
     "promises_dropped": "evicted:deploys",
     "versions_forgotten": "evicted:drift_banks",
     "answers_forgotten": "evicted:output_fields",
+    "marks_forgotten": "evicted:output_marks",
+    "outputs_forgotten": "evicted:outputs_of_a_version",
     "banks_relearned": "evicted:references",
     "drift_episodes_dropped": "evicted:drift_episodes",
     "drift_states_forgotten": "evicted:drift_states",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
+from monitor.drift.outputs.answers import FIELDS
 from monitor.drift.outputs.marks import MARKS, WARM, Marks
 from monitor.drift.outputs.stretches import WINDOW
 from monitor.drift.outputs.versions import VERSIONS, Versions
 from monitor.runs import Work
+from monitor.runtime.counting import NAMES
 
 AT = 200
 Made = Callable[[random.Random, int], list[str]]
@@ -88,13 +91,17 @@ def test_ever_new_marks_fill_no_memory() -> None:
     assert not marks.young
 
 
+def _ignore(_: str) -> None:
+    """Nobody counts."""
+
+
 def _work(number: int, *marks: str) -> Work:
     return Work(output_hash=number, output_marks=list(marks))
 
 
 def test_each_version_has_its_own_marks() -> None:
     """The one that answers in another way gets a third of the runs, then all; nothing of it is new by then."""
-    versions, said = Versions(), []
+    versions, said = Versions(_ignore), []
     for number in range(4 * WINDOW):
         old = number % 3 and number < 3 * WINDOW
         versions.observe("v1" if old else "v2", _work(number, "a, a") if old else _work(number, "a; a"))
@@ -103,7 +110,7 @@ def test_each_version_has_its_own_marks() -> None:
 
 
 def test_a_new_version_begins_with_what_the_one_before_it_knew() -> None:
-    versions, said = Versions(), []
+    versions, said = Versions(_ignore), []
     for number in range(WARM + 60):
         changed = number >= WARM + 20
         versions.observe("v2" if changed else "v1", _work(number, "a; a" if changed else "a, a"))
@@ -115,14 +122,14 @@ def test_a_new_version_begins_with_what_the_one_before_it_knew() -> None:
 def test_versions_go_on_where_they_were_saved() -> None:
     """Whenever a state is written and put back, the same is said and kept; the oldest version gives way."""
     rng = random.Random(7)
-    whole, parts, kept = Versions(), Versions(), {}
+    whole, parts, kept = Versions(_ignore), Versions(_ignore), {}
     for number in range(900):
         version = f"v{rng.randrange(1 + number // 120)}" if number % 7 else None
         work = _work(number, "a, a", *(["a://a"] if rng.random() < 0.5 else []), *(["a; a"] if number > 500 else []))
         whole.observe(version, work)
         if rng.random() < 0.1:
             kept |= parts.changed()
-            parts = Versions()
+            parts = Versions(_ignore)
             parts.load(kept)
         parts.observe(version, work)
         mine, its = whole.latest, parts.latest
@@ -130,3 +137,23 @@ def test_versions_go_on_where_they_were_saved() -> None:
     kept |= parts.changed()
     assert {slot: kept[slot] for slot in whole.changed()} == kept
     assert len(kept) == VERSIONS
+
+
+def test_what_gives_way_is_counted() -> None:
+    """Ever new marks, fields and versions, in texts and in JSON."""
+    counts: Counter[str] = Counter()
+    versions = Versions(lambda name: counts.update((name,)))
+    for number in range(MARKS + 5):
+        versions.observe("v0", _work(number, f"a{number}a"))
+        assert counts["marks_forgotten"] == max(number + 1 - MARKS, 0)
+    for number in range(FIELDS + 3):
+        work = _work(number, f"b{number}b")
+        work.output_fields = [f"field{number}:number#abc"]
+        versions.observe("v0", work)
+    assert counts["marks_forgotten"] == 5 + FIELDS + 3 - MARKS
+    assert counts["answers_forgotten"] == 3 + 4, "fields, and what they and the texts before hold"
+    assert counts["outputs_forgotten"] == 0
+    for number in range(1, VERSIONS + 2):
+        versions.observe(f"v{number}", _work(number))
+    assert counts["outputs_forgotten"] == 2
+    assert set(counts) <= set(NAMES)

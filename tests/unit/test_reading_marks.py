@@ -36,7 +36,7 @@ TEXTS: list[tuple[str, list[str], str]] = [
 
 @pytest.mark.parametrize(("text", "found", "why"), TEXTS, ids=[row[2] for row in TEXTS])
 def test_what_is_a_mark(text: str, found: list[str], why: str) -> None:
-    assert marks.of_text(text) == found, why
+    assert marks.of_text(text) == (found, False), why
 
 
 VALUES: list[tuple[Any, list[str], str]] = [
@@ -52,7 +52,7 @@ VALUES: list[tuple[Any, list[str], str]] = [
 
 @pytest.mark.parametrize(("value", "found", "why"), VALUES, ids=[row[2] for row in VALUES])
 def test_marks_of_json_are_those_of_what_it_holds(value: Any, found: list[str], why: str) -> None:
-    assert marks.of_value(value) == found, why
+    assert marks.of_value(value) == (found, False), why
 
 
 def _side(character: str) -> str:
@@ -74,12 +74,12 @@ def _slowly(text: str) -> set[str]:
 
 @given(text=st.text(st.sampled_from("ab1 .,:-()#*\n“é你…"), max_size=60))
 def test_a_walk_finds_what_a_regular_expression_does(text: str) -> None:
-    assert set(marks.of_text(text)) == _slowly(text)
+    assert set(marks.of_text(text)[0]) == _slowly(text)
 
 
 @given(text=st.text(st.characters(codec="utf-8"), max_size=300))
 def test_no_letter_and_no_digit_of_a_text_is_kept(text: str) -> None:
-    for mark in marks.of_text(text):
+    for mark in marks.of_text(text)[0]:
         if not re.fullmatch("<[A-Za-z][A-Za-z0-9_.*-]*>", mark):
             assert not re.search("[b-zB-ZA0-8]", mark)
         assert len(mark) <= marks.SIGNS + 2 or mark.startswith("<")
@@ -88,15 +88,36 @@ def test_no_letter_and_no_digit_of_a_text_is_kept(text: str) -> None:
 def test_a_text_of_many_marks_tells_the_same_ones_each_time() -> None:
     signs = "!$%&*+,-/:;=?@^|~"
     rows = [one + other for one in signs for other in signs]
-    found = marks.of_text(f"a{'a'.join(rows)}a")
+    found, more = marks.of_text(f"a{'a'.join(rows)}a")
+    assert more
     assert len(found) == FIELDS_READ
     assert set(found) <= {f"a{row}a" for row in rows}
-    assert marks.of_text(f"a{'a'.join(reversed(rows))}a") == found
+    assert marks.of_text(f"a{'a'.join(reversed(rows))}a") == (found, True)
 
 
-def test_a_long_answer_is_read_in_part() -> None:
-    assert marks.of_text("a" * marks.CHARACTERS + ".") == []
-    assert marks.of_value(["a, b"] * marks.VALUES + ["a. b"]) == ["a, a"]
+def _nested(depth: int) -> Any:
+    value: Any = "a, b"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+IN_PART: list[tuple[Any, list[str], bool, str]] = [
+    ("a" * marks.CHARACTERS, [], False, "as long as is read"),
+    ("a" * marks.CHARACTERS + ".", [], True, "one more"),
+    (["a, b"] * marks.VALUES, ["a, a"], False, "as many as are read"),
+    (["a, b"] * marks.VALUES + ["a. b"], ["a, a"], True, "one more string"),
+    (_nested(marks.DEPTH), ["a, a"], False, "as deep as is read"),
+    (_nested(marks.DEPTH + 1), [], True, "deeper"),
+]
+
+
+@pytest.mark.parametrize(("value", "found", "more", "why"), IN_PART, ids=[row[3] for row in IN_PART])
+def test_a_long_answer_is_read_in_part_and_counted(value: Any, found: list[str], more: bool, why: str) -> None:
+    assert (marks.of_text(value) if isinstance(value, str) else marks.of_value(value)) == (found, more), why
+    door = reader.Reader(Config())
+    door.read(Event(kind="run_finished", time=1.0, id="f", agent="a", run="r", status="ok", output=raw(value)))
+    assert door.counts.get("evicted:marks_of_an_output", 0) == more
 
 
 def test_an_event_has_the_marks_of_its_output() -> None:

@@ -114,11 +114,6 @@ class Answers:
         if self.still:
             self.still = []
 
-    def take_lost(self) -> int:
-        """Fields that gave way since the last call."""
-        lost, self.lost = self.lost, 0
-        return lost
-
     def save(self) -> bytes:
         """The state."""
         first = {name: one.first for name, one in self._fields.items()}

@@ -18,7 +18,8 @@ import msgspec
 from monitor.drift.outputs.stretches import WARM, Known, Packed, Stretches, take_away
 
 MARKS: Final = 48
-"""Marks that are known. More: the one that is away longest gives way; when it comes again it is not new."""
+"""Marks that are known. More: the one that is away longest gives way, counted as `marks_forgotten`; when it comes again
+it is not new."""
 SEEN: Final = 4_096
 """Numbers by which it is known that a mark was there once, by its CRC-32. Of marks that share one, one is never new."""
 YOUNG: Final = 200
@@ -40,7 +41,7 @@ class _Mark(Known):
 
 class Marks:
     """The marks of an agent's texts. `known`: whether it could be told of the latest one what is `young` in it and what
-    is `gone` from it."""
+    is `gone` from it. `lost`: marks that gave way to others, until somebody counts them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -48,6 +49,7 @@ class Marks:
         self.known = False
         self.young: list[str] = []
         self.gone: list[str] = []
+        self.lost = 0
         self._marks: dict[str, _Mark] = {}
         self._seen: set[int] = set()
 
@@ -62,6 +64,7 @@ class Marks:
             if mark is None:
                 if len(marks) >= MARKS:
                     del marks[min(marks, key=lambda one: (marks[one].latest, one))]
+                    self.lost += 1
                 marks[name] = _Mark(0 if self._was_seen(name) else count, count, 1, Stretches())
                 continue
             mark.latest = count

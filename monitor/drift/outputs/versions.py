@@ -3,11 +3,12 @@
 Each version has what it knows for itself, so that one that answers in another way may get more of the runs, or all,
 without a word. One that is new begins with what is known of the version that ran last: what it changes is told.
 
-Invariant: at most `VERSIONS` are known; the one that was quiet longest gives way.
+Invariant: at most `VERSIONS` are known; the one that was quiet longest gives way, counted as `outputs_forgotten`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -60,6 +61,17 @@ class Outputs:
             self.marks.observe(work.output_marks)
         return True
 
+    def count_lost(self, count: Callable[[str], None]) -> None:
+        """Count what gave way since the last call."""
+        answers, texts, values = self.answers, self._texts, self._values
+        if not (answers.lost or texts.lost or values.lost):
+            return
+        for _ in range(answers.lost):
+            count("answers_forgotten")
+        for _ in range(texts.lost + values.lost):
+            count("marks_forgotten")
+        answers.lost = texts.lost = values.lost = 0
+
     def save(self) -> tuple[bytes, bytes, bytes]:
         """The state."""
         return self.answers.save(), self._texts.save(), self._values.save()
@@ -75,8 +87,10 @@ class Versions:
     """An agent's outputs by version, the one that was quiet longest first. `latest`: those of the version that ran
     last."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: Callable[[str], None]) -> None:
+        """`count`: takes what gave way, by name."""
         self.latest = Outputs(0)
+        self._count = count
         self._version: str | None = None
         self._turns = 0
         self._known: dict[str, Outputs] = {}
@@ -91,6 +105,7 @@ class Versions:
         given = self.latest.observe(work)
         if given:
             self._touched[self.latest.slot] = name
+            self.latest.count_lost(self._count)
         return given
 
     def changed(self) -> dict[int, bytes]:
@@ -125,6 +140,7 @@ class Versions:
         if found is None:
             if len(known) >= VERSIONS:
                 del known[next(iter(known))]
+                self._count("outputs_forgotten")
             taken = [one.slot for one in known.values()]
             found = Outputs(min(slot for slot in range(VERSIONS) if slot not in taken))
             if known:
