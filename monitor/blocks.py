@@ -10,6 +10,7 @@ Values: one version byte, then msgpack. This version reads its own byte and that
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,6 +28,15 @@ Entry = tuple[str, bytes | None]
 
 class WrongVersion(Exception):
     """State written by a version of the monitor that this one cannot read."""
+
+
+class Found(NamedTuple):
+    """What was saved of an agent. `drift`: blocks by name, which see into the values that they were saved as."""
+
+    core: Core
+    nodes: list[Node]
+    runs: list[Stored]
+    drift: dict[str, bytes | memoryview]
 
 
 class _Saved(msgspec.Struct, array_like=True):
@@ -85,38 +95,37 @@ class Blocks:
         parity = manifest[name] = 1 - manifest.get(name, 1)
         return (f"agent/{agent}/{name}.{parity}", VERSION + value)
 
-    def restore(self, entries: Iterable[tuple[str, bytes]]) -> dict[str, tuple[Core, list[Node], list[Stored]]]:
+    def restore(self, entries: Iterable[tuple[str, bytes]]) -> dict[str, Found]:
         """Agent → what was saved of it. Keys of others are ignored. Raises `WrongVersion`."""
         values = {key: value for key, value in entries if key.startswith("agent/")}
-        found = {}
+        found: dict[str, Found] = {}
         for key, value in values.items():
             if not key.endswith("/core"):
                 continue
             saved = _saved.decode(_body(key, value))
             name = saved.core.agent
-            nodes: list[Node] = []
-            runs: list[Stored] = []
+            _, nodes, runs, drift = found[name] = Found(saved.core, [], [], {})
             for block, parity in saved.manifest.items():
                 body = _body(key, values[f"agent/{name}/{block}.{parity}"])
                 if block[0] == "n":
                     nodes += nodes_from_bytes(body)
                 elif block[0] == "d":
-                    saved.core.drift[block] = body
+                    drift[block] = body
                 elif block[0] == "m":
-                    saved.core.methods.append(body)
+                    saved.core.methods.append(bytes(body))
                 elif block == SIGHTINGS:
-                    saved.core.sightings = body
+                    saved.core.sightings = bytes(body)
                 elif block[0] == "o":
-                    saved.core.rollouts[block] = body
+                    saved.core.rollouts[block] = bytes(body)
                 else:
                     runs += runs_from_bytes(body)
             self._manifests[name] = saved.manifest
-            found[name] = (saved.core, nodes, runs)
         return found
 
 
-def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Stored]) -> None:
+def put_back(agent: Agent, found: Found) -> None:
     """Fill a new agent with what was saved of it."""
+    core = found.core
     agent.offset, agent.wake = core.offset, core.wake
     agent.runs, agent.failed, agent.hung, agent.silent = core.runs, core.failed, core.hung, core.silent
     agent.versions, agent.tools = core.versions, core.tools
@@ -124,7 +133,7 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Stored]) ->
     agent.first_seen, agent.last_seen = core.first_seen, core.last_seen
     agent.tracker.histogram, agent.tracker.next_block = core.histogram, core.next_block
     agent.tracker.usual, agent.tracker.outputs = core.usual, core.outputs
-    agent.tracker.restore(runs)
+    agent.tracker.restore(found.runs)
     agent.slices.accounts.update(core.accounts)
     agent.slices.runs = float(core.runs)
     agent.slices.above.restore(core.evidence)
@@ -141,8 +150,8 @@ def put_back(agent: Agent, core: Core, nodes: list[Node], runs: list[Stored]) ->
         agent.gate.standing = core.standing
     else:
         agent.gate.known(list(core.tools))
-    agent.slices.restore(nodes, core.waiting)
-    agent.drift.load(core.drift)
+    agent.slices.restore(found.nodes, core.waiting)
+    agent.drift.load(found.drift)
     for methods in core.methods:
         agent.methods.load(methods)
     agent.sightings.load(core.sightings, core.versions)
@@ -163,7 +172,8 @@ def _core(agent: Agent) -> Core:
     )  # fmt: skip
 
 
-def _body(key: str, value: bytes) -> bytes:
+def _body(key: str, value: bytes) -> memoryview:
+    """What stands behind the version. Not a copy: state is large, and all of it is looked at after a start."""
     if value[:1] != VERSION:
         raise WrongVersion(f"{key}: state of version {value[0] if value else 'none'}; this monitor reads 1")
-    return value[1:]
+    return memoryview(value)[1:]

@@ -143,11 +143,11 @@ class PartitionEngine:
             self.counts.update(saved.counts)
             for cover in saved.covers:
                 self.covers.take(cover)
-        for name, (core, nodes, runs) in self._blocks.restore(values.items()).items():
+        for name, found in self._blocks.restore(values.items()).items():
             agent = self._new_agent(name)
-            put_back(agent, core, nodes, runs)
+            put_back(agent, found)
             self._wakes.schedule(agent, self.now)
-            for run in runs:
+            for run in found.runs:
                 self._owners.put(run.head.run, name)
 
     # -- records

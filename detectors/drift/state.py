@@ -1,11 +1,14 @@
 """A bank as bytes, and back: bit for bit, so that saving and loading at any point changes nothing.
 
-Little-endian arrays inside msgpack. Not here: when to save, and where. What is kept for speed alone is made anew.
+Little-endian arrays inside msgpack, without the names of fields. Not here: when to save, and where. What is kept for
+speed alone is made anew.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
+from hashlib import blake2b
 
 import msgspec
 import numpy as np
@@ -21,15 +24,17 @@ from detectors.drift.plan import Plan
 from detectors.drift.references import learning, memory
 from detectors.drift.references.numbers import NumberChannels
 from detectors.drift.references.share import ShareChannel
+from detectors.drift.references.shortest import shortest
 
-VERSION = 2
+VERSION = 3
+_BEFORE = 2
 _LITTLE = np.dtype("<f8") == np.dtype(np.float64)
 _ARRAYS = ("gaps", "counts", "due", "medians")
 _FLOATS = ("edges", "scales", "lows", "highs")
 _CELLS = ("places", "marks")
 
 
-class _Share(Struct):
+class _Share(Struct, array_like=True):
     """`references.share.ShareChannel`."""
 
     position: int
@@ -49,8 +54,10 @@ class _Share(Struct):
 
 
 class _Saved(Struct, array_like=True):
+    """`layout`: of the plan's channels, so that a bank of others is known."""
+
     version: int
-    channels: list[str]
+    layout: bytes
     runs: int
     counted: int
     names: list[str]
@@ -65,13 +72,61 @@ class _Saved(Struct, array_like=True):
     declared: dict[int, float] = {}
 
 
+class _Version(Struct, array_like=True):
+    """The beginning of every version."""
+
+    version: int
+
+
+class _LearnerBefore(Struct):
+    sums: dict[str | int, float]
+    n: int = 0
+    met: float = 0.0
+
+
+class _ShareBefore(Struct):
+    position: int
+    kind: Kind
+    tolerance: float
+    learner: _LearnerBefore | None
+    start: int
+    cells: int
+    live: bool
+    learns: bool
+    names: dict[str | int, int]
+    others: dict[str | int, float]
+    met: float
+    n: float
+    due: float
+    tape: bytes
+
+
+class _SavedBefore(Struct, array_like=True):
+    """What version 2 wrote."""
+
+    version: int
+    channels: list[str]
+    runs: int
+    counted: int
+    names: list[str]
+    times: bytes
+    learners: list[tuple[int, bytes, int]]
+    numbers: dict[str, bytes] | None
+    flags: list[tuple[bool, bool, bool]]
+    shares: list[_ShareBefore]
+    cells: tuple[bytes, bytes, bytes]
+    accounts: tuple[bytes, bytes, bytes, int, float]
+    episodes: list[Episode]
+    declared: dict[int, float] = {}
+
+
 def to_bytes(bank: Bank) -> bytes:
     """The whole state of a bank."""
     bank.learn()
     numbers, shares, accounts = bank.numbers, bank.shares, bank.accounts
     saved = _Saved(
         VERSION,
-        [channel.name for channel in bank.plan.channels],
+        _layout(channel.name for channel in bank.plan.channels),
         bank.runs,
         bank.counted,
         bank.names,
@@ -89,13 +144,13 @@ def to_bytes(bank: Bank) -> bytes:
     return msgspec.msgpack.encode(saved)
 
 
-def from_bytes(plan: Plan, data: bytes) -> Bank:
+def from_bytes(plan: Plan, data: bytes | memoryview) -> Bank:
     """The bank that was saved. Raises ValueError if it was one of another plan, or is no bank at all."""
     try:
-        saved = msgspec.msgpack.decode(data, type=_Saved)
+        saved = _read(data)
     except msgspec.DecodeError as error:
         raise ValueError(f"not a bank: {error}") from None
-    if saved.version != VERSION or saved.channels != [channel.name for channel in plan.channels]:
+    if saved.layout != _layout(channel.name for channel in plan.channels):
         raise ValueError("a bank of another plan")
     bank = Bank(plan)
     bank.runs, bank.counted, bank.names = saved.runs, saved.counted, saved.names
@@ -129,6 +184,30 @@ def from_bytes(plan: Plan, data: bytes) -> Bank:
     return bank
 
 
+def _read(data: bytes | memoryview) -> _Saved:
+    """Raises `msgspec.DecodeError`, and ValueError for a version that is neither ours nor the one before."""
+    version = msgspec.msgpack.decode(data, type=_Version).version
+    if version == VERSION:
+        return msgspec.msgpack.decode(data, type=_Saved)
+    if version != _BEFORE:
+        raise ValueError(f"a bank of version {version}; this one reads {_BEFORE} and {VERSION}")
+    old = msgspec.msgpack.decode(data, type=_SavedBefore)
+    values = dict(zip(_SavedBefore.__struct_fields__, msgspec.structs.astuple(old), strict=True))
+    values |= {"layout": _layout(values.pop("channels")), "shares": [_of_before(one) for one in old.shares]}
+    return _Saved(**values)
+
+
+def _of_before(old: _ShareBefore) -> _Share:
+    share = _Share(*msgspec.structs.astuple(old))
+    if old.learner is not None:
+        share.learner = learning.Shares(*msgspec.structs.astuple(old.learner))
+    return share
+
+
+def _layout(channels: Iterable[str]) -> bytes:
+    return blake2b("\n".join(channels).encode(), digest_size=8).digest()
+
+
 def _follow(bank: Bank, before: dict[int, float]) -> None:
     """What the plan says otherwise than when the bank was saved.
 
@@ -154,10 +233,15 @@ def _arrays(numbers: NumberChannels) -> dict[str, bytes]:
 
 
 def _share(channel: ShareChannel) -> _Share:
+    learner = channel.learner
+    if learner is not None:
+        sums = {name: shortest(part) for name, part in learner.sums.items()}
+        learner = learning.Shares(sums, learner.n, shortest(learner.met))
     return _Share(
-        channel.position, channel.kind, channel.tolerance, channel.learner, channel.start, channel.cells, channel.live,
-        channel.learns, channel.names, channel.others, channel.met, channel.n, channel.due,
-        memory.view_bytes(channel.tape).tobytes(),
+        channel.position, channel.kind, shortest(channel.tolerance), learner, channel.start, channel.cells,
+        channel.live, channel.learns, channel.names,
+        {name: shortest(part) for name, part in channel.others.items()}, shortest(channel.met), shortest(channel.n),
+        shortest(channel.due), memory.view_bytes(channel.tape).tobytes(),
     )  # fmt: skip
 
 

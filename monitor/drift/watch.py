@@ -30,6 +30,8 @@ PREFIX = "d"
 """The names of all blocks of drift begin so."""
 _OUTPUTS = "outputs"
 """Before the number of a slot of `Versions`."""
+_LATER = (_OUTPUTS, "answers", "stuck", "tools", "forms", "unusual")
+"""What nothing but a run, or a word about `unusual`, looks at."""
 
 
 class Drift:
@@ -45,9 +47,9 @@ class Drift:
         count: Callable[[str], None],
     ) -> None:
         self.plans = plans
-        self.memory = Memory(count=count)
+        self._memory = Memory(count=count)
         self.profile = Profile(plans.plan, count)
-        self.episodes = Episodes(agent, owner, plans.settings, self.profile, self.memory, emit, identify)
+        self.episodes = Episodes(agent, owner, plans.settings, self.profile, self._memory, emit, identify)
         self.unusual = Unusual() if plans.unusual else None
         self._touched = False
         self._tools_touched = False
@@ -55,6 +57,15 @@ class Drift:
         self._old_answers = False
         """Whether there is a block of the version before that nobody reads any more."""
         self._restored = False
+        self._asleep: dict[str, bytes | memoryview] = {}
+        """What was saved of the memory, until a run needs it: of ten thousand agents, few run at once."""
+
+    @property
+    def memory(self) -> Memory:
+        """What is remembered between runs."""
+        if self._asleep:
+            self._put_back()
+        return self._memory
 
     # -- runs and time
 
@@ -67,20 +78,21 @@ class Drift:
             return
         self._touched = True
         self._tidy_up(now)
+        kept = self.memory
         unusual = self.unusual.score(closed) if self.unusual is not None else None
-        reading = memory.recall(self.memory, closed, unusual)
+        reading = memory.recall(kept, closed, unusual)
         self._tools_touched |= reading.young is not None or bool(closed.work.result_fields or closed.work.result_forms)
         self._stuck_touched |= reading.stuck is not None
         values = channels.values_of(reading, self.plans.off)
         run = closed.run
         whose = hitters.whose(run, self.plans.labels)
-        roots = self.memory.sessions.take(closed.work.session)
+        roots = kept.sessions.take(closed.work.session)
         said = self.profile.observe(run.run, run.version, values, now, usual, paid, learns, whose, roots)
         for bank, word in said:
             self.episodes.take(bank, word, now)
         tools = closed.work.tool_seconds
-        if tools and paces.is_stale(self.memory.paces, tools) and self.profile.learn_anew(channels.SLOWEST):
-            paces.renew(self.memory.paces)
+        if tools and paces.is_stale(kept.paces, tools) and self.profile.learn_anew(channels.SLOWEST):
+            paces.renew(kept.paces)
         if self.episodes.open:
             for version in self.profile.forgotten:
                 self.episodes.forget(version, now)
@@ -109,6 +121,7 @@ class Drift:
         unlike = any(signal == UNUSUAL for one in mine for _, signal in one.members)
         known = self.episodes.acknowledge(ack, now)
         if known and unlike and self.unusual is not None:
+            self._put_back()
             self.unusual.restart()  # the trees learn what is there now as well
         return known
 
@@ -119,7 +132,7 @@ class Drift:
         if not self._touched:
             return {}
         saved, changed = self.profile.save()
-        memory = self.memory
+        memory = self._memory  # what sleeps is not touched, and saved already
         core = Whole(
             saved, memory.outputs, self.episodes.open, memory.documents, memory.session, memory.paces,
             self.episodes.returned, memory.sessions,
@@ -140,33 +153,40 @@ class Drift:
         self._touched = self._tools_touched = self._stuck_touched = False
         return blocks
 
-    def load(self, blocks: Mapping[str, bytes]) -> None:
+    def load(self, blocks: Mapping[str, bytes | memoryview]) -> None:
         """Put back saved blocks, before the first run."""
         found = {name.removeprefix(PREFIX): raw for name, raw in blocks.items()}
         if "core" not in found:
             return
         core = msgspec.msgpack.decode(found["core"], type=Whole)
         for output in core.outputs:
-            self.memory.note(output)
-        self.memory.documents.update(core.documents)
-        self.memory.session, self.memory.sessions = core.session, core.sessions
-        slots = {name: raw for name, raw in found.items() if name.startswith(_OUTPUTS)}
-        self.memory.versions.load({int(name.removeprefix(_OUTPUTS)): raw for name, raw in slots.items()})
-        if "answers" in found:
-            self._old_answers = True
-            if not slots:
-                self.memory.versions.load_answers(found["answers"])
-        if "stuck" in found:
-            self.memory.stuck.load(found["stuck"])
-        self.memory.paces.update(core.paces)
-        if "tools" in found:
-            interfaces.load(self.memory.tools, found["tools"])
-        if "forms" in found:
-            interfaces.load(self.memory.forms, found["forms"])
+            self._memory.note(output)
+        self._memory.documents.update(core.documents)
+        self._memory.session, self._memory.sessions = core.session, core.sessions
+        self._memory.paces.update(core.paces)
+        self._asleep = {name: raw for name, raw in found.items() if name.startswith(_LATER)}
         self.profile.load(core.profile, found)
         self.episodes.open[:] = core.episodes
         self.episodes.returned[:] = core.returned
         self._restored = True
+
+    def _put_back(self) -> None:
+        """The memory as it was saved."""
+        found = {name: bytes(raw) for name, raw in self._asleep.items()}
+        self._asleep = {}
+        memory = self._memory
+        slots = {name: raw for name, raw in found.items() if name.startswith(_OUTPUTS)}
+        memory.versions.load({int(name.removeprefix(_OUTPUTS)): raw for name, raw in slots.items()})
+        if "answers" in found:
+            self._old_answers = True
+            if not slots:
+                memory.versions.load_answers(found["answers"])
+        if "stuck" in found:
+            memory.stuck.load(found["stuck"])
+        if "tools" in found:
+            interfaces.load(memory.tools, found["tools"])
+        if "forms" in found:
+            interfaces.load(memory.forms, found["forms"])
         if "unusual" in found and self.unusual is not None:
             self.unusual.load(found["unusual"])
 

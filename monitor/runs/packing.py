@@ -62,7 +62,7 @@ def runs_to_bytes(runs: Iterable[Run | bytes]) -> bytes:
     return _encode([Raw(run) if isinstance(run, bytes) else _written(run) for run in runs])
 
 
-def runs_from_bytes(raw: bytes) -> list[Stored]:
+def runs_from_bytes(raw: bytes | memoryview) -> list[Stored]:
     """The runs that were written together. Raises `msgspec.DecodeError`."""
     return [Stored(_head.decode(each), bytes(each)) for each in _block.decode(raw)]
 

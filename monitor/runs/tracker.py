@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import deque
+from operator import itemgetter
 from typing import Final
 from zlib import crc32
 
@@ -259,27 +260,35 @@ class RunTracker:
 
     def restore(self, runs: list[Stored]) -> None:
         """Put back all saved runs, each in its place."""
+        placed: list[tuple[int, float, str, int, str, Run | None]] = []
+        asked: list[tuple[int, str, str]] = []
         for head, packed in runs:
-            block = self.blocks.get(head.block)
+            name: str = head.run
+            number: int = head.block
+            block = self.blocks.get(number)
             if block is None:
-                block = self.blocks[head.block] = {}
+                block = self.blocks[number] = {}
+            run: Run | None = None
             if head.closed:
-                block[head.run] = packed
-                self.closed[head.run] = block
+                block[name] = packed
+                self.closed[name] = block
             else:
-                block[head.run] = unpack(packed)
-        asked = [(head.asked[2], head.asked[0], head.run) for head, _ in runs if head.asked is not None]
-        for self._order, who, name in sorted(asked):
+                run = block[name] = unpack(packed)
+            who, by = "", head.asked
+            if by is not None:
+                who = by[0]
+                asked.append((by[2], who, name))
+            placed.append((head.order, head.seen, name, number, who, run))
+        asked.sort()
+        for self._order, who, name in asked:
             self._asked[who] = name
-        for head in sorted([head for head, _ in runs], key=lambda head: head.order):
-            self._order = max(self._order, head.order)
-            if head.closed:
-                who = head.asked[0] if head.asked is not None else ""
-                self._closed.append((head.seen, head.run, head.block, who))
+        placed.sort(key=itemgetter(0))
+        for order, seen, name, number, who, run in placed:
+            self._order = max(self._order, order)
+            if run is None:
+                self._closed.append((seen, name, number, who))
             else:
-                run = self.blocks[head.block][head.run]
-                assert isinstance(run, Run)
-                self.open[head.run] = run
+                self.open[name] = run
 
     # -- inner
 

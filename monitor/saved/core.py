@@ -44,7 +44,7 @@ class Core(Struct, array_like=True):
     facts: list[Group] = []
     facts_begun: list[float] = []
     drift: dict[str, bytes] = {}
-    """In blocks of its own as well (`Drift.save`)."""
+    """Empty, and here for those behind it: drift has blocks of its own (`Drift.save`)."""
     methods: list[bytes] = []
     """Kept in blocks of their own (`Methods.changes`); a restore puts them here, nothing else does."""
     outputs: list[int] = field(default_factory=lambda: [0, 0])

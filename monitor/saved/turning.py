@@ -1,4 +1,7 @@
-"""Live nodes to what is written of them, and back: field by field, nothing is decided here."""
+"""Live nodes to what is written of them, and back: field by field, nothing is decided here.
+
+Most numbers of most nodes have no fraction, and are written as integers.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from operator import attrgetter
 
 import msgspec
 
+from detectors.drift.references.shortest import shortest
 from monitor.evidence.within.node import Node
 from monitor.saved.states import NodeState
 
@@ -18,10 +22,10 @@ _of_node = attrgetter(*NodeState.__struct_fields__)
 
 def nodes_to_bytes(nodes: Iterable[Node]) -> bytes:
     """Nodes as they are written."""
-    return _encoder.encode([state_of_node(node) for node in nodes])
+    return _encoder.encode([_written(node) for node in nodes])
 
 
-def nodes_from_bytes(raw: bytes) -> list[Node]:
+def nodes_from_bytes(raw: bytes | memoryview) -> list[Node]:
     """The nodes that were written. Raises `msgspec.DecodeError`."""
     return [Node(*_of_node(state)) for state in _nodes.decode(raw)]
 
@@ -29,3 +33,7 @@ def nodes_from_bytes(raw: bytes) -> list[Node]:
 def state_of_node(node: Node) -> NodeState:
     """A node as it is written."""
     return NodeState(*_of_node(node))
+
+
+def _written(node: Node) -> list[object]:
+    return [shortest(value) if isinstance(value, float) else value for value in _of_node(node)]

@@ -100,6 +100,8 @@ def test_a_state_of_the_monitor_before_goes_on() -> None:
     blocks["danswers"] = msgspec.msgpack.decode(blocks.pop("doutputs0"))[2]
     new = Drift("x", "one", old.plans, lambda _: None, lambda *_: "", lambda _: None)
     new.load(blocks)
+    new.flow(1.0, 1.0, 1e12, 0.0)
+    assert set(new.save()) == {"dcore"}, "what no run has needed yet lies as it was, its block of before as well"
     assert new.memory.versions.latest.answers.save() == blocks["danswers"]
     engine.agents["x"].drift = new
     engine.step([(1_000 + offset, record) for offset, record in log(list(_runs(None, 201, lambda _: "v1"))[400:])])

@@ -210,5 +210,5 @@ def test_blocks_know_the_entries_of_rollouts() -> None:
     saved = [(key, value) for key, value in engine.changes() if value is not None]
     names = {key.rsplit("/", 1)[1].rsplit(".", 1)[0] for key, _ in saved if key.startswith("agent/x/o")}
     assert names == {"ocore", "ohalves", "ojudged"}
-    core, _, _ = Blocks().restore(saved)["x"]
+    core = Blocks().restore(saved)["x"].core
     assert set(core.rollouts) == names

@@ -42,7 +42,7 @@ class Numbers(Struct):
         self.n += len(values)
 
 
-class Shares(Struct):
+class Shares(Struct, array_like=True):
     """Collects categories, shares or a rate: `sums` per category (a rate has the one category "")."""
 
     sums: dict[str | int, float]

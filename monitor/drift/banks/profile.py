@@ -54,7 +54,7 @@ class Profile:
         self.versions: dict[str, float] = {}
         """Version → when it was first seen; the one that was seen last stands last."""
         self._recent = Recent()
-        self._asleep: Mapping[str, bytes] | None = None
+        self._asleep: dict[str, bytes | memoryview] | None = None
         """The blocks from which banks and latest runs are put back when they are needed; None: they are."""
         self.number = 0
         """Runs so far."""
@@ -251,7 +251,7 @@ class Profile:
         counts = self.number, self.known, self.newcomers, self.alone, self.rates, self.serial
         return Saved(self.slots, self.versions, *counts), changed
 
-    def load(self, saved: Saved, blocks: Mapping[str, bytes]) -> None:
+    def load(self, saved: Saved, blocks: Mapping[str, bytes | memoryview]) -> None:
         """Put back what was saved, banks when they are needed. Raises `KeyError` where the block of one is missing."""
         self.slots, self.versions, self.rates = saved.slots, saved.versions, saved.rates
         self.number, self.known, self.newcomers, self.alone = saved.number, saved.known, saved.newcomers, saved.alone

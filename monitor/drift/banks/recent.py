@@ -1,7 +1,8 @@
 """The latest runs of an agent as its banks took them: what they show of a change, and what restores a bank.
 
 They lie packed, as they are saved: less memory, and a save copies them. They are unpacked where a change is
-told, which is rare.
+told, which is rare. Numbers without a fraction are written as integers, and words that a channel has few of by their
+place among them: half the bytes.
 
 Invariant: the latest `RING` runs, whole, in the order in which they closed.
 """
@@ -15,8 +16,11 @@ import msgspec
 from msgspec import Raw
 
 from detectors.drift import Change
+from detectors.drift.channels import Value
+from detectors.drift.references.shortest import shortest
 from monitor.drift.banks.plan import CHANNELS, POSITIONS
 from monitor.drift.banks.slots import Sample, SampleNumber
+from monitor.drift.channels import ROWS
 from monitor.evidence.within import hitters
 
 RING: Final = 64
@@ -24,6 +28,9 @@ RING: Final = 64
 CHUNK: Final = 8
 """Runs that are saved together."""
 _CHUNKS = RING // CHUNK + 1
+_WORDS: Final = [list(row.place.words) if row.place is not None else [] for row in ROWS]
+"""The words of a channel, where they are known; their order is that of the shapes that events carry."""
+_CODES: Final = [{word: code for code, word in enumerate(words)} for words in _WORDS]
 
 
 class Recent:
@@ -38,7 +45,7 @@ class Recent:
 
     def add(self, sample: Sample) -> None:
         """One more run; its number is one more than that of the last."""
-        self._packed.append(_encode(sample))
+        self._packed.append(_pack(sample))
         self._end = sample.number + 1
         if len(self._packed) > RING:
             del self._packed[0]
@@ -46,7 +53,7 @@ class Recent:
     def samples(self, first: int = 0) -> list[Sample]:
         """The runs from number `first` on, the latest last."""
         skipped = max(first - (self._end - len(self._packed)), 0)
-        return [_sample(packed) for packed in self._packed[skipped:]]
+        return [_unpack(packed) for packed in self._packed[skipped:]]
 
     def since(self, onset: float) -> dict[str, int]:
         """Version → its runs since `onset`, of those that are kept; runs without version under the empty name."""
@@ -135,7 +142,7 @@ class Recent:
         self._saved = self._end
         return changed
 
-    def load(self, chunks: Iterable[bytes], number: int) -> None:
+    def load(self, chunks: Iterable[bytes | memoryview], number: int) -> None:
         """Put back saved chunks; `number`: runs so far."""
         runs = {_number(raw).number: bytes(raw) for chunk in chunks for raw in _chunk.decode(chunk)}
         self._packed = [runs[at] for at in range(number - RING, number) if at in runs]
@@ -148,9 +155,36 @@ _decode = msgspec.msgpack.Decoder(Sample).decode
 _number = msgspec.msgpack.Decoder(SampleNumber).decode
 
 
-def _sample(packed: bytes | Raw) -> Sample:
+def _pack(sample: Sample) -> bytes:
+    values: list[object] = []
+    for position, value in enumerate(sample.values):
+        if isinstance(value, float):
+            values.append(shortest(value))
+        elif isinstance(value, str):
+            values.append(_CODES[position].get(value, value))
+        elif isinstance(value, dict):
+            values.append({word: shortest(part) for word, part in value.items()})
+        else:
+            values.append(value)
+    return _encode((
+        sample.number, sample.run, sample.version, shortest(sample.at), values, shortest(sample.notice),
+        shortest(sample.page), shortest(sample.version_notice), shortest(sample.version_page), sample.timed,
+        sample.learns, sample.whose, sample.roots,
+    ))  # fmt: skip
+
+
+def _unpack(packed: bytes | Raw) -> Sample:
+    """Also what versions before wrote: every number a float, every word itself, and fewer channels."""
     sample = _decode(packed)
-    sample.values += [None] * (len(CHANNELS) - len(sample.values))  # of a version of ours that had fewer channels
+    values: list[Value] = []
+    for position, value in enumerate(sample.values):
+        if isinstance(value, int):
+            words = _WORDS[position]
+            values.append(words[value] if words else float(value))
+        else:
+            values.append(value)
+    values += [None] * (len(CHANNELS) - len(values))
+    sample.values = values
     return sample
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from detectors.drift.references.shortest import shortest
+
 WARM: Final = 100
 """Answers before it is known how they move."""
 WINDOW: Final = 256
@@ -87,16 +89,11 @@ class Stretches:
         self.length, self.odds = int(lasts), 1.0
 
     def packed(self) -> tuple[Any, ...]:
-        """What is written of it, numbers without a fraction as integers, which are shorter."""
+        """What is written of it."""
         return (
-            self.seen, _short(self.out), _short(self.began), _short(self.within), _short(self.stayed), self.length,
-            _short(self.odds),
+            self.seen, shortest(self.out), shortest(self.began), shortest(self.within), shortest(self.stayed),
+            self.length, shortest(self.odds),
         )  # fmt: skip
-
-
-def _short(number: float) -> Any:
-    whole = int(number)
-    return whole if whole == number else number
 
 
 class Known:
