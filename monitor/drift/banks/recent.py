@@ -16,10 +16,9 @@ import msgspec
 from msgspec import Raw
 
 from detectors.drift import Change
-from detectors.drift.channels import Value
 from detectors.drift.references.shortest import shortest
 from monitor.drift.banks.plan import CHANNELS, POSITIONS
-from monitor.drift.banks.slots import Sample, SampleNumber
+from monitor.drift.banks.slots import Read, Sample, SampleNumber
 from monitor.drift.channels import ROWS
 from monitor.evidence.within import hitters
 
@@ -30,6 +29,7 @@ CHUNK: Final = 8
 _CHUNKS = RING // CHUNK + 1
 _WORDS: Final = [list(row.place.words) if row.place is not None else [] for row in ROWS]
 """The words of a channel, where they are known; their order is that of the shapes that events carry."""
+_WORDED: Final = [position for position, words in enumerate(_WORDS) if words]
 _CODES: Final = [{word: code for code, word in enumerate(words)} for words in _WORDS]
 
 
@@ -165,7 +165,7 @@ def _pack(sample: Sample) -> bytes:
         elif isinstance(value, dict):
             values.append({word: shortest(part) for word, part in value.items()})
         else:
-            values.append(value)
+            values.append(None)
     return _encode((
         sample.number, sample.run, sample.version, shortest(sample.at), values, shortest(sample.notice),
         shortest(sample.page), shortest(sample.version_notice), shortest(sample.version_page), sample.timed,
@@ -176,15 +176,12 @@ def _pack(sample: Sample) -> bytes:
 def _unpack(packed: bytes | Raw) -> Sample:
     """Also what versions before wrote: every number a float, every word itself, and fewer channels."""
     sample = _decode(packed)
-    values: list[Value] = []
-    for position, value in enumerate(sample.values):
-        if isinstance(value, int):
-            words = _WORDS[position]
-            values.append(words[value] if words else float(value))
-        else:
-            values.append(value)
+    values = sample.values
     values += [None] * (len(CHANNELS) - len(values))
-    sample.values = values
+    for position in _WORDED:
+        value: Read = values[position]
+        if isinstance(value, float):
+            values[position] = _WORDS[position][int(value)]
     return sample
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from detectors.drift.channels import Value
+Read = float | str | dict[str, float] | None
+"""What a channel read. Of a number that is written as an integer it is a float again."""
 
 
 class Slot(Struct, array_like=True):
@@ -60,7 +61,7 @@ class Sample(Struct, array_like=True, gc=False):
     run: str
     version: str
     at: float
-    values: list[Value]
+    values: list[Read]
     notice: float
     page: float
     version_notice: float = 0.0
