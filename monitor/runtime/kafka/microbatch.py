@@ -36,8 +36,10 @@ from faust.types import TP
 from monitor.runtime.kafka.cluster.lease import Lease, LeasedThread, Progress
 from monitor.runtime.kafka.cluster.notes import Notes
 
-BATCH_RECORDS = 2000
-"""Records in one message at most: what the loop works on before it looks at anything else (some 20 ms)."""
+BATCH_RECORDS = 4000
+"""Records in one message at most: what the loop works on before it looks at anything else (some 0.2 s, where so many
+wait). The engine steps one agent after another, so in a larger batch what it knows of each is fetched from memory more
+rarely: per record 4,000 take a tenth less than 2,000, and 8,000 as much as 4,000."""
 
 LOOK_SECONDS = 0.05
 """While events are handed on, records of `first_topics` are looked for so often."""
