@@ -232,10 +232,12 @@ class MicroBatchConsumer(driver.Consumer):
         message = self._to_message(tp, last)
         message.key = None
         message.headers = {}
-        records = tuple(
-            Record(record.offset, record.key, record.value, record.timestamp / 1000.0, tuple(record.headers))
-            for record in fetched
-        )
+        records = tuple(fetched)  # what a recovery asks for they have as they are, and it reads a million
+        if tp.topic in self._batched:
+            records = tuple(
+                Record(record.offset, record.key, record.value, record.timestamp / 1000.0, tuple(record.headers))
+                for record in fetched
+            )
         message.value = cast(Any, Batch(tp, epoch, records))
         return message
 
@@ -326,7 +328,10 @@ def _brings_more(records: Mapping[TP, list[Any]]) -> bool:
 
 
 class Batch(NamedTuple):
-    """What a stream gets for one message: records of one partition in order, and the epoch they were fetched in."""
+    """What a stream gets for one message: records of one partition in order, and the epoch they were fetched in.
+
+    Those of a changelog are as the consumer has them, with the same offset, key, value and headers.
+    """
 
     tp: TP
     epoch: int

@@ -122,5 +122,7 @@ class PartitionStore(memory.Store[bytes, bytes]):
 
 def generation_of(headers: Iterable[tuple[str, bytes]]) -> int:
     """The generation that a record names; 0 where it names none, as an older monitor's do."""
-    named = next((value for name, value in headers if name == GENERATION), b"0")
-    return int(named) if named.isdigit() else 0
+    for name, value in headers:
+        if name == GENERATION:
+            return int(value) if value.isdigit() else 0
+    return 0
