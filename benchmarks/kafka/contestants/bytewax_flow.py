@@ -27,7 +27,7 @@ class AgentEvent(msgspec.Struct, gc=False):
     """What is needed of an event; msgspec skips the rest."""
 
     kind: str
-    time: float
+    time: float = 0.0  # the monitor that ran before has left records of its own at the end of the topic
     agent: str = ""
     status: str | None = None
     duration_seconds: float | None = None
