@@ -6,8 +6,9 @@ of them costs a walk through the page tables, two of them on a virtual machine. 
 Owner: one thread of the process, which looks every `EVERY` seconds at `/proc/self/smaps` and asks the kernel to put
 what is full (`FULL`) and private into large pages; contents and addresses stay. Bound: memory grows by the gaps in what
 is full, a tenth at most. Nothing hangs on it: where the kernel says no, or the system is another one, all stays as it
-was. A process that forks would copy a large page for each byte that it writes then; nothing here does. While memory
-grows fast, as at a start, it is left alone: whoever asks for more would wait for the copying.
+was. A process that forks would copy a large page for each byte that it writes then; nothing here does. Whoever asks for
+memory waits while a page is copied. So memory that grows fast, as at a start, is left alone, and then a few pages are
+copied at a time, with a pause behind them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ EVERY: Final = 10.0
 """Seconds between two looks."""
 FAST: Final = 1.1
 """How much more there is at a look than at the one before, where memory grows fast."""
+PORTION: Final = 2 * LARGE
+"""Bytes that are copied at a time."""
+REST: Final = 4.0
+"""The pause behind them, in the time that they took."""
 _ADVISE: Final = 14  # MADV_HUGEPAGE of <linux/mman.h>
 _COLLAPSE: Final = 25  # MADV_COLLAPSE, since Linux 6.1; before that khugepaged does it in its own time
 _SMAPS: Final = Path("/proc/self/smaps")
@@ -79,16 +84,20 @@ def look() -> list[Mapping]:
 
 
 def gather(found: Iterable[Mapping]) -> None:
-    """Put what is full into large pages, once."""
+    """Put what is full into large pages, once. What has gone meanwhile the kernel passes over."""
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     for mapping in found:
         pages = mapping.to_do()
-        if pages is not None:
-            # All of the mapping, so that it becomes one with a neighbour that was advised before: a large page may
-            # lie across both.
-            madvise(mapping.first, mapping.end - mapping.first, _ADVISE)
-            madvise(pages[0], pages[1] - pages[0], _COLLAPSE)
+        if pages is None:
+            continue
+        # All of the mapping, so that it becomes one with a neighbour that was advised before: a large page may
+        # lie across both.
+        madvise(mapping.first, mapping.end - mapping.first, _ADVISE)
+        for first in range(*pages, PORTION):
+            begun = time.perf_counter()
+            madvise(first, min(PORTION, pages[1] - first), _COLLAPSE)
+            time.sleep(REST * (time.perf_counter() - begun))
 
 
 def gather_what_stays(before: int) -> int:
