@@ -62,7 +62,7 @@ async def main() -> None:
     begun, sent = time.time(), 0
     due = [(begun + HEALTHY_SECONDS * number / probes, number, 0) for number in range(probes)]
     breaks = {number: begun + warm + seconds * number / probes for number in range(probes)}
-    while (now := time.time()) < begun + warm + seconds:
+    while (now := time.time()) < begun + warm + seconds or breaks:  # the last is due in the last 20 ms
         batches = {}
         while sent < len(events) and (event := events[sent]).due <= now - begun:
             if event.partition not in batches:
