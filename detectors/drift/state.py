@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -76,48 +77,6 @@ class _Version(Struct, array_like=True):
     """The beginning of every version."""
 
     version: int
-
-
-class _LearnerBefore(Struct):
-    sums: dict[str | int, float]
-    n: int = 0
-    met: float = 0.0
-
-
-class _ShareBefore(Struct):
-    position: int
-    kind: Kind
-    tolerance: float
-    learner: _LearnerBefore | None
-    start: int
-    cells: int
-    live: bool
-    learns: bool
-    names: dict[str | int, int]
-    others: dict[str | int, float]
-    met: float
-    n: float
-    due: float
-    tape: bytes
-
-
-class _SavedBefore(Struct, array_like=True):
-    """What version 2 wrote."""
-
-    version: int
-    channels: list[str]
-    runs: int
-    counted: int
-    names: list[str]
-    times: bytes
-    learners: list[tuple[int, bytes, int]]
-    numbers: dict[str, bytes] | None
-    flags: list[tuple[bool, bool, bool]]
-    shares: list[_ShareBefore]
-    cells: tuple[bytes, bytes, bytes]
-    accounts: tuple[bytes, bytes, bytes, int, float]
-    episodes: list[Episode]
-    declared: dict[int, float] = {}
 
 
 def to_bytes(bank: Bank) -> bytes:
@@ -191,17 +150,17 @@ def _read(data: bytes | memoryview) -> _Saved:
         return msgspec.msgpack.decode(data, type=_Saved)
     if version != _BEFORE:
         raise ValueError(f"a bank of version {version}; this one reads {_BEFORE} and {VERSION}")
-    old = msgspec.msgpack.decode(data, type=_SavedBefore)
-    values = dict(zip(_SavedBefore.__struct_fields__, msgspec.structs.astuple(old), strict=True))
-    values |= {"layout": _layout(values.pop("channels")), "shares": [_of_before(one) for one in old.shares]}
-    return _Saved(**values)
+    parts = msgspec.msgpack.decode(data)  # the same fields, but the names of channels and those of a share's fields
+    parts[1] = _layout(parts[1])
+    shares = _Saved.__struct_fields__.index("shares")
+    parts[shares] = [_of_before(share) for share in parts[shares]]
+    return msgspec.convert(parts, _Saved)
 
 
-def _of_before(old: _ShareBefore) -> _Share:
-    share = _Share(*msgspec.structs.astuple(old))
-    if old.learner is not None:
-        share.learner = learning.Shares(*msgspec.structs.astuple(old.learner))
-    return share
+def _of_before(share: dict[str, Any]) -> list[Any]:
+    if share["learner"] is not None:
+        share["learner"] = [share["learner"][name] for name in learning.Shares.__struct_fields__]
+    return [share[name] for name in _Share.__struct_fields__]
 
 
 def _layout(channels: Iterable[str]) -> bytes:
