@@ -166,6 +166,8 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     output_fields: Fields | None = None
     result_form: Name | None = None
     output_marks: Fields | None = None
+    arguments_looks: Fields | None = None
+    result_looks: Fields | None = None
 
     @property
     def at(self) -> float:

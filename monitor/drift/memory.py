@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
+import msgspec
 from mypy_extensions import mypyc_attr
 
 from monitor.drift.banks.sessions import Sessions
 from monitor.drift.outputs.versions import Versions
 from monitor.drift.tools import interfaces, paces
 from monitor.drift.tools.interfaces import Interface
+from monitor.drift.tools.looks import Looks
 from monitor.drift.tools.pace import Pace
 from monitor.drift.tools.stuck import Same, Stuck
 from monitor.reading.calls import forms
@@ -42,7 +44,7 @@ class Memory:
     `tools`, `forms`: tool → the fields of its calls, and the forms of its results. `outputs`: hashes of the latest
     outputs, the newest last. `documents`: source → hashes of the best documents of its latest runs, the newest last.
     `session`: a hash of the session of the latest run that found a document; 0 where none was told. `count`: takes what
-    gave way in `versions`, by name.
+    gave way in `versions` and `looks`, by name.
     """
 
     def __init__(
@@ -58,12 +60,25 @@ class Memory:
         self.session = 0
         self.versions = Versions(count)
         self.stuck = Stuck()
+        self.looks = Looks(count)
         self.sessions = Sessions(latest={})
         self.outputs: list[int] = []
         self._times: dict[int, int] = {}
         """How often each of them is among the latest."""
         for output in outputs:
             self.note(output)
+
+    def saved_parts(self) -> tuple[bytes, bytes, bytes, bytes]:
+        """The states of what is known of tools: their fields, forms, questions with answers, and values."""
+        return interfaces.save(self.tools), interfaces.save(self.forms), self.stuck.save(), self.looks.save()
+
+    def load_calls(self, raw: bytes) -> None:
+        """Put back `saved_parts`, as they are written together."""
+        tools, forms, stuck, looks = _saved_calls.decode(raw)
+        interfaces.load(self.tools, tools)
+        interfaces.load(self.forms, forms)
+        self.stuck.load(stuck)
+        self.looks.load(looks)
 
     def note(self, output: int) -> bool:
         """Take up one more; whether it is one of the latest."""
@@ -141,6 +156,11 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
         if seen is not None:
             young = forms.is_new(seen.young) or bool(young)
             missing = bool(seen.missing) or bool(missing)
+    if work.argument_looks or work.result_looks:
+        looks = memory.looks
+        looks.observe(work)
+        if looks.young is not None:
+            young, missing = looks.young or bool(young), bool(looks.gone) or bool(missing)
     same = _same(memory, work) if work.documents else None
     new = gone = still = None
     if memory.versions.observe(closed.run.version, work):
@@ -159,6 +179,7 @@ def _names_of(arguments: tuple[str, ...], results: tuple[str, ...]) -> list[str]
 
 
 _NONE: Final[list[str]] = []
+_saved_calls = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes, bytes])
 _names: Callable[[tuple[str, ...], tuple[str, ...]], list[str]] = lru_cache(maxsize=INTERFACES)(_names_of)
 
 

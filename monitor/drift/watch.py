@@ -30,7 +30,10 @@ PREFIX = "d"
 """The names of all blocks of drift begin so."""
 _OUTPUTS = "outputs"
 """Before the number of a slot of `Versions`."""
-_LATER = (_OUTPUTS, "answers", "stuck", "tools", "forms", "unusual")
+_CALLS = "calls"
+_BEFORE = ("answers", "stuck", "tools", "forms")
+"""Blocks of versions before, which nobody writes any more."""
+_LATER = (_OUTPUTS, _CALLS, "unusual", *_BEFORE)
 """What nothing but a run, or a word about `unusual`, looks at."""
 
 
@@ -52,10 +55,9 @@ class Drift:
         self.episodes = Episodes(agent, owner, plans.settings, self.profile, self._memory, emit, identify)
         self.unusual = Unusual() if plans.unusual else None
         self._touched = False
-        self._tools_touched = False
-        self._stuck_touched = False
-        self._old_answers = False
-        """Whether there is a block of the version before that nobody reads any more."""
+        self._calls_touched = False
+        self._old: list[str] = []
+        """The blocks of `_BEFORE` that are there, to be removed once what they hold stands in others."""
         self._restored = False
         self._asleep: dict[str, bytes | memoryview] = {}
         """What was saved of the memory, until a run needs it: of ten thousand agents, few run at once."""
@@ -81,8 +83,7 @@ class Drift:
         kept = self.memory
         unusual = self.unusual.score(closed) if self.unusual is not None else None
         reading = memory.recall(kept, closed, unusual)
-        self._tools_touched |= reading.young is not None or bool(closed.work.result_fields or closed.work.result_forms)
-        self._stuck_touched |= reading.stuck is not None
+        self._calls_touched |= bool(closed.run.tools)
         values = channels.values_of(reading, self.plans.off)
         run = closed.run
         whose = hitters.whose(run, self.plans.labels)
@@ -141,16 +142,14 @@ class Drift:
         blocks[f"{PREFIX}core"] = msgspec.msgpack.encode(core)
         for slot, raw in memory.versions.changed().items():
             blocks[f"{PREFIX}{_OUTPUTS}{slot}"] = raw
-        if self._old_answers:
-            blocks[f"{PREFIX}answers"], self._old_answers = None, False
-        if self._stuck_touched:
-            blocks[f"{PREFIX}stuck"] = memory.stuck.save()
-        if self._tools_touched:
-            blocks[f"{PREFIX}tools"] = interfaces.save(memory.tools)
-            blocks[f"{PREFIX}forms"] = interfaces.save(memory.forms)
+        if self._calls_touched or self._old:
+            blocks[f"{PREFIX}{_CALLS}"] = msgspec.msgpack.encode(memory.saved_parts())
+        for name in self._old:
+            blocks[f"{PREFIX}{name}"] = None
+        self._old = []
         if self.unusual is not None and self.unusual.changed:
             blocks[f"{PREFIX}unusual"] = self.unusual.save()
-        self._touched = self._tools_touched = self._stuck_touched = False
+        self._touched = self._calls_touched = False
         return blocks
 
     def load(self, blocks: Mapping[str, bytes | memoryview]) -> None:
@@ -177,10 +176,11 @@ class Drift:
         memory = self._memory
         slots = {name: raw for name, raw in found.items() if name.startswith(_OUTPUTS)}
         memory.versions.load({int(name.removeprefix(_OUTPUTS)): raw for name, raw in slots.items()})
-        if "answers" in found:
-            self._old_answers = True
-            if not slots:
-                memory.versions.load_answers(found["answers"])
+        self._old = [name for name in _BEFORE if name in found]
+        if "answers" in found and not slots:
+            memory.versions.load_answers(found["answers"])
+        if _CALLS in found:
+            memory.load_calls(found[_CALLS])
         if "stuck" in found:
             memory.stuck.load(found["stuck"])
         if "tools" in found:

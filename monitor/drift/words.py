@@ -95,7 +95,8 @@ def described(
     if crossing.signal == "tool.schema":
         found = of_interface(memory, change)
         if found is not None:
-            return level, f"{found[1]}, {level.phrase}", {"tool": found[0]}
+            tool, said, what = found
+            return level, f"{said}, {level.phrase.replace('fields', what, 1)}", {"tool": tool}
     if of_what := of_answers(memory, change):
         said, what = of_what
         return level, f"{said}, {level.phrase.replace('fields', what, 1)}", {}
@@ -146,12 +147,17 @@ def _says_usual(change: Change, usual: tuple[str, float]) -> bool:
     return ROW_OF[change.channel].kind != "share" or change.before >= MOSTLY
 
 
-def of_interface(memory: Memory, change: Change) -> tuple[str, str] | None:
-    """The tool whose fields changed, and what changed in them; None if no tool's latest run shows it."""
+def of_interface(memory: Memory, change: Change) -> tuple[str, str, str] | None:
+    """The tool that changed, what changed, and what that is: fields, or what values look like; None if no tool's latest
+    run shows it."""
     found = {tool: interfaces.changes(interface) for tool, interface in memory.tools.items() if interface.known}
     for tool, interface in memory.forms.items():
         if interface.known:
             found[tool] = _with_forms(found.get(tool, interfaces.NOTHING), interfaces.changes(interface))
+    fields = {tool for tool, seen in found.items() if seen.young or seen.missing}
+    for tool, looks in memory.looks.seen().items():
+        if tool not in fields:  # another field has other values, too
+            found[tool] = Seen(tuple(looks.young), tuple(looks.gone))
     wanted = [
         (
             len(seen.young) if change.channel == "new fields" else len(seen.missing),
@@ -167,7 +173,7 @@ def of_interface(memory: Memory, change: Change) -> tuple[str, str] | None:
     seen = found[tool]
     parts = [f"{_listed(seen.young)} new"] if seen.young else []
     parts += [f"{_listed(seen.missing)} gone"] if seen.missing else []
-    return tool, ", ".join(parts)
+    return tool, ", ".join(parts), "fields" if tool in fields else "forms of values"
 
 
 def of_answers(memory: Memory, change: Change) -> tuple[str, str] | None:
@@ -262,7 +268,8 @@ def _alike(before: float, after: float) -> bool:
 
 def _listed(names: tuple[str, ...]) -> str:
     shown = ", ".join(
-        name.replace(":", " (", 1).replace("  (", " (") + ")" if ":" in name else name for name in names[:FIELDS]
+        name.replace(":", " (", 1).replace("  (", " (") + ")" if ":" in name and "`" not in name else name
+        for name in names[:FIELDS]
     )
     more = f" and {len(names) - FIELDS} more" if len(names) > FIELDS else ""
     return f"{shown}{more} {'is' if len(names) == 1 else 'are'}"

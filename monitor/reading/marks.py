@@ -95,12 +95,21 @@ def of_text(text: str) -> tuple[list[str], bool]:
     for left, first, last, right in _walk(raw, width):
         told.add(_SIDES[left] + _written(text[first:last]) + _SIDES[right])
     if "<" in text:
-        for name in _TAG.findall(text):
-            told.add(f"<{_DIGITS.sub('*', name)}>")
+        told.update(_tags(text))
     if len(told) > MARKS:
-        told = set(sorted(told, key=_order)[:MARKS])
+        told = set(sorted(told, key=order)[:MARKS])
         more = True
     return sorted(told), more
+
+
+def tags(text: str) -> list[str]:
+    """The names of a text's tags alone, as `of_text` has them, sorted, at most `MARKS`."""
+    return sorted(sorted(_tags(text[:CHARACTERS]), key=order)[:MARKS])
+
+
+def order(mark: str) -> int:
+    """By what it is chosen which marks are told where there are too many: the same ones of each text."""
+    return crc32(mark.encode("utf-8", "replace"))
 
 
 def of_value(value: Any) -> tuple[list[str], bool]:
@@ -202,5 +211,5 @@ def _write(signs: str) -> str:
 _written: Callable[[str], str] = lru_cache(maxsize=REMEMBERED)(_write)
 
 
-def _order(mark: str) -> int:
-    return crc32(mark.encode("utf-8", "replace"))
+def _tags(text: str) -> set[str]:
+    return {f"<{_DIGITS.sub('*', name)}>" for name in _TAG.findall(text)}

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from monitor.reading import marks, shape
 from monitor.reading.calls import fields as named
-from monitor.reading.calls import forms
+from monitor.reading.calls import forms, looks
 from monitor.reading.contracts import Contracts, are_of
 from monitor.reading.phrases import Phrases
 from monitor.reading.values import UNREAD, VALUE_BYTES, text_of, value_of
@@ -80,10 +80,12 @@ class Reader:
         if arguments := texts.get("arguments"):
             value = self._value(arguments)
             found["arguments_broken"] = self._contracts.of_anyones_arguments(tool, value)
-            found["arguments_fields"] = self._fields(value)
+            found["arguments_fields"], found["arguments_looks"] = self._fields(value), self._looks(value)
         if result := texts.get("result"):
             value = self._value(result)
-            found["result_fields"], found["result_form"] = self._fields(value), forms.form(value)
+            inner = forms.unwrapped(value)
+            found["result_fields"], found["result_looks"] = self._fields(value), self._looks(inner)
+            found["result_form"] = forms.form(inner)
         return found
 
     # -- inner
@@ -98,6 +100,7 @@ class Reader:
             value = self._value(arguments)
             if event.arguments_fields is None:
                 event.arguments_fields = self._fields(value)
+                event.arguments_looks = self._looks(value)
             if checks:
                 rules += self._contracts.of_arguments(event.agent, tool, value)
             if event.arguments_hash is None:
@@ -106,8 +109,10 @@ class Reader:
         if result and event.result_fields is None:
             value = self._value(result)
             event.result_fields = self._fields(value)
+            inner = forms.unwrapped(value)
+            event.result_looks = self._looks(inner)
             if event.result_form is None:
-                event.result_form = forms.form(value)
+                event.result_form = forms.form(inner)
             if event.result_hash is None:
                 event.result_hash = derive.result_hash(result, value)
         if rules:
@@ -163,6 +168,12 @@ class Reader:
         if len(found) > named.FIELDS:
             self._count("fields_of_a_tool")
         return found
+
+    def _looks(self, value: Any) -> list[str] | None:
+        found, more = looks.looks(value)
+        if more:
+            self._count("looks_of_a_tool")
+        return found or None
 
     def _add(self, event: Event, rules: Iterable[str]) -> None:
         found = sorted({*(event.violations or ()), *rules})

@@ -93,6 +93,8 @@ class Work:
         result_forms: dict[str, list[str]] | None = None,
         answers: dict[str, tuple[int, int]] | None = None,
         output_marks: list[str] | None = None,
+        argument_looks: dict[str, list[str]] | None = None,
+        result_looks: dict[str, list[str]] | None = None,
     ) -> None:
         self.model = model
         self.response_model = response_model
@@ -148,6 +150,8 @@ class Work:
         self.result_forms: dict[str, list[str]] = NO_FIELDS if result_forms is None else result_forms
         self.answers: dict[str, tuple[int, int]] = NO_ANSWERS if answers is None else answers
         self.output_marks = output_marks
+        self.argument_looks: dict[str, list[str]] = NO_FIELDS if argument_looks is None else argument_looks
+        self.result_looks: dict[str, list[str]] = NO_FIELDS if result_looks is None else result_looks
 
     @property
     def steps(self) -> int:

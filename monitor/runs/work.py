@@ -184,6 +184,16 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
         if work.argument_fields is NO_FIELDS:
             work.argument_fields = {}
         _note_fields(work.argument_fields, tool, fields, book)
+    words = event.arguments_looks
+    if words:
+        if work.argument_looks is NO_FIELDS:
+            work.argument_looks = {}
+        _note_fields(work.argument_looks, tool, words, book)
+    words = event.result_looks
+    if words and not failed:
+        if work.result_looks is NO_FIELDS:
+            work.result_looks = {}
+        _note_fields(work.result_looks, tool, words, book)
     fields = event.result_fields
     if fields and not failed:
         if work.result_fields is NO_FIELDS:

@@ -34,6 +34,7 @@ NAMES = {
     "versions_forgotten": "evicted:drift_banks",
     "answers_forgotten": "evicted:output_fields",
     "marks_forgotten": "evicted:output_marks",
+    "looks_forgotten": "evicted:tool_looks",
     "outputs_forgotten": "evicted:outputs_of_a_version",
     "banks_relearned": "evicted:references",
     "drift_episodes_dropped": "evicted:drift_episodes",

@@ -277,6 +277,9 @@ class WorkState(Struct, omit_defaults=True, gc=False):
     """Tool → hashes of the arguments and the result of its last call that was ok and told both."""
     output_marks: list[str] | None = None
     """Of the final output: its marks (`monitor.reading.marks`)."""
+    argument_looks: dict[str, list[str]] = {}
+    """Tool → what the values of its arguments looked like (`monitor.reading.calls.looks`)."""
+    result_looks: dict[str, list[str]] = {}
 
 
 class RunState(Struct, array_like=True, gc=False):

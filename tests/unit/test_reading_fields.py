@@ -77,7 +77,7 @@ def test_many_fields_are_bounded_and_counted() -> None:
     assert len(event.arguments_fields) == limits.FIELDS_READ
     assert event.arguments_fields[-1] == form.MORE
     assert all(len(each) <= limits.NAME_LENGTH for each in event.arguments_fields)
-    assert reader.counts == {"evicted:fields_of_a_tool": 1}
+    assert reader.counts == {"evicted:fields_of_a_tool": 1, "evicted:looks_of_a_tool": 1}
 
 
 LOOKS: list[tuple[str, str, str]] = [

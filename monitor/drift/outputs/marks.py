@@ -21,7 +21,8 @@ MARKS: Final = 48
 """Marks that are known. More: the one that is away longest gives way, counted as `marks_forgotten`; when it comes again
 it is not new."""
 SEEN: Final = 4_096
-"""Numbers by which it is known that a mark was there once, by its CRC-32. Of marks that share one, one is never new."""
+"""Numbers by which it is known that a mark was there once and gave way, by its CRC-32; a mark that shares its number
+with such a one is never new."""
 YOUNG: Final = 200
 """Texts for which a mark is new."""
 SURE: Final = 3
@@ -51,7 +52,8 @@ class Marks:
         self.gone: list[str] = []
         self.lost = 0
         self._marks: dict[str, _Mark] = {}
-        self._seen: set[int] = set()
+        self._seen = b""
+        """A bit for each number of `SEEN`; empty as long as no mark gave way."""
 
     def observe(self, found: list[str]) -> None:
         """The marks of one text."""
@@ -63,7 +65,9 @@ class Marks:
             mark = marks.get(name)
             if mark is None:
                 if len(marks) >= MARKS:
-                    del marks[min(marks, key=lambda one: (marks[one].latest, one))]
+                    gives_way = min(marks, key=lambda one: (marks[one].latest, one))
+                    del marks[gives_way]
+                    self._note(_number(gives_way))
                     self.lost += 1
                 marks[name] = _Mark(0 if self._was_seen(name) else count, count, 1, Stretches())
                 continue
@@ -83,22 +87,37 @@ class Marks:
             self.gone = []
 
     def _was_seen(self, name: str) -> bool:
-        """Whether a mark was there before; from now on it was."""
-        number = crc32(name.encode("utf-8", "replace")) % SEEN
-        known = number in self._seen
-        self._seen.add(number)
-        return known
+        """Whether a mark that is not known was there before."""
+        if not self._seen:
+            return False
+        number = _number(name)
+        return self._seen[number >> 3] >> (number & 7) & 1 == 1
+
+    def _note(self, number: int) -> None:
+        """A mark of this number was there."""
+        bits = bytearray(self._seen or bytes(SEEN // 8))
+        bits[number >> 3] |= 1 << (number & 7)
+        self._seen = bytes(bits)
 
     def save(self) -> bytes:
         """The state."""
         packed = {name: (one.first, one.latest, one.seen, one.away.packed()) for name, one in self._marks.items()}
-        return msgspec.msgpack.encode((self.count, packed, sorted(self._seen)))
+        return msgspec.msgpack.encode((self.count, packed, self._seen))
 
     def load(self, raw: bytes) -> None:
-        """Put back a saved state; what the latest text showed is not in it."""
-        self.count, packed, self._seen = _saved.decode(raw)
+        """Put back a saved state, also of the version that wrote numbers; what the latest text showed is not in it."""
+        self.count, packed, gave_way = _saved.decode(raw)
+        if isinstance(gave_way, bytes):
+            self._seen = gave_way
+        else:
+            for number in gave_way:
+                self._note(number)
         for name, (first, latest, seen, away) in packed.items():
             self._marks[name] = _Mark(first, latest, seen, Stretches(*away))
 
 
-_saved = msgspec.msgpack.Decoder(tuple[int, dict[str, tuple[int, int, int, Packed]], set[int]])
+def _number(name: str) -> int:
+    return crc32(name.encode("utf-8", "replace")) % SEEN
+
+
+_saved = msgspec.msgpack.Decoder(tuple[int, dict[str, tuple[int, int, int, Packed]], bytes | list[int]])

@@ -183,11 +183,13 @@ _TOOL_FIELDS = (
     "arguments",
     "arguments_hash",
     "arguments_fields",
+    "arguments_looks",
     "result",
     "soft_error",
     "result_hash",
     "result_empty",
     "result_fields",
+    "result_looks",
     "result_form",
 )
 _RETRIEVAL_FIELDS = ("source", "hits", "top_score", "document")

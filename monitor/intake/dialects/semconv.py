@@ -67,8 +67,16 @@ _TEXT_HOLDERS = frozenset((Role.AGENT, Role.WORKFLOW, Role.LLM))
 READ: Mapping[str, tuple[str, ...]] = {
     "input": ("input", "input_hash"),
     "output": ("output", "output_hash", "output_shape", "output_fields", "output_marks", "output_broken"),
-    "arguments": ("arguments", "arguments_hash", "arguments_fields", "arguments_broken"),
-    "result": ("result", "soft_error", "result_hash", "result_empty", "result_fields", "result_form"),
+    "arguments": ("arguments", "arguments_hash", "arguments_fields", "arguments_looks", "arguments_broken"),
+    "result": (
+        "result",
+        "soft_error",
+        "result_hash",
+        "result_empty",
+        "result_fields",
+        "result_looks",
+        "result_form",
+    ),
 }
 """Text → itself, and what stands for it once it was read ahead (`monitor.reading`)."""
 TAKEN: Mapping[Role, tuple[str, ...]] = {

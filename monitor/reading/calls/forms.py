@@ -32,10 +32,9 @@ _PAIR: Final = " #"
 
 
 def form(value: Any) -> str | None:
-    """The form of a result; None if it could not be read. Content that is one text is that text."""
+    """The form of a result, `unwrapped`; None if it could not be read."""
     if value is UNREAD:
         return None
-    value = _unwrapped(value)
     if isinstance(value, str):
         return _of_text(value)
     if value is None:
@@ -85,8 +84,9 @@ def _of_object(value: dict[str, Any]) -> str:
     return NO_ENTRIES if lists else "object" if value else EMPTY
 
 
-def _unwrapped(value: Any) -> Any:
-    """Content as models and the Model Context Protocol have it (`[{"type": "text", "text": …}]`), if it is one text."""
+def unwrapped(value: Any) -> Any:
+    """Content as models and the Model Context Protocol have it (`[{"type": "text", "text": …}]`), if it is one text:
+    that text, or the JSON in it; any other value as it is."""
     blocks = value.get("content") if isinstance(value, dict) else value
     if not isinstance(blocks, list) or len(blocks) != 1 or not isinstance(blocks[0], dict):
         return value
