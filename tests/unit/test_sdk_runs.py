@@ -147,6 +147,39 @@ def test_nested_runs_name_their_parent_across_emitters(memory, emitter) -> None:
     assert "parent_run" not in started[parent.id]
 
 
+def _stream(emitter, name):
+    with emitter.run(name):
+        yield from range(3)
+
+
+def test_streams_that_are_read_in_turn_leave_no_run_behind(emitter, memory) -> None:
+    """They end in the order in which they began; what runs later is nobody's child."""
+    for _ in zip(_stream(emitter, "one"), _stream(emitter, "two"), strict=True):
+        pass
+    assert forewarn.current_run() is None
+    with emitter.run("later"):
+        pass
+    later = [event for event in events(emitter, memory, "run_started") if event["run"] == "later"]
+    assert [event.get("parent_run") for event in later] == [None]
+
+
+def test_a_run_that_ended_hands_on_to_the_one_around_it(emitter) -> None:
+    with emitter.run("around") as around:
+        one, two = _stream(emitter, "one"), _stream(emitter, "two")
+        next(one), next(two)
+        one.close()
+        assert forewarn.current_run().id == "two"
+        two.close()
+        assert forewarn.current_run() is around
+
+
+def test_a_stream_that_nobody_reads_to_its_end_is_no_failure(emitter, memory) -> None:
+    for _ in _stream(emitter, "half"):
+        break
+    (end,) = events(emitter, memory, "run_finished")
+    assert (end["status"], end.get("error_type")) == ("ok", None)
+
+
 async def test_tasks_have_their_own_current_run(emitter, memory) -> None:
     async def one(name: str) -> None:
         async with emitter.run(name) as run:

@@ -41,7 +41,10 @@ class Timed:
         return self
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Stops the clock and records. With `error` the status is `error`, its class the error type."""
+        """Stops the clock and records. With `error` the status is `error`, its class the error type.
+
+        `GeneratorExit` is none: it says that nobody reads the stream any more.
+        """
         if self._done:
             self._again()
             return
@@ -52,6 +55,8 @@ class Timed:
             at = self._began_at + elapsed  # never before the beginning, whatever the wall clock did meanwhile
             if self.duration_seconds is None:
                 self.duration_seconds = elapsed
+        if isinstance(error, GeneratorExit):
+            error = None  # whoever read a stream to its half went away: no failure of the agent's
         if error is not None:
             self.status = "error"
             if self.error_type is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,11 @@ _current: ContextVar[Run | None] = ContextVar("forewarn_run", default=None)
 
 
 def current_run() -> Run | None:
-    """The innermost run of this thread or task that was entered with `with`, or None."""
-    return _current.get()
+    """The innermost run of this thread or task that was entered with `with` and goes on, or None."""
+    run = _current.get()
+    while run is not None and run._done:  # streams that are read in turn do not end the other way round
+        run = run._outer
+    return run
 
 
 class Run(Timed):
@@ -35,7 +38,7 @@ class Run(Timed):
         "_emitter",
         "_input",
         "_loose",
-        "_token",
+        "_outer",
         "_trigger",
         "agent",
         "cost_usd",
@@ -59,7 +62,6 @@ class Run(Timed):
         self._input = input
         self._trigger = trigger
         self._loose: dict[int, Call] = {}
-        self._token: Token[Run | None] | None = None
         self.agent = agent
         self.output: object = UNSET
         self.outcome: str | None = None
@@ -67,6 +69,8 @@ class Run(Timed):
         self.cost_usd: float | None = None
         self._context = context
         """What only the first and the last event of a run say: session, user, labels."""
+        self._outer: Run | None = None
+        """The run in which it was entered."""
         parent = current_run()
         if parent is not None and base.get("parent_run") is None and parent.id != run:
             base = {**base, "parent_run": parent.id, "parent_agent": parent.agent}
@@ -159,18 +163,16 @@ class Run(Timed):
 
     def __enter__(self: Self) -> Self:
         assert isinstance(self, Run)
-        self._token = _current.set(self)
+        self._outer = current_run()
+        _current.set(self)
         return super().__enter__()
 
     def __exit__(self, kind: ErrorType, error: BaseException | None, trace: TracebackType | None) -> None:
-        token, self._token = self._token, None
-        if token is not None:
-            try:
-                _current.reset(token)
-            except (ValueError, RuntimeError):  # left in another task or thread than entered
-                if _current.get() is self:
-                    _current.set(None)
-        super().__exit__(kind, error, trace)
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            if _current.get() is self:  # else another one was entered since, or it was entered in another task
+                _current.set(current_run())
 
     def _begin(self) -> None:
         fields = {**self._context, "input": self._input, "trigger": self._trigger}
