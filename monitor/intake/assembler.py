@@ -2,7 +2,8 @@
 
 Pure: no clock but `now` (epoch seconds, never going back from tick to tick; spans may come ahead of it), no I/O. A
 trace closes `grace` seconds after its topmost span came, or `trace_timeout` after its last one (a run whose topmost
-span never comes: headless). It is remembered for `REMEMBER_SECONDS`, so that what comes later is told of the same run.
+span never comes: headless), later where those of its service come (`heads`). It is remembered for `REMEMBER_SECONDS`,
+so that what comes later is told of the same run.
 
 Spans are read when they come; what waits is what was read of them, without agent text unless `keep_text` says so.
 The events are then those that `schemas.texts.derive.keep_no_text` makes of the events with text, once `monitor.reading`
@@ -23,6 +24,7 @@ import msgspec
 
 from monitor.intake.assembly import events, forest, logs, runs, texts
 from monitor.intake.assembly.events import Told
+from monitor.intake.assembly.heads import Heads
 from monitor.intake.assembly.outcome import judge
 from monitor.intake.assembly.schedule import Remembered, Schedule
 from monitor.intake.assembly.trace import Trace
@@ -69,6 +71,7 @@ class Assembler:
         self._ahead = None if keep_text else self._reader
         self._traces: dict[str, Trace] = {}  # in the order of their first span
         self._waiting = 0
+        self._heads = Heads()
         self._schedule = Schedule()
         self._ticked = 0.0
         self._closed = Remembered(trace_timeout, REMEMBER_SECONDS)  # without runs, with runs
@@ -155,9 +158,12 @@ class Assembler:
         if len(trace.spans) >= SPANS_PER_TRACE and span.parent_id:
             self._count("evicted:trace_spans")
             return False
+        reading = texts.settle_span(span, self._ahead)
         if trace.closed_at is not None:
             self._count("spans_late")
-        trace.add(texts.settle_span(span, self._ahead), now)
+            if not span.parent_id:
+                self._heads.note(reading.service, True)
+        trace.add(reading, now)
         return True
 
     def _add_log(self, trace: Trace, log: LogRecord, now: float) -> bool:
@@ -175,7 +181,12 @@ class Assembler:
 
     def _due(self, name: str) -> float | None:
         trace = self._traces.get(name)
-        return trace.due(self._grace, self._trace_timeout) if trace is not None else None
+        if trace is None:
+            return None
+        timeout = self._trace_timeout  # one that was put off is looked at again when it was, whatever came of others
+        if trace.topmost_at is None and trace.closed_at is None:
+            timeout = self._heads.patience(trace.spans.values(), timeout)
+        return trace.due(self._grace, timeout)
 
     def _force_oldest(self) -> None:
         surplus = self._waiting - OPEN_TRACES
@@ -194,7 +205,10 @@ class Assembler:
     def _close(self, name: str, now: float) -> list[Event]:
         trace = self._traces[name]
         told = Told()
-        self._count("traces_timed_out", int(trace.topmost_at is None and trace.remote_at is None))
+        is_whole = trace.topmost_at is not None or trace.remote_at is not None
+        self._count("traces_timed_out", int(not is_whole))
+        if trace.spans and trace.closed_at is None:
+            self._heads.note(next(iter(trace.spans.values())).service, is_whole)
         placed = trace.placed()
         loose = logs.attach(trace.spans, trace.logs)
         cut, strays = runs.cut(name, forest.grow(trace.spans.values(), placed), trace.runs, placed)

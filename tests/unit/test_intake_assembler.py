@@ -9,6 +9,8 @@ import pytest
 
 from monitor.intake import assembler as module
 from monitor.intake.assembler import Assembler
+from monitor.intake.assembly import heads
+from monitor.intake.dialects.reading import Reading
 from monitor.intake.spans import LogRecord, Span
 from schemas import limits
 from schemas.event import Event, decode, encode
@@ -61,6 +63,61 @@ def test_a_run_without_its_topmost_span_ends_by_time_out() -> None:
     assert found.tick(89.0) == []
     assert kinds(found.tick(90.0)) == ["run_started", "tool_call", "llm_call", "run_finished"]
     assert (found.counts["runs_headless"], found.counts["traces_timed_out"]) == (1, 1)
+
+
+def _runs_with_their_heads(found: Assembler, count: int) -> None:
+    for number in range(100, 100 + count):
+        found.add([span(number, 2, 1, CHAT), span(number, 1, None, AGENT)], now=1.0)
+    assert len(found.tick(2.0)) == 3 * count
+
+
+def test_a_call_that_takes_minutes_ends_no_run_whose_head_will_come() -> None:
+    """A provider that hangs until the client gives up is a failed run, not a good one that was short."""
+    found = Assembler(trace_timeout=60.0)
+    _runs_with_their_heads(found, heads.FEW)
+    found.add(RUN[:2], now=10.0)
+    assert found.tick(600.0) == []
+    found.add([span(1, 4, 1, CHAT, status="error"), span(1, 1, None, AGENT, status="error")], now=611.0)
+    (finished,) = [event for event in found.tick(612.0) if event.kind == "run_finished"]
+    assert finished.status == "error"
+    assert "spans_late" not in found.counts
+
+
+def test_a_head_that_never_comes_is_waited_for_long_but_not_for_ever() -> None:
+    found = Assembler(trace_timeout=60.0)
+    _runs_with_their_heads(found, heads.FEW)
+    found.add(RUN[:2], now=10.0)
+    assert found.tick(10.0 + heads.PATIENCE - 0.1) == []
+    assert len(found.tick(10.0 + heads.PATIENCE)) == 4
+    found.add([span(2, 2, 1, CHAT), span(2, 3, 1, TOOL, status="error", end=300.0)], now=2_000.0)
+    assert len(found.tick(2_060.0)) == 4, "what failed at last may have ended there"
+
+
+def test_where_heads_mostly_do_not_come_none_is_waited_for_longer() -> None:
+    found = Assembler(trace_timeout=60.0)
+    _runs_with_their_heads(found, heads.FEW)
+    at = 10.0
+    found.add(RUN[:2], now=at)
+    assert len(found.tick(at + heads.PATIENCE)) == 4
+    found.add([span(2, 2, 1, CHAT), span(2, 3, 1, TOOL)], now=at + heads.PATIENCE)
+    assert len(found.tick(at + heads.PATIENCE + 60.0)) == 4
+
+
+def test_what_is_known_of_services_is_bounded_and_of_late() -> None:
+    known = heads.Heads()
+    for number in range(heads.SERVICES):
+        for _ in range(heads.FEW):
+            known.note(f"s{number}", True)
+    first, last = (Reading(span_id="1", start=1.0, end=2.0, service=f"s{at}") for at in (0, heads.SERVICES - 1))
+    assert known.patience([first], 60.0) == known.patience([last], 60.0) == heads.PATIENCE
+    assert known.patience([first], 3_600.0) == 3_600.0
+    known.note("new", True)
+    assert (known.patience([first], 60.0), known.patience([last], 60.0)) == (60.0, heads.PATIENCE)
+    for _ in range(50 * heads.WINDOW):
+        known.note("new", True)
+    for _ in range(heads.WINDOW // 5):
+        known.note("new", False)
+    assert known.patience([Reading(span_id="1", start=1.0, end=2.0, service="new")], 60.0) == 60.0
 
 
 def test_a_run_whose_parent_is_in_another_process_is_topmost_here() -> None:
