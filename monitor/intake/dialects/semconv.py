@@ -5,6 +5,7 @@ Attributes that changed their name stand side by side. Other dialects fall back 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,16 +87,17 @@ TAKEN: Mapping[Role, tuple[str, ...]] = {
 """Role → what events may say of the span, with text or without."""
 _OUTPUTS = ("gen_ai.output.messages", "final_result", "gen_ai.completion.0.content")
 _INPUTS = ("gen_ai.input.messages",)
+_AGENT_SPAN = re.compile(r"agent run$|invoke_agent ")
+_TOOL_SPAN = re.compile(r"running tool$|execute_tool ")
+"""Names of spans without an operation, as Pydantic AI 1.x writes them in its older and its newer form."""
 
 
 def role(span: Span) -> Role | None:
-    """By `gen_ai.operation.name`; the oldest instrumentations have none and show themselves by a model asked."""
+    """By `gen_ai.operation.name`; older instrumentations have none and show themselves by a name or a model asked."""
     operation = span.attributes.get("gen_ai.operation.name")
     if operation is not None:
         return OPERATIONS.get(str(operation), Role.OTHER)
-    if span.kind == "client" and "gen_ai.request.model" in span.attributes and "gen_ai.system" in span.attributes:
-        return Role.LLM
-    return None
+    return _role_without_operation(span)
 
 
 def extra(span: Span, role: Role) -> Mapping[str, Any]:
@@ -141,6 +143,17 @@ def said(event: SpanEvent) -> Said:
         judgement=judgements.of_event(event),
         error_type=errors.of_event(event),
     )
+
+
+def _role_without_operation(span: Span) -> Role | None:
+    attributes = span.attributes
+    if "gen_ai.tool.name" in attributes and ("gen_ai.tool.call.id" in attributes or _TOOL_SPAN.match(span.name)):
+        return Role.TOOL
+    if _AGENT_SPAN.match(span.name) and any(key in attributes for key in BY_ROLE[Role.AGENT]["agent"]):
+        return Role.AGENT
+    if span.kind == "client" and "gen_ai.request.model" in attributes and "gen_ai.system" in attributes:
+        return Role.LLM
+    return None
 
 
 def _name_in(span: Span) -> str | None:
