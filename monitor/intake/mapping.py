@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from monitor.intake.dialects import errors, judgements, openinference, semconv, traceloop, values, vercel
+from monitor.intake.dialects import errors, judgements, langsmith, openinference, semconv, traceloop, values, vercel
 from monitor.intake.dialects.reading import Dialect, Reading, Role, Said
 from monitor.intake.spans import Span
 
-DIALECTS: tuple[Dialect, ...] = (openinference.DIALECT, vercel.DIALECT, traceloop.DIALECT, semconv.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (
+    openinference.DIALECT,
+    vercel.DIALECT,
+    traceloop.DIALECT,
+    langsmith.DIALECT,
+    semconv.DIALECT,
+)
 """Asked in this order; the conventions last, because the others write some of their attributes too."""
 
 READERS: dict[str, Callable[[Any], Any]] = {

@@ -8,8 +8,9 @@ import pytest
 
 from monitor.intake import mapping
 from monitor.intake.assembler import Assembler
+from monitor.intake.dialects import errors
 from monitor.intake.dialects.reading import Role
-from monitor.intake.spans import Span
+from monitor.intake.spans import Span, SpanEvent
 from schemas.event import Event
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -81,3 +82,131 @@ def test_a_run_of_pydantic_ai_without_operations() -> None:
     tool = one("tool_call", found)
     assert (tool.tool, bytes(tool.arguments), bytes(tool.result)) == ("refund", b'{"order":1}', b'"done"')
     assert bytes(one("run_finished", found).output) == b'"Done."'
+
+
+LS, OP = "langsmith.span.kind", "gen_ai.operation.name"
+LANGSMITH = [
+    ("a graph", None, {LS: "chain", OP: "chain"}, Role.WORKFLOW),
+    ("its node", 1, {LS: "chain", OP: "chain"}, Role.CHAIN),
+    ("a model", 1, {LS: "llm", OP: "chat"}, Role.LLM),
+    ("a tool of an exporter without operations", 1, {LS: "tool"}, Role.TOOL),
+    ("a retriever, which it calls an embedding", 1, {LS: "retriever", OP: "embeddings"}, Role.RETRIEVAL),
+    ("a prompt, which it calls a chat", 1, {LS: "prompt", OP: "chat"}, Role.OTHER),
+    ("an embedding", 1, {LS: "embedding", OP: "embeddings"}, Role.OTHER),
+    ("a parser", 1, {LS: "parser", OP: "parser"}, Role.OTHER),
+    ("in capitals", 1, {LS: "LLM"}, Role.LLM),
+    ("an operation that somebody named", None, {LS: "chain", OP: "invoke_agent"}, Role.AGENT),
+    ("a kind that is no text", 1, {LS: 5}, Role.OTHER),
+]
+
+
+@pytest.mark.parametrize(("above", "said", "role"), [row[1:] for row in LANGSMITH], ids=[row[0] for row in LANGSMITH])
+def test_kinds_of_langsmith(above: int | None, said: dict[str, Any], role: Role) -> None:
+    assert mapping.read(span(2, above, "x", said)).role is role
+
+
+def langsmith(number: int, above: int | None, kind: str, name: str, returned: str = "{}", **more: Any) -> Span:
+    said = {LS: kind, OP: {"llm": "chat"}.get(kind, kind), "langsmith.trace.name": name, "gen_ai.completion": returned}
+    return span(number, above, name, said | more.pop("said", {}), **more)
+
+
+GENERATED = '{"generations": [[{"text": "%s", "message": {"kwargs": {"tool_calls": [%s]}}}]], "type": "LLMResult"}'
+MESSAGE = '{"output": {"content": "no such order", "type": "tool", "tool_call_id": "c", "status": "error"}}'
+
+
+def test_a_run_of_langgraph_told_by_langsmith() -> None:
+    found = events_of(
+        langsmith(1, None, "chain", "support", '{"messages": [{"type": "ai", "content": "Sorry."}]}'),
+        langsmith(2, 1, "chain", "model"),
+        langsmith(3, 2, "llm", "ChatOpenAI", GENERATED % ("", '{"name": "refund"}')),
+        langsmith(4, 1, "tool", "refund", MESSAGE, said={"gen_ai.prompt": '{"order": 1}'}),
+        langsmith(5, 1, "llm", "ChatOpenAI", GENERATED % ("Sorry.", ""), said={"langsmith.metadata.ls_provider": "p"}),
+    )
+    assert {(event.agent, event.run) for event in found} == {("support", TRACE)}
+    tool, (asked, answered) = one("tool_call", found), [event for event in found if event.kind == "llm_call"][::-1]
+    assert (tool.tool, bytes(tool.arguments), bytes(tool.result)) == ("refund", b'{"order": 1}', b'"no such order"')
+    assert tool.status == "error"  # the message says so
+    assert (bytes(asked.output), bytes(answered.output), answered.provider) == (b"", b'"Sorry."', "p")
+    ended = one("run_finished", found)
+    assert (ended.status, bytes(ended.output)) == ("ok", b'"Sorry."')
+
+
+def test_a_failed_run_without_tools_told_by_langsmith() -> None:
+    message = "ValueError('the answer does not pass')Traceback (most recent call last):\n\n  File"
+    raised = SpanEvent("exception", 150.0, {"exception.type": "Exception", "exception.message": message})
+    found = events_of(
+        langsmith(1, None, "chain", "support", status="error", events=[raised]),
+        langsmith(2, 1, "llm", "ChatOpenAI", GENERATED % ("Hello.", "")),
+        langsmith(3, 1, "chain", "check", status="error", events=[raised]),
+    )
+    ended = one("run_finished", found)
+    assert (ended.agent, ended.status, ended.error_type) == ("support", "error", "ValueError")
+    assert bytes(ended.output) == b'"Hello."'  # an empty map is no answer; the last call's is
+
+
+def test_a_chain_without_a_name_of_its_own_is_its_services() -> None:
+    chat = langsmith(2, 1, "llm", "ChatOpenAI")
+    assert events_of(langsmith(1, None, "chain", "LangGraph"), chat)[0].agent == "shop"
+    assert events_of(langsmith(1, None, "chain", "support"), chat)[0].agent == "support"
+    below_a_request = langsmith(1, 9, "chain", "support")
+    assert events_of(span(9, None, "POST /", {}), below_a_request, chat)[0].agent == "support"
+
+
+RETURNED = [
+    ("generations", "llm", '{"generations": [[{"text": "Hi."}]]}', "output", "Hi."),
+    ("choices of a client", "llm", '{"choices": [{"message": {"content": "Hi."}}]}', "output", "Hi."),
+    (
+        "text beside calls",
+        "llm",
+        '{"choices": [{"message": {"content": "Hi.", "tool_calls": [{}]}}]}',
+        "output",
+        "Hi.",
+    ),
+    (
+        "calls alone",
+        "llm",
+        '{"choices": [{"message": {"content": null, "tool_calls": [{}]}}]}',
+        "output",
+        None,
+    ),
+    ("a message", "llm", '{"role": "assistant", "content": "Hi."}', "output", "Hi."),
+    ("a text", "llm", '{"output": "Hi."}', "output", "Hi."),
+    ("an empty answer is an answer", "llm", '{"generations": [[{"text": ""}]]}', "output", ""),
+    ("a map of one's own", "llm", '{"score": 1}', "output", None),
+    ("no generation", "llm", '{"generations": [[]]}', "output", None),
+    ("nothing", "llm", "{}", "output", None),
+    ("a tool's map", "tool", '{"total": 1}', "result", '{"total": 1}'),
+    ("a tool's text", "tool", '{"output": "done"}', "result", "done"),
+    ("documents", "retriever", '{"documents": [{"id": "a"}, {"id": "b"}]}', "hits", 2),
+    ("documents in a list", "retriever", '{"output": [{"page_content": "x"}]}', "hits", 1),
+    ("no list of documents", "retriever", '{"output": "x"}', "hits", None),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "returned", "field", "value"), [row[1:] for row in RETURNED], ids=[row[0] for row in RETURNED]
+)
+def test_what_langsmith_wraps(kind: str, returned: str, field: str, value: Any) -> None:
+    assert mapping.read(langsmith(2, 1, kind, "x", returned)).fields.get(field) == value
+
+
+@pytest.mark.parametrize("odd", [None, True, float("nan"), "", "{", b"\0", [], [[]], {"a": {}}, "[[[]]]"], ids=repr)
+def test_whatever_langsmith_wraps_a_span_can_be_read(odd: Any) -> None:
+    for kind in ("chain", "llm", "tool", "retriever"):
+        said = dict.fromkeys(("gen_ai.completion", "gen_ai.prompt", "langsmith.trace.name"), odd)
+        assert mapping.read(span(2, 1, "x", {LS: kind} | said)).role is not Role.OTHER
+
+
+RETOLD = [
+    ("one retold", "Exception", "KeyError('x')Traceback (most recent call last): …", "KeyError"),
+    ("of a module", "Exception", "app.Refused()\n\nTraceback (most recent call last): …", "app.Refused"),
+    ("no traceback: a message of its own", "Exception", "KeyError('x')", "Exception"),
+    ("prose", "Exception", "Jane Doe (7)Traceback (most recent call last)", "Exception"),
+    ("a class that says something", "app.Refused", "KeyError('x')Traceback (most recent call last)", "app.Refused"),
+    ("no text", "Exception", 5, "Exception"),
+]
+
+
+@pytest.mark.parametrize(("kind", "message", "found"), [row[1:] for row in RETOLD], ids=[row[0] for row in RETOLD])
+def test_the_class_of_an_exception_that_was_retold(kind: str, message: Any, found: str) -> None:
+    assert errors.of_event(SpanEvent("exception", 1.0, {"exception.type": kind, "exception.message": message})) == found

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from itertools import islice
+from typing import Any
 
 from monitor.intake.dialects.reading import Reading
 from monitor.intake.spans import Span, SpanEvent
@@ -24,6 +25,8 @@ MESSAGE_WORDS = 64
 
 _EXCEPTION_EVENTS = ("exception", "gen_ai.client.operation.exception", "gen_ai.execute_tool.exception")
 _CLASS = re.compile(r"\s*([A-Za-z_][\w.]*(?:Error|Exception|Exceeded|Timeout|Interrupt|Warning|Failure))\b")
+_REPR = re.compile(r"([A-Za-z_][\w.]*)\(")
+_TRACEBACK = "Traceback (most recent call last)"
 _WORD = re.compile(r"\w+")
 _BLOCKED_WORDS = ("guardrail", "tripwire")
 _DIGEST_BYTES = 3  # two words rarely have the same one, and many words have each
@@ -44,6 +47,8 @@ def of_span(span: Span) -> str | None:
 def of_event(event: SpanEvent) -> str | None:
     """The class of the exception that the event tells of."""
     kind = event.attributes.get("exception.type") if event.name in _EXCEPTION_EVENTS else None
+    if kind == "Exception":
+        kind = _retold(event.attributes.get("exception.message")) or kind
     return kind[: limits.NAME_LENGTH] if isinstance(kind, str) and kind else None
 
 
@@ -79,6 +84,12 @@ def names(digests: bytes, name: str) -> bool:
     while at >= 0 and at % _DIGEST_BYTES:
         at = digests.find(wanted, at + 1)
     return at >= 0
+
+
+def _retold(message: Any) -> str | None:
+    """The class in `ValueError('…')Traceback …`, as LangSmith writes any exception into one that says nothing."""
+    match = _REPR.match(message) if isinstance(message, str) and _TRACEBACK in message else None
+    return match[1] if match else None
 
 
 def _digests(text: str) -> bytes:
