@@ -210,3 +210,16 @@ RETOLD = [
 @pytest.mark.parametrize(("kind", "message", "found"), [row[1:] for row in RETOLD], ids=[row[0] for row in RETOLD])
 def test_the_class_of_an_exception_that_was_retold(kind: str, message: Any, found: str) -> None:
     assert errors.of_event(SpanEvent("exception", 1.0, {"exception.type": kind, "exception.message": message})) == found
+
+
+CALLED = {OP: "execute_tool", "gen_ai.tool.name": "refund"}
+MERGED = [
+    ("by its tool", "execute_tool x", CALLED | {"gen_ai.tool.name": "(merged tools)"}, Role.OTHER),
+    ("by its name", "execute_tool (merged)", CALLED, Role.OTHER),
+    ("a tool that is called so", "execute_tool merged", CALLED | {"gen_ai.tool.name": "merged"}, Role.TOOL),
+]
+
+
+@pytest.mark.parametrize(("name", "said", "role"), [row[1:] for row in MERGED], ids=[row[0] for row in MERGED])
+def test_the_merged_tools_of_adk_are_none(name: str, said: dict[str, Any], role: Role) -> None:
+    assert role_of(name, said) is role

@@ -95,9 +95,11 @@ _TOOL_SPAN = re.compile(r"running tool$|execute_tool ")
 def role(span: Span) -> Role | None:
     """By `gen_ai.operation.name`; older instrumentations have none and show themselves by a name or a model asked."""
     operation = span.attributes.get("gen_ai.operation.name")
-    if operation is not None:
-        return OPERATIONS.get(str(operation), Role.OTHER)
-    return _role_without_operation(span)
+    if operation is None:
+        return _role_without_operation(span)
+    if operation == "execute_tool" and _is_merged(span):
+        return Role.OTHER
+    return OPERATIONS.get(str(operation), Role.OTHER)
 
 
 def extra(span: Span, role: Role) -> Mapping[str, Any]:
@@ -143,6 +145,11 @@ def said(event: SpanEvent) -> Said:
         judgement=judgements.of_event(event),
         error_type=errors.of_event(event),
     )
+
+
+def _is_merged(span: Span) -> bool:
+    """Google's ADK writes one more span about the tools of a turn that ran side by side; none was called by it."""
+    return span.attributes.get("gen_ai.tool.name") == "(merged tools)" or span.name == "execute_tool (merged)"
 
 
 def _role_without_operation(span: Span) -> Role | None:
