@@ -223,3 +223,53 @@ MERGED = [
 @pytest.mark.parametrize(("name", "said", "role"), [row[1:] for row in MERGED], ids=[row[0] for row in MERGED])
 def test_the_merged_tools_of_adk_are_none(name: str, said: dict[str, Any], role: Role) -> None:
     assert role_of(name, said) is role
+
+
+ASKED = {"gen_ai.system": "gcp.vertex.agent", "gen_ai.request.model": "m"}
+USED = {"gen_ai.usage.input_tokens": 11, "gen_ai.usage.output_tokens": 5}
+ANSWERED = [
+    ("tokens were used", ASKED | USED, Role.LLM),
+    ("a response came", ASKED | {"gen_ai.response.finish_reasons": ["stop"]}, Role.LLM),
+    ("a model is named", ASKED, Role.OTHER),
+    ("tokens of no model: a total", {"gen_ai.system": "x"} | USED, Role.OTHER),
+    ("another operation", ASKED | USED | {OP: "embeddings"}, Role.OTHER),
+]
+
+
+@pytest.mark.parametrize(("said", "role"), [row[1:] for row in ANSWERED], ids=[row[0] for row in ANSWERED])
+def test_a_call_of_no_operation_and_kind_shows_itself_by_its_answer(said: dict[str, Any], role: Role) -> None:
+    assert role_of("call_llm", said) is role
+
+
+ADK_ARGUMENTS, ADK_RESPONSE = "gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.tool_response"
+
+
+def test_a_run_of_adk_whose_tools_run_inside_the_call_that_asked_for_them() -> None:
+    texts = {ADK_ARGUMENTS: '{"order": 1}', ADK_RESPONSE: '{"total": 7}'}
+    found = events_of(
+        span(1, None, "invocation", {}),
+        span(2, 1, "invoke_agent support", {OP: "invoke_agent", "gen_ai.agent.name": "support"}),
+        span(3, 2, "call_llm", ASKED | USED),
+        span(4, 3, "execute_tool refund", CALLED | texts),
+        span(5, 3, "execute_tool (merged)", CALLED | {"gen_ai.tool.name": "(merged tools)"}),
+    )
+    assert [event.kind for event in found] == ["run_started", "tool_call", "llm_call", "run_finished"]
+    tool, call = one("tool_call", found), one("llm_call", found)
+    assert (bytes(tool.arguments), bytes(tool.result)) == (b'{"order": 1}', b'{"total": 7}')
+    assert (call.model, call.input_tokens, call.output_tokens) == ("m", 11, 5)
+
+
+NO_TEXT = ["{}", {}, "N/A", "", "<not serializable>", '{"result": "<not specified>"}']
+
+
+@pytest.mark.parametrize("said", NO_TEXT, ids=str)
+def test_what_adk_writes_for_no_text_is_none(said: Any) -> None:
+    fields = mapping.read(
+        span(1, None, "execute_tool refund", CALLED | dict.fromkeys((ADK_ARGUMENTS, ADK_RESPONSE), said))
+    ).fields
+    assert not {"arguments", "result"} & fields.keys()
+
+
+def test_the_conventions_come_before_the_texts_of_adk() -> None:
+    texts = {"gen_ai.tool.call.result": "done", ADK_RESPONSE: '{"result": "done"}'}
+    assert mapping.read(span(1, None, "execute_tool refund", CALLED | texts)).fields["result"] == "done"

@@ -91,6 +91,12 @@ _AGENT_SPAN = re.compile(r"agent run$|invoke_agent ")
 _TOOL_SPAN = re.compile(r"running tool$|execute_tool ")
 """Names of spans without an operation, as Pydantic AI 1.x writes them in its older and its newer form."""
 
+_ANSWERED = ("gen_ai.response.", "gen_ai.usage.")
+"""What a span says of an answer, however it calls its kind."""
+_ADK_TEXTS = {"arguments": "gcp.vertex.agent.tool_call_args", "result": "gcp.vertex.agent.tool_response"}
+_ADK_NOTHING = ("{}", "N/A", "<not serializable>", '{"result": "<not specified>"}')
+"""What Google's ADK writes where it has no text, or is not to show it."""
+
 
 def role(span: Span) -> Role | None:
     """By `gen_ai.operation.name`; older instrumentations have none and show themselves by a name or a model asked."""
@@ -114,6 +120,9 @@ def extra(span: Span, role: Role) -> Mapping[str, Any]:
         status = span.attributes.get("gen_ai.tool.status")
         if status is not None:
             found["failed"] = status == "error"
+        for text, key in _ADK_TEXTS.items():
+            value = span.attributes.get(key)
+            found[text] = None if not value or value in _ADK_NOTHING else value
     if role is Role.GUARDRAIL:
         found["name"] = span.name
     if role is Role.RETRIEVAL:
@@ -158,7 +167,8 @@ def _role_without_operation(span: Span) -> Role | None:
         return Role.TOOL
     if _AGENT_SPAN.match(span.name) and any(key in attributes for key in BY_ROLE[Role.AGENT]["agent"]):
         return Role.AGENT
-    if span.kind == "client" and "gen_ai.request.model" in attributes and "gen_ai.system" in attributes:
+    asked = "gen_ai.request.model" in attributes and "gen_ai.system" in attributes
+    if asked and (span.kind == "client" or any(key.startswith(_ANSWERED) for key in attributes)):
         return Role.LLM
     return None
 
