@@ -40,6 +40,8 @@ TEXTS: list[Any] = [
     {"messages": [{"type": "ai", "data": {"content": SECRET}}]},
     json.dumps({"score": 0.5, "tripwire_triggered": True, "why": SECRET}),
     json.dumps({"documents": [{"score": 0.5, "content": SECRET}]}),
+    json.dumps({"output": ENVELOPE}),
+    json.dumps({"generations": [[{"text": SECRET}]]}),
     json.dumps({"session_id": "s", "note": SECRET}),
     SECRET.encode(),
     7,
@@ -60,6 +62,7 @@ MARKS: list[dict[str, Any]] = [
     {"openinference.span.kind": "EVALUATOR"},
     *({"traceloop.span.kind": word} for word in ("workflow", "agent", "task", "tool", "guardrail")),
     {"llm.request.type": "chat"},
+    *({"langsmith.span.kind": word} for word in ("chain", "llm", "tool", "retriever")),
     *({"ai.operationId": word} for word in ("ai.generateText", "ai.generateText.doGenerate", "ai.toolCall")),
     {},
 ]
@@ -72,6 +75,7 @@ TEXT_KEYS = sorted(
         if field in ("input", "output", "arguments", "result")
         for key in keys
     }
+    | {"gen_ai.completion", "gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.tool_response"}
     | {"gen_ai.output.messages", "gen_ai.input.messages", "final_result", "gen_ai.completion.0.content", "metadata"}
     | {"retrieval.documents", "gen_ai.retrieval.documents", "retrieval.documents.0.document.content", "anything.else"}
     | {"llm.output_messages.0.message.content", "annotations.0.annotation.explanation", "exception.message"}

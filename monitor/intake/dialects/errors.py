@@ -1,6 +1,7 @@
 """Did a span fail, and what is the class of its error: a low-cardinality word, never the message itself.
 
 The order: `error.type`, the type of an exception event, the class-like beginning of the status message, `_OTHER`.
+A message that is nothing but words is no class, however short it is: it may name a customer.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ _TRACEBACK = "Traceback (most recent call last)"
 _WORD = re.compile(r"\w+")
 _BLOCKED_WORDS = ("guardrail", "tripwire")
 _DIGEST_BYTES = 3  # two words rarely have the same one, and many words have each
-_PHRASE = re.compile(r"\s*([^:({\[<'\"\n\d]+)")
+_PHRASE = re.compile(r"\s*+([^:({\[<'\"\n\d]++)[:({]")  # possessive: a long message is read once
+_CAMEL_CASE = re.compile(r"\s*((?:[A-Za-z_]\w*\.)*(?:[A-Z][a-z]+){2,})\s*")
 
 
 def failed(span: Span) -> bool:
@@ -53,10 +55,13 @@ def of_event(event: SpanEvent) -> str | None:
 
 
 def phrase(span: Span) -> str | None:
-    """The class-like beginning of the message with which the span ended in an error; None for prose."""
+    """The class-like beginning of the message with which the span ended in an error; None for prose.
+
+    `Error running tool: …` has one, which a separator ends; so does a message that is a class (`RateLimited`).
+    """
     if span.status != "error":
         return None
-    if match := _CLASS.match(span.status_message):
+    if match := _CLASS.match(span.status_message) or _CAMEL_CASE.fullmatch(span.status_message):
         return match[1][: limits.NAME_LENGTH]
     match = _PHRASE.match(span.status_message)
     found = match[1].strip(" -.,") if match else ""
