@@ -273,3 +273,57 @@ def test_what_adk_writes_for_no_text_is_none(said: Any) -> None:
 def test_the_conventions_come_before_the_texts_of_adk() -> None:
     texts = {"gen_ai.tool.call.result": "done", ADK_RESPONSE: '{"result": "done"}'}
     assert mapping.read(span(1, None, "execute_tool refund", CALLED | texts)).fields["result"] == "done"
+
+
+OI = "openinference.span.kind"
+AGENT = {OI: "AGENT", "agent.name": "support"}
+OUTER = {
+    OI: "LLM",
+    "llm.model_name": "outer",
+    "llm.token_count.prompt": 900,
+    "llm.token_count.completion": 80,
+    "llm.cost.total": 0.5,
+    "llm.finish_reason": "stop",
+    "llm.output_messages.0.message.content": "Done.",
+}
+INNER = {OP: "chat", "gen_ai.request.model": "m"}
+KNOWN = {
+    "gen_ai.usage.input_tokens": 890,
+    "gen_ai.response.finish_reasons": ["length"],
+    "gen_ai.completion.0.content": "Do",
+}
+NESTED = [
+    ("the call knows nothing", [OUTER, INNER], [("m", 900, 80, 0.5, "stop", b'"Done."')]),
+    ("the call knows better", [OUTER, INNER | KNOWN], [("m", 890, 80, 0.5, "length", b'"Do"')]),
+    (
+        "one more between them",
+        [OUTER, INNER | {"gen_ai.usage.input_tokens": 7}, INNER],
+        [("m", 7, 80, 0.5, "stop", b'"Done."')],
+    ),
+    ("around nothing", [OUTER], [("outer", 900, 80, 0.5, "stop", b'"Done."')]),
+]
+
+
+@pytest.mark.parametrize(("nested", "told"), [row[1:] for row in NESTED], ids=[row[0] for row in NESTED])
+def test_a_call_is_told_once_with_what_the_span_around_it_knows(
+    nested: list[dict[str, Any]], told: list[tuple[Any, ...]]
+) -> None:
+    spans = [span(1, None, "support", AGENT), *(span(n, n - 1, "call", said) for n, said in enumerate(nested, 2))]
+    calls = [event for event in events_of(*spans) if event.kind == "llm_call"]
+    assert told == [
+        (e.model, e.input_tokens, e.output_tokens, e.cost_usd, e.finish_reason, bytes(e.output)) for e in calls
+    ]
+
+
+def test_what_is_known_of_two_calls_together_is_of_neither() -> None:
+    agent, around = span(1, None, "support", AGENT), span(2, 1, "retried", OUTER)
+    calls = [
+        e for e in events_of(agent, around, span(3, 2, "a", INNER), span(4, 2, "b", INNER)) if e.kind == "llm_call"
+    ]
+    assert [(e.input_tokens, e.output_tokens, e.cost_usd) for e in calls] == [(None, None, None)] * 2
+
+
+def test_a_call_inside_a_tool_is_another_one() -> None:
+    spans = [span(1, None, "support", AGENT), span(2, 1, "a", OUTER), span(3, 2, "t", CALLED), span(4, 3, "b", INNER)]
+    calls = [event for event in events_of(*spans) if event.kind == "llm_call"]
+    assert sorted((e.model, e.input_tokens) for e in calls) == [("m", None), ("outer", 900)]

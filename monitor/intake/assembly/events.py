@@ -19,7 +19,7 @@ from monitor.intake.assembly.forest import Node
 from monitor.intake.assembly.outcome import Outcome
 from monitor.intake.assembly.runs import Run, RunKey
 from monitor.intake.assembly.texts import UNKNOWN_TOOL
-from monitor.intake.dialects import errors, judgements
+from monitor.intake.dialects import errors, judgements, semconv
 from monitor.intake.dialects.reading import Judgement, Role
 from monitor.reading import Reader
 from monitor.reading.reader import broken_by
@@ -95,7 +95,7 @@ def tell(trace: str, run: Run, outcome: Outcome, told: Told, reader: Reader) -> 
                 told.count(otherwise)
             else:
                 if node.role in _READ_FOR_CONTRACT:
-                    fields["violations"] = broken_by(run.agent, fields.get("tool"), node.reading.fields)
+                    fields["violations"] = broken_by(run.agent, fields.get("tool"), _known(node))
                 event(kind, node, node.reading.end, **fields)
         elif node.role is Role.HANDOFF:
             if node.reading.span_id in handed:
@@ -127,7 +127,7 @@ Fields = dict[str, Any]
 
 
 def _llm_call(node: Node) -> Fields | None:
-    if node.wraps_call:
+    if node.calls_inside:
         return None  # the call itself is below; its tokens would count twice
     return _call(node, _LLM_FIELDS)
 
@@ -196,13 +196,23 @@ _RETRIEVAL_FIELDS = ("source", "hits", "top_score", "document")
 
 
 def _call(node: Node, names: Iterable[str]) -> dict[str, Any]:
-    failed = node.reading.failed
+    failed, known = node.reading.failed, _known(node)
     return {
         "status": "error" if failed else "ok",
         "error_type": errors.error_class(node.reading) if failed else None,
         "duration_seconds": min(node.reading.end - node.reading.start, limits.DURATION_SECONDS),
-        **{name: node.reading.fields.get(name) for name in names},
+        **{name: known.get(name) for name in names},
     }
+
+
+def _known(node: Node) -> Fields:
+    """What is known of a call: where its own span says nothing, the one around it does, if it wraps no other call."""
+    found, around = node.reading.fields, node.wrapper
+    while around is not None and around.calls_inside == 1:
+        said = semconv.READ["output"] if any(found.get(name) is not None for name in semconv.READ["output"]) else ()
+        found = {name: value for name, value in around.reading.fields.items() if name not in said} | found
+        around = around.wrapper
+    return found
 
 
 def judgement_id(judgement: Judgement) -> str:
@@ -254,7 +264,7 @@ def _answer(run: Run) -> Fields:
         node = max(calls, key=lambda node: (node.reading.end, node.reading.span_id), default=None)
     if node is None:
         return {}
-    fields = node.reading.fields
+    fields = _known(node)
     return {
         **{name: fields.get(name) for name in _OUTPUT_FIELDS},
         "violations": broken_by(run.agent, None, fields),

@@ -17,7 +17,8 @@ class Node:
     """One span in its place.
 
     `lost_parent`: its parent ran in the same process, as far as we know, and never came. `roles_below`: what is below
-    it, at any depth. `wraps_call`: a model call that is made by another span below.
+    it, at any depth. `calls_inside`: how many model calls a model call holds right below, which then makes none itself;
+    `wrapper`: the model call that holds this one.
     """
 
     reading: Reading
@@ -25,7 +26,8 @@ class Node:
     parent: Node | None = None
     children: list[Node] = field(default_factory=list)
     roles_below: frozenset[Role] = frozenset()
-    wraps_call: bool = False
+    calls_inside: int = 0
+    wrapper: Node | None = None
 
     @property
     def role(self) -> Role:
@@ -81,7 +83,8 @@ def _look_below(roots: list[Node]) -> None:
             node.parent.roles_below |= node.roles_below | {node.role}
         above = node.nearest if node.role is Role.LLM else None
         if above is not None and above.role is Role.LLM:
-            above.wraps_call = True
+            above.calls_inside += 1
+            node.wrapper = above
 
 
 def _is_above(node: Node, other: Node | None) -> bool:
