@@ -176,10 +176,15 @@ class Episodes:
             return False
         mine = [one for one in self.open if ack.node in (one.key, one.signal)]
         for episode in mine:
-            for bank, signal in episode.members:
+            if episode not in self.open:
+                continue  # it ended with the one before it
+            members = list(episode.members)
+            for bank, signal in members:
                 self.profile.rebaseline(bank, signal, vouched=True)
             episode.how = episode.how or "rebaselined"
             self._close(episode, now, ACKS[ack.word])
+            for member in members:  # it may be a part of another episode, which is over once nothing of it fires
+                self._leave(member, "rebaselined", now)
         return bool(mine)
 
     # -- beginning

@@ -41,6 +41,9 @@ YOUNG: Final = -1.0
 """In place of a reference: nothing is known yet."""
 SATURATED: Final = -2.0
 """In place of a reference: nothing worse can be told apart."""
+MOST_AT_ONCE: Final = 0.05
+"""Expected false pages that one observation of a node may be bet with. What gathered beyond it, while the node was
+young or idle, is let go: it would page with little evidence or none."""
 BLOCKS: Final = 8
 """Blocks of state that the nodes of one agent are spread over."""
 
@@ -91,7 +94,8 @@ def count(node: Node, y: float) -> None:
 def drip(node: Node, now: float, rate: float, end: float) -> float:
     """What flowed into the node since its last step: expected false alarms, fixed before the outcome is seen.
 
-    `rate` is the account's, `end` the time at which the grant ends.
+    At most `MOST_AT_ONCE`; to lose what is not bet breaks no bound. `rate` is the account's, `end` when its grant
+    ends.
     """
     last = node.last
     if now <= last:
@@ -101,7 +105,7 @@ def drip(node: Node, now: float, rate: float, end: float) -> float:
         flowed = node.pending + node.share * rate * (until - last) if until > last else node.pending
         node.last = now
     node.pending = 0.0
-    return flowed
+    return flowed if flowed < MOST_AT_ONCE else MOST_AT_ONCE
 
 
 def step(node: Node, bets: Bets, y: float, flowed: float) -> float:

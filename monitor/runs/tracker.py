@@ -117,7 +117,14 @@ class RunTracker:
             if before is not None:
                 known = array("I")
                 known.frombytes(before.packed)
-                self.count("duplicates" if crc32(event.id.encode()) in known else "late")
+                if crc32(event.id.encode()) in known:
+                    self.count("duplicates")
+                    return None
+                self.count("late")
+                if event.kind == "run_finished" and before.variant != "shadow":
+                    # it was taken for hung: so long runs take
+                    seconds = event.duration_seconds
+                    durations.add(self.histogram, max(event.at - before.started, 0.0) if seconds is None else seconds)
                 return None
             run = self._begin(name, event, now)
         ids = run.ids

@@ -146,11 +146,11 @@ def test_what_is_reserved_is_lent_until_somebody_needs_it() -> None:
     accounts.renew(account, Grant("a", "x", START - 1.0, START, 1.0, 1.0), known, START)
     come("tool.failed", None, "t")
     come("run.failed", None, None)
-    accounts.renew(account, Grant("a", "x", START, START + 60.0, 1.0, 1.0), known, START)
+    accounts.renew(account, Grant("a", "x", START, START + 60.0, 1e-3, 1e-3), known, START)
     tool, run = TOOL_FAILED.middle_share, RUN_FAILED.middle_share
     lent = 1.0 + 0.85 * (accounts.NODES_SHARE - tool - run) / (tool + run)
     assert [node.share for node in known] == [pytest.approx(tool * lent), pytest.approx(run * lent)]
-    before, dripped = shares(), nodes.drip(known[0], START + 5.0, 1.0, START + 60.0)
+    before, dripped = shares(), nodes.drip(known[0], START + 15.0, 1e-3, START + 60.0)
     come("tool.failed", None, "u")
     assert shares()[0] == pytest.approx(0.85 * before[0], rel=1e-3), "the first of its kind takes the reserve back"
     assert known[2].share == pytest.approx(tool * 0.15 / 2.0)
@@ -159,7 +159,11 @@ def test_what_is_reserved_is_lent_until_somebody_needs_it() -> None:
     come("run.hung", None, None)
     assert shares()[1] == before[1], "a kind of its own has its own reserve"
     assert known[4].share == pytest.approx(RUN_HUNG.middle_share * 0.15 / 2.0)
-    assert nodes.drip(known[0], START + 10.0, 1.0, START + 60.0) == pytest.approx(dripped), "what flowed is kept"
+    after = nodes.drip(known[0], START + 20.0, 1e-3, START + 60.0)
+    assert after == pytest.approx(0.85 * dripped, rel=1e-3), "as much time, at the share of now"
+    assert 0.0 < dripped < nodes.MOST_AT_ONCE
+    late = START + 20.0 + 10.0 * nodes.MOST_AT_ONCE / (1e-3 * known[0].share)
+    assert nodes.drip(known[0], late, 1e-3, late) == nodes.MOST_AT_ONCE, "what gathers is let go"
 
 
 def test_a_node_without_a_grant_drips_nothing() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from monitor.runs import RunTracker
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
@@ -58,3 +60,42 @@ FINE: list[tuple[Ends, str]] = [
 @pytest.mark.parametrize(("ends", "why"), FINE, ids=[row[1] for row in FINE])
 def test_what_hangs_nobody(ends: Ends, why: str) -> None:
     assert [one for one in _findings(ends) if one.signal == "run.hung"] == [], why
+
+
+def _long_runs(seconds: float, fails: Callable[[int], bool], runs: int) -> list[Event]:
+    """Runs side by side, without a sign of life between their beginning and their end."""
+    found = []
+    for number in range(runs):
+        at, common = START + number * GAP, {"agent": "x", "version": "v1", "run": f"r{number}"}
+        status = "error" if fails(number) else "ok"
+        found.append(Event(kind="run_started", time=at, id=f"s{number}", **common))
+        found.append(Event(kind="run_finished", time=at + seconds, id=f"f{number}", status=status, **common))
+    return sorted(found, key=lambda event: event.at)
+
+
+def test_runs_that_take_longer_than_anybody_knows_teach_how_long_they_take() -> None:
+    """They are taken for hung at first; when some have ended after all, the next ones are waited for, and judged."""
+    engine, findings = replay(CONFIG, _long_runs(1_800.0, lambda number: number >= AT and number % 2 == 0, RUNS + 100))
+    agent = engine.partition.agents["x"]
+    assert agent.hung < 200
+    assert agent.tracker.usual_seconds() >= 1_800.0
+    failed = [one for one in firing(findings) if one.signal == "run.failed"]
+    assert [one.mode for one in failed] == ["page"]
+    assert failed[0].time > START + AT * GAP
+
+
+def test_a_late_end_counts_once_and_no_shadows_does() -> None:
+    tracker = RunTracker({})
+    for number in range(40):
+        shadow = "shadow" if number % 2 else "stable"
+        named: dict[str, Any] = {"agent": "x", "run": f"r{number}", "variant": shadow}
+        start = Event(kind="run_started", time=START, id=f"s{number}", **named)
+        run = tracker.take(start, START)
+        assert run is not None
+        tracker.hang(run, START + 600.0)
+        seconds = 5_000.0 if number % 2 else 1_000.0
+        end = Event(kind="run_finished", time=START + seconds, id=f"f{number}", **named)
+        assert tracker.take(end, START + seconds) is None
+    tracker.learn_usual()
+    assert tracker.counts["late"] == 40
+    assert 1_000.0 <= tracker.usual_seconds() < 1_500.0

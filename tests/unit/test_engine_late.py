@@ -284,3 +284,15 @@ def test_a_table_is_bounded_and_keeps_who_comes_often() -> None:
 )
 def test_which_part_explains_the_excess(table: hitters.Table, part: str, why: str) -> None:
     assert hitters.smallest(table, 0.02) == part, why
+
+
+def test_who_tells_only_the_end_of_a_run_can_have_it_judged_by_its_name() -> None:
+    ends = [
+        Event(kind="run_finished", time=START + i, id=f"f{i}", run=f"r{i}", agent="x", status="ok") for i in range(9)
+    ]
+    words = [
+        Event(kind="evaluation", time=START + 60 + i, id=f"e{i}", run=f"r{i}", name="judge", score=0.1)
+        for i in range(9)
+    ]
+    engine, _ = replay(CONFIG, [*ends, *words])
+    assert (engine.partition.counts["evaluation"], engine.partition.counts.get("unassigned", 0)) == (9, 0)
