@@ -242,7 +242,7 @@ def notification(candidate: Candidate, reason: NotificationReason, now: float) -
         onset_to=incident.onset_to,
         silenced_until=incident.silenced_until,
         no_data_since=incident.no_data_since,
-        series=tuple(record.series),
+        series=record.series_of(candidate.alerts[0]),
         complained_at=incident.complained_at,
     )
 

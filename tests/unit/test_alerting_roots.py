@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from monitor.alerting.incidents.alerts import Step
+from monitor.alerting.incidents.record import decode, encode, new_record
 from schemas.alert import Notification
 from schemas.config import Config
 from schemas.finding import Finding
@@ -194,3 +198,55 @@ def test_the_chart_has_the_levels_as_they_were_told_within_a_bound() -> None:
     series = told.notifications[-1].series
     assert series[0] == (START, 0.16) and 60 <= len(series) <= 120
     assert [at for at, _ in series] == sorted(at for at, _ in series)
+
+
+COST: dict[str, Any] = {"key": "cost", "signal": "run.cost_usd", "unit": "usd", "node": {"agent": "refund-agent"}}
+
+
+def test_a_chart_is_of_the_alert_that_leads_and_of_no_other() -> None:
+    told = run(finding(after=0.3, before=0.03, **COST))
+    told.take(finding(60))
+    for n in range(2, 6):
+        told.take(finding(60 * n, id=f"u{n}", status="update", after=0.3 + n / 20, before=0.03, **COST))
+    last = told.notifications[-1]
+    assert [each.finding.signal for each in last.alerts] == ["tool.failed", "run.cost_usd"]
+    assert last.series == ((START + 60.0, 0.16),), "the tool spoke once; what the cost was has another name and unit"
+    told.take(finding(400, status="resolved", after=0.04))
+    last = told.notifications[-1]
+    assert last.alerts[0].finding.signal == "run.cost_usd", "it leads now"
+    assert last.series == ((START, 0.3), *((START + 60.0 * n, 0.3 + n / 20) for n in range(2, 6)))
+
+
+SHARPER: list[tuple[str, dict[str, Any], int]] = [
+    ("the same slice goes on", {}, 2),
+    ("a sharper slice has levels of its own", {"node": {"agent": "refund-agent", "version": "v13"}}, 1),
+    ("so has another unit", {"unit": "seconds"}, 1),
+    ("and the share of something else", {"share_of": "kind is table"}, 1),
+]
+
+
+@pytest.mark.parametrize(("why", "change", "points"), SHARPER, ids=[row[0] for row in SHARPER])
+def test_levels_of_different_things_are_no_chart(why: str, change: dict[str, Any], points: int) -> None:
+    told = run(finding(), finding(60, status="update", after=0.5, **change))
+    assert len(told.notifications[-1].series) == points, why
+
+
+def test_a_slice_that_fires_again_goes_on_in_its_chart() -> None:
+    told = run(finding(), finding(100, status="resolved", after=0.04), finding(300, key="k2", after=0.2))
+    assert [level for _, level in told.notifications[-1].series] == [0.16, 0.04, 0.2]
+
+
+def test_the_levels_of_so_many_alerts_of_an_incident_are_kept() -> None:
+    tools = [finding(n, key=f"k{n}", node={"agent": "refund-agent", "tool": f"t{n}"}, onset=-n) for n in range(9)]
+    record = new_record("i1", tools[0])
+    for each in tools[1:]:
+        record.take(Step.OPEN, each)
+    assert list(record.levels) == [f"k{n}" for n in (8, 7, 6, 5)], "of those that began first"
+    assert decode(encode(record)) == record
+
+
+def test_a_chart_that_was_written_before_each_alert_had_one_is_still_its_alerts() -> None:
+    record = new_record("i1", finding())
+    record.series, record.series_key, record.levels = [(START, 0.16), (START + 9.0, 0.2)], "k1", {}
+    read = decode(encode(record))
+    assert read.series_of(read.incident.alerts[0]) == ((START, 0.16), (START + 9.0, 0.2))

@@ -184,7 +184,7 @@ class Dispatcher:
             onset_to=lead.onset_to,
             silenced_until=lead.silenced_until,
             no_data_since=lead.no_data_since,
-            series=tuple(found[0].series),
+            series=() if alerts[0].posted else found[0].series_of(alerts[0]),
             complained_at=min((at for each in found if (at := each.incident.complained_at) is not None), default=None),
         )
 

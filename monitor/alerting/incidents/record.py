@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from monitor.alerting.headline import closing_entry, headline
+from monitor.alerting.headline import closing_entry, headline, unit_of
 from monitor.alerting.incidents.alerts import Step, fingerprint, last_heard, opened, stepped
 from schemas.alert import LABELS, Alert, Incident, NotificationReason, TimelineEntry
 from schemas.finding import Finding
@@ -34,6 +34,9 @@ PAST = 64
 
 SERIES = 120
 """Points of a chart. Beyond, every second one gives way."""
+
+CHARTED = 4
+"""Alerts of one incident whose levels are kept. Beyond, those of the alert that says least give way."""
 
 VERSION = b"\x01"
 
@@ -80,12 +83,14 @@ class Record(Struct, kw_only=True):
     chain: list[str] = msgspec.field(default_factory=list)
     """Owners to whom it was escalated, in order."""
     series: list[tuple[float, float]] = msgspec.field(default_factory=list)
-    """Time and level of the alert `series_key`, as they were reported."""
+    """Of a record that was written before `levels`: those of the alert `series_key`. Empty since."""
     series_key: str = ""
     past: list[str] = msgspec.field(default_factory=list)
     """Episodes whose alert gave way to a later one of the same slice."""
     said: int = 0
     """The revision that groups of a written `route:` were told of."""
+    levels: dict[str, list[tuple[float, float]]] = msgspec.field(default_factory=dict)
+    """Episode → time and level of its alert, as they were reported."""
 
     def change(self, **fields: Any) -> None:
         """Replace fields of the incident."""
@@ -123,6 +128,10 @@ class Record(Struct, kw_only=True):
         """The alert of an episode."""
         return next((alert for alert in self.incident.alerts if alert.key == key), None)
 
+    def series_of(self, alert: Alert) -> tuple[tuple[float, float], ...]:
+        """Time and level of one of its alerts, oldest first; empty where they were not kept."""
+        return tuple(self.levels.get(alert.key, ()))
+
     def take(self, step: Step, finding: Finding, given: Alert | None = None) -> None:
         """Apply a finding that this incident holds or that joins it; `given`: the alert, where another system wrote it.
 
@@ -135,7 +144,6 @@ class Record(Struct, kw_only=True):
         alerts, timeline = self.incident.alerts, self.incident.timeline
         dropped, gone = self.incident.alerts_dropped, self.incident.timeline_dropped
         current = self.alert(finding.incident_key) or self._flapping(step, finding)
-        self._level(finding)
         if finding.mode == "page" and step is not Step.END:
             self.in_digest = False  # what grows to a page has a message of its own
         if current is not None:
@@ -162,6 +170,7 @@ class Record(Struct, kw_only=True):
             runs=_runs(alerts),
             alerts_dropped=dropped,
         )
+        self._level(current, finding)
 
     def _flapping(self, step: Step, finding: Finding) -> Alert | None:
         """The alert that is over and whose slice a new episode speaks of: the new one stands in its place."""
@@ -169,19 +178,24 @@ class Record(Struct, kw_only=True):
             return None
         return next((a for a in self.incident.alerts if a.status == "resolved" and same_slice(a, finding)), None)
 
-    def _level(self, finding: Finding) -> None:
-        if finding.words:
+    def _level(self, before: Alert | None, finding: Finding) -> None:
+        """A level was reported. `before`: the alert as it was; where it spoke of something else, its levels end."""
+        if finding.words or self.alert(finding.incident_key) is None:
             return
-        if self.series_key != finding.incident_key:
-            if self.series_key and finding.status != "firing":
-                return
-            lead = self.alert(self.series_key)
-            if lead is not None and lead.status == "firing":
-                return
-            self.series_key = finding.incident_key
-        self.series.append((finding.time, finding.after))
-        if len(self.series) > SERIES:
-            del self.series[1::2]  # half as many points over the whole time
+        points = [] if before is None else self.levels.get(before.key, [])
+        if before is not None and _measured(before.finding) != _measured(finding):
+            if finding.status == "resolved":
+                return  # its last levels stay those of what fired
+            points = []
+        if before is not None and before.key != finding.incident_key:
+            self.levels.pop(before.key, None)
+        points.append((finding.time, finding.after))
+        if len(points) > SERIES:
+            del points[1::2]  # half as many points over the whole time
+        self.levels[finding.incident_key] = points
+        if len(self.levels) > CHARTED:
+            keys = [alert.key for alert in leading(self.incident.alerts) if alert.key in self.levels]
+            self.levels = {key: self.levels[key] for key in keys[:CHARTED]}
 
     def is_late(self, finding: Finding) -> bool:
         """Whether an episode that gave way to a later one speaks of the time before."""
@@ -237,6 +251,11 @@ def same_slice(alert: Alert, finding: Finding) -> bool:
     return slice_of(alert.finding) == slice_of(finding)
 
 
+def _measured(finding: Finding) -> tuple[str, str, str]:
+    """What a level is a level of: only such levels stand in one chart."""
+    return slice_of(finding), unit_of(finding), finding.share_of
+
+
 def leading(alerts: tuple[Alert, ...]) -> tuple[Alert, ...]:
     """Alerts with the one that says most first: firing, then page, then the smallest slice, then the earliest onset."""
     return tuple(
@@ -262,7 +281,10 @@ def decode(raw: bytes) -> Record:
     """Raises `ValueError` on a version that this code does not know."""
     if raw[:1] != VERSION:
         raise ValueError(f"incident of unknown version {raw[:1]!r}")
-    return msgspec.msgpack.decode(raw[1:], type=Record)
+    record = msgspec.msgpack.decode(raw[1:], type=Record)
+    if record.series:
+        record.levels, record.series = {record.series_key: record.series}, []
+    return record
 
 
 def _entry(step: Step, finding: Finding) -> str | None:
