@@ -187,6 +187,25 @@ class Incident(Struct, frozen=True, kw_only=True):
         return min((alert.finding.onset for alert in self.alerts), default=self.opened_at)
 
 
+class Standing(Struct, frozen=True, kw_only=True):
+    """How the incident of one alert stands in a message that tells of several. `incident`: empty for a posted alert."""
+
+    incident: str
+    acked_by: str = ""
+    acked: bool = False
+    silenced: bool = False
+    escalated_to: str = ""
+    root: str = ""
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """For what a message rang last: the alert of a `fingerprint`, whose it is, and how many `more` rang with it."""
+
+    fingerprint: str
+    owner: str
+    more: int = 0
+
+
 class Notification(Struct, frozen=True, kw_only=True):
     """What one receiver is to know of one incident now, and why.
 
@@ -236,6 +255,11 @@ class Notification(Struct, frozen=True, kw_only=True):
     """What it is about, where that is no incident: `incident` is then the rollout's id, `alerts` one alert in words."""
     signed: bool = False
     """For `verdict_configs` alone, which get nothing else."""
+    standings: tuple[Standing, ...] = ()
+    """Of each alert, in the order of `alerts`, where a group holds several incidents. `acked_by`, `root` and
+    `silenced_until` then say what holds for all that fires, all else is the leading alert's."""
+    call: Call | None = None
+    """Of a group: for what it rang last."""
 
 
 class AlertView(Struct, frozen=True, kw_only=True):

@@ -69,6 +69,14 @@ class RunLink(Struct, frozen=True):
     beside: RunLink | None = None
 
 
+class Call(Struct, frozen=True):
+    """For what a message rings that tells of several incidents: whose it is, its title, and how many more there are."""
+
+    owner: str
+    title: str
+    more: int = 0
+
+
 class Message(Struct, frozen=True, kw_only=True):
     """What a person is shown of an incident. Times in epoch seconds."""
 
@@ -80,6 +88,8 @@ class Message(Struct, frozen=True, kw_only=True):
     incident: str
     mention: str | None
     """A Slack user or group id to ring."""
+    call: Call | None = None
+    """For what it rings; None for what its own title says."""
     states: tuple[Fact, ...] = ()
     """Who is on it and what holds it back: acknowledged, silenced, escalated, no data."""
     facts: tuple[Fact, ...]
@@ -102,6 +112,8 @@ class Message(Struct, frozen=True, kw_only=True):
     """What buttons act on; empty where there is nothing to do any more."""
     owners: tuple[str, ...] = ()
     """To whom it can be handed."""
+    grouped: bool = False
+    """`others` belong to other incidents than the title."""
     acked: bool = False
     lists: tuple[Listed, ...] = ()
     verdict: str = ""

@@ -316,7 +316,7 @@ class Outbox:
         if not entry.given_up:
             entry.desired = msgspec.structs.replace(
                 entry.desired, alerts=(), timeline=(), runs=(), impact=(), series=(), incidents=(), lines=(),
-                rollout=None,
+                rollout=None, standings=(),
             )  # fmt: skip
         self._finished[key] = None
         while len(self._finished) > FINISHED:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from monitor.alerting.router import Router
+from schemas.actions import Deed
 from schemas.alert import Notification, NotificationReason, TimelineEntry
+from schemas.config import Config
 from tests.doubles.clock import START, Clock
 from tests.doubles.desk import Desk
+from tests.doubles.findings import finding
 from tests.doubles.notifications import notification
 from tests.doubles.slack import Fault, SlackDouble
 
@@ -103,6 +107,34 @@ async def test_a_notice_that_becomes_a_page_rings_its_owner_once_in_thread_and_c
     (line,) = slack.workspace.thread("payments", slack.post("payments").ts)
     assert line.broadcast and "is a page now, for payments: refund-agent v13" in slack.thread("payments")[0].text
     assert desk.outbox.pending() == 0 and desk.outbox.counts["sent lines"] == 1
+
+
+def joined() -> list[Notification]:
+    """A group that rang, a page that joins it an hour later and stands behind the first, and a deed after that."""
+    route = {"receiver": "payments", "group_wait": "0s", "repeat_interval": "30d"}
+    router = Router(Config.model_validate({"owners": {"payments": {}}, "route": route}))
+    first, second = finding(node={"agent": "alpha"}), finding(3600, key="k2", node={"agent": "zeta"})
+    found = router.step([first], first.time) + router.step([second], second.time)
+    while not found or found[-1].reason is not NotificationReason.NEW_ALERTS:
+        found += router.tick(router.next_wake() or second.time)
+    ack = Deed(time=found[-1].time + 1.0, incident=router.incidents()[0].id, act="ack", by="cli:kim")
+    return found + router.step((), ack.time, [ack])
+
+
+async def test_a_page_that_joins_a_group_rings_once_in_thread_and_channel_by_its_own_name(
+    slack: SlackDouble, desk: Desk, clock: Clock
+) -> None:
+    first, second, deed = joined()
+    clock.time = second.time
+    await desk.tell(first)
+    assert slack.visible("payments")[0].rings == ("@U024BE7LH",)
+    await desk.tell(second)
+    await Desk(slack, clock, dict(desk.stored)).tell(second, deed)
+    assert rung(slack) == [("@U024BE7LH",)] and len(slack.visible("payments")) == 1
+    called, *_ = slack.workspace.thread("payments", slack.post("payments").ts)
+    assert "is a page now, for payments: zeta: fails 16 % of runs" in slack.thread("payments")[0].text
+    assert called.broadcast
+    assert lines(slack)[1:] == ["fires: zeta: fails 16 % of runs, was 4 %", "acknowledged by cli:kim"]
 
 
 async def test_where_the_thread_is_closed_a_new_message_rings(slack: SlackDouble, desk: Desk) -> None:

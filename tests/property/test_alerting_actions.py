@@ -159,8 +159,29 @@ def test_each_message_of_a_group_is_a_sane_story(records: list[Record]) -> None:
         stories.setdefault((each.receiver, each.incident), []).append(each)
     for story in stories.values():
         assert [each.sequence for each in story] == list(range(1, len(story) + 1))
-        assert story[0].reason == "first notification" and sum(each.mention for each in story) <= 1
+        assert story[0].reason == "first notification"
         assert "resolved" not in [each.status for each in story[:-1]]
+        rung: set[str] = set()
+        for each, before in zip(story, [None, *story], strict=False):
+            fresh = pages(each) - rung
+            assert each.mention if fresh else not each.mention or again(each) - pages(before)
+            rung = (rung | fresh) - {alert.key for alert in each.alerts if alert.posted and alert.status == "resolved"}
+
+
+def pages(told: Notification | None) -> set[str]:
+    """The incidents and posted alerts whose pages fire in a notification, but for what another incident causes."""
+    if told is None:
+        return set()
+    whose = [(each.incident, each.root) for each in told.standings] or [("".join(told.incidents), told.root)] * 1_000
+    fires = [(alert, *how) for alert, how in zip(told.alerts, whose, strict=False) if alert.status == "firing"]
+    return {alert.key if alert.posted else name for alert, name, root in fires if alert.severity == "page" and not root}
+
+
+def again(told: Notification) -> set[str]:
+    """What may ring a second time in a message: a posted alert that was not in it meanwhile."""
+    return {
+        alert.key for alert in told.alerts if alert.posted and told.call and alert.fingerprint == told.call.fingerprint
+    }
 
 
 def test_actions_are_known_in_a_log() -> None:

@@ -32,6 +32,8 @@ TEXT_CHARACTERS = 4_096
 PAGES = frozenset({"page", "critical", "emergency", "error", "high", ""})
 """Severities of posted alerts that ring; none at all does as well. Others are notices."""
 PREFIX = "router/alert/"
+POSTED = "posted/"
+"""Begins the episodes of posted alerts."""
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -53,6 +55,11 @@ class Held(Struct, frozen=True, kw_only=True):
     def ends(self) -> float:
         """When it is over, epoch seconds; infinity where nothing says so."""
         return math.inf if self.alert.ends_at is None else self.alert.ends_at
+
+    @property
+    def matter(self) -> str:
+        """What rings once in a message: the incident, or of a posted alert itself."""
+        return self.incident or self.alert.key
 
     def over(self, now: float) -> bool:
         """Whether it is resolved at `now`."""
@@ -180,8 +187,8 @@ def words_of(labels: Mapping[str, str], annotations: Mapping[str, str], starts_a
     name = labels.get("alertname", "alert")
     words = annotations.get("summary") or annotations.get("description") or annotations.get("message") or name
     return Finding(
-        id=f"posted/{fingerprint(labels)}/{now!r}",
-        incident_key=f"posted/{fingerprint(labels)}",
+        id=f"{POSTED}{fingerprint(labels)}/{now!r}",
+        incident_key=f"{POSTED}{fingerprint(labels)}",
         status="firing",
         time=now,
         signal=name,

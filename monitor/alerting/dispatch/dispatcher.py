@@ -8,20 +8,18 @@ named reason, and resolved alerts leave the group behind it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from weakref import ref
-
-import msgspec
 
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.dispatch.book import Held
 from monitor.alerting.dispatch.groups import Group, Groups
 from monitor.alerting.dispatch.stages import Look, Quiet, World, judge
+from monitor.alerting.dispatch.telling import explained, in_order, root_of, runs_of, shown, timeline_of
 from monitor.alerting.dispatch.told import COLLECT_SECONDS, Told
 from monitor.alerting.incidents.record import Record
 from monitor.alerting.routing.tree import Node, Routing
-from schemas.alert import Alert, Notification, NotificationReason, Severity
-from schemas.limits import EXAMPLE_RUNS
+from schemas.alert import Alert, Call, Notification, NotificationReason, Severity, TimelineEntry
 
 LISTED = 1_000
 """Alerts that one notification lists, what fires first. Beyond: counted in `alerts_dropped`."""
@@ -101,7 +99,7 @@ class Dispatcher:
         node = self._nodes[group.node]
         members = [held for name in group.members if (held := self._world.book.get(name)) is not None]
         look = judge(Look(group=group, node=node, now=now, alerts=tuple(members), muted={}), self._world)
-        told = self._say(look, node)
+        told = self._say(look, node, members)
         gone = [name for name in group.members if (held := self._world.book.get(name)) is None or held.over(now)]
         self.groups.looked_at(group, gone, now + node.interval_seconds)
         collected = [name for name in gone if (held := self._world.book.get(name)) is not None and held.collected]
@@ -109,7 +107,7 @@ class Dispatcher:
             self._world.book.forget(name)
         return told
 
-    def _say(self, look: Look, node: Node) -> list[Notification]:
+    def _say(self, look: Look, node: Node, members: Sequence[Held]) -> list[Notification]:
         group, verdict = look.group, look.verdict
         labels = look.alerts[0].alert.labels if look.alerts else group.labels
         for name, why in look.muted.items():
@@ -119,9 +117,9 @@ class Dispatcher:
             self.counts[f"quiet {verdict}"] += 1
             self._decisions.note(look.now, "quiet", group.key, group.receiver, str(verdict), labels)
             return []
-        told, rings = self._world.told.record(
+        told = self._world.told.record(
             group.key, group.receiver, verdict, look.firing, look.resolved, node.repeat_seconds, look.now,
-            page=any(held.alert.severity == "page" for held in look.alerts if not held.over(look.now)),
+            held=members, rings=look.rings,
         )  # fmt: skip
         if not look.firing and not self._world.send_resolved.get(group.receiver, True):
             self.counts[f"quiet {Quiet.UNWANTED}"] += 1
@@ -129,7 +127,7 @@ class Dispatcher:
             return []
         self.counts[f"notification {verdict}"] += 1
         self._decisions.note(look.now, "told", group.key, group.receiver, verdict, labels)
-        return [self._notification(group, look.alerts, told, verdict, look.now, rings=rings)]
+        return [self._notification(group, look.alerts, told, verdict, look.now, rings=bool(look.rings))]
 
     def _notification(
         self,
@@ -141,13 +139,14 @@ class Dispatcher:
         *,
         rings: bool = False,
     ) -> Notification:
-        wanted = self._world.send_resolved.get(group.receiver, True)
-        alerts = in_order(shown(held, now) for held in members if wanted or not held.over(now))
+        wanted, find = self._world.send_resolved.get(group.receiver, True), self._world.incident
+        listed = in_order((held for held in members if wanted or not held.over(now)), now, find)
+        alerts = tuple(shown(held, now) for held in listed)
         firing = alerts[0].status == "firing"
-        severity: Severity = "page" if any(each.severity == "page" for each in alerts) else "notice"
-        names = tuple(dict.fromkeys(held.incident for held in members if held.incident))
-        found = [record for name in names[:LISTED] if (record := self._world.incident(name)) is not None]
-        runs = dict.fromkeys(run for each in alerts[:EXAMPLE_RUNS] for run in each.finding.runs)
+        pages = (held for held in listed if held.alert.severity == "page")
+        severity: Severity = "notice" if all(root_of(held, find) for held in pages) else "page"
+        names = tuple(dict.fromkeys(held.incident for held in (*listed, *members) if held.incident))
+        records = {name: record for name in names[:LISTED] if (record := find(name)) is not None}
         made = Notification(
             time=now,
             receiver=group.receiver,
@@ -163,42 +162,29 @@ class Dispatcher:
             opened_at=told.opened_at,
             resolved_at=None if firing else max(each.ends_at or now for each in alerts),
             mention=rings,
-            runs=tuple(runs)[:EXAMPLE_RUNS],
+            runs=runs_of(listed),
+            timeline=self._timeline(group, told, records),
             alerts_dropped=max(0, len(alerts) - LISTED),
             incidents=names,
+            call=self._call(listed, told, now),
         )
+        return explained(made, listed, records, now)
+
+    def _timeline(self, group: Group, told: Told, records: Mapping[str, Record]) -> tuple[TimelineEntry, ...]:
+        timeline, mark = timeline_of(records.values(), told.left_out)
+        self._world.told.leave_out(group.key, group.receiver, mark)
+        return timeline
+
+    def _call(self, listed: Sequence[Held], told: Told, now: float) -> Call | None:
+        """For what the message rang last, as far as that still fires."""
+        found: dict[str, Alert] = {}
+        for held in listed:
+            if held.matter in told.ringing and held.alert.severity == "page" and not held.over(now):
+                found.setdefault(held.matter, held.alert)
         if not found:
-            return made
-        lead = found[0].incident
-        return msgspec.structs.replace(
-            made,
-            timeline=lead.timeline,
-            acked_by=lead.acked_by,
-            acked_at=lead.acked_at,
-            escalated_to=lead.escalated_to,
-            impact=lead.impact,
-            root=lead.root,
-            cause=lead.cause,
-            causes=lead.causes,
-            onset_from=lead.onset_from,
-            onset_to=lead.onset_to,
-            silenced_until=lead.silenced_until,
-            no_data_since=lead.no_data_since,
-            series=() if alerts[0].posted else found[0].series_of(alerts[0]),
-            complained_at=min((at for each in found if (at := each.incident.complained_at) is not None), default=None),
-        )
-
-
-def shown(held: Held, now: float) -> Alert:
-    """The alert as it is told at `now`: an end that lies ahead is not told."""
-    return held.alert if held.over(now) else msgspec.structs.replace(held.alert, ends_at=None)
-
-
-def in_order(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
-    """What fires first, then pages, then by labels."""
-    return tuple(
-        sorted(alerts, key=lambda each: (each.status != "firing", each.severity != "page", sorted(each.labels.items())))
-    )
+            return None
+        first = next(iter(found.values()))
+        return Call(fingerprint=first.fingerprint, owner=self._routing.owner(first.labels), more=len(found) - 1)
 
 
 class Heard:

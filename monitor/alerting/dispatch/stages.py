@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from monitor.alerting.dedup import needs_update
 from monitor.alerting.dispatch.book import Book, Held
 from monitor.alerting.dispatch.groups import Group
+from monitor.alerting.dispatch.telling import root_of
 from monitor.alerting.dispatch.told import Told, ToldLog
 from monitor.alerting.incidents.record import Record
 from monitor.alerting.muting.inhibition import Inhibition
@@ -49,7 +50,10 @@ class World:
 
 @dataclass(frozen=True)
 class Look:
-    """One look at a group: what is left of its alerts, what was muted and by what, and the verdict."""
+    """One look at a group: what is left of its alerts, what was muted and by what, and the verdict.
+
+    `rings`: the matters (`Held.matter`) that ring with it.
+    """
 
     group: Group
     node: Node
@@ -58,6 +62,7 @@ class Look:
     muted: Mapping[str, Quiet]
     last: Told | None = None
     verdict: NotificationReason | Quiet | None = None
+    rings: tuple[str, ...] = ()
 
     @property
     def firing(self) -> frozenset[str]:
@@ -102,12 +107,15 @@ def silence(look: Look, world: World) -> Look:
 
 
 def dedup(look: Look, world: World) -> Look:
-    """Is there anything that the receiver does not know?"""
+    """Is there anything that the receiver does not know? Ours: a page that did not ring in the message is such."""
     last = world.told.last(look.group.key, look.group.receiver)
     wanted = world.send_resolved.get(look.group.receiver, True)
     resolved = look.resolved if wanted or last is None else look.resolved & last.resolved
     reason = needs_update(last, look.firing, resolved, look.node.repeat_seconds, look.now)
-    return replace(look, last=last, verdict=reason or Quiet.NOTHING_NEW)
+    rings = _rings(look, None if reason is NotificationReason.FIRST else last, world)
+    if reason is None and rings:
+        reason = NotificationReason.NEW_ALERTS
+    return replace(look, last=last, verdict=reason or Quiet.NOTHING_NEW, rings=rings)
 
 
 STAGES: tuple[Stage, ...] = (inhibit, active_times, mute_times, silence, dedup)
@@ -120,6 +128,17 @@ def judge(look: Look, world: World) -> Look:
         if look.verdict is not None:
             break
     return look
+
+
+def _rings(look: Look, last: Told | None, world: World) -> tuple[str, ...]:
+    """Pages that fire, that no other incident causes, and that did not ring in the message: the matters of them."""
+    known = frozenset[str]() if last is None else last.knows(look.alerts)
+    found = (
+        held.matter
+        for held in look.alerts
+        if held.alert.severity == "page" and not held.over(look.now) and not root_of(held, world.incident)
+    )
+    return tuple(dict.fromkeys(matter for matter in found if matter not in known))
 
 
 def _without(look: Look, why: Quiet, muted: Callable[[Held], bool]) -> Look:

@@ -7,11 +7,12 @@ begins when something fires after all had resolved.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Struct
 
+from monitor.alerting.dispatch.book import POSTED, Held
 from monitor.alerting.entries import Entries
 from schemas.alert import NotificationReason
 
@@ -19,7 +20,12 @@ KEPT_SECONDS = 120 * 3600.0
 """For how long it is known what was told, or for two repeat intervals where that is shorter."""
 COLLECT_SECONDS = 900.0
 """Entries are forgotten on a grid of so many seconds, as Alertmanager does."""
+RUNG = 256
+"""Incidents that rang in a message, left it, and are remembered. Beyond, the oldest is forgotten and may ring again."""
 PREFIX = "router/told/"
+
+Mark = tuple[float, str]
+"""A place in a timeline: time (epoch seconds) and text of an entry."""
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -34,6 +40,18 @@ class Told(Struct, frozen=True, kw_only=True):
     opened_at: float
     rang: bool = False
     """Whether a page has rung in this message."""
+    rung: tuple[str, ...] | None = None
+    """The matters (`Held.matter`) for which it rang. None: written before that was noted."""
+    ringing: tuple[str, ...] = ()
+    """Those for which it rang last."""
+    left_out: Mark = (0.0, "")
+    """Entries of timelines before this one were left out of the message."""
+
+    def knows(self, held: Iterable[Held]) -> frozenset[str]:
+        """What rang in this message; of one that did not note it, all of `held` that fired while it rang."""
+        if self.rung is not None:
+            return frozenset(self.rung)
+        return frozenset(each.matter for each in held if self.rang and each.alert.fingerprint in self.firing)
 
 
 class ToldLog:
@@ -59,12 +77,13 @@ class ToldLog:
         repeat: float,
         now: float,
         *,
-        page: bool,
-    ) -> tuple[Told, bool]:
-        """Note a notification, and whether it rings; `repeat` in seconds, `page`: whether a page fires."""
+        held: Sequence[Held],
+        rings: tuple[str, ...],
+    ) -> Told:
+        """Note a notification; `repeat` in seconds, `held`: what is in the group, `rings`: matters that ring."""
         last = self.last(key, receiver)
         begins = last is None or reason is NotificationReason.FIRST
-        rang = last is not None and not begins and last.rang
+        rung = () if last is None or begins else _rung(last, held, resolved)
         told = Told(
             time=now,
             message=_message(key, receiver, now) if last is None or begins else last.message,
@@ -73,16 +92,25 @@ class ToldLog:
             resolved=resolved,
             expires_at=now + min(KEPT_SECONDS, 2.0 * repeat),
             opened_at=now if last is None or begins else last.opened_at,
-            rang=rang or page,
+            rang=bool(rings) or (last is not None and not begins and last.rang),
+            rung=(*rung, *rings),
+            ringing=rings if rings or last is None or begins else last.ringing,
+            left_out=(0.0, "") if last is None or begins else last.left_out,
         )
         self._told.put(_name(key, receiver), told)
-        return told, page and not rang
+        return told
 
     def again(self, key: str, receiver: str, told: Told) -> Told:
         """Note one more word of ours on the same message; it does not count as Alertmanager's last."""
         more = msgspec.structs.replace(told, sequence=told.sequence + 1)
         self._told.put(_name(key, receiver), more)
         return more
+
+    def leave_out(self, key: str, receiver: str, mark: Mark) -> None:
+        """Entries of timelines before `mark` are not told in the present message any more."""
+        told = self.last(key, receiver)
+        if told is not None and told.left_out < mark:
+            self._told.put(_name(key, receiver), msgspec.structs.replace(told, left_out=mark))
 
     def keep_until(self, until: float) -> None:
         """Forget nothing before `until`: nothing could be told meanwhile."""
@@ -103,6 +131,18 @@ class ToldLog:
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take up what `changes` gave."""
         self._told.load(entries)
+
+
+def _rung(last: Told, held: Sequence[Held], resolved: frozenset[str]) -> tuple[str, ...]:
+    """What is still known to have rung: what is in the group, and of what left it the latest incidents.
+
+    An incident that fires again says itself whether it is the same one; a posted alert that was over is not.
+    """
+    known = last.rung if last.rung is not None else tuple(sorted(last.knows(held)))
+    there = {each.matter for each in held}
+    gone = [matter for matter in known if matter not in there and not matter.startswith(POSTED)]
+    over = {each.matter for each in held if each.alert.posted and each.alert.fingerprint in resolved}
+    return (*gone[-RUNG:], *(matter for matter in known if matter in there and matter not in over))
 
 
 def _name(key: str, receiver: str) -> str:

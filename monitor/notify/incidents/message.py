@@ -15,9 +15,9 @@ from monitor.alerting.changes.unannounced import is_unannounced
 from monitor.alerting.headline import budget_text, closing_line, headline, level_texts, recovered, span_text
 from monitor.alerting.incidents import deeds
 from monitor.notify.chart.series import chart_of
-from monitor.notify.message import TIMELINE, Fact, Message, clip, happened, harmless, run_link
+from monitor.notify.message import TIMELINE, Call, Fact, Message, clip, happened, harmless, run_link
 from monitor.notify.redact import name, redact
-from schemas.alert import LABELS, Alert, Notification
+from schemas.alert import LABELS, Alert, Notification, Standing
 from schemas.config import Config
 from schemas.finding import Finding
 from schemas.limits import EXAMPLE_RUNS
@@ -52,7 +52,7 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
     reader = name(notification.receiver, 60) if _looks_on(notification) else whole.owner
     return msgspec.structs.replace(
         whole, owner=reader, facts=(), cause="", cause_url=None, impact=(), affected=(), unaffected=(), errors=(),
-        runs=(), others=(), timeline=(), chart=None, incidents=(),
+        runs=(), others=whole.others if whole.grouped else (), timeline=(), chart=None, incidents=(),
     )  # fmt: skip
 
 
@@ -60,7 +60,9 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
     lead = notification.alerts[0]
     finding = harmless(lead.finding, config)
     # An escalation rings the owner that it goes to, not the one who did not hear.
-    owner = config.owners.get(notification.receiver) or config.owners.get(notification.owner)
+    owner = config.owners.get(notification.receiver) or config.owners.get(
+        notification.owner if notification.call is None else notification.call.owner
+    )
     external = config.runtime.external_url
     said = str(notification.reason) if notification.reason in deeds.WORDS.values() else ""
     recovery = None if lead.recovery is None else harmless(lead.recovery, config)
@@ -73,6 +75,7 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         owner=name(notification.owner, 60),
         incident=notification.incident,
         mention=owner.mention if owner is not None and mention and firing else None,
+        call=_call(notification, config),
         states=_states(notification),
         cause=redact(notification.cause, words.CAUSE_LENGTH),
         cause_url=words.link_of(notification.causes),
@@ -88,6 +91,7 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         errors=finding.error_types[:ERRORS],
         runs=tuple(run_link(run, config.runtime.run_url) for run in notification.runs[:EXAMPLE_RUNS]),
         others=_others(notification, config),
+        grouped=bool(notification.standings),
         timeline=tuple(Fact("", happened(entry.text, 160), entry.time) for entry in notification.timeline[-TIMELINE:]),
         footer=_footer(notification, lead, finding, config),
         link=None if external is None else f"{external.rstrip('/')}/#incident-{_incidents(notification)[0]}",
@@ -99,6 +103,23 @@ def person(by: str) -> str:
     where, _, who = by.partition(":")
     who = who.partition(" ")[2] or who if where == "slack" else who
     return name(f"{who} ({where})" if who else by, 80)
+
+
+def _call(notification: Notification, config: Config) -> Call | None:
+    call = notification.call
+    for alert in notification.alerts:
+        if call is not None and alert.fingerprint == call.fingerprint:
+            return Call(name(call.owner, 60), clip(headline(harmless(alert.finding, config))), call.more)
+    return None
+
+
+def _together(notification: Notification) -> tuple[Alert, ...]:
+    """The alerts of the leading one's incident: it alone, where another system sent it into a group of ours."""
+    if not notification.standings:
+        return notification.alerts
+    lead, first = notification.alerts[0], notification.standings[0]
+    rest = zip(notification.alerts[1:], notification.standings[1:], strict=False)
+    return (lead, *(alert for alert, each in rest if each.incident and each.incident == first.incident))
 
 
 def _states(notification: Notification) -> tuple[Fact, ...]:
@@ -122,8 +143,25 @@ def _states(notification: Notification) -> tuple[Fact, ...]:
         found.append(Fact("Affects you", ", ".join(shown) or "you depend on it"))
         found.append(Fact("Whose it is", name(notification.owner, 60)))
     elif notification.root:
-        found.append(Fact("Suffers from", f"incident {name(notification.root, 40)}"))
+        roots = dict.fromkeys((notification.root, *(each.root for each in notification.standings if each.root)))
+        found.append(Fact("Suffers from", _named(tuple(name(root, 40) for root in roots))))
+    if notification.standings and (alone := _alone(notification, notification.standings[0])):
+        found.append(Fact("This one", alone))
     return tuple(found)
+
+
+def _alone(notification: Notification, standing: Standing) -> str:
+    """What holds for one incident of a group and not for all that fires."""
+    found = []
+    if standing.acked and notification.acked_at is None:
+        found.append(f"acknowledged by {person(standing.acked_by)}")
+    if standing.silenced and notification.silenced_until is None:
+        found.append("silenced")
+    if standing.escalated_to and standing.escalated_to != notification.escalated_to:
+        found.append(f"escalated to {name(standing.escalated_to, 60)}")
+    if standing.root and not notification.root:
+        found.append(f"suffers from incident {name(standing.root, 40)}")
+    return ", ".join(found)
 
 
 def _looks_on(notification: Notification) -> bool:
@@ -149,7 +187,8 @@ def _facts(notification: Notification, lead: Alert, finding: Finding) -> tuple[F
     if finding.words:
         return _posted(notification, lead)
     before, after = level_texts(finding)
-    since = min(alert.finding.onset for alert in notification.alerts)
+    own = _together(notification)
+    since = min(alert.finding.onset for alert in own)
     word = "Now" if notification.status == "firing" else "Reached"
     learned = _counted(before, finding.before_bad, finding.before_n, finding)
     usual = f"{before} (declared)" if finding.reference == "declared" else learned
@@ -158,9 +197,10 @@ def _facts(notification: Notification, lead: Alert, finding: Finding) -> tuple[F
         Fact(what, level, ours=True, share_of=finding.share_of) for what, level in ((word, reached), ("Before", usual))
     ]
     if notification.status == "resolved" and notification.resolved_at is not None:
-        facts += [*_recovery(lead, finding), Fact("Resolved", "", notification.resolved_at)]
+        ended = max((alert.ends_at for alert in own if alert.ends_at is not None), default=notification.resolved_at)
+        facts += [*_recovery(lead, finding), Fact("Resolved", "", ended)]
         facts += [
-            Fact("Lasted", span_text(notification.resolved_at - since), ours=True),
+            Fact("Lasted", span_text(ended - since), ours=True),
             Fact("Began about", "", since),
         ]
     else:
@@ -219,9 +259,12 @@ def _sides(sides: tuple[str, ...]) -> tuple[str, ...]:
 
 def _others(notification: Notification, config: Config) -> tuple[str, ...]:
     rest = notification.alerts[1:]
+    alone = [_alone(notification, each) for each in notification.standings[1 : OTHERS + 1]] or [""] * OTHERS
     shown = tuple(
-        ("" if alert.status == "firing" else "resolved: ") + clip(headline(harmless(alert.finding, config)))
-        for alert in rest[:OTHERS]
+        ("" if alert.status == "firing" else "resolved: ")
+        + clip(headline(harmless(alert.finding, config)))
+        + (f" ({stands})" if stands and alert.status == "firing" else "")
+        for alert, stands in zip(rest, alone, strict=False)
     )
     more = len(rest) - len(shown) + notification.alerts_dropped
     return (*shown, f"and {more} more") if more else shown

@@ -14,7 +14,7 @@ from typing import Any
 from monitor.alerting.changes.words import UNKNOWN
 from monitor.notify.chart.series import Chart
 from monitor.notify.lines import Line
-from monitor.notify.message import Fact, Listed, Message, RunLink, happened, utc
+from monitor.notify.message import Call, Fact, Listed, Message, RunLink, happened, utc
 from monitor.notify.slack import controls
 from monitor.notify.slack.markup import clock, code, escape, link, moment, prose, shown, whole
 
@@ -36,7 +36,7 @@ LINE = 240
 TOTAL = 10_000
 """JSON characters over all blocks. Slack refuses at about 13,200 (`msg_blocks_too_long`)."""
 
-ALSO = "Also in this incident"
+ALSO, BESIDE = "Also in this incident", "Also in this group"
 
 _PREVIEWED = ("Since about", "Since", "Lasted")
 
@@ -67,7 +67,11 @@ def render(
         (3, _chart(message.chart, native, file)),
         (3, _section(_listed("Errors", message.errors))),
         (1, _section(_runs(message))),
-        *(_sections(message.others) if lists else [(4, _section(_listed(ALSO, message.others)))]),
+        *(
+            _sections(message.others)
+            if lists
+            else [(4, _section(_listed(BESIDE if message.grouped else ALSO, message.others)))]
+        ),
         (5, _section(_timeline(message))),
         (1, _context(message)),
     ]
@@ -103,7 +107,9 @@ def thread_text(line: Line) -> str:
 def ring_text(message: Message) -> str:
     """The line under a message that became a page after it was posted, as mrkdwn: it calls the owner."""
     ring = "This" if message.mention is None else f"{_call(message.mention)} this"
-    return whole(f"{ring} is a page now, for {code(message.owner)}: {code(message.title)}", TEXT)
+    call = message.call or Call(message.owner, message.title)
+    more = f" and {call.more} more" if call.more else ""
+    return whole(f"{ring} is a page now, for {code(call.owner)}: {code(call.title)}{more}", TEXT)
 
 
 def _header(message: Message) -> Block:
@@ -119,7 +125,9 @@ def _sign(message: Message) -> str:
 def _mention(message: Message) -> Block | None:
     if message.mention is None:
         return None
-    return _section([f"{_call(message.mention)} this is a page for {code(message.owner)}."])
+    call = message.call or Call(message.owner, message.title)
+    what = "this" if call.title == message.title else code(call.title)
+    return _section([f"{_call(message.mention)} {what} is a page for {code(call.owner)}."])
 
 
 def _call(mention: str) -> str:
