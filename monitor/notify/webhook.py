@@ -22,6 +22,8 @@ from schemas.config import Config
 
 TIMEOUT_SECONDS = 10.0
 _ZERO_TIME = "0001-01-01T00:00:00Z"
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800.0, 253_402_300_799.0
+"""Of the years 1 and 9999."""
 
 
 class WebhookNotifier:
@@ -96,9 +98,9 @@ def _ours(notification: Notification) -> dict[str, Any]:
         "incident": notification.incident,
         "reason": str(notification.reason),
         "cause": notification.cause,
-        "causes": [msgspec.structs.asdict(cause) | {"time": _rfc3339(cause.time)} for cause in notification.causes],
-        "onsetFrom": None if notification.onset_from is None else _rfc3339(notification.onset_from),
-        "onsetTo": None if notification.onset_to is None else _rfc3339(notification.onset_to),
+        "causes": [msgspec.structs.asdict(cause) | {"time": rfc3339(cause.time)} for cause in notification.causes],
+        "onsetFrom": None if notification.onset_from is None else rfc3339(notification.onset_from),
+        "onsetTo": None if notification.onset_to is None else rfc3339(notification.onset_to),
     }
 
 
@@ -112,8 +114,8 @@ def _alert(alert: Alert, link: str) -> dict[str, Any]:
         "status": alert.status,
         "labels": alert.labels,
         "annotations": alert.annotations,
-        "startsAt": _rfc3339(alert.starts_at),
-        "endsAt": _ZERO_TIME if alert.ends_at is None else _rfc3339(alert.ends_at),
+        "startsAt": rfc3339(alert.starts_at),
+        "endsAt": _ZERO_TIME if alert.ends_at is None else rfc3339(alert.ends_at),
         "generatorURL": link,
         "fingerprint": alert.fingerprint,
     }
@@ -124,8 +126,10 @@ def _common(dicts: list[dict[str, str]]) -> dict[str, str]:
     return {name: value for name, value in first.items() if all(each.get(name) == value for each in dicts)}
 
 
-def _rfc3339(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def rfc3339(time: float) -> str:
+    """A time in UTC, to the millisecond; one that no year can be written of is the first or the last that can."""
+    within = min(max(time, _FIRST_SECOND), _LAST_SECOND)
+    return datetime.fromtimestamp(within, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _lost(reason: FailureReason, detail: str) -> DeliveryError:

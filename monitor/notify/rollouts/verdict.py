@@ -12,13 +12,12 @@ import base64
 import hashlib
 import hmac
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 
 from monitor.notify.delivery import Delivery, DeliveryError, FailureReason
-from monitor.notify.webhook import TIMEOUT_SECONDS, post
+from monitor.notify.webhook import TIMEOUT_SECONDS, post, rfc3339
 from schemas.view import RolloutView, rollout_line
 
 KIND = "rollout.verdict"
@@ -54,7 +53,7 @@ class VerdictNotifier:
 def payload(rollout: RolloutView, time: float) -> bytes:
     """The JSON: `type`, `timestamp` of the verdict, and the rollout in `data`."""
     at = rollout.verdict_at if rollout.verdict_at is not None else time
-    body: dict[str, Any] = {"type": KIND, "timestamp": _rfc3339(at), "data": rollout_line(rollout)}
+    body: dict[str, Any] = {"type": KIND, "timestamp": rfc3339(at), "data": rollout_line(rollout)}
     return json.dumps(body, ensure_ascii=False, allow_nan=False, default=str).encode()
 
 
@@ -74,7 +73,3 @@ def key_of(secret: str) -> bytes:
     if not secret.startswith(PREFIX):
         return secret.encode()
     return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-
-
-def _rfc3339(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
