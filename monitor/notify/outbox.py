@@ -37,6 +37,10 @@ ENTRIES = 10_000
 """Entries in all. Beyond, the oldest that waits gives way, a resolved one first; counted as `dropped`."""
 
 
+LISTS = frozenset((NotificationReason.DIGEST, NotificationReason.REPORT))
+"""Reasons of messages that are over as soon as they are said: the end of nothing, wanted where no end is."""
+
+
 class Entry(Struct, kw_only=True):
     """One target's view of one incident.
 
@@ -291,7 +295,7 @@ class Outbox:
         entry.given_up = False
         rung = entry.mention
         entry.mention = (rung or notification.mention) and notification.status == "firing"
-        wanted = notification.status != "resolved" or target.send_resolved
+        wanted = notification.status != "resolved" or target.send_resolved or notification.reason in LISTS
         if not wanted:
             entry.delivered = notification.sequence
         if entry.thread is not None:
