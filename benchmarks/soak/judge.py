@@ -22,8 +22,8 @@ from monitor import views
 from monitor.alerting.routing.receivers import plan
 from monitor.intake import bodies, dead_letters
 from monitor.notify.outbox import VERSION as OUTBOX_VERSION
-from monitor.notify.outbox import Entry as Delivery
 from monitor.notify.outbox import Outbox
+from monitor.notify.waiting.entry import Entry as Delivery
 from monitor.runtime.kafka.central import AggregatorCore, RouterCore
 from monitor.runtime.kafka.events import FINDING, EventsCore
 from monitor.runtime.kafka.microbatch import Record

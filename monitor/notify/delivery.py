@@ -26,8 +26,17 @@ class FailureReason(enum.StrEnum):
     OTHER = "other"
 
 
+class Fate(enum.StrEnum):
+    """What becomes of a delivery that failed, in the words of the log."""
+
+    AGAIN = "will be tried again"
+    REFUSED = "given up, and tried again slowly for a day"
+    STILL_REFUSED = "still refused"
+    GIVEN_UP = "given up"
+
+
 BACKOFF_SECONDS, BACKOFF_LIMIT_SECONDS = 1.0, 60.0
-"""Wait after the first failure of a target. It doubles with each that follows up to the limit, as Alertmanager's does,
+"""Wait after the first failure. It doubles with each that follows up to the limit, as Alertmanager's does,
 unless the service asks for more: who waits longer is silent after the service has come back."""
 
 UNCERTAIN_SECONDS = 3.0
@@ -123,7 +132,7 @@ def reason_of_status(status: int) -> tuple[FailureReason, bool]:
 
 
 def pause_seconds(error: DeliveryError, failures: int) -> float:
-    """How long a target is left alone after its `failures`-th failure in a row."""
+    """How long a target, or one entry, is left alone after its `failures`-th failure in a row."""
     wait = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2.0 ** min(failures - 1, 20))
     if error.uncertain:
         wait = max(wait, UNCERTAIN_SECONDS)

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 
-from monitor.notify.delivery import Delivery, DeliveryError, FailureReason, Notifier
+from monitor.notify.delivery import Delivery, DeliveryError, FailureReason, Fate, Notifier
 from monitor.notify.outbox import Outbox
 from schemas.alert import Notification
 
@@ -153,11 +153,9 @@ class Dispatcher:
             raise cancelled
 
     def _failed(self, delivery: Delivery, error: DeliveryError) -> None:
-        self._outbox.failed(delivery, error, self._clock())
-        gives_up = not error.retryable and not error.gone
-        level = logging.ERROR if gives_up else logging.WARNING
-        then = "given up" if gives_up else "will be tried again"
-        log.log(level, "delivery to %s of incident %s failed, %s: %s", delivery.target, delivery.incident, then, error)
+        fate = self._outbox.failed(delivery, error, self._clock())
+        level = logging.ERROR if fate in (Fate.REFUSED, Fate.GIVEN_UP) else logging.WARNING
+        log.log(level, "delivery to %s of incident %s failed, %s: %s", delivery.target, delivery.incident, fate, error)
 
     async def _make_durable(self) -> None:
         async with self._committing:

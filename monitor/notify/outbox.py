@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 
 import msgspec
-from msgspec import Struct
 
 from monitor.alerting.routing.receivers import Target, targets_of
-from monitor.notify.delivery import Delivery, DeliveryError, Trouble, pause_seconds
+from monitor.notify.delivery import Delivery, DeliveryError, Fate, Trouble
 from monitor.notify.lines import Thread, patience
+from monitor.notify.waiting.entry import Entry
+from monitor.notify.waiting.lane import Lane
 from schemas.alert import Notification, NotificationReason
 
 PREFIX = "delivery/"
@@ -41,67 +42,6 @@ LISTS = frozenset((NotificationReason.DIGEST, NotificationReason.REPORT))
 """Reasons of messages that are over as soon as they are said: the end of nothing, wanted where no end is."""
 
 
-class Entry(Struct, kw_only=True):
-    """One target's view of one incident.
-
-    `delivered`: sequence of what it shows, 0 for nothing. `tried`: sequence of the first send that may have arrived, 0
-    for none. `mention`: the owner is to be rung, and was not yet. `thread`: None where the target has none.
-    """
-
-    target: str
-    incident: str
-    desired: Notification
-    since: float
-    delivered: int = 0
-    generation: int = 1
-    reference: str | None = None
-    uncertain: bool = False
-    mention: bool = False
-    attempts: int = 0
-    error: str = ""
-    given_up: bool = False
-    tried: int = 0
-    thread: Thread | None = None
-
-    @property
-    def stale(self) -> bool:
-        """Whether the message does not show the present state and will be tried again."""
-        return self.delivered < self.desired.sequence and not self.given_up
-
-    @property
-    def waiting(self) -> bool:
-        """Whether the message or its thread does not say all and will be tried again."""
-        return self.stale or (self.reference is not None and self.thread is not None and bool(self.thread.waiting))
-
-    @property
-    def finished(self) -> bool:
-        """Whether the incident is over and nothing is to be sent any more."""
-        return self.desired.status == "resolved" and not self.waiting
-
-    @property
-    def rank(self) -> tuple[int, float, str]:
-        """What is sent first, within one target."""
-        first, page = self.reference is None, self.desired.severity == "page"
-        if self.mention or not self.stale:
-            order = 0 if self.mention else 5
-        elif self.desired.status == "resolved":
-            order = 4
-        else:
-            order = (1 if page else 3) if first else (2 if page else 4)
-        return order, self.since, self.incident
-
-
-class _Lane(Struct):
-    """One target: what waits for it, and when it is written to again. `head`: the next, None where it is not known."""
-
-    waiting: dict[str, None]
-    head: str | None = None
-    failures: int = 0
-    until: float = 0.0
-    paced: float = 0.0
-    served: int = 0
-
-
 class Outbox:
     """Entries by target and incident. `planned`: receiver → targets, from `receivers.plan`."""
 
@@ -110,8 +50,9 @@ class Outbox:
         self._entries: dict[str, Entry] = {}
         self._finished: dict[str, None] = {}
         self._fresh: set[str] = set()
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._changed: dict[str, None] = {}
+        self._now = 0.0
         self.counts: Counter[str] = Counter()
 
     def put(self, notification: Notification) -> None:
@@ -132,22 +73,23 @@ class Outbox:
 
     def due(self, now: float, busy: Container[str] = ()) -> list[Delivery]:
         """The next of each target that is not `busy` and may be written to at `now`, epoch seconds."""
+        self._now = now
         heads = [
             (entry.rank[0], lane.served, entry.since, target, entry)
             for target, lane in self._lanes.items()
             if target not in busy and max(lane.until, lane.paced) <= now and (entry := self._head(lane)) is not None
         ]
         heads.sort(key=lambda head: head[:4])
-        return [_delivery(entry) for *_, entry in heads]
+        return [entry.delivery(now) for *_, entry in heads]
 
     def next_wake(self, busy: Container[str] = ()) -> float | None:
         """When the next delivery to a target that is not `busy` becomes due, epoch seconds; None while nothing does."""
         times = (
-            max(lane.until, lane.paced)
+            lane.wake(self._entries, self._fresh, self._now)
             for target, lane in self._lanes.items()
-            if target not in busy and self._head(lane) is not None
+            if target not in busy
         )
-        return min(times, default=None)
+        return min((at for at in times if at is not None), default=None)
 
     def pace(self, delivery: Delivery, until: float) -> None:
         """The target wants this delivery later, epoch seconds. A more urgent one that comes meanwhile may ask anew."""
@@ -165,12 +107,11 @@ class Outbox:
 
     def sent(self, delivery: Delivery, reference: str, now: float) -> None:
         """The target shows the delivery's state; `reference` finds it again."""
-        lane = self._lane(delivery.target)
-        lane.failures, lane.until, lane.served = 0, 0.0, lane.served + 1
+        self._lane(delivery.target).delivered()
         entry = self._entry_of(delivery)
         if entry is None:
             return
-        entry.attempts, entry.error = 0, ""
+        entry.attempts, entry.error, entry.not_before = 0, "", 0.0
         if delivery.line is not None:
             if entry.thread is not None:
                 entry.thread.said(delivery.line.id)
@@ -183,22 +124,25 @@ class Outbox:
         entry.reference, entry.uncertain, entry.tried = reference, False, 0
         entry.mention = entry.mention and not delivery.mention
         entry.delivered = max(entry.delivered, delivery.revision)
-        entry.given_up = False
+        entry.renew()
         self.counts["sent"] += 1
         self.counts["sent late"] += now - delivery.since > LATE_SECONDS and delivery.reference is None
         self._touch(entry)
 
-    def failed(self, delivery: Delivery, error: DeliveryError, now: float) -> None:
+    def failed(self, delivery: Delivery, error: DeliveryError, now: float) -> Fate:
         """The delivery did not succeed: wait and try again, start a new message, or give up with a reason."""
         self.counts[f"failed {error.reason}"] += 1
         entry = self._entry_of(delivery)
+        if entry is not None:
+            entry.attempts += 1
+            entry.error = f"{error.reason}: {error.detail}"
         if error.retryable and not error.gone:
-            self._hold(delivery.target, error, now)
-        if entry is None:
-            return
-        entry.attempts += 1
-        entry.error = f"{error.reason}: {error.detail}"
-        line = delivery.line
+            self._lane(delivery.target).failed(_key(delivery), entry, error, now)
+        return Fate.GIVEN_UP if entry is None else self._fate(entry, delivery, error, now)
+
+    def _fate(self, entry: Entry, delivery: Delivery, error: DeliveryError, now: float) -> Fate:
+        """What becomes of an entry whose delivery failed."""
+        line, fate = delivery.line, Fate.AGAIN
         # Where the thread may not ring, a message of its own does.
         unheard = line is not None and line.rings and entry.mention and not error.retryable
         again = entry.generation < GENERATIONS or (error.gone and entry.desired.status == "resolved")
@@ -210,8 +154,9 @@ class Outbox:
                 entry.thread.said(line.id)  # the message itself shows the state; its thread is a comfort
                 entry.mention = entry.mention and not line.rings
                 self.counts["lines given up"] += 1
+                fate = Fate.GIVEN_UP
             self._touch(entry)
-            return
+            return fate
         entry.uncertain = entry.uncertain or (error.uncertain and entry.reference is None)
         entry.tried = entry.tried if entry.uncertain else 0
         if anew:
@@ -219,11 +164,21 @@ class Outbox:
             entry.delivered = min(entry.delivered, entry.desired.sequence - 1)
             if entry.thread is not None:
                 entry.thread.uncertain = entry.thread.under_way = False
-        elif error.gone or not error.retryable:
+        elif (error.gone or not error.retryable) and entry.desired.sequence == delivery.revision:
             # A newer state that came meanwhile is worth its own attempt.
-            entry.given_up = entry.desired.sequence == delivery.revision
-            self.counts["given up"] += entry.given_up
+            fate = self._give_up(entry, error, now)
         self._touch(entry)
+        return fate
+
+    def _give_up(self, entry: Entry, error: DeliveryError, now: float) -> Fate:
+        if error.gone:
+            entry.given_up = fresh = True
+        else:
+            fresh = entry.refuse(now)
+        self.counts["given up"] += fresh
+        if entry.again_at:
+            return Fate.REFUSED if fresh else Fate.STILL_REFUSED
+        return Fate.GIVEN_UP
 
     def pending(self) -> int:
         """How many targets do not show the present state yet."""
@@ -263,7 +218,7 @@ class Outbox:
             if entry.finished:
                 self._finished[key] = None
                 continue
-            entry.given_up = False
+            entry.given_up, entry.again_at = False, 0.0
             entry.uncertain = entry.reference is None
             entry.tried = entry.tried or (entry.desired.sequence if entry.uncertain else 0)
             if entry.thread is not None:
@@ -292,7 +247,7 @@ class Outbox:
             entry.thread = Thread()
             entry.thread.note(entry.desired.timeline, entry.desired.sequence, 0.0, patience=0.0, wanted=False)
         entry.desired = notification
-        entry.given_up = False
+        entry.renew()
         rung = entry.mention
         entry.mention = (rung or notification.mention) and notification.status == "firing"
         wanted = notification.status != "resolved" or target.send_resolved or notification.reason in LISTS
@@ -311,7 +266,7 @@ class Outbox:
         self._touch(entry)
 
     def _touch(self, entry: Entry) -> None:
-        key = f"{PREFIX}{entry.target}/{entry.incident}"
+        key = _key(entry)
         self._changed[key] = None
         self._line_up(key)
         if not entry.finished:
@@ -337,9 +292,7 @@ class Outbox:
 
     def _remove(self, key: str) -> None:
         entry = self._entries.pop(key)
-        lane = self._lane(entry.target)
-        lane.waiting.pop(key, None)
-        lane.head = None
+        self._lane(entry.target).leave(key)
         self._finished.pop(key, None)
         self._changed[key] = None
 
@@ -349,49 +302,23 @@ class Outbox:
         if entry is None:
             return
         lane = self._lane(entry.target)
-        if entry.waiting and (key not in self._fresh or key in lane.waiting):
-            lane.waiting[key] = None
-        else:
-            lane.waiting.pop(key, None)
-        lane.head, lane.paced = None, 0.0
+        lane.line_up(key, waits=entry.waiting and (key not in self._fresh or key in lane.waiting))
 
-    def _head(self, lane: _Lane) -> Entry | None:
-        if lane.head is None:
-            open_keys = (key for key in lane.waiting if key not in self._fresh)
-            lane.head = min(open_keys, key=lambda key: self._entries[key].rank, default=None)
-        return None if lane.head is None else self._entries[lane.head]
+    def _head(self, lane: Lane) -> Entry | None:
+        """The next of a target; what was refused for too long is left on the way."""
+        while (entry := lane.look(self._entries, self._fresh, self._now)) is not None and entry.lapse(self._now):
+            self._touch(entry)
+        return entry
 
     def _entry_of(self, delivery: Delivery) -> Entry | None:
-        return self._entries.get(f"{PREFIX}{delivery.target}/{delivery.incident}")
+        return self._entries.get(_key(delivery))
 
-    def _lane(self, target: str) -> _Lane:
+    def _lane(self, target: str) -> Lane:
         lane = self._lanes.get(target)
         if lane is None:
-            lane = self._lanes[target] = _Lane({})
+            lane = self._lanes[target] = Lane()
         return lane
 
-    def _hold(self, target: str, error: DeliveryError, now: float) -> None:
-        """A target that failed is left alone for a while, with all that waits for it."""
-        lane = self._lane(target)
-        lane.failures += 1
-        lane.until = now + pause_seconds(error, lane.failures)
 
-
-def _delivery(entry: Entry) -> Delivery:
-    thread, line = entry.thread, None
-    if thread is not None and thread.waiting and entry.reference is not None:
-        line = thread.waiting[0] if thread.waiting[0].rings or not entry.stale else None
-    # Where an earlier first send may stand that rang nobody, a line below it rings.
-    silent = thread is not None and (entry.reference is not None or 0 < entry.tried < thread.ringing)
-    return Delivery(
-        target=entry.target,
-        incident=entry.incident,
-        revision=entry.desired.sequence,
-        generation=entry.generation,
-        notification=entry.desired,
-        reference=entry.reference,
-        uncertain=entry.uncertain if line is None or thread is None else thread.uncertain,
-        mention=entry.mention and not silent,
-        since=entry.since,
-        line=line,
-    )
+def _key(of: Entry | Delivery) -> str:
+    return f"{PREFIX}{of.target}/{of.incident}"

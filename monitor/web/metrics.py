@@ -119,7 +119,7 @@ METRICS: tuple[Metric, ...] = (
     _counter("reloads_failed", "Reloads that left the old configuration in force."),
     _counter("deliveries", "Deliveries that a receiver took."),
     _counter("deliveries_failed", "Attempts to deliver that failed, by reason; most are made again.", "reason"),
-    _counter("deliveries_given_up", "Deliveries that will not be tried again until there is news or a restart."),
+    _counter("deliveries_given_up", "Deliveries that were refused: tried again slowly for a day, then when there is news or a restart."),
     _counter("slack_presses", "Buttons in Slack that were pressed and recorded, by what they do.", "kind"),
     _counter("slack_presses_refused", "Presses in Slack that were not taken, by reason.", "reason"),
     _counter("slack_complaints", "Reactions in Slack that were recorded as complaints."),

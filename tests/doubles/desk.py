@@ -7,6 +7,7 @@ from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
 from monitor.notify.slack.client import SlackClient
 from monitor.notify.slack.notifier import SlackNotifier
+from monitor.notify.waiting.entry import REFUSED_SOON_SECONDS
 from schemas.alert import Notification
 from schemas.config import Config
 from tests.doubles.clock import Clock
@@ -35,11 +36,11 @@ class Desk:
                 self.stored[key] = raw
 
     async def tell(self, *notifications: Notification, patience: int = 12) -> None:
-        """Put and send until nothing waits, moving the clock from one attempt to the next."""
+        """Put and send until nothing waits but what was refused, moving the clock from one attempt to the next."""
         await self.dispatcher.put(notifications)
         for _ in range(patience):
             await self.dispatcher.flush()
             wake = self.outbox.next_wake()
-            if wake is None:
+            if wake is None or wake - self.clock() >= REFUSED_SOON_SECONDS:
                 return
             self.clock.time = max(self.clock.time + 1.0, wake)

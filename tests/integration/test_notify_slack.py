@@ -217,6 +217,22 @@ async def test_a_refusal_is_given_up_with_its_reason(slack: SlackDouble, desk: D
     assert len(slack.visible("payments")) == 1 and desk.outbox.troubles() == []
 
 
+@pytest.mark.parametrize("code", ["not_in_channel", "channel_not_found"])
+async def test_an_end_that_slack_refuses_comes_once_the_bot_is_let_in(
+    slack: SlackDouble, desk: Desk, code: str
+) -> None:
+    await desk.tell(notification())
+    slack.fail("chat.update", code, code)
+    await desk.tell(notification(2, status="resolved"))
+    assert [each.given_up for each in desk.outbox.troubles()] == [True]
+    for _ in range(2):
+        desk.clock.time = desk.outbox.next_wake() or 0.0
+        await desk.tell()
+    (seen,) = slack.visible("payments")
+    assert "Resolved" in seen.text and desk.outbox.troubles() == []
+    assert START + 600.0 <= desk.clock() < START + 700.0 and desk.outbox.counts["given up"] == 1
+
+
 async def test_a_wrong_token_is_named_but_not_shown(
     slack: SlackDouble, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
