@@ -234,7 +234,7 @@ def _owned(given: Alert, finding: Finding, handed_from: str) -> Alert:
 
 
 def incident_id(key: str, occurrence: int) -> str:
-    """12 hex digits from the first finding's episode; `occurrence` counts the incidents of one episode from 1."""
+    """12 hex digits from the name of the first finding's episode; `occurrence` counts its incidents from 1."""
     name = key if occurrence == 1 else f"{key}#{occurrence}"
     return hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=6).hexdigest()
 

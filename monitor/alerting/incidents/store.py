@@ -91,9 +91,12 @@ class Incidents:
         return [record.incident for record in self._open.values() if record.incident.owner == owner]
 
     def free_id(self, finding: Finding) -> str:
-        """The id of the next incident that this episode opens."""
+        """The id of the next incident that this episode opens: one that was never used, and the same in a replay."""
+        key = finding.incident_key
+        if finding.words:  # it comes under this key again, also when the incident of before is forgotten
+            key = f"{key}@{finding.time!r}"
         occurrence = 1
-        while (name := incident_id(finding.incident_key, occurrence)) in self._open or name in self._closed:
+        while (name := incident_id(key, occurrence)) in self._open or name in self._closed:
             occurrence += 1
         return name
 
