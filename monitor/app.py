@@ -151,7 +151,7 @@ async def serve(
 
 async def _serve_embedded(setup: _Setup, stop: asyncio.Event, started: Callable[[Serving], None], read: Read) -> None:
     clock, config = SteadyClock(), setup.config
-    outbox = Outbox(setup.planned)
+    outbox = Outbox(setup.planned, config.default_owner)
     store = Store(Path(config.runtime.directory))
     try:
         timeout, grace = config.runtime.trace_timeout, config.runtime.trace_grace
@@ -192,7 +192,7 @@ async def _serve_kafka(setup: _Setup, stop: asyncio.Event, started: Callable[[Se
         bodies.read_events,
         span_parts,
         LetterParts(dead_letters.dead_letter, dead_letters.encode),
-        lambda: Outbox(setup.planned),
+        lambda: Outbox(setup.planned, setup.config.default_owner),
         lambda outbox, commit, may: Dispatcher(cast(Outbox, outbox), setup.notifiers(), commit, clock, may),
     )
     try:

@@ -260,6 +260,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     `silenced_until` then say what holds for all that fires, all else is the leading alert's."""
     call: Call | None = None
     """Of a group: for what it rang last."""
+    instead_of: str = ""
+    """The owner in whose place the receiver is told, for the configuration does not name them."""
 
 
 class AlertView(Struct, frozen=True, kw_only=True):

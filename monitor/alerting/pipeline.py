@@ -56,6 +56,11 @@ class Candidate(Struct, frozen=True):
     onlooker: NotificationReason | None = None
 
     @property
+    def strays(self) -> bool:
+        """Whether it is the first word to a receiver who stands for an owner whom nobody knows."""
+        return bool(self.destination.stands_for) and self.destination.receiver not in self.record.sent
+
+    @property
     def rings(self) -> bool:
         """Whether there is a page that has not rung at this receiver."""
         page = any(alert.severity == "page" and alert.key in self.firing for alert in self.alerts)
@@ -152,8 +157,8 @@ def candidates(record: Record, routing: Routing, mutes: Mutes) -> list[Candidate
     for alert in alerts:
         for destination in routing.destinations(alert.labels):
             taken.setdefault(destination.receiver, (destination, []))[1].append(alert)
-    for receiver in (*record.also, *record.onlookers):
-        taken.setdefault(receiver, (Destination(receiver, "{}", math.inf), list(alerts)))
+    for destination in map(routing.to, (*record.also, *record.onlookers)):
+        taken.setdefault(destination.receiver, (destination, list(alerts)))
     muted = {alert.key: why for alert in alerts if alert.status == "firing" and (why := mutes(alert)) is not None}
     return [_candidate(record, destination, tuple(found), muted) for destination, found in taken.values()]
 
@@ -161,7 +166,8 @@ def candidates(record: Record, routing: Routing, mutes: Mutes) -> list[Candidate
 def _candidate(
     record: Record, destination: Destination, alerts: tuple[Alert, ...], muted: Mapping[str, Quiet]
 ) -> Candidate:
-    receiver, last = destination.receiver, record.sent.get(destination.receiver)
+    receiver, meant = destination.receiver, destination.stands_for or destination.receiver
+    last = record.sent.get(receiver) or record.sent.get(meant)  # who stands for an owner hears what is new
     fires = [alert.key for alert in alerts if alert.status == "firing"]
     heard = [key for key in fires if key not in muted]
     known = frozenset[str]() if last is None else last.firing
@@ -173,9 +179,9 @@ def _candidate(
         resolved=frozenset(alert.key for alert in alerts if alert.status == "resolved"),
         shown=tuple(visible(alert.finding) for alert in alerts if alert.status == "firing"),
         last=last,
-        first=record.also.get(receiver) or record.firsts.get(receiver) or NotificationReason.FIRST,
+        first=record.also.get(meant) or record.firsts.get(meant) or NotificationReason.FIRST,
         muted=muted[fires[0]] if fires and not heard else None,
-        onlooker=record.onlookers.get(receiver),
+        onlooker=record.onlookers.get(meant),
     )
 
 
@@ -244,6 +250,7 @@ def notification(candidate: Candidate, reason: NotificationReason, now: float) -
         no_data_since=incident.no_data_since,
         series=record.series_of(candidate.alerts[0]),
         complained_at=incident.complained_at,
+        instead_of=destination.stands_for,
     )
 
 
@@ -276,6 +283,7 @@ def digests(
             opened_at=min(alert.starts_at for alert in alerts),
             resolved_at=now,
             alerts_dropped=beyond,
+            instead_of=destination.stands_for,
         )
         for destination, alerts in taken.values()
     ]

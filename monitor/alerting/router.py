@@ -370,6 +370,7 @@ class Router:
                 lead = candidate.alerts[0].labels
                 self._decisions.note(now, what, record.incident.id, candidate.destination.receiver, verdict, lead)
                 if isinstance(verdict, NotificationReason):
+                    self._counts["owner unknown"] += candidate.strays
                     told.append(notification(candidate, verdict, now))
         elif record.revision > record.said:
             told += self._dispatcher.word(record.incident.id, record.why, now)

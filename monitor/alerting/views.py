@@ -66,7 +66,8 @@ def groups(routing: Routing, world: World, kept: Groups, records: Sequence[Recor
             held = [each for a in record.incident.alerts if (each := world.book.get(a.fingerprint)) is not None]
             shown = tuple(_view(each, [], nodes, routing, world, now) for each in held)
             labels = {"owner": record.incident.owner, "incident": record.incident.id}
-            found.append(GroupView(labels=labels, receiver=record.incident.owner, alerts=shown, key=record.incident.id))
+            receiver = routing.to(record.incident.owner).receiver
+            found.append(GroupView(labels=labels, receiver=receiver, alerts=shown, key=record.incident.id))
     return sorted(found, key=lambda each: (sorted(each.labels.items()), each.receiver))
 
 

@@ -14,6 +14,7 @@ from functools import partial
 
 from monitor.notify.delivery import Delivery, DeliveryError, FailureReason, Fate, Notifier
 from monitor.notify.outbox import Outbox
+from monitor.notify.redact import name
 from schemas.alert import Notification
 
 log = logging.getLogger(__name__)
@@ -148,6 +149,7 @@ class Dispatcher:
             self._failed(delivery, _lost(FailureReason.OTHER, type(error).__name__))
         else:
             self._outbox.sent(delivery, reference, self._clock())
+            _say_whose(delivery)
         await self._make_durable()
         if cancelled is not None:
             raise cancelled
@@ -165,3 +167,13 @@ class Dispatcher:
 
 def _lost(reason: FailureReason, detail: str) -> DeliveryError:
     return DeliveryError(reason, detail, retryable=True, uncertain=True)
+
+
+def _say_whose(delivery: Delivery) -> None:
+    """What is meant for an owner whom the configuration does not name is said once, when it was delivered."""
+    told = delivery.notification
+    if told.instead_of and delivery.reference is None:
+        log.warning(
+            "incident %s is meant for the owner %s, whom the configuration does not name; %s was told",
+            delivery.incident, name(told.instead_of, 60), delivery.target,
+        )  # fmt: skip

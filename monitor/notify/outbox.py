@@ -2,10 +2,10 @@
 
 Pure: the dispatcher sends. The outbox keeps the latest state only, so a target that was away for an hour is told the
 present, not the past; under a message that is there, what changed is told line by line (`lines`). What rings goes
-first, then pages, then the rest; among equals the target that was served least. An owner is rung once, by the
-first message or under it. Invariants: a notification of a sequence that was put before changes nothing; nothing is due
-before what was put is durable (`release`); an entry that was loaded without a reference is uncertain, for nobody knows
-what was sent before the crash.
+first, then pages, then the rest; among equals the target that was served least; what fails waits in its lane
+(`waiting.lane`). An owner is rung once, by the first message or under it. Invariants: a notification of a sequence that
+was put before changes nothing; nothing is due before what was put is durable (`release`); an entry that was loaded
+without a reference is uncertain, for nobody knows what was sent before the crash.
 """
 
 from __future__ import annotations
@@ -37,16 +37,18 @@ FINISHED = 1_000
 ENTRIES = 10_000
 """Entries in all. Beyond, the oldest that waits gives way, a resolved one first; counted as `dropped`."""
 
-
 LISTS = frozenset((NotificationReason.DIGEST, NotificationReason.REPORT))
 """Reasons of messages that are over as soon as they are said: the end of nothing, wanted where no end is."""
 
 
 class Outbox:
-    """Entries by target and incident. `planned`: receiver → targets, from `receivers.plan`."""
+    """Entries by target and incident.
 
-    def __init__(self, planned: Mapping[str, tuple[Target, ...]]) -> None:
-        self._planned = dict(planned)
+    `planned`: receiver → targets, from `receivers.plan`; `default`: who is told where a receiver is not in it.
+    """
+
+    def __init__(self, planned: Mapping[str, tuple[Target, ...]], default: str = "") -> None:
+        self._planned, self._default = dict(planned), default
         self._entries: dict[str, Entry] = {}
         self._finished: dict[str, None] = {}
         self._fresh: set[str] = set()
@@ -57,13 +59,17 @@ class Outbox:
 
     def put(self, notification: Notification) -> None:
         """Note what the targets of a receiver are to show. Due once `release` says that the note is durable."""
-        for target in targets_of(notification.receiver, self._planned):
+        for target in targets_of(notification.receiver, self._planned, self._default):
             if (target.kind == "verdict") == notification.signed:
                 self._put(target, notification)
 
-    def replan(self, planned: Mapping[str, tuple[Target, ...]]) -> None:
-        """From now on these are the targets of each receiver; what a target was told stays known."""
-        self._planned = dict(planned)
+    def replan(self, planned: Mapping[str, tuple[Target, ...]], default: str = "") -> None:
+        """From now on these are the targets of each receiver; what a target was told stays known, and stands there.
+
+        What a target that is gone was not told yet goes where its receiver is told now.
+        """
+        self._planned, self._default = dict(planned), default
+        self._move()
 
     def release(self) -> None:
         """What was put so far is durable."""
@@ -224,6 +230,27 @@ class Outbox:
             if entry.thread is not None:
                 entry.thread.uncertain, entry.thread.under_way = bool(entry.thread.waiting), False
             self._line_up(key)
+        self._move()
+        for entry in (self._entries[key] for key in self._fresh):  # a life before this one may have sent them there
+            entry.uncertain = entry.reference is None
+
+    def _move(self) -> None:
+        """What waits for a target that is gone goes where its receiver is told now; what stands there is left."""
+        places = {target.name for targets in self._planned.values() for target in targets}
+        stranded = [each for each in self._entries.values() if each.waiting and each.target not in places]
+        for entry in stranded:
+            wanted = msgspec.structs.replace(entry.desired, mention=entry.mention)
+            targets = targets_of(wanted.receiver, self._planned, self._default)
+            if any(target.name == entry.target for target in targets):
+                continue
+            if entry.reference is not None:
+                self.counts["given up"] += entry.leave()
+                self._touch(entry)
+                continue
+            if wanted.receiver not in self._planned and self._default:
+                wanted = msgspec.structs.replace(wanted, receiver=self._default, instead_of=wanted.receiver)
+            self._remove(_key(entry))
+            self.put(wanted)
 
     def _put(self, target: Target, notification: Notification) -> None:
         if notification.reason is NotificationReason.SOME_RESOLVED and not target.send_resolved:

@@ -51,6 +51,7 @@ NAMES = {
     "logs": "logs_received",
     "traces_timed_out": "traces_timed_out",
     # monitor.alerting.router
+    "owner unknown": "owners_unknown",
     "overflow": "evicted:incidents_of_an_owner",
     "escalated": "escalations",
     "reopened": "incidents_reopened",

@@ -160,7 +160,7 @@ class Embedded:
         async with self._door:
             if self._failure is not None or self._stopping:
                 raise Busy(1.0)
-            self._steps.outbox.replan(planned)
+            self._steps.outbox.replan(planned, config.default_owner)
             if self._dispatcher is not None:
                 self._dispatcher.replace(notifiers)
             await self._write_down(lambda: self._steps.reload(config))

@@ -99,8 +99,8 @@ class Outbox(Protocol):
         """Note a notification."""
         ...
 
-    def replan(self, planned: Mapping[str, Any]) -> None:
-        """From now on these are the targets of each receiver."""
+    def replan(self, planned: Mapping[str, Any], default: str) -> None:
+        """From now on these are the targets of each receiver; `default` stands for one that is not named."""
         ...
 
     def changes(self) -> list[Entry]:

@@ -113,13 +113,20 @@ METRICS: tuple[Metric, ...] = (
     _counter(
         "actions_refused", "Actions that the router did not take: senseless, beyond a bound, or too late.", "kind"
     ),
+    _counter(
+        "owners_unknown",
+        "Incidents and groups of an owner whom the configuration does not name: the default owner was told.",
+    ),
     _counter("escalations", "Incidents that went to the next owner because nobody acknowledged."),
     _counter("incidents_reopened", "Incidents that fired again soon after their end."),
     _counter("actions_repeated", "Actions that came twice after a crash and were taken once."),
     _counter("reloads_failed", "Reloads that left the old configuration in force."),
     _counter("deliveries", "Deliveries that a receiver took."),
     _counter("deliveries_failed", "Attempts to deliver that failed, by reason; most are made again.", "reason"),
-    _counter("deliveries_given_up", "Deliveries that were refused: tried again slowly for a day, then when there is news or a restart."),
+    _counter(
+        "deliveries_given_up",
+        "Deliveries that were refused: tried again slowly for a day, then when there is news or a restart.",
+    ),
     _counter("slack_presses", "Buttons in Slack that were pressed and recorded, by what they do.", "kind"),
     _counter("slack_presses_refused", "Presses in Slack that were not taken, by reason.", "reason"),
     _counter("slack_complaints", "Reactions in Slack that were recorded as complaints."),

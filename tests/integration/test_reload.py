@@ -84,3 +84,22 @@ def test_a_file_that_is_wrong_leaves_the_old_one_in_force_and_says_where(monitor
     until(lambda: "the configuration was reloaded; runtime: takes a restart" in monitor.said(), "the reload")
     assert receivers(monitor, "First") == ["platform"]
     assert monitor.stop() == 0
+
+
+def test_an_owner_who_is_in_no_file_has_the_default_owner_told(monitor: MonitorProcess) -> None:
+    monitor.write("owners: {payments: {}, platform: {}}\n")
+    assert monitor.ask("/-/reload", b"")[0] == 200
+    alerts = [{"labels": {"alertname": f"Disk{owner}", "owner": owner}} for owner in ("platform", "Platform")]
+    assert monitor.ask("/api/v2/alerts", json.dumps(alerts).encode())[0] == 200
+    until(lambda: "meant for Platform" in monitor.said(), "the page of an owner whom nobody knows")
+    assert receivers(monitor, "DiskPlatform") == ["payments"] and receivers(monitor, "Diskplatform") == ["platform"]
+    assert b"\nforewarn_owners_unknown_total 1" in monitor.ask("/metrics")[1]
+    until(lambda: "payments/console was told" in monitor.said(), "the line of the log")
+
+    assert monitor.stop() == 0
+    monitor.write("owners: {payments: {}}\n")
+    monitor.start()
+    alerts[0]["endsAt"] = "2020-01-01T00:00:00Z"  # type: ignore[assignment]
+    assert monitor.ask("/api/v2/alerts", json.dumps(alerts[:1]).encode())[0] == 200
+    until(lambda: "Resolved for platform" in monitor.said(), "the end, where its owner was taken out")
+    assert monitor.said().count("┏") == 1, "the message that was there stays as it is"

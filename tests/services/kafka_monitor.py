@@ -72,7 +72,7 @@ def parts_of(config: Config, notifiers: Callable[[], Mapping[str, Notifier]], *,
         bodies.read_events,
         span_parts,
         LetterParts(dead_letters.dead_letter, dead_letters.encode),
-        lambda: Outbox(plan(config, slack=slack)),
+        lambda: Outbox(plan(config, slack=slack), config.default_owner),
         lambda outbox, commit, may: Dispatcher(outbox, notifiers(), commit, clock, may),  # type: ignore[arg-type]
     )
 

@@ -127,7 +127,9 @@ class Dispatcher:
             return []
         self.counts[f"notification {verdict}"] += 1
         self._decisions.note(look.now, "told", group.key, group.receiver, verdict, labels)
-        return [self._notification(group, look.alerts, told, verdict, look.now, rings=bool(look.rings))]
+        made = self._notification(group, look.alerts, told, verdict, look.now, rings=bool(look.rings))
+        self.counts["owner unknown"] += bool(made.instead_of) and told.sequence == 1
+        return [made]
 
     def _notification(
         self,
@@ -167,6 +169,7 @@ class Dispatcher:
             alerts_dropped=max(0, len(alerts) - LISTED),
             incidents=names,
             call=self._call(listed, told, now),
+            instead_of=self._routing.by(self._nodes[group.node], alerts[0].labels).stands_for,
         )
         return explained(made, listed, records, now)
 

@@ -169,7 +169,7 @@ def _places(held: Held, routing: Routing) -> Iterator[tuple[Node, str, dict[str,
     """Where a tree puts an alert: route, receiver, labels and name of each group."""
     labels = held.alert.labels
     for node in routing.handling(labels):
-        receiver = node.receiver if node.receiver is not None else routing.owner(labels)
+        receiver = routing.by(node, labels).receiver
         group_labels = node.group_labels(labels)
         yield node, receiver, group_labels, _name(node, receiver, group_labels)
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from monitor.alerting.complaints.attaching import Attaching
 from monitor.alerting.incidents.desk import Desk
 from monitor.alerting.news.desk import NewsDesk
 from monitor.alerting.report import making, words
 from monitor.alerting.report.weekly import Weekly
+from monitor.alerting.routing.tree import Routing
 from schemas.alert import Notification, NotificationReason
 from schemas.config import WEEK, Config
 from schemas.report import OwnerReport, Report
@@ -31,6 +34,7 @@ class Reporter:
     def reload(self, config: Config) -> None:
         """Go on under another configuration."""
         self._config = config
+        self._routing = Routing(config)
         self.week.settings = config.report
 
     def report(self, since: float, until: float) -> Report:
@@ -46,7 +50,8 @@ class Reporter:
         at = self.week.due(now)
         if at is None:
             return []
-        return messages(self.report(at - WEEK, at), self._config.report.to, at, now)
+        found, to = self.report(at - WEEK, at), self._config.report.to
+        return [_placed(each, self._routing) if to is None else each for each in messages(found, to, at, now)]
 
 
 def messages(found: Report, to: str | None, due: float, now: float) -> list[Notification]:
@@ -87,3 +92,9 @@ def _notification(receiver: str, owner: str, title: str, lines: Iterable[str], d
         resolved_at=due,
         lines=(title, *lines),
     )
+
+
+def _placed(told: Notification, routing: Routing) -> Notification:
+    """It reaches somebody also where its owner is not in the configuration any more."""
+    destination = routing.to(told.owner)
+    return msgspec.structs.replace(told, receiver=destination.receiver, instead_of=destination.stands_for)

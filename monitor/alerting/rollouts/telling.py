@@ -92,6 +92,7 @@ def _notification(
         resolved_at=standing.ended_at,
         timeline=tuple(standing.timeline),
         rollout=standing.view,
+        instead_of=destination.stands_for,
     )
 
 

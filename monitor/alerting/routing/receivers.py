@@ -6,6 +6,7 @@ target, for what has nowhere to go is shown on the console.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,9 +44,9 @@ def plan(config: Config, *, slack: bool) -> dict[str, tuple[Target, ...]]:
     return {name: _targets(name, declared.get(name), _channel(config, name), slack) for name in names}
 
 
-def targets_of(receiver: str, planned: dict[str, tuple[Target, ...]]) -> tuple[Target, ...]:
-    """The targets of a receiver; the console for one that nobody declared."""
-    return planned.get(receiver) or (_console(receiver),)
+def targets_of(receiver: str, planned: Mapping[str, tuple[Target, ...]], default: str = "") -> tuple[Target, ...]:
+    """The targets of a receiver; for one that nobody declared those of `default`, without one the console."""
+    return planned.get(receiver) or planned.get(default) or (_console(receiver),)
 
 
 def signed_receivers(config: Config) -> frozenset[str]:

@@ -1,7 +1,8 @@
 """Where an alert goes: to the receiver of its owner, or where the route tree of the YAML sends it.
 
 Pure. The tree is walked depth first as Alertmanager does: the first child that matches wins unless it says `continue`;
-where none does, the node itself handles. Invariant: routing is total; every alert has at least one destination.
+where none does, the node itself handles. Invariant: routing is total; every alert has at least one destination, and
+what is meant for an owner whom the configuration does not name goes to the default owner.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor.alerting.routing.matchers import Matcher, in_order, matches_all, parse_matchers, text_of
+from monitor.alerting.routing.receivers import plan
 from schemas.config import Config, Route
 
 GROUP_WAIT_SECONDS = 30.0
@@ -23,11 +25,15 @@ ALL_LABELS = "..."
 
 @dataclass(frozen=True)
 class Destination:
-    """A receiver, and what the route says of it. `key` names the route: `{}/{owner="payments"}`."""
+    """A receiver, and what the route says of it. `key` names the route: `{}/{owner="payments"}`.
+
+    `stands_for`: the owner who was meant, where the configuration does not name them; else empty.
+    """
 
     receiver: str
     key: str
     repeat_seconds: float
+    stands_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,22 +69,34 @@ class Routing:
     def __init__(self, config: Config) -> None:
         self.root = None if config.route is None or config.route == Route() else _node(config.route, None, 0)
         self._default_owner = config.default_owner
+        self._known = frozenset(plan(config, slack=True)) if config.owners else None
+        """None: no owner is named, so that each is as good as another."""
 
     def owner(self, labels: Mapping[str, str]) -> str:
         """Whose alert it is: what it says itself, else the default owner's."""
         return labels.get("owner") or self._default_owner
 
+    def to(self, owner: str, key: str = "{}", repeat_seconds: float = math.inf) -> Destination:
+        """Where what is meant for an owner goes: to them, or to the default owner where nobody knows them."""
+        if self._known is None or owner in self._known:
+            return Destination(owner, key, repeat_seconds)
+        return Destination(self._default_owner, key, repeat_seconds, owner)
+
+    def by(self, node: Node, labels: Mapping[str, str]) -> Destination:
+        """Who is told by a route of an alert with these labels."""
+        if node.receiver is None:
+            return self.to(self.owner(labels), node.key, node.repeat_seconds)
+        return Destination(node.receiver, node.key, node.repeat_seconds)
+
     def destinations(self, labels: Mapping[str, str]) -> tuple[Destination, ...]:
         """Who is told of an alert with these labels; one entry for each receiver, the first route to it."""
-        owner = self.owner(labels)
         if self.root is None:
             # A notice says its thing once: an agent that was retired would otherwise be told of for ever.
             repeat = REPEAT_SECONDS if labels.get("severity") == "page" else math.inf
-            return (Destination(owner, "{}", repeat),)
+            return (self.to(self.owner(labels), "{}", repeat),)
         found: dict[str, Destination] = {}
-        for node in self.handling(labels):
-            receiver = node.receiver if node.receiver is not None else owner
-            found.setdefault(receiver, Destination(receiver, node.key, node.repeat_seconds))
+        for destination in (self.by(node, labels) for node in self.handling(labels)):
+            found.setdefault(destination.receiver, destination)
         return tuple(found.values())
 
     def handling(self, labels: Mapping[str, str]) -> list[Node]:

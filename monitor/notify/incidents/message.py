@@ -284,6 +284,8 @@ def _footer(notification: Notification, lead: Alert, finding: Finding, config: C
     words = [_named(_incidents(notification)), str(notification.reason), normal]
     if notification.severity == "page" and (owner := config.owners.get(notification.owner)) is not None:
         words.append(f"false pages accepted: {budget_text(owner.budget)}")
+    if notification.instead_of:
+        words.append(f"meant for {name(notification.instead_of, 60)}, whom the configuration does not name")
     return (*words, finding.reason) if finding.reason else tuple(words)
 
 

@@ -10,7 +10,7 @@ import math
 
 from msgspec import Struct
 
-from monitor.notify.delivery import Delivery
+from monitor.notify.delivery import Delivery, FailureReason
 from monitor.notify.lines import Line, Thread
 from schemas.alert import Notification
 
@@ -122,6 +122,14 @@ class Entry(Struct, kw_only=True):
             return False
         self.again_at = 0.0
         return True
+
+    def leave(self) -> bool:
+        """Its target is gone, and what stands there stays; whether it was to be changed."""
+        stale, self.given_up, self.again_at = self.stale, True, 0.0
+        self.error = f"{FailureReason.CLIENT_ERROR}: no such target any more"
+        if self.thread is not None:
+            self.thread.waiting = []
+        return stale
 
     def renew(self) -> None:
         """There is news, or it was delivered: what was refused before does not count."""

@@ -139,7 +139,7 @@ class KafkaMonitor:
         """Let the router go on under another configuration; a worker that stands by will begin with it."""
         self._config = config
         for core in self._cores(RouterCore):
-            core.outbox.replan(planned)
+            core.outbox.replan(planned, config.default_owner)
             core.reload(config)
         if self._active is not None:
             self._active.dispatcher.replace(notifiers)
