@@ -162,6 +162,7 @@ class PartitionEngine:
                 self._count("agents_refused", len(group))
             else:
                 self._take(agent, group, findings, news)
+        self._owners.put_in_order()
         findings.put_in_order()
         news.put_in_order()
 
@@ -220,7 +221,7 @@ class PartitionEngine:
             kind = event.kind
             if kind in kinds:
                 if kind == "run_started":
-                    self._owners.note(event, name)
+                    self._owners.note(offset, event, name)
                 closed = agent.take(event, kind, now)
                 if closed is not None:
                     self._owners.note(event, name)  # its start may not have been told

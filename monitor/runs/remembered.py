@@ -2,11 +2,13 @@
 
 A bounded map of two generations: what is noted goes into the young one; when that is full it becomes the old one, and
 the old one is forgotten. One look-up more than a dict, and no walk over what was deleted, which makes a dict that loses
-its first key again and again slow. Invariant: the `NAMES` names that were noted last are known, at most twice as many.
+its first key again and again slow. Invariant: the `NAMES` names that were noted last are known, at most twice as many;
+of agents that share a session or user the one that started a run last, however the log was cut into batches.
 """
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Final
 
 from schemas.event import Event
@@ -22,15 +24,23 @@ class Remembered:
     def __init__(self) -> None:
         self._young: dict[str, str] = {}
         self._old: dict[str, str] = {}
+        self._noted: list[tuple[int, Event, str]] = []
 
-    def note(self, event: Event, agent: str) -> None:
-        """A run of `agent` starts."""
-        if event.run:
-            self.put(event.run, agent)
-        if event.session:
-            self.put(f"session {event.session}", agent)
-        if event.user:
-            self.put(f"user {event.user}", agent)
+    def note(self, offset: int, event: Event, agent: str) -> None:
+        """A run of `agent` starts, at this offset of the log. It is known after `put_in_order`."""
+        self._noted.append((offset, event, agent))
+
+    def put_in_order(self) -> None:
+        """Remember what was noted, in the order of the log: agents were stepped one after the other."""
+        self._noted.sort(key=itemgetter(0))
+        for _, event, agent in self._noted:
+            if event.run:
+                self.put(event.run, agent)
+            if event.session:
+                self.put(f"session {event.session}", agent)
+            if event.user:
+                self.put(f"user {event.user}", agent)
+        self._noted.clear()
 
     def put(self, name: str, agent: str) -> None:
         """Remember a run, or a session or user under that word and its name."""
