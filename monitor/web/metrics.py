@@ -73,7 +73,7 @@ METRICS: tuple[Metric, ...] = (
     _counter("events_skipped", "Events of a kind that this version does not know."),
     _counter("events_unattributed", "Events without an agent that no recent run could claim."),
     _counter("events_forwarded", "Events that stood on another partition than their agent's and were sent on."),
-    _counter("events_copied", "Events of no agent that were copied to every partition."),
+    _counter("events_copied", "Changes that name no agent and were copied to every partition."),
     _counter("dead_letters", "Events that could not be read, by reason.", "reason"),
     _counter("spans_received", "OpenTelemetry spans that the intake or the topic brought."),
     _counter("logs_received", "OpenTelemetry log records of agents that the intake or the topic brought."),

@@ -4,7 +4,8 @@ Decodes, gives each event the time at which the broker saw it, keeps agents on t
 state. What cannot be read is a dead letter with its position; it never stops a partition. Detection is the engine's.
 
 Invariants: an event is stepped on the partition of its agent and nowhere else; what goes to another partition carries
-in a header when it was first observed, so that an outage of ours does not look like a skewed clock of the producer.
+in a header when it was first observed, so that an outage of ours does not look like a skewed clock of the producer. An
+event that names no agent goes from partition to partition until one knows whose it is; the last one counts it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from monitor.runtime.kafka.cluster.watermarks import Watermarks
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing
 from monitor.runtime.parts import Entry
-from monitor.stepping.step import RECENT_RUNS
+from monitor.stepping.step import RECENT_RUNS, Step
 from schemas import limits
 from schemas.config import Config, Topics
 from schemas.event import BadEvent, Event, Reason, decode, is_skewed
@@ -36,7 +37,7 @@ from schemas.texts import derive
 OBSERVED = "forewarn-observed"
 """Header: epoch seconds at which an event was first seen by the monitor or the broker."""
 COPY = "forewarn-copy"
-"""Header: this record is a copy for one partition of what belongs to none."""
+"""Header: this record is a copy of what belongs to no partition; and to how many it is to be shown after this one."""
 FINDING = "forewarn-finding"
 """Header in the evidence topic: this is a finding whose cost the ledger books, not evidence."""
 KNOWN_AGENTS = 200_000
@@ -118,27 +119,34 @@ class EventsCore:
         self._sighter = Sighter(f"events/{partition}")
         self._homes: dict[str, int] = {}
         self._offset = -1
+        self._batch: list[tuple[int, EngineRecord]] = []
+        self._taken = 0
+        self._steps: list[Step] = []
 
     def step(self, records: Sequence[Record]) -> list[Outgoing]:
         """Decode, keep what is ours, step the engine; findings, news and evidence come out."""
         outgoing: list[Outgoing] = []
-        batch: list[tuple[int, EngineRecord]] = []
+        batch = self._batch
         for record in records:
             taken = self._take(record, outgoing)
             if taken is not None:
                 batch.append((record.offset, taken))
         if records:
             self._offset = records[-1].offset
-        step = self.engine.step(batch)
+        self._advance()
+        steps, read = self._steps, self._taken
+        self._steps, self._taken = [], 0
         unread = sum(out.topic == self._topics.dead_letters for out in outgoing)
-        sighting = self._sighter.saw(self.engine.now, len(batch), unread)
+        sighting = self._sighter.saw(self.engine.now, read, unread)
         if sighting is not None:
             outgoing.append(Outgoing(self._topics.findings, encode_control(sighting), sighting.place.encode()))
-        self.closed.extend(step.closed)
-        for finding in step.findings:
-            outgoing += self._found(finding)
-        outgoing += [Outgoing(self._topics.findings, encode_news(news)) for news in step.news]
-        outgoing += [Outgoing(self._topics.evidence, lines) for lines in evidence_lines(step.evidence)]
+        for step in steps:
+            self.closed.extend(step.closed)
+            for finding in step.findings:
+                outgoing += self._found(finding)
+        outgoing += [Outgoing(self._topics.findings, encode_news(news)) for step in steps for news in step.news]
+        evidence = [told for step in steps for told in step.evidence]
+        outgoing += [Outgoing(self._topics.evidence, lines) for lines in evidence_lines(evidence)]
         return outgoing
 
     def counted(self) -> Counter[str]:
@@ -159,6 +167,12 @@ class EventsCore:
         self.watermarks.load(found)
         self.engine.load(found)
 
+    def _advance(self) -> None:
+        """Step the engine by what was taken so far."""
+        self._steps.append(self.engine.step(self._batch))
+        self._taken += len(self._batch)
+        self._batch.clear()
+
     def _take(self, record: Record, outgoing: list[Outgoing]) -> EngineRecord | None:
         """What the engine is to see of a record; the rest goes out."""
         value = record.value
@@ -175,10 +189,11 @@ class EventsCore:
             else:
                 self._read_again(value, record, outgoing)
             return None
-        copied, observed = False, record.time
+        copied: bytes | None = None
+        observed = record.time
         if record.headers:
             headers = dict(record.headers)
-            copied, observed = COPY in headers, _observed(headers, observed)
+            copied, observed = headers.get(COPY), _observed(headers, observed)
         event.observed_time = observed
         agent = event.agent
         if agent is None:
@@ -229,17 +244,30 @@ class EventsCore:
         outgoing += [self._sent(raw, event, record.time) for raw, event in zip(read.raws, read.events, strict=True)]
         outgoing += [self._letters.sent(letter) for letter in read.dead_letters]
 
-    def _stays(self, event: Event, copy: bool, value: bytes, outgoing: list[Outgoing]) -> bool:
-        """Whether an event that names no agent is for this partition; an original goes to the others as a copy."""
+    def _stays(self, event: Event, copied: bytes | None, value: bytes, outgoing: list[Outgoing]) -> bool:
+        """Whether an event that names no agent is for this partition. A change is for all of them; of anything else
+        the next one is asked, until one knows its run, session or user."""
         if event.kind == "heartbeat":
             return True
-        mine = event.kind == "change" or self.engine.claimed(event) is not None
-        if not copy and (event.kind == "change" or not mine):
-            headers = (*observed_header(event.observed_time or 0.0), (COPY, b"1"))
-            others = (number for number in range(self._partitions) if number != self._partition)
-            outgoing += [Outgoing(self._topics.events, value, None, number, headers) for number in others]
-            self.counts["events_copied"] += 1
-        return mine
+        if event.kind == "change":
+            if copied is None:
+                others = (number for number in range(self._partitions) if number != self._partition)
+                outgoing += [self._copied(value, event, number, 0) for number in others]
+                self.counts["events_copied"] += 1
+            return True
+        left = self._partitions - 1 if copied is None else _left(copied, self._partitions - 1)
+        if left == 0:
+            return True  # the engine counts what nobody knows
+        self._advance()  # the run that it is about may have started in this batch
+        if self.engine.claimed(event) is not None:
+            return True
+        self.counts["events_forwarded"] += 1
+        outgoing.append(self._copied(value, event, (self._partition + 1) % self._partitions, left - 1))
+        return False
+
+    def _copied(self, value: bytes, event: Event, partition: int, left: int) -> Outgoing:
+        headers = (*observed_header(event.observed_time or 0.0), (COPY, str(left).encode()))
+        return Outgoing(self._topics.events, value, None, partition, headers)
 
     def _sent(self, value: bytes, event: Event, observed: float) -> Outgoing:
         if event.agent is None:
@@ -262,6 +290,14 @@ class EventsCore:
                 self._homes.clear()
             home = self._homes[agent] = partition_of(agent, self._partitions)
         return home
+
+
+def _left(copied: bytes, most: int) -> int:
+    """What `COPY` says. Whatever somebody else wrote there, no event goes round more than once."""
+    try:
+        return min(max(int(copied), 0), most)
+    except ValueError:
+        return 0
 
 
 def _observed(headers: dict[str, bytes], appended: float) -> float:
