@@ -1,18 +1,23 @@
 """What only the active one of several workers does: write the ticks and send the notifications.
 
 It starts when the findings partition arrives and stops when it goes. Not here: what a tick or a notification means.
-Invariant: `since` stands in a tick only if this writer was there, and the broker took it in time, since the one before.
+Invariants: `since` stands in a tick only if this writer was there, and the broker took it in time, since the one
+before; no tick is before one that the router has seen, for nobody would take it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
+from monitor.alerting.blind import BLIND_SECONDS
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.kafka.central import RouterCore
 from monitor.runtime.parts import Dispatcher
 from schemas.records import Tick
+
+_log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 GAP_SECONDS = 5.0
@@ -47,6 +52,7 @@ class Active:
         self._clock = clock
         self._fail = fail
         self._held = held
+        go_on(clock, router.now)
         dispatcher.committed()  # what the outbox was loaded with is durable
         self._ticking = [
             asyncio.create_task(self._guarded(work), name="ticks") for work in (self._write_ticks, self._tick_traces)
@@ -65,6 +71,7 @@ class Active:
         last: float | None = None
         jumps = self._clock.jumps
         while True:
+            go_on(self._clock, self.router.now)  # what the writer before us wrote last may be read only now
             now = float(int(self._clock()))
             if (last is None or now > last) and self._held():
                 steady = last is not None and now - last <= GAP_SECONDS and self._clock.jumps == jumps
@@ -92,3 +99,11 @@ class Active:
             raise
         except Exception as error:
             await self._fail(error)
+
+
+def go_on(clock: SteadyClock, tick: float) -> None:
+    """Let time go on from a tick in the log, which the clock of another worker, or ours before a start, may have put
+    ahead of this one."""
+    ahead = clock.go_on_from(tick)
+    if ahead > BLIND_SECONDS:
+        _log.warning("the clock is %.0f s behind the last tick in the log; time goes on from there", ahead)

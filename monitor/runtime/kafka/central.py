@@ -182,6 +182,11 @@ class RouterCore:
         self._route()
         return outgoing + self._present()
 
+    @property
+    def now(self) -> float:
+        """The last tick, epoch seconds; 0 before the first."""
+        return self._mark.now
+
     def reload(self, config: Config) -> None:
         """Go on under another configuration."""
         self.router.reload(config, self._mark.now)
