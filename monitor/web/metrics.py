@@ -91,7 +91,10 @@ METRICS: tuple[Metric, ...] = (
     _gauge("nodes", "Nodes that collect evidence."),
     _counter("findings", "Findings that began an episode, by signal.", "signal"),
     _counter("ticks", "Ticks of the clock that the engine has taken."),
-    _gauge("tick_age_seconds", "Seconds since the last tick; large means that the monitor is blind."),
+    _gauge(
+        "tick_age_seconds",
+        "Seconds since the last tick, where it is longest ago; large means that the monitor is blind.",
+    ),
     _counter("blind_gaps", "Gaps in the ticks: times that the monitor did not see."),
     _gauge("lag_records", "Records that wait in a topic or log.", "topic"),
     _gauge("partitions_assigned", "Partitions of a topic that this worker works on.", "topic"),

@@ -24,7 +24,7 @@ from monitor.runs.view import of_run
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.counting import published
 from monitor.runtime.kafka import topics as layout
-from monitor.runtime.kafka.active import Active
+from monitor.runtime.kafka.active import Active, go_on
 from monitor.runtime.kafka.central import AggregatorCore, ControlCore, RouterCore
 from monitor.runtime.kafka.events import COUNT_NAMES, EventsCore, ReadEvents, observed_header, partition_of
 from monitor.runtime.kafka.partition import Core, LetterParts
@@ -51,6 +51,8 @@ LOOKS, LOOK_SECONDS = 4, 0.2
 than a partition without state takes to be done."""
 LOOK_TIMEOUT_SECONDS = 5.0
 """How long the broker may take to say so."""
+AHEAD_SECONDS = 5.0
+"""Ticks further ahead of this worker's clock than this come from a clock that is wrong, or is ours."""
 
 
 class Parts(NamedTuple):
@@ -78,6 +80,8 @@ class KafkaMonitor:
         self._said: Counter[str] = Counter()
         self._accepting = 0
         self._active: Active | None = None
+        self._since: dict[EventsCore, float] = {}
+        """Since when we have each partition, epoch seconds."""
         self._ending: set[asyncio.Task[None]] = set()
         self._worker = KafkaWorker(config.runtime, self._roles(), on_moved=self._moved, on_leaving=self._leave)
 
@@ -236,7 +240,7 @@ class KafkaMonitor:
             **found,
             "recovery_records": float(self._worker.recovery() or 0),
             "nodes": float(nodes),
-            "tick_age_seconds": max(self._tick_age(), 0.0),
+            "tick_age_seconds": max([0.0, *self._tick_ages()]),
             "traces_open": float(traces),
             "outbox_pending": float(pending),
         }
@@ -245,10 +249,10 @@ class KafkaMonitor:
         """Alive: the worker runs. Ready: assigned and recovered, and time goes on."""
         failure = self._worker.failure
         live = Check(name="worker", ok=failure is None, message="" if failure is None else type(failure).__name__)
-        age = self._tick_age()
+        off = self._off()
         ready = (
             Check(name="kafka", ok=self.ready, message="" if self.ready else self._waiting_for()),
-            Check(name="ticks", ok=age <= BLIND_SECONDS, message=self._behind(age) if age > BLIND_SECONDS else ""),
+            Check(name="ticks", ok=not off, message=off),
         )
         return Health(live=(live,), ready=ready)
 
@@ -258,14 +262,22 @@ class KafkaMonitor:
             return "no partitions yet"
         return f"recovering: {left:,} records of state still to read"
 
-    def _behind(self, age: float) -> str:
-        waiting = sum(lag for (topic, _), lag in self._worker.lags().items() if topic == self._topics.events)
-        return f"{age:.0f} s behind: {waiting:,} events wait" if waiting else f"no tick for {age:.0f} s"
+    def _off(self) -> str:
+        """How the time in the log is off, at the partition where it is worst; empty where it goes on as it should."""
+        ages = self._tick_ages()
+        age, ahead = max(ages, default=0.0), -min(ages, default=0.0)
+        if age > BLIND_SECONDS:
+            waiting = sum(lag for (topic, _), lag in self._worker.lags().items() if topic == self._topics.events)
+            return f"{age:.0f} s behind: {waiting:,} events wait" if waiting else f"no tick for {age:.0f} s"
+        return f"ticks are {ahead:.0f} s ahead of this clock" if ahead > AHEAD_SECONDS else ""
 
-    def _tick_age(self) -> float:
-        """Seconds since the latest tick that an engine of ours has seen; 0 while none has."""
-        latest = max((core.engine.now for core in self._cores(EventsCore)), default=0.0)
-        return self._clock() - latest if latest else 0.0
+    def _tick_ages(self) -> list[float]:
+        """Seconds since the latest tick that each partition of ours has seen; before its first, since we have it."""
+        now = self._clock()
+        return [
+            now - (core.engine.now if core.engine.counts.get("ticks") else self._since.get(core, now))
+            for core in self._cores(EventsCore)
+        ]
 
     # -- inner
 
@@ -306,6 +318,10 @@ class KafkaMonitor:
 
     def _moved(self) -> None:
         """Partitions came or went: be the active one, or stop being it."""
+        ticks = [core.engine.now for core in self._cores(EventsCore) if core.engine.counts.get("ticks")]
+        go_on(self._clock, max(ticks, default=0.0))  # the group has one time
+        now = self._clock()
+        self._since = {core: self._since.get(core, now) for core in self._cores(EventsCore)}
         if not self._worker.started:
             return
         router = next(self._cores(RouterCore), None)
