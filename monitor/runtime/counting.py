@@ -1,9 +1,15 @@
-"""How the counters of the pure parts are called in the metrics: one row each. What has no row is not shown."""
+"""How the counters of the pure parts are called in the metrics: one row each. What has no row is not shown.
+
+And how they are added up where parts come and go: see `Totals`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import Generic, TypeVar
+
+P = TypeVar("P")
 
 NAMES = {
     # monitor.engine, monitor.evidence
@@ -103,6 +109,40 @@ def published(*parts: Mapping[str, int]) -> Counter[str]:
             if count and (name := _name(own)) is not None:
                 found[name] += count
     return found
+
+
+class Totals(Generic[P]):
+    """What parts have counted while they were here, added up. It only rises, whoever comes and goes.
+
+    `counts_of`: what a part has counted, by metric name; what it had counted before it came was shown then, by this
+    process or by another. `saved`: a part's counts are in its state. What was not saved when it went, and is counted
+    again by the next one of its name, then counts once.
+    """
+
+    def __init__(self, counts_of: Callable[[P], Counter[str]], *, saved: bool = False) -> None:
+        self._counts_of = counts_of
+        self._saved = saved
+        self._here: dict[Hashable, tuple[P, Counter[str]]] = {}
+        """Each part, and the counts beyond which it counts."""
+        self._left: dict[Hashable, Counter[str]] = {}
+        self._gone: Counter[str] = Counter()
+
+    def hold(self, parts: Mapping[Hashable, P]) -> None:
+        """These are here from now on, and no others, each by a name of its own."""
+        for name, (part, base) in list(self._here.items()):
+            if parts.get(name) is not part:
+                counts = self._counts_of(part)
+                self._gone += counts - base
+                del self._here[name]
+                if self._saved:
+                    self._left[name] = counts | base
+        for name, part in parts.items():
+            if name not in self._here:
+                self._here[name] = part, self._counts_of(part) | self._left.pop(name, Counter())
+
+    def total(self) -> Counter[str]:
+        """All that was counted, by metric name."""
+        return sum((self._counts_of(part) - base for part, base in self._here.values()), self._gone)
 
 
 def _name(own: str) -> str | None:

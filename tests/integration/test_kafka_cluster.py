@@ -7,6 +7,7 @@ import contextlib
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from benchmarks import kafka_kills
+from monitor.runtime.clock import SteadyClock
 from monitor.runtime.kafka.live import KafkaMonitor
 from monitor.runtime.kafka.worker import WorkerFailed
 from schemas.config import Config
@@ -184,6 +186,58 @@ async def test_kills_at_random_moments_change_no_count_and_no_message(
     assert [problem for problem in found.problems if "takeover" not in problem] == []
 
 
+async def test_counters_only_rise_while_partitions_go_from_one_to_another(
+    broker: Broker, prefix: str, tmp_path: Path
+) -> None:
+    configs = [config_of(broker.bootstrap, prefix, tmp_path / name, partitions=PARTITIONS) for name in ("one", "two")]
+    fleet = Fleet(configs[0])
+    await fleet.producer.start()
+    shown: dict[KafkaMonitor, Counter[str]] = {}
+
+    def received() -> int:
+        for monitor, before in shown.items():
+            shown[monitor] = Counter(monitor.counts())
+            assert before <= shown[monitor], "a counter fell"
+        return sum(counts["events_received"] for counts in shown.values())
+
+    def held(monitor: KafkaMonitor) -> float:
+        return monitor.gauges()[f"partitions_assigned:{fleet.topic}"]
+
+    try:
+        async with _running(configs[0]) as stays:
+            async with _running(configs[1]) as goes:
+                shown |= {stays: Counter(), goes: Counter()}
+                await until(lambda: held(stays) == held(goes) == PARTITIONS / 2, 60.0, "partitions shared")
+                await fleet.work(300)
+                await until(lambda: received() >= 600, 60.0, "600 events")
+            await until(lambda: received() and held(stays) == PARTITIONS, 60.0, "partitions taken over")
+            assert received() == 600, "nothing was sent meanwhile"
+            await fleet.work(50)
+            await until(lambda: received() >= 700, 60.0, "100 more")
+            assert received() == 700
+    finally:
+        await fleet.producer.stop()
+
+
+async def test_a_clock_that_was_ahead_makes_nobody_blind_once_it_is_right(
+    broker: Broker, prefix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = config_of(broker.bootstrap, prefix, tmp_path, partitions=2)
+
+    def ticks(monitor: KafkaMonitor) -> int:
+        return monitor.counts().get("ticks", 0)
+
+    async with _running(config, SteadyClock(lambda: time.time() + 600.0)) as ahead:
+        await until(lambda: ticks(ahead) >= 4, what="ticks of a clock that is ahead")
+    async with _running(config) as right:
+        await until(lambda: ticks(right) >= 6, what="ticks after them")
+        assert right.health().ready[1].ok
+        assert caplog.text.count("behind the last tick in the log; time goes on from there") == 1
+        async with _running(config_of(broker.bootstrap, prefix, tmp_path / "other", partitions=2)) as other:
+            await until(lambda: ticks(other) >= 3, what="ticks on another worker")
+            assert other.health().is_ready and right.health().is_ready
+
+
 async def test_a_flood_of_dead_letters_stops_the_worker_at_one_place(
     broker: Broker, prefix: str, tmp_path: Path
 ) -> None:
@@ -254,8 +308,8 @@ async def test_a_flood_in_a_topic_of_the_collector_is_remembered_beside_its_offs
 
 
 @contextlib.asynccontextmanager
-async def _running(config: Config) -> AsyncIterator[KafkaMonitor]:
-    found = monitor_of(config)
+async def _running(config: Config, clock: SteadyClock | None = None) -> AsyncIterator[KafkaMonitor]:
+    found = monitor_of(config, clock=clock)
     await found.start()
     try:
         yield found

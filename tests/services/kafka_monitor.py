@@ -97,10 +97,16 @@ class Recorder:
         return now
 
 
-def monitor_of(config: Config, notifiers: Mapping[str, Notifier] | None = None, *, slack: bool = False) -> KafkaMonitor:
+def monitor_of(
+    config: Config,
+    notifiers: Mapping[str, Notifier] | None = None,
+    *,
+    slack: bool = False,
+    clock: SteadyClock | None = None,
+) -> KafkaMonitor:
     """A monitor that is not started; without notifiers each target is a recorder of its own."""
     told: Mapping[str, Notifier] = notifiers if notifiers is not None else recorders(config, Recorder())
-    return KafkaMonitor(config, parts_of(config, lambda: told, slack=slack), SteadyClock(), "test")
+    return KafkaMonitor(config, parts_of(config, lambda: told, slack=slack), clock or SteadyClock(), "test")
 
 
 def recorders(config: Config, recorder: Notifier, *, slack: bool = False) -> dict[str, Notifier]:

@@ -14,8 +14,9 @@ import pytest_asyncio
 
 from monitor.alerting.blind import BLIND_SECONDS
 from monitor.runtime.clock import SteadyClock
+from monitor.runtime.counting import Totals
 from monitor.runtime.kafka import live
-from monitor.runtime.kafka.events import EventsCore
+from monitor.runtime.kafka.events import EventsCore, partition_of
 from monitor.runtime.kafka.live import AHEAD_SECONDS, KafkaMonitor
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import Core
@@ -134,10 +135,10 @@ async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
     await made.worker.revoke()
 
 
-def put(core: Core, *values: bytes, at: float = START) -> None:
-    """Step records of a log, each after those before."""
-    first = core.settled() + 1
-    core.step([Record(first + place, None, value, at, ()) for place, value in enumerate(values)])
+def put(core: Core, *values: bytes, first: int | None = None) -> None:
+    """Step records of a log, each after those that this core has stepped; `first`: their offset, after a load."""
+    begin = core.settled() + 1 if first is None else first
+    core.step([Record(begin + place, None, value, START, ()) for place, value in enumerate(values)])
 
 
 def tick(time: float) -> bytes:
@@ -220,7 +221,7 @@ def put_state(state: State, place: tuple[str, int], time: float) -> None:
     """The state of a partition once it has seen a tick more."""
     core = EventsCore(CONFIG, place[1], parts_of(CONFIG, dict).read_events, parts_of(CONFIG, dict).letters)
     core.load(state[place].items())
-    put(core, tick(time))
+    put(core, tick(time), first=1)
     state[place].update((key, value) for key, value in core.changes() if value is not None)
 
 
@@ -256,3 +257,71 @@ async def test_a_partition_without_a_tick_counts_since_it_was_assigned(bench: Be
     for place in EVENTS:
         put(bench.worker.core(*place), tick(bench.wall()))
     assert (bench.age(), bench.ticks().ok) == (0.0, True)
+
+
+# -- counters
+
+
+def run_of(number: int) -> bytes:
+    return encode(Event(kind="run_finished", time=START, id=f"e{number}", agent=AGENT, run=f"r{number}", status="ok"))
+
+
+AGENT = next(name for name in map(str, range(100)) if partition_of(name, PARTITIONS) == 0)
+
+
+def counted(*benches: Bench) -> list[tuple[int, int]]:
+    """Events and dead letters that each shows."""
+    found = [bench.monitor.counts() for bench in benches]
+    return [(counts.get("events_received", 0), counts.get("dead_letters:not_json", 0)) for counts in found]
+
+
+async def test_counters_only_rise_and_count_once_when_partitions_move(bench: Bench) -> None:
+    one, two, state = bench, Bench(), State()
+    one.worker.assign(EVENTS, state)
+    put(one.worker.core(*EVENTS[0]), *map(run_of, range(3)), b"{nope")
+    assert counted(one, two) == [(3, 1), (0, 0)]
+    await one.worker.revoke(state)
+    assert counted(one) == [(3, 1)], "between two stays nothing falls"
+    one.worker.assign(EVENTS[1:], state)
+    two.worker.assign(EVENTS[:1], state)
+    assert counted(one, two) == [(3, 1), (0, 0)], "what it took over was shown by the other"
+    put(two.worker.core(*EVENTS[0]), run_of(3), b"{nope", first=4)
+    assert counted(one, two) == [(3, 1), (1, 1)]
+    await two.worker.revoke(state)
+    one.worker.assign(EVENTS, state)
+    put(one.worker.core(*EVENTS[0]), run_of(4), b"{nope", first=6)
+    assert counted(one, two) == [(4, 2), (1, 1)]
+    assert one.worker.core(*EVENTS[0]).engine.counts["events"] == 5
+
+
+async def test_what_was_not_saved_and_comes_again_counts_once(bench: Bench) -> None:
+    state: State = {}
+    bench.worker.assign(EVENTS, state)
+    put(bench.worker.core(*EVENTS[0]), run_of(0))
+    await bench.worker.revoke(state)
+    for events in (2, 4):  # both begin after the first event
+        bench.worker.assign(EVENTS, state)
+        before = counted(bench)
+        for number in range(1, events):
+            put(bench.worker.core(*EVENTS[0]), run_of(number), first=number)
+            assert counted(bench) >= before
+        assert counted(bench) == [(events, 0)]
+        await bench.worker.revoke()
+
+
+async def test_a_core_that_stays_goes_on(bench: Bench) -> None:
+    bench.worker.assign(EVENTS, {})
+    put(bench.worker.core(*EVENTS[0]), run_of(0), b"{nope")
+    bench.worker.assign([*EVENTS, FINDINGS], {})
+    put(bench.worker.core(*EVENTS[0]), run_of(1), b"{nope")
+    assert counted(bench) == [(2, 2)]
+
+
+def test_a_part_that_goes_and_comes_back_as_it_was_counts_what_it_adds() -> None:
+    part = Counter({"events_received": 7})
+    totals = Totals[Counter[str]](Counter)
+    for added in (1, 2):
+        totals.hold({"a": part})
+        part["events_received"] += added
+        totals.hold({})
+    assert totals.total() == {"events_received": 3}

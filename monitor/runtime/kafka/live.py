@@ -20,9 +20,10 @@ from faust.exceptions import ProducerSendError
 from monitor import views
 from monitor.alerting.blind import BLIND_SECONDS
 from monitor.alerting.router import Router
+from monitor.engine import PartitionEngine
 from monitor.runs.view import of_run
 from monitor.runtime.clock import SteadyClock
-from monitor.runtime.counting import published
+from monitor.runtime.counting import Totals, published
 from monitor.runtime.kafka import topics as layout
 from monitor.runtime.kafka.active import Active, go_on
 from monitor.runtime.kafka.central import AggregatorCore, ControlCore, RouterCore
@@ -78,6 +79,8 @@ class KafkaMonitor:
         self._clock = clock
         self._counts: Counter[str] = Counter()
         self._said: Counter[str] = Counter()
+        self._engines = Totals[PartitionEngine](lambda engine: published(engine.counts), saved=True)
+        self._others = Totals(_counts_of)
         self._accepting = 0
         self._active: Active | None = None
         self._since: dict[EventsCore, float] = {}
@@ -206,21 +209,9 @@ class KafkaMonitor:
         return [budget for core in self._cores(AggregatorCore) for budget in core.aggregator.budgets()]
 
     def counts(self) -> dict[str, int]:
-        """Counters by metric name."""
-        found = Counter(self._counts)
-        parts: list[Mapping[str, int]] = [self._said]
-        for topic in self._by_topic:
-            for core in self._worker.cores(topic):
-                found.update(core.counted())
-                if isinstance(core, EventsCore):
-                    parts.append(core.engine.counts)
-                elif isinstance(core, AssemblerCore):
-                    parts.append(core.assembler.counts)
-                elif isinstance(core, AggregatorCore):
-                    parts.append(core.aggregator.counts)
-                elif isinstance(core, RouterCore):
-                    parts += [core.router.counts, core.sight.counts, core.outbox.counts]
-        return dict(published(*parts) + found + self._worker.counts())
+        """Counters by metric name, since this process began; they only rise, whatever partitions come and go."""
+        counted = self._counts + published(self._said) + self._engines.total() + self._others.total()
+        return dict(counted + self._worker.counts())
 
     def gauges(self) -> dict[str, float]:
         """Levels by metric name."""
@@ -318,6 +309,8 @@ class KafkaMonitor:
 
     def _moved(self) -> None:
         """Partitions came or went: be the active one, or stop being it."""
+        self._engines.hold({core.engine.partition: core.engine for core in self._cores(EventsCore)})
+        self._others.hold({id(core): core for topic in self._by_topic for core in self._worker.cores(topic)})
         ticks = [core.engine.now for core in self._cores(EventsCore) if core.engine.counts.get("ticks")]
         go_on(self._clock, max(ticks, default=0.0))  # the group has one time
         now = self._clock()
@@ -371,6 +364,18 @@ class KafkaMonitor:
     def _router_saved(self, core: Core) -> None:
         if self._active is not None and self._active.router is core:
             self._active.dispatcher.committed()
+
+
+def _counts_of(core: Core) -> Counter[str]:
+    """What a core has counted since it was made; engines, which keep their counts, are counted apart."""
+    parts: list[Mapping[str, int]] = []
+    if isinstance(core, AssemblerCore):
+        parts.append(core.assembler.counts)
+    elif isinstance(core, AggregatorCore):
+        parts.append(core.aggregator.counts)
+    elif isinstance(core, RouterCore):
+        parts += [core.router.counts, core.sight.counts, core.outbox.counts]
+    return published(*parts) + core.counted()
 
 
 def _bounded(name: str, known: Counter[str]) -> str:
