@@ -28,7 +28,7 @@ from monitor.runtime.parts import Entry
 from monitor.stepping.step import RECENT_RUNS, Step
 from schemas import limits
 from schemas.config import Config, Topics
-from schemas.event import BadEvent, Event, Reason, decode, is_skewed
+from schemas.event import LATEST_TIME, BadEvent, Event, Reason, decode, is_skewed
 from schemas.finding import Finding, encode_finding
 from schemas.news import encode_news
 from schemas.records import CONTROL_PREFIX, EvidenceBatch, decode_control, encode_control
@@ -36,6 +36,8 @@ from schemas.texts import derive
 
 OBSERVED = "forewarn-observed"
 """Header: epoch seconds at which an event was first seen by the monitor or the broker."""
+EARLIEST_OBSERVED: Final = 946_684_800.0
+"""The year 2000, before any event was observed: a smaller number is not in epoch seconds."""
 COPY = "forewarn-copy"
 """Header: this record is a copy of what belongs to no partition; and to how many it is to be shown after this one."""
 FINDING = "forewarn-finding"
@@ -301,10 +303,12 @@ def _left(copied: bytes, most: int) -> int:
 
 
 def _observed(headers: dict[str, bytes], appended: float) -> float:
+    """When an event was first observed. What cannot be that stands for nothing: anybody may write a header."""
     raw = headers.get(OBSERVED)
     if raw is None:
         return appended
     try:
-        return float(raw)
+        observed = float(raw)
     except ValueError:
         return appended
+    return observed if EARLIEST_OBSERVED <= observed < LATEST_TIME else appended  # false for nan too
