@@ -224,7 +224,7 @@ class PartitionEngine:
                     self._owners.note(offset, event, name)
                 closed = agent.take(event, kind, now)
                 if closed is not None:
-                    self._owners.note(event, name)  # its start may not have been told
+                    self._owners.note(offset, event, name)  # its start may not have been told
                     self._closed(name, closed)
             elif agent.take_loose(event, now):
                 self._count(kind)

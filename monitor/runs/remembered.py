@@ -27,13 +27,16 @@ class Remembered:
         self._noted: list[tuple[int, Event, str]] = []
 
     def note(self, offset: int, event: Event, agent: str) -> None:
-        """A run of `agent` starts, at this offset of the log. It is known after `put_in_order`."""
+        """A run of `agent` starts, or ends without a start that was told, at this offset of the log. It is known after
+        `put_in_order`."""
         self._noted.append((offset, event, agent))
 
     def put_in_order(self) -> None:
         """Remember what was noted, in the order of the log: agents were stepped one after the other."""
         self._noted.sort(key=itemgetter(0))
         for _, event, agent in self._noted:
+            if event.kind == "run_finished" and self._of(event.run or "") == agent:
+                continue
             if event.run:
                 self.put(event.run, agent)
             if event.session:
