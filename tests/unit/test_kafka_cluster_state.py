@@ -16,7 +16,8 @@ from monitor.runtime.kafka.cluster import recovery as sure
 from monitor.runtime.kafka.cluster.disk import DiskStore
 from monitor.runtime.kafka.cluster.store import GENERATION, PartitionStore
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, MicroBatchConsumer, Record
-from monitor.runtime.kafka.partition import SETTLED, Outgoing, StateTable
+from monitor.runtime.kafka.partition import SETTLED, Outgoing
+from monitor.runtime.kafka.saving.changelog import StateTable
 from monitor.runtime.kafka.worker import KafkaWorker, Role, _Kept
 from monitor.runtime.parts import Entry
 from schemas.config import Config

@@ -11,7 +11,7 @@ from faust.types import TP
 
 from monitor.runtime.kafka.cluster.disk import OLD_SECONDS, DiskStore, Shelf, StateInUse
 from monitor.runtime.kafka.microbatch import MicroBatchApp
-from monitor.runtime.kafka.partition import StateTable
+from monitor.runtime.kafka.saving.changelog import StateTable
 
 ONE, TWO = TP("c", 1), TP("c", 2)
 

@@ -6,9 +6,10 @@ import asyncio
 from typing import Any, NamedTuple
 
 import pytest
+from aiokafka.errors import MessageSizeTooLargeError
 
 from monitor.runtime.kafka.microbatch import MicroBatchApp
-from monitor.runtime.kafka.partition import StateTable
+from monitor.runtime.kafka.saving.changelog import StateTable
 
 
 class _Acknowledged(NamedTuple):
@@ -39,6 +40,8 @@ class _Changelog:
         self.records: list[tuple[bytes, bytes | None]] = []
         self.batches: list[int] = []
         self.others = 0
+        self.refuses = b""
+        """The broker does not take a batch with this value."""
 
     def _ensure_producer(self) -> _Changelog:
         return self
@@ -49,6 +52,9 @@ class _Changelog:
     async def send_batch(self, batch: _Batch, topic: str, *, partition: int) -> asyncio.Future[_Acknowledged]:
         assert topic and partition == 0
         done: asyncio.Future[_Acknowledged] = asyncio.get_running_loop().create_future()
+        if self.refuses and any(value == self.refuses for _, value in batch.records):
+            done.set_exception(MessageSizeTooLargeError())
+            return done
         done.set_result(_Acknowledged(self.others + len(self.records)))
         self.records += batch.records
         self.batches.append(len(batch.records))
@@ -116,3 +122,12 @@ async def test_entries_go_in_as_few_batches_as_hold_them_in_their_order(table: S
     assert table.offset(0) == 4
     assert await table.write(0, [], ours)
     assert (len(log.records), table.offset(0)) == (5, 4)
+
+
+async def test_nothing_is_written_behind_what_the_broker_refuses(table: StateTable, log: _Changelog) -> None:
+    """Else the last entry would say that the state counts what it lacks."""
+    log.refuses = b"3"
+    with pytest.raises(MessageSizeTooLargeError):
+        await table.write(0, [("a", b"1"), ("b", b"2"), ("c", b"3"), ("d", b"4"), ("settled", b"9")], ours)
+    assert log.records == [(b"0/a", b"1"), (b"0/b", b"2")]
+    assert table.entries(0) == [] and table.offset(0) is None

@@ -23,16 +23,14 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
-import faust
 import msgspec
 from faust.types import TP
 
 from monitor.runtime.kafka.cluster.floods import Flood
-from monitor.runtime.kafka.cluster.store import GENERATION, PartitionStore
-from monitor.runtime.kafka.cluster.table import PartitionTable
-from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, MicroBatchSchema, Record
+from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, Record
+from monitor.runtime.kafka.saving.changelog import StateTable
 from monitor.runtime.parts import Entry
 from schemas.event import BadEvent
 
@@ -281,94 +279,6 @@ def pause_seconds(wanted: float, cost: float) -> float:
     return max(wanted, min(cost * SAVE_RATIO, LONGEST_SAVE_SECONDS))
 
 
-class StateTable:
-    """One table with raw keys and values; `partitions` must be those of the topic beside it."""
-
-    def __init__(self, app: faust.App, name: str, partitions: int) -> None:
-        self._app = app
-        table: Any = PartitionTable(
-            app,
-            name=name,
-            partitions=partitions,
-            schema=MicroBatchSchema(),
-            beacon=app.tables.beacon,
-            standby_buffer_size=1,  # events are batches already
-        )
-        app.tables.add(table)
-        self._store: PartitionStore = table.data
-        self.topic = self._store.topic = str(table.changelog_topic.get_topic_name())
-        self.healed = 0
-
-    def entries(self, partition: int) -> list[tuple[str, bytes]]:
-        """What is stored for the partition, in no order."""
-        cut = len(_prefix(partition))
-        return [(key[cut:].decode(), value) for key, value in self._store.entries(partition)]
-
-    def offset(self, partition: int) -> int | None:
-        """Up to where the changelog is held; None where it holds nothing."""
-        return self._store.persisted_offset(TP(self.topic, partition))
-
-    @property
-    def outdated(self) -> int:
-        """Records of changelogs that were left out of a recovery: a later owner had written before them."""
-        return self._store.outdated
-
-    async def write(
-        self, partition: int, entries: Sequence[Entry], still: Callable[[], Awaitable[bool]], generation: int = 0
-    ) -> bool:
-        """Make the entries durable in their order. Raises what the broker answers; then the worker must end.
-
-        `generation`: of the group, in which the partition came to us.
-        `still`: whether the partition is ours, asked once the broker has them. A write may wait for a broker that is
-        away, and others may own the partition by then. False: nothing is written after it, and we do not hold it, for
-        what they wrote before it we have not seen; a recovery reads all of that in its order.
-
-        One producer writes one partition of the changelog in order, a batch at a time, so what a crash leaves is a
-        beginning of `entries`. Offsets that are not ours in between are those of a worker that did not know that it
-        had lost the partition: what we hold is written again over what it wrote.
-        """
-        prefix = _prefix(partition)
-        place = TP(self.topic, partition)
-        before = self._store.persisted_offset(place)
-        keyed = [(prefix + name.encode(), value) for name, value in entries]
-        if stale := sorted(self._store.stale.get(partition, set()).difference(key for key, _ in keyed)):
-            keyed = [*((key, self._store.value(partition, key)) for key in stale), *keyed]
-            self.healed += 1
-            _log.warning("kafka: a former owner wrote late to %s/%d; what we hold is written over it", *place)
-        offsets = await self._send(place, keyed, generation)
-        if not await still():
-            return False
-        if offsets:
-            self._store.write(place, dict(keyed), offsets[-1], generation)
-        if before is not None and offsets and offsets[-1] - before > len(offsets):
-            self.healed += 1
-            _log.warning("kafka: somebody else wrote state of %s/%d; what we hold is written over it", *place)
-            healed = list(self._store.entries(partition))
-            again = await self._send(place, healed, generation)
-            if not await still():
-                return False
-            self._store.write(place, dict(healed), again[-1], generation)
-        return True
-
-    async def _send(self, place: TP, entries: Sequence[tuple[bytes, bytes | None]], generation: int) -> list[int]:
-        """Write entries in their order, and wait; their offsets. In whole batches: one by one each costs 50 µs."""
-        producer = cast(Any, self._app.producer)._ensure_producer()
-        headers = [(GENERATION, b"%d" % generation)]
-        batches = [producer.create_batch()]
-        for key, value in entries:
-            if batches[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
-                batches.append(producer.create_batch())
-                batches[-1].append(timestamp=None, key=key, value=value, headers=headers)  # the first always has room
-        full = [batch for batch in batches if batch.record_count()]
-        sent = [await producer.send_batch(batch, place.topic, partition=place.partition) for batch in full]
-        written = await asyncio.gather(*sent)
-        return [
-            first.offset + number
-            for batch, first in zip(full, written, strict=True)
-            for number in range(batch.record_count())
-        ]
-
-
 def _after(entries: Iterable[tuple[str, bytes]]) -> int | None:
     """The offset after those that the state counts; 0 where there is no state, None where it does not say (older)."""
     found = dict(entries)
@@ -378,7 +288,3 @@ def _after(entries: Iterable[tuple[str, bytes]]) -> int | None:
     if version != _SETTLED_VERSION:
         raise ValueError(f"{SETTLED}: state of version {version}; this monitor reads {_SETTLED_VERSION}")
     return settled + 1
-
-
-def _prefix(partition: int) -> bytes:
-    return b"%d/" % partition

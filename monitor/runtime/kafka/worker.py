@@ -28,7 +28,8 @@ from monitor.runtime.kafka.broker.faust_app import DELIVERY_SECONDS, faust_app
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import Progress
 from monitor.runtime.kafka.microbatch import MicroBatchConsumer
-from monitor.runtime.kafka.partition import Core, PartitionWorker, StateTable
+from monitor.runtime.kafka.partition import Core, PartitionWorker
+from monitor.runtime.kafka.saving.changelog import StateTable
 from monitor.saved.collecting import uncollected
 from schemas.config import Runtime
 

@@ -2,7 +2,7 @@
 
 Faust's own memory store forgets standby partitions at each rebalance and reads everything anew; this one keeps both,
 so that a partition that stays costs nothing and one that was stood by for costs only its tail. Not here: who writes
-(`partition.StateTable`).
+(`saving.changelog`).
 
 Owner: the worker; Faust's recovery fills it, `write` follows what the broker has acknowledged. Bound: the partitions
 that are assigned or stood by for; others are dropped when a recovery completes. A crash loses all of it, and the

@@ -1,0 +1,1 @@
+"""How a partition's state becomes durable: entries written in their order."""
