@@ -1,9 +1,11 @@
-"""Traces over the Collector's topics while one of the workers that read them stands still: their runs are whole."""
+"""Traces over the Collector's topics while a worker that reads them stands still or is killed: their runs are whole."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import random
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +14,10 @@ from typing import Any
 import aiokafka
 import msgspec
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from schemas.config import Config
 from schemas.records import is_control
@@ -75,6 +81,66 @@ async def test_a_run_is_whole_though_some_of_its_spans_are_read_seconds_later(
         (("run_started", 1), ("llm_call", 2), ("tool_call", 1), ("run_finished", 1))
     }
     assert all(each[-1] == "run_finished" for each in kinds.values()), "what is told of a run comes before its end"
+
+
+async def test_a_trace_larger_than_a_record_outlives_the_worker_that_held_it(
+    broker: Broker, prefix: str, tmp_path: Path
+) -> None:
+    """Its open state is some 5 MB that hardly compress; the broker takes 2 MiB at once."""
+    config = config_of(broker.bootstrap, prefix, tmp_path, trace_timeout="60s")
+    given = {"bootstrap": broker.bootstrap, "prefix": prefix, "directory": tmp_path, "trace_timeout": "60s"}
+    *calls, top = spans_of_one_run(40, 120_000)
+    topics = config.runtime.kafka.topics
+    first, second = Worker("one", given), Worker("two", given)
+    try:
+        await first.start()
+        async with aiokafka.AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer:
+            for span in calls:
+                await producer.send_and_wait(topics.otlp_spans, encode_spans([span]).SerializeToString(), partition=0)
+            async with asyncio.timeout(60.0):
+                while (await first.look()).counts.get("spans_received", 0) < len(calls):
+                    await asyncio.sleep(0.1)
+            await saved(config, topics.spans)
+            await first.kill()
+            await second.start()
+            await producer.send_and_wait(topics.otlp_spans, encode_spans([top]).SerializeToString(), partition=0)
+        async with asyncio.timeout(60.0):
+            while totals([await second.look()])[0] < 1:
+                await asyncio.sleep(0.1)
+    finally:
+        await first.kill()
+        await second.kill()
+    (kinds,) = (await kinds_of_runs(config)).values()
+    assert Counter(kinds) == {"run_started": 1, "tool_call": len(calls), "run_finished": 1}
+
+
+def spans_of_one_run(calls: int, size: int) -> list[ReadableSpan]:
+    """Calls of a tool that answer with `size` characters each, and behind them the agent's own span."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer, chance = provider.get_tracer("test"), random.Random(3)
+    with tracer.start_as_current_span("invoke_agent browser") as top:
+        top.set_attributes({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "browser"})
+        for _ in range(calls):
+            with tracer.start_as_current_span("execute_tool fetch") as tool:
+                text = base64.b64encode(chance.randbytes(size * 3 // 4)).decode()
+                tool.set_attributes({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "fetch"})
+                tool.set_attribute("gen_ai.tool.call.result", text)
+    return list(exporter.get_finished_spans())
+
+
+async def saved(config: Config, topic: str) -> None:
+    """Until all that stands in a topic now is done: its state is durable."""
+    kafka = config.runtime.kafka
+    names = [aiokafka.TopicPartition(topic, number) for number in range(kafka.partitions)]
+    group = {"group_id": kafka.group, "enable_auto_commit": False}
+    async with aiokafka.AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, **group) as consumer:
+        consumer.assign(names)
+        ends = await consumer.end_offsets(names)
+        async with asyncio.timeout(60.0):
+            while any([(await consumer.committed(name) or 0) < end for name, end in ends.items()]):
+                await asyncio.sleep(0.2)
 
 
 async def kinds_of_runs(config: Config) -> dict[str, list[str]]:

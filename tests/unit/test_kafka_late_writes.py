@@ -10,6 +10,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from monitor.runtime.kafka.microbatch import MicroBatchApp
 from monitor.runtime.kafka.saving.changelog import StateTable
+from monitor.runtime.kafka.saving.parts import PART_BYTES
 
 
 class _Acknowledged(NamedTuple):
@@ -131,3 +132,18 @@ async def test_nothing_is_written_behind_what_the_broker_refuses(table: StateTab
         await table.write(0, [("a", b"1"), ("b", b"2"), ("c", b"3"), ("d", b"4"), ("settled", b"9")], ours)
     assert log.records == [(b"0/a", b"1"), (b"0/b", b"2")]
     assert table.entries(0) == [] and table.offset(0) is None
+
+
+async def test_a_value_too_large_for_a_record_is_held_and_read_as_it_was(table: StateTable, log: _Changelog) -> None:
+    large = b"large" * PART_BYTES
+    assert await table.write(0, [("trace/t", large), ("settled", b"9")], ours)
+    assert max(len(value or b"") for _, value in log.records) == PART_BYTES
+    assert log.records[-1] == (b"0/settled", b"9"), "it is behind all of them"
+    assert sorted(table.entries(0)) == [("settled", b"9"), ("trace/t", large)]
+    assert await table.write(0, [("trace/t", b"small")], ours)
+    assert sorted(table.entries(0)) == [("settled", b"9"), ("trace/t", b"small")]
+    assert {key for key, _ in table._store.entries(0)} == {b"0/settled", b"0/trace/t"}
+    assert not await table.write(0, [("trace/t", large)], gone)
+    assert await table.write(0, [("trace/t", large)], ours)
+    kept = {key for key, value in dict(log.records).items() if value is not None}
+    assert kept == {key for key, _ in table._store.entries(0)}, "what the attempt before wrote is deleted"

@@ -1,1 +1,1 @@
-"""How a partition's state becomes durable: entries written in their order."""
+"""How a partition's state becomes durable: entries written in their order, those too large for a record in parts."""

@@ -8,6 +8,7 @@ outruns them.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from faust.types import TP
 from monitor.runtime.kafka.cluster.store import GENERATION, PartitionStore
 from monitor.runtime.kafka.cluster.table import PartitionTable
 from monitor.runtime.kafka.microbatch import MicroBatchSchema
+from monitor.runtime.kafka.saving.parts import Parts
 from monitor.runtime.parts import Entry
 
 _log = logging.getLogger(__name__)
@@ -37,13 +39,15 @@ class StateTable:
         )
         app.tables.add(table)
         self._store: PartitionStore = table.data
+        self._parts = defaultdict[int, Parts](Parts)
         self.topic = self._store.topic = str(table.changelog_topic.get_topic_name())
         self.healed = 0
 
     def entries(self, partition: int) -> list[tuple[str, bytes]]:
         """What is stored for the partition, in no order."""
         cut = len(_prefix(partition))
-        return [(key[cut:].decode(), value) for key, value in self._store.entries(partition)]
+        entries = self._parts[partition].joined(self._store.entries(partition))
+        return [(key[cut:].decode(), value) for key, value in entries]
 
     def offset(self, partition: int) -> int | None:
         """Up to where the changelog is held; None where it holds nothing."""
@@ -64,14 +68,15 @@ class StateTable:
         away, and others may own the partition by then. False: nothing is written after it, and we do not hold it, for
         what they wrote before it we have not seen; a recovery reads all of that in its order.
 
-        What a crash or a refusal leaves is a beginning of `entries`. Offsets that are not ours in between are
-        those of a worker that did not know that it had lost the partition: what we hold is written again over what it
-        wrote.
+        What a crash or a refusal leaves is a beginning of `entries`; those too large for a record go in parts. Offsets
+        that are not ours in between are those of a worker that did not know that it had lost the partition: what we
+        hold is written again over what it wrote.
         """
         prefix = _prefix(partition)
         place = TP(self.topic, partition)
         before = self._store.persisted_offset(place)
-        keyed = [(prefix + name.encode(), value) for name, value in entries]
+        parts = self._parts[partition]
+        keyed = parts.cut([(prefix + name.encode(), value) for name, value in entries])
         if stale := sorted(self._store.stale.get(partition, set()).difference(key for key, _ in keyed)):
             keyed = [*((key, self._store.value(partition, key)) for key in stale), *keyed]
             self.healed += 1
@@ -81,6 +86,7 @@ class StateTable:
             return False
         if offsets:
             self._store.write(place, dict(keyed), offsets[-1], generation)
+        parts.written()
         if before is not None and offsets and offsets[-1] - before > len(offsets):
             self.healed += 1
             _log.warning("kafka: somebody else wrote state of %s/%d; what we hold is written over it", *place)
