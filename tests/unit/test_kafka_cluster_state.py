@@ -14,7 +14,7 @@ from faust.types import TP
 
 from monitor.runtime.kafka.cluster import recovery as sure
 from monitor.runtime.kafka.cluster.disk import DiskStore
-from monitor.runtime.kafka.cluster.store import GENERATION, PartitionStore
+from monitor.runtime.kafka.cluster.store import GENERATION, Generation, PartitionStore, after, generation_of, named
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, MicroBatchConsumer, Record
 from monitor.runtime.kafka.partition import SETTLED, Outgoing
 from monitor.runtime.kafka.saving.changelog import StateTable
@@ -82,9 +82,57 @@ async def test_what_a_former_owner_writes_after_the_new_one_is_left_out(store: P
     store.apply_changelog_batch([late, changelog(ONE, 5, (b"b", b"mine"), generation=7)], str, str)
     assert dict(store.entries(1)) == {b"a": b"mine", b"b": b"mine"}
     assert (store.outdated, store.persisted_offset(ONE)) == (2, 5)
-    store.write(ONE, {b"a": b"ours"}, 6, 9)
+    store.write(ONE, {b"a": b"ours"}, 6, (9,))
     store.apply_changelog_batch([changelog(ONE, 7, (b"a", b"late"), generation=7)], str, str)
     assert store.value(1, b"a") == b"ours", "what was written here counts as well"
+
+
+@pytest.mark.parametrize(
+    ("why", "latest", "group", "written"),
+    [
+        ("nobody has written yet", (0,), 1, (1,)),
+        ("the group goes on", (7,), 8, (8,)),
+        ("it was deleted, and begins anew", (7,), 1, (7, 1)),
+        ("the new one goes on", (7, 1), 2, (7, 2)),
+        ("it has counted beyond the old one", (7, 6), 8, (8,)),
+        ("it as far, and nobody has written in it", (7,), 7, (7, 7)),
+        ("it is deleted again", (7, 2), 1, (7, 2, 1)),
+        ("and counts beyond the second", (7, 2, 1), 3, (7, 3)),
+    ],
+)
+def test_what_an_owner_writes_is_above_all_that_was_written(
+    why: str, latest: Generation, group: int, written: Generation
+) -> None:
+    assert after(latest, group) == written, why
+    assert written > latest
+    assert generation_of([("other", b"9"), named(written)]) == written
+
+
+@pytest.mark.parametrize("latest", [(0,), (1,), (3,), (5, 2), (3, 3, 1), (4, 1, 3)])
+def test_an_owner_is_above_a_former_one_that_has_not_written_yet(latest: Generation) -> None:
+    """It was frozen before its first write; what others wrote in between, the new owner has read."""
+    for former in range(1, 8):
+        frozen = after(latest, former)
+        for group in range(former + 1, 9):
+            assert after(latest, group) > frozen
+            for between in range(1, group):
+                assert after(max(latest, after(latest, between)), group) > frozen
+
+
+@pytest.mark.parametrize("text", [b"", b"7.", b".7", b"-1", b"seven", b"7.x"])
+def test_a_generation_that_no_monitor_wrote_is_none(text: bytes) -> None:
+    assert generation_of([(GENERATION, text)]) == (0,)
+
+
+async def test_what_a_group_writes_that_was_made_anew_is_kept(store: PartitionStore) -> None:
+    store.apply_changelog_batch([changelog(ONE, 0, (b"a", b"old"), generation=7)], str, str)
+    headers = (named(after(store.generation(ONE), 1)),)
+    anew = Batch(ONE, 0, (Record(1, b"a", b"new", 0.0, headers),))
+    store.apply_changelog_batch([_Event(_Message(ONE), anew)], str, str)
+    assert dict(store.entries(1)) == {b"a": b"new"} and store.outdated == 0
+    store.apply_changelog_batch([changelog(ONE, 2, (b"a", b"late"), generation=7)], str, str)
+    assert dict(store.entries(1)) == {b"a": b"new"} and store.outdated == 1, "the old one's workers stay below"
+    assert store.generation(ONE) == (7, 1)
 
 
 @pytest.mark.parametrize("folder", [None, "state"])
@@ -101,8 +149,8 @@ async def test_what_a_former_owner_wrote_late_is_written_over(
     table._store.apply_changelog_batch([mine, late], str, str)
     sent: list[tuple[bytes, bytes | None]] = []
 
-    async def send(_: TP, entries: Sequence[tuple[bytes, bytes | None]], generation: int) -> list[int]:
-        assert generation == 8
+    async def send(_: TP, entries: Sequence[tuple[bytes, bytes | None]], generation: Generation) -> list[int]:
+        assert generation == (8,)
         sent.extend(entries)
         return list(range(6 + len(sent) - len(entries), 6 + len(sent)))
 
@@ -110,10 +158,10 @@ async def test_what_a_former_owner_wrote_late_is_written_over(
         return True
 
     monkeypatch.setattr(table, "_send", send)
-    assert await table.write(0, [("b", b"new")], still, 8)
+    assert await table.write(0, [("b", b"new")], still, (8,))
     assert sent == [(b"0/a", b"mine"), (b"0/d", None), (b"0/b", b"new")]
     assert table.healed == 1
-    assert await table.write(0, [("c", b"new")], still, 8)
+    assert await table.write(0, [("c", b"new")], still, (8,))
     assert sent[3:] == [(b"0/c", b"new")], "once is enough"
     await table._store.on_stop()
 
@@ -274,8 +322,18 @@ async def test_a_partition_that_stays_goes_on(
         found._kept[place] = _Kept(core, kept, 7)
     built = found._built(place, generation)
     await built.stop(save=False)
+    assert built._generation == (generation,)
     assert (built.core is core) is goes_on, why
     assert isinstance(built.core, Nothing) and built.core.loads == (0 if goes_on else 1)
+
+
+async def test_an_owner_in_a_group_that_was_made_anew_writes_above_the_state_that_it_found(tmp_path: Path) -> None:
+    runtime = Config.model_validate({"runtime": {"kind": "kafka", "directory": str(tmp_path)}}).runtime
+    found = KafkaWorker(runtime, [Role("t", lambda _: Nothing(), "state", 1)])
+    found._tables["t"]._store.write(TP(found._tables["t"].topic, 0), {b"0/a": b"1"}, 3, (7,))
+    built = found._built(TP("t", 0), 1)
+    await built.stop(save=False)
+    assert built._generation == (7, 1)
 
 
 # -- where reading begins
@@ -310,7 +368,7 @@ async def test_reading_begins_where_the_state_ends(
     if settled is not None:
         entries[b"0/" + SETTLED.encode()] = msgspec.msgpack.encode((1, settled))
     if entries:
-        table._store.write(TP(table.topic, 0), entries, 3, 1)
+        table._store.write(TP(table.topic, 0), entries, 3, (1,))
     built = found._built(place, 2)
     await built.stop(save=False)
     consumer = found._consumer

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from faust.types import TP
 
@@ -35,8 +36,8 @@ def _store(folder: Path, clock: Hours | None = None) -> DiskStore:
 
 async def test_after_a_stop_everything_is_there(tmp_path: Path) -> None:
     store = _store(tmp_path)
-    store.write(ONE, {b"1/a": b"1", b"1/b": b"2"}, 5, 7)
-    store.write(ONE, {b"1/a": None, b"1/c": b"3"}, 8, 9, {b"1/b"})
+    store.write(ONE, {b"1/a": b"1", b"1/b": b"2"}, 5, (7,))
+    store.write(ONE, {b"1/a": None, b"1/c": b"3"}, 8, (9, 2), {b"1/b"})
     await store.on_stop()
     again = _store(tmp_path)
     assert again.persisted_offset(ONE) == 8
@@ -44,8 +45,8 @@ async def test_after_a_stop_everything_is_there(tmp_path: Path) -> None:
     assert again.value(1, b"1/c") == b"3" and again.value(1, b"1/a") is None
     assert again.stale == {1: {b"1/b"}}, "the next write repeats it"
     assert again.persisted_offset(TWO) is None and not [*again.entries(2)]
-    again.write(ONE, {b"1/b": b"2"}, 9, 3)
-    assert again.stale == {} and again._generations[ONE] == 9, "an older generation counts no more"
+    again.write(ONE, {b"1/b": b"2"}, 9, (9, 1))
+    assert again.stale == {} and again.generation(ONE) == (9, 2), "an older generation counts no more"
     await again.on_stop()
 
 
@@ -64,6 +65,17 @@ async def test_after_a_kill_what_was_written_is_whole(tmp_path: Path) -> None:
     store = _store(tmp_path, Hours())
     assert store.persisted_offset(ONE) == 99
     assert sorted(dict(store.entries(1))) == sorted(b"1/%d" % at for at in range(100))
+    await store.on_stop()
+
+
+async def test_what_a_monitor_wrote_before_groups_could_begin_anew_is_read(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "1")
+    shelf._db[b"1/a"] = b"1"
+    shelf._db[b"\0meta"] = msgspec.msgpack.encode((1, 5, 7, [b"1/b"], Hours().now))
+    shelf.close()
+    store = _store(tmp_path, Hours())
+    assert (store.persisted_offset(ONE), store.generation(ONE), store.stale) == (5, (7,), {1: {b"1/b"}})
+    assert dict(store.entries(1)) == {b"1/a": b"1"}
     await store.on_stop()
 
 

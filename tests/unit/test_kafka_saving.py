@@ -10,6 +10,7 @@ from faust.types import TP
 
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import SESSION_SECONDS
+from monitor.runtime.kafka.cluster.store import Generation
 from monitor.runtime.kafka.microbatch import Batch, Record
 from monitor.runtime.kafka.partition import LONGEST_SAVE_SECONDS, SETTLED, Outgoing, PartitionWorker, pause_seconds
 from monitor.runtime.parts import Entry
@@ -96,7 +97,7 @@ class _Table:
         return []
 
     async def write(
-        self, _: int, entries: Sequence[Entry], still: Callable[[], Awaitable[bool]], generation: int = 0
+        self, _: int, entries: Sequence[Entry], still: Callable[[], Awaitable[bool]], generation: Generation = (0,)
     ) -> bool:
         del generation
         if self.refuse or not await still():

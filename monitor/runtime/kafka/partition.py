@@ -29,6 +29,7 @@ import msgspec
 from faust.types import TP
 
 from monitor.runtime.kafka.cluster.floods import Flood
+from monitor.runtime.kafka.cluster.store import Generation
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, Record
 from monitor.runtime.kafka.saving.changelog import StateTable
 from monitor.runtime.parts import Entry
@@ -155,7 +156,7 @@ class PartitionWorker:
         crash: Callable[[BaseException], Awaitable[None]],
         saved: Callable[[], None] | None = None,
         loaded: bool = False,
-        generation: int = 0,
+        generation: Generation = (0,),
     ) -> None:
         self.tp = tp
         self.core = core

@@ -286,7 +286,7 @@ class KafkaWorker:
             crash=self.fail,
             saved=partial(role.saved, core) if role.saved is not None else None,
             loaded=goes_on,
-            generation=generation,
+            generation=table.generation(tp.partition, generation) if table is not None else (generation,),
         )
         worker.start()
         return worker

@@ -34,13 +34,15 @@ class StateInUse(Exception):
 
 
 class _Meta(msgspec.Struct, array_like=True):
-    """What is known beside the entries. `written`: when it was written last, epoch seconds."""
+    """What is known beside the entries. `written`: when it was written last, epoch seconds. `since`: the numbers of the
+    generation behind its first."""
 
     version: int
     offset: int
     generation: int
     stale: list[bytes]
     written: float
+    since: list[int] = []
 
 
 class Shelf:
@@ -145,7 +147,8 @@ class DiskStore(PartitionStore):
         if shelf is None:
             shelf = self._shelves[place.partition] = Shelf(self._path(place.partition))
         stale = sorted(self.stale.get(place.partition, ()))
-        shelf.write(entries, _Meta(_VERSION, self._offsets[place], self._generations[place], stale, self._clock()))
+        first, *since = self._generations[place]
+        shelf.write(entries, _Meta(_VERSION, self._offsets[place], first, stale, self._clock(), since))
 
     def _open(self, tp: TP) -> None:
         shelf = Shelf(self._path(tp.partition))
@@ -154,7 +157,7 @@ class DiskStore(PartitionStore):
             shelf.destroy()
             return
         self._shelves[tp.partition] = shelf
-        self._offsets[tp], self._generations[tp] = meta.offset, meta.generation
+        self._offsets[tp], self._generations[tp] = meta.offset, (meta.generation, *meta.since)
         if meta.stale:
             self.stale[tp.partition] = set(meta.stale)
 

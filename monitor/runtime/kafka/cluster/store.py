@@ -21,7 +21,12 @@ from faust.stores import memory
 from faust.types import TP
 
 GENERATION = "forewarn-generation"
-"""Header of a changelog record: the generation of the group in which its writer had the partition."""
+"""Header of a changelog record: the generation in which its writer had the partition."""
+
+Generation = tuple[int, ...]
+"""The group's generation, mostly alone. Kafka counts from one again when a group was deleted, or was empty for a week:
+then how far groups of that name had counted stands before it. Compared as tuples are. One number more each time that a
+group begins anew and has not yet counted beyond the one before."""
 
 
 class PartitionStore(memory.Store[bytes, bytes]):
@@ -37,7 +42,7 @@ class PartitionStore(memory.Store[bytes, bytes]):
         self.topic = ""
         """The changelog; records of another are not ours. Empty: whatever comes is."""
         self._offsets: dict[TP, int] = {}
-        self._generations: dict[TP, int] = {}
+        self._generations: dict[TP, Generation] = {}
 
     def entries(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
         """What is held of a partition."""
@@ -47,16 +52,20 @@ class PartitionStore(memory.Store[bytes, bytes]):
         """What is held under a key."""
         return self.held.get(partition, {}).get(key)
 
+    def generation(self, place: TP) -> Generation:
+        """The latest in which anybody is known to have written."""
+        return self._generations.get(place, (0,))
+
     def write(
         self,
         place: TP,
         entries: Mapping[bytes, bytes | None],
         offset: int,
-        generation: int = 0,
+        generation: Generation = (0,),
         late: Iterable[bytes] = (),
     ) -> None:
         """The changelog has these entries, up to `offset`, written in `generation`; over `late` others wrote since."""
-        self._generations[place] = max(generation, self._generations.get(place, 0))
+        self._generations[place] = max(generation, self.generation(place))
         stale = self.stale.get(place.partition, set()).difference(entries).union(late)
         if stale:
             self.stale[place.partition] = stale
@@ -88,7 +97,7 @@ class PartitionStore(memory.Store[bytes, bytes]):
             held = self._offsets.get(place, -1)
             records = [record for record in event.value.records if record.offset > held]
             if records:
-                latest, entries, late = self._generations.get(place, 0), {}, set[bytes]()
+                latest, entries, late = self.generation(place), {}, set[bytes]()
                 for record in records:
                     written = generation_of(record.headers)
                     if written < latest:
@@ -120,9 +129,26 @@ class PartitionStore(memory.Store[bytes, bytes]):
         self.stale.pop(tp.partition, None)
 
 
-def generation_of(headers: Iterable[tuple[str, bytes]]) -> int:
+def generation_of(headers: Iterable[tuple[str, bytes]]) -> Generation:
     """The generation that a record names; 0 where it names none, as an older monitor's do."""
     for name, value in headers:
         if name == GENERATION:
-            return int(value) if value.isdigit() else 0
-    return 0
+            numbers = value.split(b".")
+            return tuple(map(int, numbers)) if all(number.isdigit() for number in numbers) else (0,)
+    return (0,)
+
+
+def named(generation: Generation) -> tuple[str, bytes]:
+    """The header that `generation_of` reads."""
+    return GENERATION, b".".join([b"%d" % number for number in generation])
+
+
+def after(latest: Generation, generation: int) -> Generation:
+    """What an owner in this generation of the group writes, where `latest` was the last that was written.
+
+    Above that, and above whatever an owner in an earlier generation of the same group writes, or might yet write.
+    """
+    for place, number in enumerate(latest):
+        if generation > number:
+            return (*latest[:place], generation)
+    return (*latest, generation)

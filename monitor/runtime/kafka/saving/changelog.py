@@ -15,7 +15,7 @@ from typing import Any, cast
 import faust
 from faust.types import TP
 
-from monitor.runtime.kafka.cluster.store import GENERATION, PartitionStore
+from monitor.runtime.kafka.cluster.store import Generation, PartitionStore, after, named
 from monitor.runtime.kafka.cluster.table import PartitionTable
 from monitor.runtime.kafka.microbatch import MicroBatchSchema
 from monitor.runtime.kafka.saving.parts import Parts
@@ -53,17 +53,25 @@ class StateTable:
         """Up to where the changelog is held; None where it holds nothing."""
         return self._store.persisted_offset(TP(self.topic, partition))
 
+    def generation(self, partition: int, generation: int) -> Generation:
+        """What we write in this generation of the group: above all that anybody has written to the partition."""
+        return after(self._store.generation(TP(self.topic, partition)), generation)
+
     @property
     def outdated(self) -> int:
         """Records of changelogs that were left out of a recovery: a later owner had written before them."""
         return self._store.outdated
 
     async def write(
-        self, partition: int, entries: Sequence[Entry], still: Callable[[], Awaitable[bool]], generation: int = 0
+        self,
+        partition: int,
+        entries: Sequence[Entry],
+        still: Callable[[], Awaitable[bool]],
+        generation: Generation = (0,),
     ) -> bool:
         """Make the entries durable in their order. Raises what the broker answers; then the worker must end.
 
-        `generation`: of the group, in which the partition came to us.
+        `generation`: what `generation` said when the partition came to us.
         `still`: whether the partition is ours, asked once the broker has them. A write may wait for a broker that is
         away, and others may own the partition by then. False: nothing is written after it, and we do not hold it, for
         what they wrote before it we have not seen; a recovery reads all of that in its order.
@@ -97,14 +105,16 @@ class StateTable:
             self._store.write(place, dict(healed), again[-1], generation)
         return True
 
-    async def _send(self, place: TP, entries: Sequence[tuple[bytes, bytes | None]], generation: int) -> list[int]:
+    async def _send(
+        self, place: TP, entries: Sequence[tuple[bytes, bytes | None]], generation: Generation
+    ) -> list[int]:
         """Write entries in their order, and wait; their offsets. In whole batches: one by one each costs 50 µs.
 
         The next batch is handed over when the broker has the one before: where it refuses one, nothing follows. That
         costs no time, for the producer has one on its way to a partition anyhow.
         """
         producer = cast(Any, self._app.producer)._ensure_producer()
-        headers = [(GENERATION, b"%d" % generation)]
+        headers = [named(generation)]
         batches = [producer.create_batch()]
         for key, value in entries:
             if batches[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
