@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 import pytest
 from faust.types import TP
@@ -203,3 +204,118 @@ async def test_a_body_counts_as_many_as_it_holds(why: str, spans: int, stops: bo
     else:
         await worker.take(batch)
         assert consumer.done_, why
+
+
+class _Producer:
+    """Takes so many records, then raises; `refused`: what the broker answers to those that it took."""
+
+    def __init__(self, takes: int = 1_000, refused: Exception | None = None) -> None:
+        self.sent = 0
+        self._takes, self._refused = takes, refused
+
+    async def send(self, *_: object) -> Awaitable[None]:
+        if self.sent == self._takes:
+            raise RuntimeError("the buffer is full")
+        self.sent += 1
+        acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._refused is not None:
+            acknowledged.set_exception(self._refused)
+        else:
+            acknowledged.set_result(None)
+        return acknowledged
+
+
+class _Failing(_Core):
+    """Counts a record and fails."""
+
+    def step(self, records: Sequence[Record]) -> list[Outgoing]:
+        out = super().step(records)
+        if any(record.key == b"bad" for record in records):
+            raise AssertionError("ours")
+        return out
+
+
+class _Refusing(_Table):
+    """Raises what the broker answers to the first write."""
+
+    async def write(self, *given: Any, **named: Any) -> bool:
+        if not self.refuse:
+            return await super().write(*given, **named)
+        self.refuse = 0
+        raise TimeoutError("not delivered")
+
+
+@pytest.mark.parametrize(
+    ("why", "core", "producer", "table", "limit"),
+    [
+        ("a flood is seen", _Core(), _Producer(), _Table(), 3),
+        ("a record that came of it cannot be handed over", _Core(), _Producer(takes=2), _Table(), 0),
+        ("the step itself fails", _Failing(), _Producer(), _Table(), 0),
+        ("the broker refuses a record that came of it", _Core(), _Producer(refused=TimeoutError()), _Table(), 0),
+        ("the broker refuses the state", _Core(), _Producer(), _Refusing(), 0),
+    ],
+)
+async def test_nothing_is_saved_once_a_step_or_a_save_has_failed(
+    why: str, core: _Core, producer: _Producer, table: _Table, limit: int
+) -> None:
+    """The saver in the background wakes up before the worker has come to its end."""
+    crashed: list[BaseException] = []
+
+    async def crash(error: BaseException) -> None:
+        crashed.append(error)
+
+    consumer = _Consumer()
+    worker = PartitionWorker(
+        PLACE, core, table=table, producer=producer, consumer=consumer, save_seconds=60.0,
+        flood=Flood(Floods(letters=limit, share=0.1), "events/0"), letters="dead", crash=crash,
+    )  # type: ignore[arg-type]  # fmt: skip
+    table.refuse = isinstance(table, _Refusing)
+    await worker.take(_batch(1, 0, "a"))
+    letters = [Record(at, b"bad", b"{}", 0.0, ()) for at in range(1, 4)]
+    with pytest.raises((DeadLetterFlood, RuntimeError, AssertionError, TimeoutError)):
+        await worker.take(Batch(PLACE, 1, tuple(letters)))
+        await worker.save()
+    sent, begun = producer.sent, dict(table.held)
+    assert not await worker.save(), why
+    await worker.take(_batch(1, 4, "b"))
+    assert not await worker.stop(save=True)
+    assert (consumer.done_, table.held, producer.sent) == ([], begun, sent)
+    assert begun == {} and not crashed
+
+
+async def test_a_save_that_is_cancelled_leaves_everything_to_the_next() -> None:
+    """The sender of messages asks for saves as well, and may be stopped in the middle of one."""
+
+    class Slow(_Producer):
+        acknowledged = asyncio.Event()
+
+        async def send(self, *_: object) -> Awaitable[None]:
+            return asyncio.create_task(self._late())
+
+        async def _late(self) -> None:
+            await self.acknowledged.wait()
+
+    async def crash(error: BaseException) -> None:
+        raise error
+
+    consumer, table, producer = _Consumer(), _Table(), Slow()
+    worker = PartitionWorker(
+        PLACE, _Core(), table=table, producer=producer, consumer=consumer, save_seconds=60.0,
+        flood=Flood(Floods(letters=0), "events/0"), letters="dead", crash=crash,
+    )  # type: ignore[arg-type]  # fmt: skip
+    await worker.take(Batch(PLACE, 1, (Record(0, b"k", b"{}", 0.0, ()),)))
+    for _ in range(2):
+        saving = asyncio.create_task(worker.save())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        saving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await saving
+    assert consumer.done_ == []
+    saving = asyncio.create_task(worker.save())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not saving.done(), "it waits for what the first one waited for"
+    producer.acknowledged.set()
+    assert await saving
+    assert consumer.done_ == [(0, 1)] and table.held["k"] == b"1"

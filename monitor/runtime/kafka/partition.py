@@ -12,7 +12,8 @@ core skips offsets that its state has seen. The state says itself up to where it
 there where that is before the committed offset: so state that is older than it should be, whatever made it so, costs
 time and nothing else.
 
-Invariant: what `save` writes is the state after exactly those records whose offset it reports as done.
+Invariant: what `save` writes is the state after exactly those records whose offset it reports as done, and all that
+came of them is acknowledged. So a step or a save that fails is the partition's last.
 """
 
 from __future__ import annotations
@@ -180,6 +181,8 @@ class PartitionWorker:
         self._saving = asyncio.Lock()
         self._saver: asyncio.Task[None] | None = None
         self._stopped = False
+        self._broken = False
+        """Whether a step or a save failed: the core may be ahead of what was sent, so nothing more is saved."""
         self._generation = generation
         if table is not None:
             entries = table.entries(tp.partition)
@@ -202,17 +205,13 @@ class PartitionWorker:
         if batch.epoch != self._consumer.epoch:
             return  # the partitions moved: these records come again
         async with self._stepping:
-            if self._stopped:
+            if self._stopped or self._broken:
                 return  # it comes again, to whoever has the partition then
-            outgoing = self.core.step(batch.records)
-            unread = [out.value for out in outgoing if out.topic == self._letters]
-            pieces = max(len(batch.records), len(outgoing))  # a record may hold many, each forwarded or a letter
-            self._flood.took(pieces, unread, batch.records[0].offset)
-            for topic, value, key, partition, headers in outgoing:
-                sent = await self._producer.send(topic, key, value, partition, None, list(headers) or None)
-                self._unsaved.append(sent)
-            self._epoch = batch.epoch
-            self._pending += len(batch.records)
+            try:
+                await self._step(batch)
+            except BaseException:
+                self._broken = True
+                raise
         if self._save_seconds == 0.0 or self._pending >= PENDING_RECORDS or self._flood.rising:
             await self.save()
         else:
@@ -222,31 +221,16 @@ class PartitionWorker:
         """Make all steps so far durable and let their offset be committed. Raises what the broker answers.
 
         False where another worker may have the partition: nothing is committed, and what was to be written stands
-        before the next save's entries.
+        before the next save's entries, as it does after a save that was cancelled. False for good once a step or a save
+        has failed: the worker ends, and what is not durable comes again.
         """
         async with self._saving:
-            async with self._stepping:
-                settled, epoch = self.core.settled(), self._epoch
-                unsaved, self._unsaved = self._unsaved, []
-                self._pending = 0
-                begun = time.thread_time()
-                if self._table is not None:
-                    self._unwritten += [*self.core.changes(), *self._flood.changes()]
-                    if settled >= 0:
-                        self._unwritten.append((SETTLED, msgspec.msgpack.encode((_SETTLED_VERSION, settled))))
-                note = self._flood.note() if self._table is None else ""
-                self._cost = time.thread_time() - begun
-            if unsaved:
-                await asyncio.gather(*unsaved)
-            if not await self._consumer.leased(self._consumer.epoch if epoch is None else epoch):
-                return False  # what was stepped since the last save comes again, where the partition is now
-            if self._table is not None:
-                still = partial(self._consumer.leased, self._consumer.epoch)
-                if not await self._table.write(self.tp.partition, self._unwritten, still, self._generation):
+            try:
+                if not await self._save():
                     return False
-                self._unwritten = []
-            if settled >= 0 and epoch is not None:
-                self._consumer.done(self.tp, settled, epoch, note)
+            except Exception:
+                self._broken = True
+                raise
         if self._saved is not None:
             self._saved()
         return True
@@ -261,6 +245,45 @@ class PartitionWorker:
                 saver.cancel()
             await asyncio.gather(saver, return_exceptions=True)
         return await self.save() if save else False
+
+    async def _step(self, batch: Batch) -> None:
+        outgoing = self.core.step(batch.records)
+        unread = [out.value for out in outgoing if out.topic == self._letters]
+        pieces = max(len(batch.records), len(outgoing))  # a record may hold many, each forwarded or a letter
+        self._flood.took(pieces, unread, batch.records[0].offset)
+        for topic, value, key, partition, headers in outgoing:
+            sent = await self._producer.send(topic, key, value, partition, None, list(headers) or None)
+            self._unsaved.append(sent)
+        self._epoch = batch.epoch
+        self._pending += len(batch.records)
+
+    async def _save(self) -> bool:
+        async with self._stepping:
+            if self._broken:
+                return False
+            settled, epoch = self.core.settled(), self._epoch
+            unsaved = self._unsaved.copy()
+            self._pending = 0
+            begun = time.thread_time()
+            if self._table is not None:
+                self._unwritten += [*self.core.changes(), *self._flood.changes()]
+                if settled >= 0:
+                    self._unwritten.append((SETTLED, msgspec.msgpack.encode((_SETTLED_VERSION, settled))))
+            note = self._flood.note() if self._table is None else ""
+            self._cost = time.thread_time() - begun
+        if unsaved:
+            await asyncio.shield(asyncio.gather(*unsaved))
+            del self._unsaved[: len(unsaved)]
+        if not await self._consumer.leased(self._consumer.epoch if epoch is None else epoch):
+            return False  # what was stepped since the last save comes again, where the partition is now
+        if self._table is not None:
+            still = partial(self._consumer.leased, self._consumer.epoch)
+            if not await self._table.write(self.tp.partition, self._unwritten, still, self._generation):
+                return False
+            self._unwritten = []
+        if settled >= 0 and epoch is not None:
+            self._consumer.done(self.tp, settled, epoch, note)
+        return True
 
     async def _save_forever(self) -> None:
         try:
