@@ -102,6 +102,7 @@ METRICS: tuple[Metric, ...] = (
     _counter("rebalances", "Times that partitions were dealt out anew."),
     _counter("state_outdated", "Records of state left out because a later owner had written."),
     _counter("state_behind", "Times that reading began before the committed offset, for the state was older."),
+    _counter("records_skipped", "Records past which somebody moved the group's offset by hand."),
     _counter("state_healed", "Times that state was written over what a worker wrote that had lost it unawares."),
     # what went out
     _gauge("incidents_open", "Incidents that are open."),

@@ -9,9 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiokafka
-from kafka import KafkaAdminClient, TopicPartition
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.structs import OffsetAndMetadata
 
 from monitor.runtime.kafka.live import KafkaMonitor
+from monitor.runtime.kafka.worker import WorkerFailed
 from schemas.config import Config
 from tests.services.kafka_broker import Broker
 from tests.services.kafka_monitor import config_of, monitor_of, until
@@ -65,3 +68,44 @@ async def test_state_outlives_the_group(broker: Broker, prefix: str, tmp_path: P
     async with life(config) as monitor:
         assert runs_of(monitor) == 100
         assert monitor.counts().get("state_outdated", 0) == 0
+
+
+async def test_the_remedy_for_a_flood_is_what_the_docs_say(broker: Broker, prefix: str, tmp_path: Path) -> None:
+    """On the events topic, where the state says as well how far it is: the offset is moved past what is bad."""
+    config = config_of(broker.bootstrap, prefix, tmp_path, partitions=1)
+    place = TopicPartition(config.runtime.kafka.topics.events, 0)
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    try:
+        async with life(config) as monitor:
+            await write(config, *finished(0, 20))
+            await until(lambda: runs_of(monitor) == 20, what="20 runs")
+            await until(lambda: _committed(admin, prefix, place).offset >= 20, what="a commit")
+            assert _committed(admin, prefix, place).metadata, "it says whose it is"
+            await write(config, *[b"{nope"] * 3_000)
+            with pytest.raises(WorkerFailed, match="move the group's offset past the bad records"):
+                await monitor.wait()
+        end = _end(broker, place)
+        admin.alter_group_offsets(prefix, {place: OffsetAndMetadata(end, "", -1)})
+        await write(config, *finished(20, 5))
+        async with life(config) as monitor:
+            await until(lambda: runs_of(monitor) == 25, what="the runs behind what was bad")
+            assert monitor.ready
+            skipped = monitor.counts()["records_skipped"]
+            assert 3_000 <= skipped <= end
+        async with life(config) as monitor:
+            assert runs_of(monitor) == 25 and monitor.counts().get("records_skipped", 0) == 0, "once"
+    finally:
+        admin.close()
+
+
+def _committed(admin: KafkaAdminClient, group: str, place: TopicPartition) -> OffsetAndMetadata:
+    found: OffsetAndMetadata = admin.list_group_offsets([group])[group].get(place, OffsetAndMetadata(-1, "", -1))
+    return found
+
+
+def _end(broker: Broker, place: TopicPartition) -> int:
+    consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap)
+    try:
+        return int(consumer.end_offsets([place])[place])
+    finally:
+        consumer.close()

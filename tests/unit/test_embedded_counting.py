@@ -33,8 +33,8 @@ RUNTIME = {
 """Counted by the runtime itself."""
 KAFKA = {
     "actions_repeated", "events_behind", "events_copied", "events_forwarded", "partitions_assigned",
-    "producer_watermark_timestamp_seconds", "rebalances", "recovery_records", "state_behind", "state_healed",
-    "state_outdated",
+    "producer_watermark_timestamp_seconds", "rebalances", "records_skipped", "recovery_records", "state_behind",
+    "state_healed", "state_outdated",
 }  # fmt: skip
 """Counted where events travel over topics, by workers of a group."""
 

@@ -19,7 +19,7 @@ from monitor.notify.outbox import Outbox
 from monitor.runtime.kafka.central import RouterCore
 from monitor.runtime.kafka.cluster.floods import WINDOW_RECORDS, DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import LEASE_SECONDS, SESSION_SECONDS, Lease
-from monitor.runtime.kafka.cluster.notes import NOTE_CHARACTERS, Notes, noted
+from monitor.runtime.kafka.cluster.notes import NOTE_CHARACTERS, OURS, Notes, noted
 from monitor.runtime.kafka.cluster.sightings import EVERY_SECONDS, Sighter
 from monitor.runtime.kafka.cluster.watermarks import PRODUCERS, Watermarks
 from monitor.runtime.kafka.events import EventsCore, partition_of
@@ -148,10 +148,10 @@ async def test_an_offset_is_committed_with_the_note_of_its_partition() -> None:
     notes.put(TP("otlp_spans", 0), "a note")
     notes.put(TP("otlp_spans", 1), "x" * (NOTE_CHARACTERS + 1))
     await reader.commit({place: OffsetAndMetadata(7, "") for place in (one, two)})
-    assert reader.committed == {one: OffsetAndMetadata(7, "a note"), two: OffsetAndMetadata(7, "")}
+    assert reader.committed == {one: OffsetAndMetadata(7, "a note"), two: OffsetAndMetadata(7, OURS)}
     notes.clear()
     await reader.commit({one: OffsetAndMetadata(8, "")})
-    assert reader.committed[one] == OffsetAndMetadata(8, ""), "the partitions moved: it was somebody else's"
+    assert reader.committed[one] == OffsetAndMetadata(8, OURS), "the partitions moved: it was somebody else's"
 
 
 # -- watermarks

@@ -34,7 +34,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from monitor.runtime.kafka.cluster.lease import Lease, LeasedThread, Progress
-from monitor.runtime.kafka.cluster.notes import Notes
+from monitor.runtime.kafka.cluster.notes import Committed, Notes
 
 BATCH_RECORDS = 4000
 """Records in one message at most: what the loop works on before it looks at anything else (some 0.2 s, where so many
@@ -114,10 +114,10 @@ class MicroBatchConsumer(driver.Consumer):
             self._notes.put(tp, note)
         return True
 
-    async def notes(self, tps: Iterable[TP]) -> dict[TP, str]:
-        """What stands beside the committed offsets of these partitions."""
+    async def committed(self, tps: Iterable[TP]) -> dict[TP, Committed]:
+        """The committed offsets of these partitions and what stands beside them; without those that have none."""
         thread = cast(LeasedThread, self._thread)
-        return cast(dict[TP, str], await thread.call_thread(thread.read_notes, tuple(tps)))
+        return cast(dict[TP, Committed], await thread.call_thread(thread.read_committed, tuple(tps)))
 
     async def progress(self, topics: Sequence[str]) -> dict[TP, Progress]:
         """Every partition of these topics, also those of other workers: its end, and up to where the group is done."""

@@ -10,7 +10,7 @@ Steps do not wait for any of it: results are gathered and made durable together,
 A crash replays what was not committed; outgoing records have ids that are the same when they are made again, and the
 core skips offsets that its state has seen. The state says itself up to where it counts (`SETTLED`), and reading begins
 there where that is before the committed offset: so state that is older than it should be, whatever made it so, costs
-time and nothing else.
+time and nothing else. Only where somebody moved that offset by hand, past what nobody can read, his word counts.
 
 Invariant: what `save` writes is the state after exactly those records whose offset it reports as done, and all that
 came of them is acknowledged. So a step or a save that fails is the partition's last.
@@ -30,6 +30,7 @@ import msgspec
 from faust.types import TP
 
 from monitor.runtime.kafka.cluster.floods import Flood
+from monitor.runtime.kafka.cluster.notes import NOTHING, Committed
 from monitor.runtime.kafka.cluster.store import Generation
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, Record
 from monitor.runtime.kafka.saving.changelog import StateTable
@@ -141,6 +142,7 @@ class PartitionWorker:
     """Drives one core over one partition. `crash` ends the whole worker: the broker refused what must not be lost.
 
     `letters`: the topic of the dead letters, which `flood` counts. `loaded`: the core has its state already.
+    `skipped`: records past which somebody has moved the `committed` offset by hand.
     """
 
     def __init__(
@@ -157,6 +159,7 @@ class PartitionWorker:
         crash: Callable[[BaseException], Awaitable[None]],
         saved: Callable[[], None] | None = None,
         loaded: bool = False,
+        committed: Committed = NOTHING,
         generation: Generation = (0,),
     ) -> None:
         self.tp = tp
@@ -184,14 +187,21 @@ class PartitionWorker:
         self._broken = False
         """Whether a step or a save failed: the core may be ahead of what was sent, so nothing more is saved."""
         self._generation = generation
+        self.skipped = 0
         if table is not None:
             entries = table.entries(tp.partition)
-            flood.load(entries)
+            begin = None if loaded else _after(entries)
+            if begin is not None and committed.moved:
+                self.skipped = max(0, (committed.offset or 0) - begin)
+            if not self.skipped:
+                flood.load(entries)
             if not loaded:
                 core.load([entry for entry in entries if entry[0] not in (Flood.KEY, SETTLED)])
-                begin = _after(entries)
-                if begin is not None:
-                    consumer.read_from(tp, begin)
+            if self.skipped:
+                said = "kafka: the offset of %s/%d was moved by hand: %d records from %d on are skipped"
+                _log.warning(said, *tp, self.skipped, begin)
+            elif begin is not None:
+                consumer.read_from(tp, begin)
 
     def start(self) -> None:
         """Begin to save in the background."""

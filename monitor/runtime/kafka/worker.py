@@ -27,6 +27,7 @@ from monitor.runtime.kafka.broker.failing import BROKER, CLEAR, words_of
 from monitor.runtime.kafka.broker.faust_app import DELIVERY_SECONDS, faust_app
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import Progress
+from monitor.runtime.kafka.cluster.notes import NOTHING, Committed
 from monitor.runtime.kafka.microbatch import MicroBatchConsumer
 from monitor.runtime.kafka.partition import Core, PartitionWorker
 from monitor.runtime.kafka.saving.changelog import StateTable
@@ -109,7 +110,7 @@ class KafkaWorker:
         self._failure: BaseException | None = None
         self._ended = asyncio.Event()
         self._recovered = self._started = self._leaving = False
-        self._rebalances = 0
+        self._rebalances = self._skipped = 0
         self._watch: asyncio.Task[None] | None = None
         self._ear, self._absence = Ear(), Absence(described(self._kafka), DELIVERY_SECONDS)
         self._looking: asyncio.Task[None] | None = None
@@ -204,6 +205,7 @@ class KafkaWorker:
             state_healed=healed,
             state_outdated=outdated,
             state_behind=self._consumer.behind,
+            records_skipped=self._skipped,
         )
 
     def recovery(self) -> int | None:
@@ -253,12 +255,12 @@ class KafkaWorker:
         assigned = {tp for tp in self._consumer.assignment() if tp.topic in self._roles}
         await self._drop(set(self._workers) - assigned, save=False)
         new = sorted(assigned - set(self._workers))
-        notes = await self._consumer.notes([tp for tp in new if self._roles[tp.topic].table is None])
+        committed = await self._consumer.committed(new)
         with uncollected():
             for tp in new:
                 if generation != self.app.consumer_generation_id or self._leaving:
                     return  # they move again: what is built here would be built on the state of yesterday
-                self._workers[tp] = self._built(tp, generation, notes.get(tp, ""))
+                self._workers[tp] = self._built(tp, generation, committed.get(tp, NOTHING))
                 await asyncio.sleep(0)  # loading many agents takes a while; others want to breathe
         self._kept.clear()
         self._recovered = True
@@ -266,14 +268,14 @@ class KafkaWorker:
         if self._on_moved is not None:
             self._on_moved()
 
-    def _built(self, tp: TP, generation: int, note: str = "") -> PartitionWorker:
+    def _built(self, tp: TP, generation: int, committed: Committed = NOTHING) -> PartitionWorker:
         role, table = self._roles[tp.topic], self._tables.get(tp.topic)
         kept = self._kept.pop(tp, None)
         offset = table.offset(tp.partition) if table is not None else None
         goes_on = kept is not None and kept.generation + 1 == generation and kept.offset == offset
         core = kept.core if kept is not None and goes_on else role.build(tp)
         flood = Flood(self._kafka.floods, f"{tp.topic}/{tp.partition}")
-        flood.recall(note)
+        flood.recall(committed.note)
         worker = PartitionWorker(
             tp,
             core,
@@ -286,8 +288,10 @@ class KafkaWorker:
             crash=self.fail,
             saved=partial(role.saved, core) if role.saved is not None else None,
             loaded=goes_on,
+            committed=committed,
             generation=table.generation(tp.partition, generation) if table is not None else (generation,),
         )
+        self._skipped += worker.skipped
         worker.start()
         return worker
 

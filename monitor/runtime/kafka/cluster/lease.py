@@ -22,7 +22,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.threads import WorkerThread
 
-from monitor.runtime.kafka.cluster.notes import Notes, noted
+from monitor.runtime.kafka.cluster.notes import Committed, Notes, noted
 
 SESSION_SECONDS = 6.0
 """After kill -9 the group waits so long before another worker takes over: the least that brokers allow by default."""
@@ -108,11 +108,14 @@ class LeasedThread(driver.AIOKafkaConsumerThread):
         del kwargs
         _log.debug(msg.format(*fmt))
 
-    async def read_notes(self, tps: Sequence[TP]) -> dict[TP, str]:
-        """What stands beside the committed offsets of these partitions."""
+    async def read_committed(self, tps: Sequence[TP]) -> dict[TP, Committed]:
+        """The committed offsets of these partitions and what stands beside them; without those that have none."""
         coordinator: Any = self._ensure_consumer()._coordinator
         found = await coordinator.fetch_committed_offsets([driver.ensure_aiokafka_TP(tp) for tp in tps])
-        return {TP(place.topic, place.partition): committed.metadata or "" for place, committed in found.items()}
+        return {
+            TP(place.topic, place.partition): Committed(committed.offset, committed.metadata or "")
+            for place, committed in found.items()
+        }
 
     async def read_progress(self, topics: Sequence[str]) -> dict[TP, Progress]:
         """Each partition's end, and what the group has committed of it; where it has nothing, its beginning.

@@ -1,4 +1,4 @@
-"""Notes: a few numbers that stand beside a committed offset, for partitions that have no state table.
+"""Notes: a text beside a committed offset. It says that we committed it, and of partitions without a table their flood.
 
 Kafka keeps a text with every offset that a group commits. It goes where the partition goes, costs no topic, and is gone
 when somebody moves the offset by hand (`kafka-consumer-groups --reset-offsets`), which is what they mean by it.
@@ -10,12 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from faust.types import TP
 
 NOTE_CHARACTERS = 2_000
 """A longer note is left out: brokers take 4,096 bytes by default, and refuse the commit beyond."""
+
+
+OURS = "forewarn"
+"""The note where there is nothing else to say."""
+
+
+class Committed(NamedTuple):
+    """What the group has committed of a partition. `offset`: the next to read; None where it has nothing."""
+
+    offset: int | None = None
+    note: str = OURS
+
+    @property
+    def moved(self) -> bool:
+        """Whether it was moved by hand: a monitor leaves a note."""
+        return self.offset is not None and not self.note
+
+
+NOTHING = Committed()
 
 
 class Notes:
@@ -42,12 +61,15 @@ class Notes:
 
 
 def noted(consumer: Any, notes: Notes) -> None:
-    """Make an aiokafka consumer commit each offset with its note; Faust always writes an empty one."""
+    """Make an aiokafka consumer commit each offset with its note, or `OURS`; Faust always writes an empty one."""
     commit = consumer.commit
 
     async def with_notes(offsets: Mapping[Any, Any]) -> None:
         await commit(
-            {place: each._replace(metadata=notes.of(place.topic, place.partition)) for place, each in offsets.items()}
+            {
+                place: each._replace(metadata=notes.of(place.topic, place.partition) or OURS)
+                for place, each in offsets.items()
+            }
         )
 
     consumer.commit = with_notes
