@@ -37,6 +37,9 @@ OPEN_TRACES = 10_000
 """Traces that wait for spans. More: the oldest close as they are at the next tick, counted `evicted:open_traces`."""
 SPANS_PER_TRACE = 5_000
 """Spans, and log events, of one open trace. More: dropped but for the topmost, counted `evicted:trace_spans`."""
+TRACE_TEXT_BYTES = 16 * 1024 * 1024
+"""Texts of one open trace, which is saved whole while it grows. More: what they say is read when they come, and they
+are left out, a span or log event counted as `evicted:trace_texts` each."""
 REMEMBER_SECONDS = 3600.0
 """How long a closed trace with runs is remembered. Spans later than that begin a new run."""
 REMEMBERED_TRACES = 10_000
@@ -55,8 +58,8 @@ _decoder = msgspec.msgpack.Decoder(tuple[int, Trace])
 class Assembler:
     """Puts the spans of runs together. `trace_timeout` and `grace` in seconds.
 
-    `keep_text`: the events hold the agents' texts, and so do open traces and their entries. `reader` reads the texts by
-    the configuration.
+    `keep_text`: the events hold the agents' texts, and so do open traces and their entries, up to `TRACE_TEXT_BYTES`.
+    `reader` reads the texts by the configuration.
 
     `counts`, since the start: `spans`, `logs`, `spans_late`, `runs_assembled`, `runs_headless`, `traces_timed_out`,
     `events_skewed`, `events_skewed_by:<producer>`, `spans_ignored:<reason>`, `evicted:<limit>`.
@@ -158,7 +161,7 @@ class Assembler:
         if len(trace.spans) >= SPANS_PER_TRACE and span.parent_id:
             self._count("evicted:trace_spans")
             return False
-        reading = texts.settle_span(span, self._ahead)
+        reading = texts.settle_span(span, self._reader_of(trace))
         if trace.closed_at is not None:
             self._count("spans_late")
             if not span.parent_id:
@@ -176,8 +179,15 @@ class Assembler:
         if len(trace.logs) >= SPANS_PER_TRACE:
             self._count("evicted:trace_spans")
             return False
-        trace.add_log(key, texts.settle_log(log, self._ahead), now)
+        trace.add_log(key, texts.settle_log(log, self._reader_of(trace)), now)
         return True
+
+    def _reader_of(self, trace: Trace) -> Reader | None:
+        """Who reads what comes next, in place of keeping its texts."""
+        if self._ahead is None and trace.text_bytes >= TRACE_TEXT_BYTES:
+            self._count("evicted:trace_texts")
+            return self._reader
+        return self._ahead
 
     def _due(self, name: str) -> float | None:
         trace = self._traces.get(name)

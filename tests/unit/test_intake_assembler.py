@@ -14,6 +14,7 @@ from monitor.intake.dialects.reading import Reading
 from monitor.intake.spans import LogRecord, Span
 from schemas import limits
 from schemas.event import Event, decode, encode
+from schemas.texts.derive import keep_no_text
 
 OP = "gen_ai.operation.name"
 AGENT = {OP: "invoke_agent", "gen_ai.agent.name": "support"}
@@ -238,6 +239,28 @@ def test_too_many_spans_of_a_trace_are_dropped_but_for_the_topmost(monkeypatch: 
     found.add([span(1, n, 1, CHAT) for n in range(2, 10)] + [span(1, 1, None, AGENT)], now=10.0)
     assert kinds(found.tick(11.0)) == ["run_started", *["llm_call"] * 3, "run_finished"]
     assert found.counts["evicted:trace_spans"] == 5
+
+
+def test_texts_beyond_the_limit_of_a_trace_are_read_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [TOOL | {"gen_ai.tool.call.result": f'{{"error": "{number} {"x" * 400}"}}'} for number in range(2, 12)]
+    spans = [*(span(1, number, 1, said) for number, said in enumerate(answers, 2)), span(1, 1, None, AGENT)]
+    expected = Assembler(keep_text=True)
+    expected.add(spans, now=10.0)
+    monkeypatch.setattr(module, "TRACE_TEXT_BYTES", 1_000)
+    found = Assembler(keep_text=True)
+    for each in spans:
+        found.add([each], now=10.0)
+        entries = [(key, value) for key, value in found.changes() if value is not None]
+        assert all(len(value) < 5_000 for _, value in entries)
+        counts, found = found.counts, Assembler(keep_text=True)
+        found.load(entries)  # the limit outlives a restart
+        found.counts.update(counts)
+    assert found.counts["evicted:trace_texts"] == 8, "seven calls, and the agent's own span"
+    told, whole = found.tick(11.0), expected.tick(11.0)
+    assert sum(bool(bytes(event.result)) for event in told) == 3
+    assert [encode(keep_no_text(event)) for event in told] == [encode(keep_no_text(event)) for event in whole]
+    found.add([span(1, 20, 1, answers[0])], now=12.0)
+    assert any(bytes(event.result) for event in found.flush()), "what comes late has a limit of its own"
 
 
 def test_too_many_remembered_traces_forget_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,11 @@ def settle_log(log: LogRecord, reader: Reader | None) -> Log:
     return Log(log.time, said, log.span_id, producer, log.observed_time)
 
 
+def size(fields: dict[str, Any]) -> int:
+    """Bytes of the texts among fields that were settled."""
+    return sum(len(fields.get(name) or b"") for name in semconv.READ)
+
+
 def _settle(fields: dict[str, Any], reader: Reader | None, tool: str | None) -> None:
     texts = {name: bytes(values.raw(fields[name])) for name in semconv.READ if fields.get(name) is not None}
     if reader is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from monitor.intake.assembly.runs import RunKey
-from monitor.intake.assembly.texts import Log
+from monitor.intake.assembly.texts import Log, size
 from monitor.intake.dialects.reading import Reading, Role
 
 _ID_BYTES = 8
@@ -31,6 +31,7 @@ class Trace(Struct, omit_defaults=True):
     closed_at: float | None = None
     runs: list[RunKey] = []
     places: bytes = b""  # per span that was handled: its id, and the number of its run
+    text_bytes: int = 0  # of the texts that wait
 
     @property
     def waits(self) -> bool:
@@ -80,6 +81,7 @@ class Trace(Struct, omit_defaults=True):
     def add(self, reading: Reading, now: float) -> None:
         """A span that was not seen before."""
         self.spans[reading.span_id] = reading
+        self.text_bytes += size(reading.fields)
         self.last = now
         if self.topmost_at is None and (not reading.parent_id or self.has_seen(reading.parent_id)):
             self.topmost_at = now
@@ -90,6 +92,7 @@ class Trace(Struct, omit_defaults=True):
     def add_log(self, key: str, log: Log, now: float) -> None:
         """A log event that was not seen before."""
         self.logs[key] = log
+        self.text_bytes += size(log.said.fields)
         self.last = now
         if self.closed_at is not None and self.topmost_at is None and not self.spans:
             self.topmost_at = now
@@ -101,7 +104,7 @@ class Trace(Struct, omit_defaults=True):
         self.places = b"".join(
             bytes.fromhex(span_id) + min(number, _NO_RUN).to_bytes(2, "big") for span_id, number in placed.items()
         )
-        self.spans, self.logs = {}, {}
+        self.spans, self.logs, self.text_bytes = {}, {}, 0
         self.topmost_at = self.remote_at = None
         self.bare_root = False
         self.forced = False
