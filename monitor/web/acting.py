@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import msgspec
@@ -17,10 +17,10 @@ from aiohttp import web
 from msgspec import Struct
 
 from monitor.alerting.incidents.deeds import refusal
-from monitor.alerting.muting.incident import silence_of
+from monitor.alerting.muting.incident import silences_of
 from monitor.web.asking import BadBody, author, json_body
 from monitor.web.view import Control, NotNow, NotReloaded, View
-from schemas.actions import Action, Deed
+from schemas.actions import Deed, SilenceSet
 from schemas.alert import Incident
 from schemas.config import Config, parse_duration
 from schemas.limits import NAME_LENGTH
@@ -57,15 +57,13 @@ def routes(
             wish = _decoded(await json_body(request))
             incident = _incident(view, wish)
             _check_owner(wish, incident, control.config())
-            action = _action(wish, incident, clock(), author(request, wish.by), new_id())
-            await control.actions.act(action)
+            actions = _actions(wish, incident, clock(), author(request, wish.by), new_id)
+            await control.actions.act(*actions)
         except BadBody as error:
             return _answer({"error": error.message}, error.status)
         except NotNow as error:
             return _busy(error)
-        done: dict[str, object] = {"incident": wish.incident, "act": wish.act}
-        done |= {"by": action.by} if isinstance(action, Deed) else _silence(action)
-        return _answer(done)
+        return _answer({"incident": wish.incident, "act": wish.act, **_recorded(actions)})
 
     async def reload(_: web.Request) -> web.Response:
         try:
@@ -132,20 +130,35 @@ def _check_owner(wish: _Wish, incident: Incident | None, config: Config) -> None
             raise BadBody(400, why)
 
 
-def _action(wish: _Wish, incident: Incident | None, now: float, by: str, name: str) -> Action:
+def _actions(
+    wish: _Wish, incident: Incident | None, now: float, by: str, new_id: Callable[[], str]
+) -> Sequence[Deed | SilenceSet]:
     if wish.act != "silence":
-        return Deed(time=now, incident=wish.incident, act=wish.act, by=by, to=wish.to, note=wish.note)
+        return [Deed(time=now, incident=wish.incident, act=wish.act, by=by, to=wish.to, note=wish.note)]
     if incident is None:
         raise BadBody(503, "this worker stands by and does not know the incident's alerts; ask the active one")
+    comment = wish.note or f"incident {incident.id}"
     try:
-        return silence_of(incident, parse_duration(wish.for_ or "2h"), now, name=name, by=by, comment=wish.note)
+        seconds = parse_duration(wish.for_ or "2h")
+        made = silences_of(incident, seconds, now, name=lambda _: new_id(), by=by, comment=comment)
     except ValueError as error:
         raise BadBody(400, str(error)) from None
+    if not made:
+        raise BadBody(409, f"nothing of incident {incident.id} fires")
+    return made
 
 
-def _silence(action: Action) -> dict[str, object]:
-    built = msgspec.to_builtins(action)
-    return {"by": built["created_by"], "silence": built["id"], "until": built["ends_at"], "matchers": built["matchers"]}
+def _recorded(actions: Sequence[Deed | SilenceSet]) -> dict[str, object]:
+    """Who did it, and of silences whom they mute; `silence` is the one of the leading alert."""
+    first = actions[0]
+    if isinstance(first, Deed):
+        return {"by": first.by}
+    made = [
+        {"id": each.id, "matchers": msgspec.to_builtins(each.matchers)}
+        for each in actions
+        if isinstance(each, SilenceSet)
+    ]
+    return {"by": first.created_by, "silence": first.id, "until": first.ends_at, "silences": made}
 
 
 def _busy(error: NotNow) -> web.Response:

@@ -10,13 +10,15 @@ import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 
-from monitor.alerting.muting.incident import silence_of
+from monitor.alerting.muting.incident import SILENCES, silences_of
 from monitor.alerting.router import Router
 from monitor.alerting.routing.matchers import matcher_of, matches_all
 from monitor.web.guard import Caller, Key
 from monitor.web.server import build_app
 from schemas.actions import Deed, SilenceSet
 from schemas.config import Config
+from tests.doubles.clock import START
+from tests.doubles.findings import finding
 from tests.services import web_fleet
 from tests.services.web_fleet import NOW, MemoryActions, MemoryView, control_of
 
@@ -73,7 +75,7 @@ async def test_with_a_token_its_name_stands_first(start: Start) -> None:
     assert client.taken[0].by == "token:ops token:root"
 
 
-async def test_a_silence_of_an_incident_matches_what_its_alerts_share(start: Start) -> None:
+async def test_a_silence_of_an_incident_matches_what_fires_of_it(start: Start) -> None:
     view = web_fleet.troubled()
     client = await start(view)
     answer = await client.post("/api/v1/act", json={"incident": "i1", "act": "silence", "for": "30m", "by": "alice"})
@@ -81,9 +83,33 @@ async def test_a_silence_of_an_incident_matches_what_its_alerts_share(start: Sta
     assert body["until"] == NOW + 1_800.0 and body["by"] == "alice"
     (silence,) = client.taken
     assert isinstance(silence, SilenceSet) and silence.id == body["silence"]
+    assert [each["id"] for each in body["silences"]] == [silence.id] and silence.comment == "incident i1"
     incident = next(each for each in view.incidents() if each.id == "i1")
     compiled = tuple(matcher_of(each) for each in silence.matchers)
     assert all(matches_all(compiled, alert.labels) for alert in incident.alerts)
+
+
+async def test_an_incident_of_an_agent_and_its_tool_takes_a_silence_for_each_and_mutes_nothing_else(
+    start: Start,
+) -> None:
+    depends = [{"agent": "refund-agent", "owner": "payments", "depends_on": ["tool:issue_refund"]}]
+    config = Config.model_validate({"owners": {"payments": {}, "platform": {}}, "components": depends})
+    router = Router(config)
+    first = finding(key="a", signal="run.failed", node={"agent": "refund-agent"})
+    router.step([first], START)
+    router.step([finding(5, key="b", node={"tool": "issue_refund"}, watched={"tool": "issue_refund"})], START + 5)
+    (incident,) = router.incidents()
+    client = await start(MemoryView(router=router, incident_list=[incident]))
+    body = await (await client.post("/api/v1/act", json={"incident": incident.id, "act": "silence"})).json()
+    assert [{each["name"]: each["value"] for each in one["matchers"]} for one in body["silences"]] == [
+        {"alertname": "run.failed", "agent": "refund-agent"}, {"alertname": "tool.failed", "tool": "issue_refund"},
+    ]  # fmt: skip
+    assert body["silence"] == body["silences"][0]["id"]
+    later = NOW - START + 60
+    other = {"agent": "payout-agent"}
+    unrelated = finding(later, key="c", signal="contract.violated", node=other, watched=other)
+    assert [told.receiver for told in router.step([unrelated], START + later)] == ["payments"]
+    assert router.step([finding(later + 1, key="a", status="update", after=0.5)], START + later + 1) == []
 
 
 @pytest.mark.parametrize(
@@ -152,11 +178,19 @@ async def test_a_word_on_what_was_an_incident_may_still_be_said(start: Start) ->
     assert (await client.post("/api/v1/act", json={"incident": "old", "act": "false_alarm"})).status == 200
 
 
-def test_an_incident_whose_alerts_share_nothing_is_not_silenced_as_a_whole() -> None:
+def test_what_does_not_fire_is_not_silenced() -> None:
     incident = web_fleet.incident("i")
-    with pytest.raises(ValueError, match="share no label"):
-        silence_of(msgspec.structs.replace(incident, alerts=()), 3_600.0, NOW, name="s", by="x")
-    assert silence_of(incident, 3_600.0, NOW, name="s", by="x").comment == "incident i"
+    for quiet in (msgspec.structs.replace(incident, alerts=()), web_fleet.incident("i", resolved_at=NOW)):
+        assert silences_of(quiet, 3_600.0, NOW, name=str, by="x", comment="") == []
+
+
+def test_an_incident_of_many_sets_of_labels_makes_no_more_silences_than_the_bound() -> None:
+    incident = web_fleet.incident("i")
+    (alert,) = incident.alerts
+    labels = [{"alertname": "run.failed", "agent": f"a{number}"} for number in range(SILENCES + 5)]
+    many = tuple(msgspec.structs.replace(alert, labels=each) for each in [*labels, labels[0]])
+    made = silences_of(msgspec.structs.replace(incident, alerts=many), 60.0, NOW, name=str, by="x", comment="")
+    assert len(made) == SILENCES == len({each.id for each in made})
 
 
 async def test_a_reload_says_what_takes_a_restart(start: Start) -> None:

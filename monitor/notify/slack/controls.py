@@ -15,9 +15,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from monitor.alerting.muting.incident import silences_of
 from monitor.notify.message import Message
 from monitor.notify.redact import name
-from schemas.actions import Act, Action, Deed, Matcher, SilenceSet
+from schemas.actions import Act, Action, Deed, SilenceSet
 from schemas.alert import Incident
 
 PREFIX = "forewarn:"
@@ -30,9 +31,6 @@ SILENCES = (("1 hour", 3_600), ("4 hours", 14_400), ("24 hours", 86_400), ("3 da
 
 MENU = 3_500
 """JSON characters of the menu of owners, of some 13,000 that a message may have. Owners beyond are left out."""
-
-SILENCED_ALERTS = 20
-"""Silences that one press makes: one for each set of labels that fires. Beyond, the rest is left out."""
 
 NEXT = "-"
 """Hand over without a name: to the next in line."""
@@ -125,25 +123,15 @@ def actions(press: Press, by: str, now: float, incident: Callable[[str], Inciden
     return found
 
 
-def _silences(press: Press, by: str, now: float, incident: Incident) -> list[Action]:
-    """One silence for each set of labels that fires: all of them, but severity and owner of our own, which change."""
-    wanted: dict[tuple[tuple[str, str], ...], None] = {}
-    for alert in incident.alerts:
-        if alert.status == "firing":
-            left_out = () if alert.posted else ("severity", "owner")
-            wanted[tuple(pair for pair in sorted(alert.labels.items()) if pair[0] not in left_out)] = None
-    return [
-        SilenceSet(
-            time=now,
-            id=str(uuid.uuid5(_IDS, f"{press.key}|{incident.id}|{labels}")),
-            matchers=tuple(Matcher(label, value) for label, value in labels),
-            starts_at=now,
-            ends_at=now + float(press.value),
-            created_by=by,
-            comment=f"incident {incident.id}, in Slack",
-        )
-        for labels in list(wanted)[:SILENCED_ALERTS]
-    ]
+def _silences(press: Press, by: str, now: float, incident: Incident) -> list[SilenceSet]:
+    return silences_of(
+        incident,
+        float(press.value),
+        now,
+        name=lambda labels: str(uuid.uuid5(_IDS, f"{press.key}|{incident.id}|{labels}")),
+        by=by,
+        comment=f"incident {incident.id}, in Slack",
+    )
 
 
 def _block_id(incidents: tuple[str, ...]) -> str | None:
