@@ -46,6 +46,7 @@ class SilenceSet(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fiel
 
     The id of a silence that is known edits it: it keeps the id where only its end, comment or author changed, or where
     it has not begun. Otherwise it ends and another stands in its place; `Router.silence_id` says under which id.
+    `press` names the press of a button behind it: the same press again changes nothing, whenever it was told.
     """
 
     time: float
@@ -55,6 +56,7 @@ class SilenceSet(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fiel
     ends_at: float
     created_by: str = ""
     comment: str = ""
+    press: str = ""
 
 
 class SilenceEnded(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="router.silence_ended"):
@@ -69,6 +71,7 @@ class Deed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kin
     """What a person did with an incident. `to`: the owner that it goes to, for `not_mine`; "" for the next in line.
 
     `ack` ends with the episode. `false_alarm` and `new_normal` end the incident and tell the engine (`Router.acks`).
+    `press` names the press of a button behind it: the same press again changes nothing, whenever it was told.
     """
 
     time: float
@@ -77,6 +80,7 @@ class Deed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kin
     by: str
     to: str = ""
     note: str = ""
+    press: str = ""
 
 
 Action = PostedAlert | SilenceSet | SilenceEnded | Deed

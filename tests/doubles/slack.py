@@ -121,7 +121,8 @@ class SlackDouble:
         rows = [block for block in post.blocks if block["type"] == "actions"]
         found = {element["action_id"]: (row, element) for row in rows for element in row["elements"]}
         row, element = found[act]
-        action = {"action_id": act, "block_id": row["block_id"], "type": element["type"], "action_ts": "1.5"}
+        pressed = f"1760000000.{next(self._numbers):06}"
+        action = {"action_id": act, "block_id": row["block_id"], "type": element["type"], "action_ts": pressed}
         if element["type"] == "static_select":
             option = next(each for each in element["options"] if each["value"] == value)
             action["selected_option"] = option

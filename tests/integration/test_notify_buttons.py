@@ -135,6 +135,22 @@ async def test_the_same_press_told_twice_is_one_silence(slack: SlackDouble, moni
     await slack.deliver("interactive", press)
     await slack.deliver("interactive", press)
     assert len({action.id for action in monitor.taken if isinstance(action, SilenceSet)}) == 1
+    assert len(monitor.router.silences()) == 1
+
+
+async def test_a_hand_over_told_twice_is_taken_once_and_nobody_is_told_that_it_failed(
+    slack: SlackDouble, monitor: Monitor
+) -> None:
+    monitor.config = Config.model_validate(
+        {"owners": {**OWNERS, "payments": {"escalate": {"after": "5m", "to": "platform"}}}}
+    )
+    monitor.router.reload(monitor.config, monitor.clock())
+    press = slack.press("payments", "forewarn:not_mine", "-")
+    await slack.deliver("interactive", press)
+    monitor.clock.advance(3.0)
+    await slack.deliver("interactive", press)
+    assert [incident.owner for incident in monitor.incidents()] == ["platform"] and slack.workspace.whispers == []
+    assert monitor.doors.counts == {"slack_presses:not_mine": 1, "slack_presses_refused:repeated": 1}
 
 
 @pytest.mark.parametrize(("value", "to"), [("platform", "platform"), ("-", "")])

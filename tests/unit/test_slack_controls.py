@@ -72,3 +72,61 @@ def test_of_a_posted_alert_all_labels_are_matched() -> None:
     router.step((), START, [PostedAlert(time=START, labels=labels)])
     (silence,) = asked(router, press(router.incidents()[0].id, "silence", "3600"), START + 5)
     assert matched(silence) == labels
+
+
+LINE = Config.model_validate(
+    {"owners": {
+        "payments": {"escalate": {"after": "15m", "to": "platform"}},
+        "platform": {"escalate": {"after": "15m", "to": "cto"}},
+        "cto": {},
+    }}
+)  # fmt: skip
+
+
+def told_twice(router: Router, payload: dict[str, Any]) -> None:
+    """The press comes in after 5 s, and once more after 8 s, as Slack repeats what it had no answer to."""
+    for at in (5.0, 8.0):
+        router.step((), START + at, asked(router, payload, START + at))
+
+
+def test_a_press_that_is_told_twice_hands_over_once() -> None:
+    router = Router(LINE)
+    router.step([finding()], START)
+    told_twice(router, press(router.incidents()[0].id, "not_mine", "-"))
+    assert router.incidents()[0].owner == "platform" and router.counts["deed without effect"] == 1
+    router.step(
+        (), START + 9, asked(router, press(router.incidents()[0].id, "not_mine", "-", pressed="9.0"), START + 9)
+    )
+    assert router.incidents()[0].owner == "cto", "pressed again, it goes on"
+
+
+def test_a_press_that_is_told_twice_makes_one_silence_which_an_edit_may_still_change() -> None:
+    router = Router(LINE)
+    router.step([finding()], START)
+    told_twice(router, press(router.incidents()[0].id, "silence", "3600"))
+    (silence,) = router.silences()
+    assert (silence.status, silence.starts_at, silence.ends_at) == ("active", START + 5, START + 3605)
+    longer = SilenceSet(
+        time=START + 60, id=silence.id, matchers=silence.matchers, starts_at=START + 5, ends_at=START + 9000
+    )
+    router.step((), START + 60, [longer])
+    assert [(each.id, each.ends_at) for each in router.silences()] == [(silence.id, START + 9000)]
+
+
+def test_it_is_known_after_a_restart_too() -> None:
+    router, again = Router(LINE), Router(LINE)
+    router.step([finding()], START)
+    payload = press(router.incidents()[0].id, "not_mine", "-")
+    router.step((), START + 5, asked(router, payload, START + 5))
+    again.load([(key, raw) for key, raw in router.changes() if raw is not None])
+    again.step((), START + 8, asked(again, payload, START + 8))
+    assert again.incidents()[0].owner == "platform"
+
+
+def test_presses_that_do_not_say_when_are_told_apart_by_the_time() -> None:
+    router = Router(LINE)
+    router.step([finding()], START)
+    for at, act in ((5.0, "ack"), (6.0, "unack"), (7.0, "ack")):
+        payload = press(router.incidents()[0].id, act, pressed="")
+        router.step((), START + at, asked(router, payload, START + at))
+    assert router.incidents()[0].acked_at == START + 7

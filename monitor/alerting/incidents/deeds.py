@@ -27,7 +27,7 @@ def done(record: Record, deed: Deed, owners: Mapping[str, Owner], default: str, 
     """Apply a deed to an open incident; False where it changes nothing."""
     by, note = deed.by[:BY_CHARACTERS], f": {deed.note[:NOTE_CHARACTERS]}" if deed.note else ""
     incident = record.incident
-    name = f"deed/{deed.time!r}/{deed.act}/{by}"
+    name = f"deed/{deed.press or repr(deed.time)}/{deed.act}/{by}"
     if incident.status != "firing" or name in record.seen:
         return False
     record.remember(name)

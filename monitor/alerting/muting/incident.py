@@ -24,7 +24,14 @@ Labels = tuple[tuple[str, str], ...]
 
 
 def silences_of(
-    incident: Incident, seconds: float, now: float, *, name: Callable[[Labels], str], by: str, comment: str
+    incident: Incident,
+    seconds: float,
+    now: float,
+    *,
+    name: Callable[[Labels], str],
+    by: str,
+    comment: str,
+    press: str = "",
 ) -> list[SilenceSet]:
     """Silences of what fires of an incident, from `now` on; `name`: the id of each. None where nothing fires.
 
@@ -42,6 +49,7 @@ def silences_of(
             ends_at=now + seconds,
             created_by=by,
             comment=comment,
+            press=press,
         )
         for labels in list(wanted)[:SILENCES]
     ]

@@ -40,7 +40,7 @@ class Silence(Struct, frozen=True, kw_only=True):
     created_by: str
     comment: str
     action: str = ""
-    """A digest of the action that it was made of: the same one again changes nothing."""
+    """A digest of the action that it was made of, or of the press of a button: the same one again changes nothing."""
 
     def status(self, now: float) -> Literal["pending", "active", "expired"]:
         """The start belongs to the active time, the end does not."""
@@ -186,7 +186,8 @@ def _editable(known: Silence, action: SilenceSet, now: float) -> bool:
 
 
 def _digest(action: SilenceSet) -> str:
-    return hashlib.blake2b(encode_action(action), digest_size=16).hexdigest()
+    said = action.press.encode("utf-8", "replace") if action.press else encode_action(action)
+    return hashlib.blake2b(said, digest_size=16).hexdigest()
 
 
 def _next_id(action: SilenceSet) -> str:

@@ -1,8 +1,9 @@
 """The buttons under a message: what they look like, and what it means that somebody pressed one.
 
 Pure: `row` makes the block, `read` takes Slack's payload apart, `actions` says what the router is told. Everything in a
-payload is a stranger's until it was compared with what `row` could have written. Invariant: a press has the same ids
-however often Slack tells of it, so a repeated one changes nothing.
+payload is a stranger's until it was compared with what `row` could have written. Invariant: a press has the same name
+and ids however often and whenever Slack tells of it, so a repeated one changes nothing. What stays the same is in the
+payload: the message, who pressed, and when (`action_ts`); a repeated envelope has an id of its own.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ _IDS = uuid.UUID("0b9b5a43-93a8-5a3e-8d0a-33c0c5f0a0b1")
 
 
 class Press(Struct, frozen=True, kw_only=True):
-    """That somebody used a button or a menu. `key` names the press; `user` and `user_name` are Slack's."""
+    """That somebody used a button or a menu. `user` and `user_name` are Slack's.
+
+    `key` names the press, in 32 hex digits; empty where the payload does not say when it was.
+    """
 
     key: str
     act: str
@@ -101,7 +105,7 @@ def read(payload: Mapping[str, Any]) -> Press:
         raise NotUnderstood("no button of ours")
     channel = payload.get("channel")
     return Press(
-        key=f"{_text(action.get('action_ts'))[:40]}|{user['id']}|{block_id}|{act}|{value}",
+        key=_key(payload, _text(action.get("action_ts")), f"{user['id']}|{block_id}|{act}|{value}"),
         act=act,
         value=value,
         incidents=incidents,
@@ -119,7 +123,8 @@ def actions(press: Press, by: str, now: float, incident: Callable[[str], Inciden
             found += _silences(press, by, now, known)
         else:
             to = press.value if press.value != NEXT else ""
-            found.append(Deed(time=now, incident=known.id, act=_DEEDS[press.act], by=by, to=to, note="in Slack"))
+            act = _DEEDS[press.act]
+            found.append(Deed(time=now, incident=known.id, act=act, by=by, to=to, note="in Slack", press=press.key))
     return found
 
 
@@ -128,10 +133,18 @@ def _silences(press: Press, by: str, now: float, incident: Incident) -> list[Sil
         incident,
         float(press.value),
         now,
-        name=lambda labels: str(uuid.uuid5(_IDS, f"{press.key}|{incident.id}|{labels}")),
+        name=lambda labels: str(uuid.uuid5(_IDS, f"{press.key or repr(now)}|{incident.id}|{labels}")),
         by=by,
         comment=f"incident {incident.id}, in Slack",
+        press=press.key,
     )
+
+
+def _key(payload: Mapping[str, Any], pressed: str, what: str) -> str:
+    """Names a press of `what` at `pressed`, Slack's time to the microsecond."""
+    container = payload.get("container")
+    message = _text(container.get("message_ts")) if isinstance(container, Mapping) else ""
+    return uuid.uuid5(_IDS, f"{message}|{pressed}|{what}").hex if pressed else ""
 
 
 def _block_id(incidents: tuple[str, ...]) -> str | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import parse_qs
@@ -40,6 +40,10 @@ ANSWER_SECONDS = 2.0
 
 UNDER_WAY = 100
 """Presses and reactions that are worked on. Beyond, people are told to try again; a reaction is dropped and counted."""
+
+TAKEN = 1_000
+"""Presses that are remembered as taken, so that nobody is told what is wrong with a repeated one. Beyond, the oldest is
+forgotten; the router knows a repeated press all the same, also after a restart."""
 
 COMPLAINT_TRIES = 5
 COMPLAINT_WAIT_SECONDS = 1.0
@@ -80,6 +84,7 @@ class Doorway:
         self._client = client
         self._clock = clock
         self._under_way: set[asyncio.Task[None]] = set()
+        self._taken: deque[str] = deque(maxlen=TAKEN)
         self.counts: Counter[str] = Counter()
 
     def routes(self, signatures: Signatures) -> list[web.RouteDef]:
@@ -170,6 +175,9 @@ class Doorway:
                 return
 
     async def _take(self, press: Press) -> None:
+        if press.key and press.key in self._taken:
+            self.counts["slack_presses_refused:repeated"] += 1
+            return
         by = self._by(press)
         if by is None:
             self.counts["slack_presses_refused:no_member"] += 1
@@ -196,6 +204,7 @@ class Doorway:
             log.warning("a press in Slack was not recorded: %s", type(error).__name__)
             await self._whisper(press, "This could not be recorded. Please try again.")
             return
+        self._taken.append(press.key)
         self.counts[f"slack_presses:{press.act}"] += 1
 
     def _nobody(self, press: Press, known: Mapping[str, Incident]) -> str:
