@@ -179,7 +179,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     reopened: int = 0
     """How often it fired again soon after its end."""
     verdict: str = ""
-    """`false_alarm` or `new_normal` where a person ended it."""
+    """`false_alarm` or `new_normal` where a person ended it, or said so of it afterwards."""
 
     @property
     def onset(self) -> float:

@@ -113,6 +113,10 @@ def test_an_incident_from_ack_to_verdict(monitor: MonitorProcess) -> None:
     assert name not in {each["id"] for each in told(monitor, "incidents")}
     (over,) = [each for each in told(monitor, "incidents", "--all") if each["id"] == name]
     assert over["verdict"] == "false_alarm"
+    later = forewarn(monitor, "ack", name, "--new-normal")
+    assert (later.exit_code, later.stdout) == (0, f"incident {name} was the new normal\n")
+    (over,) = [each for each in told(monitor, "incidents", "--all") if each["id"] == name]
+    assert over["verdict"] == "new_normal"
     shown = forewarn(monitor, "explain", name[:6]).stdout
     for reason in ("first notification", "acknowledged", "acknowledgement taken back", "false alarm"):
         assert re.search(rf"decided .*: told, {reason}$", shown, re.MULTILINE), reason + shown

@@ -138,6 +138,36 @@ def test_a_deed_on_what_is_over_or_unknown_changes_nothing_and_is_counted() -> N
     assert since(told, 2) == [] and told.router.counts["deed without effect"] == 2
 
 
+@pytest.mark.parametrize("act", ["false_alarm", "new_normal"])
+def test_what_an_incident_was_can_be_said_after_its_end_and_is_shown_once(act: Any) -> None:
+    told = paged()
+    told.take(finding(60, status="resolved"))
+    late = deed(7200, told.router, act, note="a test of ours")
+    assert told.router.acks(late) == [], "nothing fires that is to be learned anew"
+    told.take(late, deed(7260, told.router, act))
+    incident = told.router.incidents()[0]
+    assert (incident.verdict, incident.resolved_at) == (act, START + 60)
+    assert incident.timeline[-1].text == f"{act.replace('_', ' ')}, says cli:alice: a test of ours"
+    assert since(told, 2) == [f"payments {act.replace('_', ' ')}."]
+    assert told.router.counts[f"deed {act}"] == 1 and told.router.counts["deed without effect"] == 1
+    again = Router(CONFIG)
+    again.load([(key, raw) for key, raw in told.router.changes() if raw is not None])
+    assert again.incidents() == told.router.incidents()
+
+
+def test_who_looks_again_may_call_it_something_else() -> None:
+    told = paged()
+    told.take(deed(60, told.router, "new_normal"), deed(7200, told.router, "false_alarm"))
+    assert told.router.incidents()[0].verdict == "false_alarm"
+
+
+def test_an_incident_that_is_not_kept_any_more_takes_no_word() -> None:
+    told = paged()
+    word = deed(400 * 86_400, told.router, "false_alarm")
+    told.take(finding(60, status="resolved"), word)
+    assert told.router.incidents() == [] and told.router.counts["deed without effect"] == 1
+
+
 def test_a_deed_that_is_stepped_again_changes_nothing() -> None:
     told = paged()
     word = deed(60, told.router, "not_mine")

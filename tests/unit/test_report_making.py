@@ -65,6 +65,15 @@ def owner(report: Report, name: str) -> OwnerReport:
     return next(each for each in report.owners if each.owner == name)
 
 
+def test_a_false_alarm_that_is_said_after_the_end_counts() -> None:
+    router = stepped()
+    over = next(each for each in router.incidents() if each.verdict == "" and each.status == "resolved")
+    said = START + 6.5 * DAY
+    router.step([], said, [Deed(time=said, incident=over.id, act="false_alarm", by="ann")])
+    mine = owner(router.report(START, START + WEEK), "payments")
+    assert (mine.pages, mine.false_pages) == (3, 2)
+
+
 def test_incidents_leads_and_misses_of_an_owner() -> None:
     mine = owner(stepped().report(START, START + WEEK), "payments")
     assert [(line.signal, line.lead_seconds, line.complaints, line.verdict) for line in mine.incidents] == [

@@ -1,7 +1,8 @@
 """What people do with an incident, and what happens when nobody does: acknowledge, hand over, dismiss, escalate.
 
 Changes one record and says whether it changed; who is told then stands elsewhere. Invariant: an acknowledgement ends
-with the episode, and every deed is an entry of the timeline with the name of who did it.
+with the episode, and every deed is an entry of the timeline with the name of who did it. Of what is over it can still
+be said what it was, for people look later.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ OWNERS_NAMED = 20
 
 
 def done(record: Record, deed: Deed, owners: Mapping[str, Owner], default: str, now: float) -> bool:
-    """Apply a deed to an open incident; False where it changes nothing."""
+    """Apply a deed; False where it changes nothing. An incident that is over takes a verdict and nothing else."""
     by, note = deed.by[:BY_CHARACTERS], f": {deed.note[:NOTE_CHARACTERS]}" if deed.note else ""
     incident = record.incident
     name = f"deed/{deed.press or repr(deed.time)}/{deed.act}/{by}"
-    if incident.status != "firing" or name in record.seen:
+    over = incident.status != "firing"
+    if name in record.seen or (over and (deed.act not in WORDS or deed.act == incident.verdict)):
         return False
     record.remember(name)
     if deed.act == "ack":
@@ -138,6 +140,7 @@ def _dismiss(record: Record, deed: Deed, text: str, now: float) -> None:
         msgspec.structs.replace(alert, ends_at=now) if alert.status == "firing" else alert
         for alert in record.incident.alerts
     )
-    record.change(alerts=alerts, status="resolved", resolved_at=now, verdict=deed.act)
+    ended = now if record.incident.status == "firing" else record.incident.resolved_at
+    record.change(alerts=alerts, status="resolved", resolved_at=ended, verdict=deed.act)
     record.escalate_at = None
     record.news(WORDS[deed.act], now, text)

@@ -16,6 +16,10 @@ _SAID = {
     "false_alarm": "was a false alarm; what is normal is learned anew",
     "new_normal": "is the new normal; what is normal is learned anew",
 }
+_SAID_OF_OLD = {
+    "false_alarm": "was a false alarm; the report counts it so",
+    "new_normal": "was the new normal",
+}
 
 
 class _Done(msgspec.Struct):
@@ -56,10 +60,12 @@ def command(
     if to is not None and word != "not_mine":
         fail("--to belongs to --not-mine")
     monitor = Monitor(endpoint, token)
-    name = one_of(incident, [each.id for each in incidents_of(monitor).incidents], "incident")
+    known = {each.id: each for each in incidents_of(monitor).incidents}
+    name = one_of(incident, list(known), "incident")
     wish = {"act": word, "incident": name, "to": to or "", "note": note, "by": by or who()}
     done = monitor.post("/api/v1/act", wish, _Done)
     if as_json:
         click.echo(msgspec.json.encode(done).decode())
     else:
-        click.echo(f"incident {done.incident} {_SAID[done.act]}")
+        said = _SAID if known[name].status == "firing" else _SAID_OF_OLD
+        click.echo(f"incident {done.incident} {said.get(done.act, _SAID[done.act])}")
