@@ -62,10 +62,11 @@ class Candidate(Struct, frozen=True):
 
     @property
     def rings(self) -> bool:
-        """Whether there is a page that has not rung at this receiver."""
+        """Whether there is a page that has not rung at this receiver, or that calls it once more."""
         page = any(alert.severity == "page" and alert.key in self.firing for alert in self.alerts)
         quiet = self.onlooker is not None or bool(self.record.incident.root) or self.muted is not None
-        return page and not quiet and (self.last is None or self.last.rang is False)
+        waits = self.last is None or self.last.rang is False or self.last.called is not None
+        return page and not quiet and waits
 
 
 Stage = Callable[[Candidate, float], Verdict | None]
@@ -129,9 +130,12 @@ def dedup(candidate: Candidate, now: float) -> Verdict | None:
 
 
 def ringing(candidate: Candidate, now: float) -> Verdict | None:
-    """What grew from a notice to a page rings."""
+    """What grew from a notice to a page rings; so does what was given to somebody who knows it."""
     del now
-    return NotificationReason.NEW_ALERTS if candidate.rings else None
+    if not candidate.rings:
+        return None
+    called = None if candidate.last is None else candidate.last.called
+    return called or NotificationReason.NEW_ALERTS
 
 
 def evidence(candidate: Candidate, now: float) -> Verdict | None:
@@ -214,6 +218,7 @@ def notification(candidate: Candidate, reason: NotificationReason, now: float) -
         revision=record.revision,
         rang=mention or (last is not None and last.rang is not False),
         parted=candidate.onlooker is not None or bool(incident.root),
+        called=None if mention or last is None else last.called,
     )
     page = any(alert.severity == "page" for alert in candidate.alerts)
     looks_on = candidate.onlooker is not None or bool(incident.root)

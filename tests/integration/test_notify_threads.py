@@ -137,6 +137,22 @@ async def test_a_page_that_joins_a_group_rings_once_in_thread_and_channel_by_its
     assert lines(slack)[1:] == ["fires: zeta: fails 16 % of runs, was 4 %", "acknowledged by cli:kim"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        (NotificationReason.HANDED_OVER, "this was handed over to payments: refund-agent v13"),
+        (NotificationReason.ESCALATED, "this was escalated, a page of payments: refund-agent v13"),
+    ],
+)
+async def test_a_page_that_comes_back_to_its_owner_rings_under_its_message(
+    slack: SlackDouble, desk: Desk, reason: NotificationReason, text: str
+) -> None:
+    await desk.tell(notification(), notification(2, reason=reason, mention=True))
+    assert slack.visible("payments")[0].rings == ("@U024BE7LH",), "two in one go are one post"
+    await desk.tell(notification(3, reason=reason, mention=True))
+    assert rung(slack) == [("@U024BE7LH",)] and text in slack.thread("payments")[0].text
+
+
 async def test_where_the_thread_is_closed_a_new_message_rings(slack: SlackDouble, desk: Desk) -> None:
     notice, page = grown()
     await desk.tell(notice)

@@ -97,6 +97,43 @@ def test_an_acknowledgement_ends_with_the_episode() -> None:
     ]  # fmt: skip
 
 
+def test_what_fires_again_and_is_not_acknowledged_rings_whom_it_is_escalated_to_once_more() -> None:
+    told = paged()
+    day, again = 86_400, 158_400
+    told.take(finding(day, status="resolved"))
+    before = len(told.notifications)
+    told.take(finding(again, key="k2"))
+    told.until(again + 1501)
+    assert since(told, before) == [
+        "payments flapping", "platform flapping", "boss flapping",
+        "payments escalated", "platform escalated!", "boss escalated",
+        "payments escalated", "platform escalated", "boss escalated!",
+    ]  # fmt: skip
+
+
+def test_what_comes_back_to_the_owner_who_gave_it_away_rings_them_once_more() -> None:
+    told = paged()
+    told.take(deed(60, told.router, "not_mine", to="platform"), deed(70, told.router, "not_mine", to="payments"))
+    assert since(told, 1) == [
+        "platform handed over!", "payments handed over", "payments handed over!", "platform handed over",
+    ]  # fmt: skip
+    told.take(deed(80, told.router, "not_mine", to="platform"))
+    assert since(told, 5) == ["platform handed over!", "payments handed over"]
+    told.take(finding(300, status="update", after=0.5))
+    assert since(told, 7) == ["platform evidence updated"], "once"
+
+
+def test_who_is_called_while_it_is_silenced_is_rung_when_the_silence_ends() -> None:
+    told = paged()
+    told.take(deed(60, told.router, "not_mine", to="platform"), silence(65, "tool=issue_refund", 65, 120))
+    told.take(deed(70, told.router, "not_mine", to="payments"))
+    assert since(told, 3)[-2:] == ["payments handed over", "platform handed over"]
+    restarted = Told(CONFIG)
+    restarted.router.load([(key, raw) for key, raw in told.router.changes() if raw is not None])
+    restarted.until(200)
+    assert brief(restarted.notifications) == ["payments handed over!"]
+
+
 def test_not_mine_hands_over_and_the_new_owner_is_paged() -> None:
     told = paged()
     told.take(deed(60, told.router, "not_mine", to="boss", note="their tool"))

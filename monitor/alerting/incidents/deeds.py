@@ -104,9 +104,16 @@ def escalated(record: Record, owners: Mapping[str, Owner], now: float) -> None:
     record.chain.append(rule.to)
     record.also[rule.to] = NotificationReason.ESCALATED
     record.onlookers.pop(rule.to, None)
+    _call(record, rule.to, NotificationReason.ESCALATED)
     record.change(escalated_to=rule.to)
     record.news(NotificationReason.ESCALATED, now, f"nobody acknowledged: escalated to {rule.to}")
     arm(record, owners, now)
+
+
+def _call(record: Record, owner: str, why: NotificationReason) -> None:
+    """Ring an owner also where it has rung before: in an earlier episode, or before somebody else had it."""
+    if (last := record.sent.get(owner)) is not None:
+        last.called = why
 
 
 def _next_owner(owner: str, owners: Mapping[str, Owner], default: str) -> str:
@@ -128,6 +135,7 @@ def _hand_over(record: Record, to: str, by: str, note: str, owners: Mapping[str,
     record.onlookers.pop(to, None)
     record.also.pop(to, None)
     record.firsts[to] = NotificationReason.HANDED_OVER
+    _call(record, to, NotificationReason.HANDED_OVER)
     record.chain, record.escalate_at = [], None
     record.change(owner=to, handed_from=old, acked_by="", acked_at=None, escalated_to="")
     record.own(to)

@@ -55,6 +55,8 @@ class Sent(Struct, kw_only=True):
     """Whether a page of it has rung. None: written before that was noted."""
     parted: bool = False
     """Whether it was told its only word before the end."""
+    called: NotificationReason | None = None
+    """Why it is to ring once more, although it has rung; None where it is not."""
 
 
 class Record(Struct, kw_only=True):

@@ -17,6 +17,7 @@ from monitor.notify.lines import Line
 from monitor.notify.message import Call, Fact, Listed, Message, RunLink, happened, utc
 from monitor.notify.slack import controls
 from monitor.notify.slack.markup import clock, code, escape, link, moment, prose, shown, whole
+from schemas.alert import NotificationReason
 
 Block = dict[str, Any]
 
@@ -41,6 +42,10 @@ ALSO, BESIDE = "Also in this incident", "Also in this group"
 _PREVIEWED = ("Since about", "Since", "Lasted")
 
 _VERDICT_SIGNS = {"hold": "🟡", "promote": "✅", "roll back": "⛔"}
+_GIVEN = {
+    NotificationReason.ESCALATED: "was escalated, a page of",
+    NotificationReason.HANDED_OVER: "was handed over to",
+}
 _SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅", "Digest": "📋", "Report": "📈"}
 
 
@@ -105,11 +110,12 @@ def thread_text(line: Line) -> str:
 
 
 def ring_text(message: Message) -> str:
-    """The line under a message that became a page after it was posted, as mrkdwn: it calls the owner."""
+    """The line under a message that is there, as mrkdwn: it became a page, or another's. It calls the owner."""
     ring = "This" if message.mention is None else f"{_call(message.mention)} this"
     call = message.call or Call(message.owner, message.title)
     more = f" and {call.more} more" if call.more else ""
-    return whole(f"{ring} is a page now, for {code(call.owner)}: {code(call.title)}{more}", TEXT)
+    what = _GIVEN.get(message.reason, "is a page now, for")
+    return whole(f"{ring} {what} {code(call.owner)}: {code(call.title)}{more}", TEXT)
 
 
 def _header(message: Message) -> Block:
