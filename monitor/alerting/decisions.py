@@ -52,6 +52,10 @@ class Decisions:
             return [each.decision for each in noted if each.decision.about == wanted]
         return [each.decision for each in noted if wanted.items() <= each.decision.labels.items()]
 
+    def latest(self, reason: str) -> set[str]:
+        """Incidents and groups whose latest verdict, for some receiver, has this reason."""
+        return {about for (about, _), (_, why) in self._latest.items() if why == reason}
+
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call."""
         return self._ring.changes()

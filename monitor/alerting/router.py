@@ -14,8 +14,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-import msgspec
-
 from monitor.alerting import views
 from monitor.alerting.changes.ledger import Changes
 from monitor.alerting.changes.unannounced import Unannounced
@@ -30,6 +28,7 @@ from monitor.alerting.dispatch.told import ToldLog
 from monitor.alerting.incidents import deeds
 from monitor.alerting.incidents.desk import Desk, apart
 from monitor.alerting.incidents.record import Record
+from monitor.alerting.muting.inhibited import Inhibited
 from monitor.alerting.muting.inhibition import Inhibition
 from monitor.alerting.muting.silences import Silences
 from monitor.alerting.muting.times import Times
@@ -61,6 +60,7 @@ class Router:
         self._unannounced = Unannounced(releases, config, self._desk.graph.owner)
         self._book, self._silences, self._told = Book(), Silences(), ToldLog()
         self._inhibition, self._decisions, self._expiry = Inhibition(config), Decisions(), Expiry()
+        self._inhibited = Inhibited(self._inhibition, self._book)
         self._wakes: dict[str, float] = {}
         self._counts, self._now = Counter[str](), -math.inf
         self._configure(config)
@@ -120,9 +120,7 @@ class Router:
         self._unannounced.loaded()
         self._inhibition.loaded(self._book)
         self._dispatcher.loaded(self._now)
-        self._await_ends()
-        for record in self._desk.incidents.open():
-            self._sleep(record)
+        self._resume()
 
     def reload(self, config: Config, now: float) -> None:
         """Go on under another configuration: alerts, incidents, groups and what was sent stay."""
@@ -135,10 +133,7 @@ class Router:
         self._news.reload(config, self._routing)
         self._inhibition.reload(config, self._book)
         self._dispatcher.reload(self._routing, self._world, self._now)
-        self._await_ends()
-        self._wakes.clear()
-        for record in self._desk.incidents.open():
-            self._sleep(record)
+        self._resume()
 
     def acks(self, deed: Deed) -> list[Ack]:
         """What a false alarm or a new normal tells the engine, for the log of events: one per alert that fires.
@@ -217,10 +212,16 @@ class Router:
             incident=self._desk.incidents.find,
         )
 
-    def _await_ends(self) -> None:
-        """Where groups do not look at posted alerts, know whose end is to come."""
+    def _resume(self) -> None:
+        """Know what is to come: ends of posted alerts that no group looks at, and when an incident is judged again."""
         own_way = self._routing.root is None
         self._expiry.load(held for held in self._book if own_way and held.alert.posted and self._desk.fires(held.alert))
+        self._wakes.clear()
+        inhibited = self._decisions.latest(Quiet.INHIBITED)
+        for record in self._desk.incidents.open():
+            self._sleep(record)
+            if record.incident.id in inhibited and record.incident.id not in self._inhibited:
+                self._wakes[record.incident.id] = self._now  # the rule that muted it is gone
 
     def _parts(self) -> tuple[views.Part, ...]:
         # In this order they become durable: what was told before the group that then waits, time last.
@@ -232,13 +233,14 @@ class Router:
 
     def _back(self, now: float) -> None:
         """Before anything else at `now`: was the monitor away? Then sources and people get time to speak first."""
-        times = (self._dispatcher.groups.next_due(), self._desk.next_escalation(), self._expiry.next_due())
+        parts = (self._dispatcher.groups, self._expiry, self._inhibited)
+        times = (self._desk.next_escalation(), *(part.next_due() for part in parts))
         if all(at is None or at >= now - AWAY_SECONDS for at in times):
             return
         self._counts["away"] += 1
         self._dispatcher.put_off(now)
-        self._desk.put_off(now + AWAY_SECONDS)
-        self._expiry.put_off(now + AWAY_SECONDS)
+        for part in (self._desk, self._expiry, self._inhibited):
+            part.put_off(now + AWAY_SECONDS)
 
     def _hear(self, news: News, now: float) -> list[Record]:
         """News; the incidents that look another way because of it."""
@@ -265,9 +267,10 @@ class Router:
 
     def _posted(self, held: Held, now: float) -> list[Notification]:
         self._inhibition.seen(held, self._book)
+        self._inhibited.seen(held, now)
         if self._routing.root is not None:
             self._dispatcher.take(held, now)
-            return []
+            return self._freed(now)
         self._expiry.watch(held, now)
         owner = self._routing.owner(held.alert.labels)
         return self._changed(self._desk.take_posted(held, owner, now), now)
@@ -293,7 +296,8 @@ class Router:
         """When something is due of which somebody may be told."""
         return (
             self._dispatcher.groups.next_due(), self._desk.next_escalation(), self._expiry.next_due(),
-            self._silences.next_change(self._now), self._unannounced.next_due(), self._news.next_due(),
+            self._inhibited.next_due(), self._silences.next_change(self._now), self._unannounced.next_due(),
+            self._news.next_due(),
         )  # fmt: skip
 
     def _due(self, now: float) -> list[Notification]:
@@ -318,6 +322,8 @@ class Router:
             told += self._changed(self._desk.take(finding), now)
         if self._silences.next_change(math.nextafter(now, -math.inf)) == now:
             told += self._tell_all(now)
+        self._inhibited.reach(now)
+        told += self._freed(now)
         return told + self._dispatcher.run(now, included=True)
 
     def _changed(self, records: Iterable[Record], now: float) -> list[Notification]:
@@ -325,26 +331,17 @@ class Router:
         found = {record.incident.id: record for record in records}
         found.update((record.incident.id, record) for record in self._reporter.attaching.changed(found.values(), now))
         for record in found.values():
-            self._put(record, now)
-        return [each for record in found.values() for each in self._tell(record, now)]
-
-    def _put(self, record: Record, now: float) -> None:
-        """The alerts of an incident, as they are now, into the book; of posted ones the book knows already."""
-        incident = record.incident
-        names = {alert.fingerprint for alert in incident.alerts}
-        gone = [h for h in self._book.of_incident(incident.id) if h.alert.fingerprint not in names and not h.over(now)]
-        alerts = [alert for alert in incident.alerts if not alert.posted]
-        for alert in (*alerts, *(msgspec.structs.replace(held.alert, ends_at=now) for held in gone)):
-            known = self._book.get(alert.fingerprint)
-            if known is not None and known.alert == alert:
-                continue
-            if alert.ends_at is not None and (known is None or known.incident != incident.id):
-                continue  # over before it was put, or another episode of the same labels goes on
-            held = self._book.take(alert, incident.id, now)
-            if held is not None:
+            for held in self._book.follow(record.incident, now):
                 self._inhibition.seen(held, self._book)
+                self._inhibited.seen(held, now)
                 if self._routing.root is not None and not record.in_digest:
                     self._dispatcher.take(held, now)
+        return [each for record in found.values() for each in self._tell(record, now)] + self._freed(now)
+
+    def _freed(self, now: float) -> list[Notification]:
+        """An inhibition may have ended: what it muted is judged again, and told where nothing else holds it."""
+        names = self._inhibited.freed(now)
+        return [each for name in names for each in self._tell(self._desk.incidents.get(name), now)]
 
     def _mutes(self, alert: Alert) -> Quiet | None:
         if self._inhibition.muting(alert.labels, self._now, self._book) is not None:
@@ -379,6 +376,7 @@ class Router:
             self._desk.incidents.touch(record)
         if record.incident.status == "resolved":
             self._wakes.pop(record.incident.id, None)
+            self._inhibited.forget(record.incident.id)
             if self._desk.incidents.is_open(record.incident.id):
                 self._desk.incidents.close(record)
         else:
@@ -396,5 +394,6 @@ class Router:
 
     def _sleep(self, record: Record) -> None:
         if self._routing.root is None:
+            self._inhibited.note(record.incident, self._now)
             times = [wake(candidate) for candidate in candidates(record, self._routing, self._mutes)]
             self._wakes[record.incident.id] = min(times, default=math.inf)

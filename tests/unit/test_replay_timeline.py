@@ -69,6 +69,15 @@ def test_when_a_notification_is_sent(tmp_path, sentence, lines, until, wanted) -
     assert told(lines, tmp_path, until=until) == wanted, sentence
 
 
+def test_what_an_alert_inhibits_is_told_at_the_moment_of_its_end(tmp_path) -> None:
+    rule = {"source_matchers": ["alertname=A"], "target_matchers": ["alertname=B"]}
+    config = Config.model_validate({"owners": {"payments": {}}, "inhibit_rules": [rule]})
+    lines = [alert(0.0, ends_at=START + 20.25), alert(1.0, "B", ends_at=END)]
+    assert told(lines, tmp_path, config, until=60.0) == [
+        (0.0, "first notification"), (20.25, "all alerts resolved"), (20.25, "first notification"),
+    ]  # fmt: skip
+
+
 def test_alerts_and_events_share_the_clock(tmp_path) -> None:
     """Events before, between and after: the alerts are told at the same moments, the events all counted."""
     file = tmp_path / "mixed.jsonl"

@@ -18,7 +18,7 @@ from msgspec import Struct
 from monitor.alerting.entries import Entries
 from monitor.alerting.incidents.alerts import fingerprint
 from schemas.actions import PostedAlert, encode_action
-from schemas.alert import LABELS, Alert
+from schemas.alert import LABELS, Alert, Incident
 from schemas.finding import Finding
 
 ALERTS = 20_000
@@ -73,6 +73,7 @@ class Book:
         self._held = Entries(PREFIX, Held)
         self._own: dict[str, None] = {}
         self._incidents: dict[str, dict[str, None]] = {}
+        self._dropped: list[Held] = []
         self.counts: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Held]:
@@ -123,6 +124,26 @@ class Book:
     def take(self, alert: Alert, incident: str, now: float) -> Held | None:
         """Take one of ours, as its incident has it now."""
         return self._put(Held(alert=alert, updated_at=now, incident=incident), now)
+
+    def follow(self, incident: Incident, now: float) -> Iterator[Held]:
+        """Take the alerts of an incident as they are now; those that changed. Posted ones are known already."""
+        names = {alert.fingerprint for alert in incident.alerts}
+        gone = [h.alert for h in self.of_incident(incident.id) if h.alert.fingerprint not in names and not h.over(now)]
+        alerts = [alert for alert in incident.alerts if not alert.posted]
+        for alert in (*alerts, *(msgspec.structs.replace(each, ends_at=now) for each in gone)):
+            known = self.get(alert.fingerprint)
+            if known is not None and known.alert == alert:
+                continue
+            if alert.ends_at is not None and (known is None or known.incident != incident.id):
+                continue  # over before it was put, or another episode of the same labels goes on
+            held = self.take(alert, incident.id, now)
+            if held is not None:
+                yield held
+
+    def gave_way(self) -> list[Held]:
+        """Those that fired and were dropped for others, since the last call."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
 
     def forget(self, name: str) -> None:
         """Drop one that no group and no incident needs."""
@@ -177,6 +198,9 @@ class Book:
         if not found and held.alert.severity == "page":
             found = [name for name, each in self._held.items() if each.alert.posted and each.alert.severity != "page"]
         if found:
+            dropped = self._held.get(found[0])
+            if dropped is not None and not dropped.over(now):
+                self._dropped.append(dropped)
             self.forget(found[0])
             self.counts["alert dropped"] += 1
         return bool(found)

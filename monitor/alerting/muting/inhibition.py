@@ -7,7 +7,7 @@ their next sending. That holds for posted alerts; ours are not sent again, so al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from monitor.alerting.dispatch.book import Book, Held
@@ -81,14 +81,24 @@ class Inhibition:
 
     def muting(self, labels: Mapping[str, str], now: float, book: Book) -> str | None:
         """The fingerprint of a source that mutes an alert with these labels; None for none."""
+        found = self.source(labels, now, book)
+        return None if found is None else found[1].alert.fingerprint
+
+    def source(self, labels: Mapping[str, str], now: float, book: Book) -> tuple[str, Held] | None:
+        """A source that mutes an alert with these labels, and the side on which it stands; None for none."""
         for rule in self._rules:
             if not matches_all(rule.target, labels):
                 continue
             both = matches_all(rule.source, labels)
-            for source in self._sources(rule.side(labels), now, book):
+            side = rule.side(labels)
+            for source in self._sources(side, now, book):
                 if not (both and matches_all(rule.target, source.alert.labels)):
-                    return source.alert.fingerprint
+                    return side, source
         return None
+
+    def sides(self, labels: Mapping[str, str]) -> Iterator[str]:
+        """The sides on which an alert with these labels is a source."""
+        return (rule.side(labels) for rule in self._rules if matches_all(rule.source, labels))
 
     def _sources(self, side: str, now: float, book: Book) -> Iterable[Held]:
         indexed = self._index.get(side)
