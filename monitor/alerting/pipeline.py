@@ -1,15 +1,15 @@
 """The stages between an incident and a notification, in their order.
 
-For routing by owner, where the incident is the group; a written `route:` has `dispatch.stages`. A stage is a pure
-function: it lets a candidate pass (None), or says with a `Verdict` how it ends. What is inhibited or silenced is not
-told; of what was told before, the end still is.
+For routing by owner, where the incident is the group, and for escalations; a written `route:` has `dispatch.stages`. A
+stage is a pure function: it lets a candidate pass (None), or says with a `Verdict` how it ends. What is inhibited or
+silenced is not told; of what was told before, the end still is.
 """
 
 from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -155,14 +155,21 @@ def judge(candidate: Candidate, now: float) -> Verdict:
 
 
 def candidates(record: Record, routing: Routing, mutes: Mutes) -> list[Candidate]:
-    """One candidate for each receiver that a route of the incident's alerts names, and for each owner beside them."""
+    """One candidate for each receiver that is told of the incident itself: its owner's, and each owner's beside it.
+
+    A written `route:` tells its groups instead; of the incident itself it then hears whom it was escalated to, and who
+    has a message of it already, to its end.
+    """
     taken: dict[str, tuple[Destination, list[Alert]]] = {}
     alerts = leading(record.incident.alerts)
-    for alert in alerts:
+    for alert in alerts if routing.root is None else ():
         for destination in routing.destinations(alert.labels):
             taken.setdefault(destination.receiver, (destination, []))[1].append(alert)
-    for destination in map(routing.to, (*record.also, *record.onlookers)):
+    beside = record.onlookers if routing.root is None else record.sent
+    for destination in map(routing.to, (*record.also, *beside)):
         taken.setdefault(destination.receiver, (destination, list(alerts)))
+    if not taken:
+        return []
     muted = {alert.key: why for alert in alerts if alert.status == "firing" and (why := mutes(alert)) is not None}
     return [_candidate(record, destination, tuple(found), muted) for destination, found in taken.values()]
 
@@ -260,6 +267,21 @@ def notification(candidate: Candidate, reason: NotificationReason, now: float) -
 
 
 def digests(
+    due: Iterable[tuple[str, float, Sequence[str], int]],
+    find: Callable[[str], Record | None],
+    routing: Routing,
+    now: float,
+) -> list[Notification]:
+    """The digests that are `due`, of `Digest.due`: of each owner one message per receiver, whatever became of its
+    incidents."""
+    told: list[Notification] = []
+    for owner, at, names, beyond in due:
+        records = [record for name in names if (record := find(name)) is not None]
+        told += _digest(owner, at, records, beyond + len(names) - len(records), routing, now)
+    return told
+
+
+def _digest(
     owner: str, due: float, records: Sequence[Record], beyond: int, routing: Routing, now: float
 ) -> list[Notification]:
     """One notification per receiver that lists `records`, those that still fire first. It is over once it is sent.

@@ -317,6 +317,8 @@ class Router:
         if what_was_told:
             self._told.collect(now)
         told += self._news.run(now)
+        if self._routing.root is not None:  # where only groups are told, a silence may not be noted yet
+            told += [each for record in self._desk.unheard(now) for each in self._tell(record, now)]
         told += self._changed(self._desk.escalations(now), now)
         for finding in self._unannounced.due(now):
             told += self._changed(self._desk.take(finding), now)
@@ -340,8 +342,11 @@ class Router:
 
     def _freed(self, now: float) -> list[Notification]:
         """An inhibition may have ended: what it muted is judged again, and told where nothing else holds it."""
-        names = self._inhibited.freed(now)
-        return [each for name in names for each in self._tell(self._desk.incidents.get(name), now)]
+        told: list[Notification] = []
+        for record in map(self._desk.incidents.get, self._inhibited.freed(now)):
+            self._desk.wait_anew(record, now)
+            told += self._tell(record, now)
+        return told
 
     def _mutes(self, alert: Alert) -> Quiet | None:
         if self._inhibition.muting(alert.labels, self._now, self._book) is not None:
@@ -349,28 +354,27 @@ class Router:
         return Quiet.SILENCED if self._silences.muting(alert.labels, self._now) else None
 
     def _tell_all(self, now: float) -> list[Notification]:
-        """A silence began or ended: incidents may be told of, or not any more."""
-        if self._routing.root is not None:
-            return []
-        return [each for record in list(self._desk.incidents.open()) for each in self._tell(record, now)]
+        """A silence began or ended: incidents may be told of, or not any more. Groups are at their next look."""
+        found = list(self._desk.incidents.open())
+        records = [each for each in found if self._routing.root is None or each.also or each.sent]
+        return [each for record in records for each in self._tell(record, now)]
 
     def _tell(self, record: Record, now: float) -> list[Notification]:
         """What the receivers of one incident are told now; a resolved incident is closed behind it."""
         self._now = max(now, self._now)
         changed = views.note_silence(record, self._silences, now)
         told: list[Notification] = []
-        if self._routing.root is None:
-            for candidate in candidates(record, self._routing, self._mutes):
-                verdict = judge(candidate, now)
-                what = "quiet" if isinstance(verdict, Quiet) else "told"
-                self._counts[f"{'quiet' if what == 'quiet' else 'notification'} {verdict}"] += 1
-                lead = candidate.alerts[0].labels
-                self._decisions.note(now, what, record.incident.id, candidate.destination.receiver, verdict, lead)
-                if isinstance(verdict, NotificationReason):
-                    self._counts["owner unknown"] += candidate.strays
-                    told.append(notification(candidate, verdict, now))
-        elif record.revision > record.said:
+        if self._routing.root is not None and record.revision > record.said:
             told += self._dispatcher.word(record.incident.id, record.why, now)
+        for candidate in candidates(record, self._routing, self._mutes):
+            verdict = judge(candidate, now)
+            what = "quiet" if isinstance(verdict, Quiet) else "told"
+            self._counts[f"{'quiet' if what == 'quiet' else 'notification'} {verdict}"] += 1
+            lead = candidate.alerts[0].labels
+            self._decisions.note(now, what, record.incident.id, candidate.destination.receiver, verdict, lead)
+            if isinstance(verdict, NotificationReason):
+                self._counts["owner unknown"] += candidate.strays
+                told.append(notification(candidate, verdict, now))
         record.said = record.revision
         if told or changed:
             self._desk.incidents.touch(record)
@@ -384,16 +388,11 @@ class Router:
         return told
 
     def _daily(self, now: float) -> list[Notification]:
-        """The digests that are due: of each owner one message per receiver, whatever became of its incidents."""
-        told: list[Notification] = []
-        for owner, due, names, beyond in self._digest.due(now):
-            records = [record for name in names if (record := self._desk.incidents.find(name)) is not None]
-            told += digests(owner, due, records, beyond + len(names) - len(records), self._routing, now)
+        told = digests(self._digest.due(now), self._desk.incidents.find, self._routing, now)
         self._counts["notification daily digest"] += len(told)
         return told
 
     def _sleep(self, record: Record) -> None:
-        if self._routing.root is None:
+        if found := candidates(record, self._routing, self._mutes):
             self._inhibited.note(record.incident, self._now)
-            times = [wake(candidate) for candidate in candidates(record, self._routing, self._mutes)]
-            self._wakes[record.incident.id] = min(times, default=math.inf)
+            self._wakes[record.incident.id] = min(map(wake, found))

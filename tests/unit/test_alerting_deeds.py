@@ -256,6 +256,67 @@ def test_a_deed_is_shown_on_the_messages_of_a_route() -> None:
     assert told.notifications[0].incidents == (told.router.incidents()[0].id,)
 
 
+ESCALATES = {"owners": {"payments": {"escalate": {"after": "15m", "to": "platform"}}, "platform": {}}}
+TREE = {"group_wait": "30s", "group_interval": "5m", "repeat_interval": "10h", "group_by": ["owner"]}
+NIGHT = [{"name": "night", "time_intervals": [{"weekdays": ["sunday:saturday"]}]}]
+
+
+def test_under_a_route_whom_it_is_escalated_to_is_rung_and_told_to_the_end() -> None:
+    told = Told(routed(TREE, **ESCALATES))
+    told.take(finding())
+    told.until(901)
+    assert brief(told.notifications) == ["r first notification!", "r escalated", "platform escalated!"]
+    last = told.notifications[-1]
+    assert (last.time, last.incident, last.escalated_to) == (START + 900, told.router.incidents()[0].id, "platform")
+    told.take(deed(950, told.router, "ack"))
+    restarted = Told(routed(TREE, **ESCALATES))
+    restarted.router.load([(key, raw) for key, raw in told.router.changes() if raw is not None])
+    restarted.take(finding(1000, status="update", after=0.5), finding(1100, status="resolved"))
+    restarted.until(2000)
+    assert since(told, 3) == ["r acknowledged", "platform acknowledged"]
+    assert brief(restarted.notifications) == [
+        "platform evidence updated", "platform all alerts resolved.", "r all alerts resolved.",
+    ]  # fmt: skip
+
+
+def test_under_a_route_a_silence_stops_the_clock_too() -> None:
+    told = Told(routed(TREE, **ESCALATES))
+    told.take(finding(), silence(60, "tool=issue_refund", 60, 5000))
+    told.until(5000 + 899)
+    assert brief(told.notifications) == ["r first notification!", "r silenced"]
+    told.until(5000 + 901)
+    assert since(told, 2) == ["r silence ended", "r escalated", "platform escalated!"]
+
+
+def test_under_a_route_a_silence_is_shown_to_whom_it_was_escalated_to() -> None:
+    told = Told(routed(TREE, **ESCALATES))
+    told.take(finding())
+    told.until(1000)
+    told.take(silence(1001, "tool=issue_refund", 1001, 5000))
+    assert since(told, 3) == ["r silenced", "platform silenced"]
+
+
+def test_what_the_times_of_a_route_hold_back_is_not_escalated() -> None:
+    route = {**TREE, "routes": [{"matchers": ["alertname=tool.failed"], "mute_time_intervals": ["night"]}]}
+    told = Told(routed(route, time_intervals=NIGHT, **ESCALATES))
+    told.take(finding())
+    told.until(20_000)
+    assert told.notifications == [] and told.router.incidents()[0].escalated_to == ""
+
+
+def test_what_an_inhibition_holds_back_waits_for_a_word_before_it_is_escalated() -> None:
+    rules = [{"source_matchers": ["alertname=run.hung"], "target_matchers": ["alertname=tool.failed"]}]
+    told = Told(Config.model_validate({**ESCALATES, "inhibit_rules": rules}))
+    source = {"key": "s", "signal": "run.hung", "owner": "platform", "node": {"agent": "other"}}
+    told.take(finding(**source), finding(10))
+    told.until(1700)
+    assert brief(told.notifications) == ["platform first notification!"]
+    told.take(finding(1800, status="resolved", **source))
+    told.until(1800 + 901)
+    assert since(told, 2) == ["payments first notification!", "payments escalated", "platform escalated!"]
+    assert told.notifications[-1].time == START + 1800 + 900
+
+
 def test_decisions_have_reasons_and_are_kept() -> None:
     told = paged()
     told.take(silence(5, "agent=refund-agent", 5, 100), finding(10, key="k9", node={"agent": "refund-agent"}))

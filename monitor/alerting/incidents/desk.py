@@ -32,19 +32,22 @@ from schemas.news import ChangeSeen
 
 FLAP_SECONDS = 3_600.0
 """What fires again within this time, or as long after its end as it lasted (a day at most), reopens its incident."""
+WAIT_SECONDS = 1.0
+"""What is not escalated yet waits for so long at least, however short `escalate` is: time must go on in between."""
 TRAFFIC = "agent.traffic"
 PASSED = 1_000
 """Findings of one moment that changed nothing and are remembered while it lasts."""
 
 
 class Desk:
-    """All incidents and what changes them. `counts`: what was done, by name; `told`: see `Finder`."""
+    """All incidents and what changes them. `counts`: what was done, by name; `told`: whether anybody knows of one."""
 
     def __init__(self, config: Config, digest: Digest, changes: Changes, told: Callable[[Record], bool]) -> None:
         self.incidents = Incidents(config.runtime.retention.incidents)
         self.graph = Dependencies(config)
         self._roots = Roots(self.graph)
         self._finder = Finder(changes, self.graph, self._roots.concerning, told)
+        self._told = told
         self.counts: Counter[str] = Counter()
         self._digest = digest
         self._moment = 0.0
@@ -129,21 +132,28 @@ class Desk:
     def escalations(self, now: float) -> list[Record]:
         """Incidents that nobody acknowledged in time; they have gone to the next owner."""
         due = []
-        for record in self.incidents.open():
-            if record.escalate_at is None or record.escalate_at > now:
-                continue
+        for record in self.unheard(now):
             until = record.incident.silenced_until
-            if until is None:
+            if until is not None:  # who silences it knows of it; the clock starts anew behind the silence
+                self._wait(record, max(until, now))
+            elif not self._told(record):  # nobody could acknowledge what inhibition or the route's times hold back
+                self._wait(record, now)
+            else:
                 due.append(record)
-            else:  # who silences it knows of it; the clock starts anew behind the silence
-                record.escalate_at = None
-                deeds.arm(record, self._owners, max(until, now))
-                self.incidents.touch(record)
         for record in due:
             deeds.escalated(record, self._owners, now)
             self.counts["escalated"] += 1
             self.incidents.touch(record)
         return due
+
+    def unheard(self, now: float) -> list[Record]:
+        """Incidents whose time to be acknowledged is over."""
+        return [each for each in self.incidents.open() if each.escalate_at is not None and each.escalate_at <= now]
+
+    def wait_anew(self, record: Record, now: float) -> None:
+        """An incident is told at `now`: if nobody knew of it, the clock of its escalation starts with that."""
+        if record.escalate_at is not None and not self._told(record):
+            self._wait(record, now)
 
     def put_off(self, until: float) -> None:
         """Nothing is escalated before `until`: the monitor was away, and nobody could acknowledge."""
@@ -156,6 +166,13 @@ class Desk:
         """When the next incident is escalated, epoch seconds."""
         times = (record.escalate_at for record in self.incidents.open() if record.escalate_at is not None)
         return min(times, default=None)
+
+    def _wait(self, record: Record, since: float) -> None:
+        record.escalate_at = None
+        deeds.arm(record, self._owners, since)
+        if record.escalate_at is not None:
+            record.escalate_at = max(record.escalate_at, since + WAIT_SECONDS)
+        self.incidents.touch(record)
 
     def _take(self, finding: Finding, given: Alert | None) -> tuple[Step, list[Record]]:
         if finding.mode == "off":
