@@ -54,7 +54,7 @@ class Inhibited:
                 self._looks.pop(side, None)
 
     def seen(self, held: Held, now: float) -> None:
-        """An alert was put into the book, or dropped out of it; where it is a source, its end may be another."""
+        """An alert was put into the book; where it is a source, its end may be another now."""
         if not self._waiting:
             return
         for side in self._inhibition.sides(held.alert.labels):
