@@ -115,6 +115,12 @@ def news(candidate: Candidate, now: float) -> Verdict | None:
     return record.why if last is not None and last.revision < record.revision else None
 
 
+def calling(candidate: Candidate, now: float) -> Verdict | None:
+    """Who knows of it and is given it rings, with the reason for that, whatever else is new."""
+    del now
+    return candidate.last.called if candidate.last is not None and candidate.rings else None
+
+
 def dedup(candidate: Candidate, now: float) -> Verdict | None:
     """Alertmanager's reasons to notify. What was acknowledged, or is muted, is not repeated."""
     quiet = candidate.muted is not None or candidate.record.incident.acked_at is not None
@@ -130,12 +136,9 @@ def dedup(candidate: Candidate, now: float) -> Verdict | None:
 
 
 def ringing(candidate: Candidate, now: float) -> Verdict | None:
-    """What grew from a notice to a page rings; so does what was given to somebody who knows it."""
+    """What grew from a notice to a page rings."""
     del now
-    if not candidate.rings:
-        return None
-    called = None if candidate.last is None else candidate.last.called
-    return called or NotificationReason.NEW_ALERTS
+    return NotificationReason.NEW_ALERTS if candidate.rings else None
 
 
 def evidence(candidate: Candidate, now: float) -> Verdict | None:
@@ -143,7 +146,7 @@ def evidence(candidate: Candidate, now: float) -> Verdict | None:
     return None if candidate.muted is not None else evidence_moved(candidate.last, candidate.shown, now)
 
 
-STAGES: tuple[Stage, ...] = (in_digest, never_fired, looking_on, rooted, dedup, ringing, news, evidence)
+STAGES: tuple[Stage, ...] = (in_digest, never_fired, looking_on, rooted, calling, dedup, ringing, news, evidence)
 
 
 def judge(candidate: Candidate, now: float) -> Verdict:

@@ -25,6 +25,9 @@ CONFIG = Config.model_validate(
 )
 
 
+ESCALATES = {"owners": {"payments": {"escalate": {"after": "15m", "to": "platform"}}, "platform": {}}}
+
+
 def brief(told: list[Notification]) -> list[str]:
     """`payments first notification!`: receiver, reason, `!` where it rings, `.` where it is over."""
     marks = {(True, "firing"): "!", (False, "firing"): "", (False, "resolved"): "."}
@@ -132,6 +135,21 @@ def test_who_is_called_while_it_is_silenced_is_rung_when_the_silence_ends() -> N
     restarted.router.load([(key, raw) for key, raw in told.router.changes() if raw is not None])
     restarted.until(200)
     assert brief(restarted.notifications) == ["payments handed over!"]
+
+
+def test_a_call_that_waited_says_what_it_is_where_more_has_changed_meanwhile() -> None:
+    rules = [{"source_matchers": ["alertname=Down"], "target_matchers": ["alertname=tool.failed"]}]
+    told = Told(Config.model_validate({**ESCALATES, "inhibit_rules": rules}))
+    told.take(finding())
+    told.until(901)
+    told.take(finding(1000, status="resolved"), alert(1950, "Down owner=boss", ends=3000))
+    told.take(finding(2000, key="k2"))
+    (mine,) = [each.id for each in told.router.incidents() if each.owner == "payments"]
+    told.take(Deed(time=START + 2050, incident=mine, act="not_mine", by="cli:alice", to="platform"))
+    told.until(2999)
+    before = len(told.notifications)
+    told.until(3001)
+    assert since(told, before) == ["boss all alerts resolved.", "platform handed over!", "payments handed over"]
 
 
 def test_not_mine_hands_over_and_the_new_owner_is_paged() -> None:
@@ -256,7 +274,6 @@ def test_a_deed_is_shown_on_the_messages_of_a_route() -> None:
     assert told.notifications[0].incidents == (told.router.incidents()[0].id,)
 
 
-ESCALATES = {"owners": {"payments": {"escalate": {"after": "15m", "to": "platform"}}, "platform": {}}}
 TREE = {"group_wait": "30s", "group_interval": "5m", "repeat_interval": "10h", "group_by": ["owner"]}
 NIGHT = [{"name": "night", "time_intervals": [{"weekdays": ["sunday:saturday"]}]}]
 
