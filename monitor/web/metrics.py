@@ -4,7 +4,8 @@ Not where things are counted: a runtime counts under short names (see `monitor.w
 public names, help and labels. `docs/metrics.md` is this list, held equal by a test.
 
 Invariant: no label holds an id of a run, a user or a node, and no label has more than `LABEL_VALUES` values; what comes
-later is summed under `_other`, and the fold is counted.
+later is summed under `_other`, and the fold is counted. A counter that can be known beforehand begins at 0: Prometheus
+compares nothing with a series that is not there, and sees no rise of one that begins above 0.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from monitor.web.guard import Refusal
 from monitor.web.view import View
+from schemas.alert import NotificationReason
+from schemas.event import Reason
 from schemas.view import AgentView
 
 LABEL_VALUES = 200
@@ -35,12 +39,23 @@ Family = CounterMetricFamily | GaugeMetricFamily
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric. `name` without `forewarn_` and, for counters, without `_total`: the key under which it is counted."""
+    """One metric. `name` without `forewarn_` and, for counters, without `_total`: the key under which it is counted.
+
+    `values`: all values of its one label, where they are a closed list.
+    """
 
     name: str
     kind: Literal["counter", "gauge"]
     help: str
     labels: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+    @property
+    def at_first(self) -> dict[tuple[str, ...], float]:
+        """Samples by values of labels, before anything was counted: zeros, where a counter's series are known."""
+        if self.kind == "gauge":
+            return {}
+        return {(value,): 0.0 for value in self.values} if self.labels else {(): 0.0}
 
     @property
     def public_name(self) -> str:
@@ -48,8 +63,8 @@ class Metric:
         return f"forewarn_{self.name}" + ("_total" if self.kind == "counter" else "")
 
 
-def _counter(name: str, help_text: str, *labels: str) -> Metric:
-    return Metric(name, "counter", help_text, labels)
+def _counter(name: str, help_text: str, *labels: str, values: Iterable[str] = ()) -> Metric:
+    return Metric(name, "counter", help_text, labels, tuple(values))
 
 
 def _gauge(name: str, help_text: str, *labels: str) -> Metric:
@@ -65,6 +80,7 @@ METRICS: tuple[Metric, ...] = (
         "events_behind",
         "Events further behind the latest one of their producer than `late_after`: taken, dropped.",
         "kind",
+        values=("taken", "dropped"),
     ),
     _gauge(
         "producer_watermark_timestamp_seconds", "The latest event time of a producer, in epoch seconds.", "producer"
@@ -74,7 +90,12 @@ METRICS: tuple[Metric, ...] = (
     _counter("events_unattributed", "Events without an agent that no recent run could claim."),
     _counter("events_forwarded", "Events that stood on another partition than their agent's and were sent on."),
     _counter("events_copied", "Changes that name no agent and were copied to every partition."),
-    _counter("dead_letters", "Events that could not be read, by reason.", "reason"),
+    _counter(
+        "dead_letters",
+        "Events that could not be read, by reason.",
+        "reason",
+        values=[reason for reason in Reason if reason != Reason.UNKNOWN_KIND],
+    ),
     _counter("spans_received", "OpenTelemetry spans that the intake or the topic brought."),
     _counter("logs_received", "OpenTelemetry log records of agents that the intake or the topic brought."),
     _counter(
@@ -107,7 +128,9 @@ METRICS: tuple[Metric, ...] = (
     # what went out
     _gauge("incidents_open", "Incidents that are open."),
     _gauge("rollouts", "Canaries and shadows that go on, by verdict.", "verdict"),
-    _counter("notifications", "Notifications that the router decided on, by reason.", "reason"),
+    _counter(
+        "notifications", "Notifications that the router decided on, by reason.", "reason", values=NotificationReason
+    ),
     _counter(
         "notifications_withheld", "Times that the router looked and told a receiver nothing, by reason.", "reason"
     ),
@@ -151,7 +174,9 @@ METRICS: tuple[Metric, ...] = (
     # the monitor itself
     _gauge("build_info", "Always 1; the version is in the label.", "version"),
     _gauge("ready", "1 when `/readyz` says yes."),
-    _counter("requests_refused", "Requests refused before they reached a handler, by reason.", "reason"),
+    _counter(
+        "requests_refused", "Requests refused before they reached a handler, by reason.", "reason", values=Refusal
+    ),
     _gauge("live_clients", "Pages that receive live updates."),
     _counter("live_refused", "Pages that got no live updates because too many had them."),
     _gauge("folded_samples", "Samples of this scrape summed under `_other` because a label had too many values."),
@@ -219,7 +244,9 @@ class Exposition(Collector):
     def collect(self) -> Iterator[Family]:
         """One family per metric of the list that has a sample."""
         self._folded = 0
-        samples: dict[str, dict[tuple[str, ...], float]] = {}
+        samples: dict[str, dict[tuple[str, ...], float]] = {
+            metric.name: metric.at_first for metric in METRICS if metric.at_first
+        }
         for metric, values, value in self._read():
             family = samples.setdefault(metric.name, {})
             kept = tuple(self._bounded(metric, place, text) for place, text in enumerate(values))

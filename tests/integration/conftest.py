@@ -58,6 +58,13 @@ def prometheus() -> type[prometheus_tools.PrometheusServer]:
     return prometheus_tools.PrometheusServer
 
 
+@pytest.fixture
+def promtool() -> type[prometheus_tools.Promtool]:
+    """Prometheus's check of rules, where it is installed."""
+    _installed("promtool")
+    return prometheus_tools.Promtool
+
+
 def _installed(name: str) -> None:
     try:
         prometheus_tools.program(name)

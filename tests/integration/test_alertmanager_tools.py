@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.services.monitor_process import MonitorProcess
-from tests.services.prometheus_tools import Amtool, PrometheusServer
+from tests.services.prometheus_tools import Amtool, PrometheusServer, Promtool
 
 CONFIG = """
 owners:
@@ -154,3 +155,25 @@ def test_prometheus_fires_resolves_and_scrapes(run: Run, prometheus: type[Promet
 def scraped(server: PrometheusServer) -> str:
     values = [each["value"][1] for each in server.query("up")]
     return "1" if "1" in values else ""
+
+
+READ = [
+    (60, 0, True, "nothing that came could be read"),
+    (60, 600, True, "one in ten"),
+    (60, 60_000, False, "one in a thousand"),
+    (0, 600, False, "all was read"),
+    (0, 0, False, "nothing came"),
+]
+
+
+def test_the_alert_on_unreadable_events_fires(run: Run, promtool: type[Promtool], tmp_path: Path) -> None:
+    """The page's own rules, on the series of a monitor that has just started, with the rise of a row each minute."""
+    at_first = run(CONFIG).metrics()
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    (rules,) = re.findall(r"```yaml\n(groups:.*?)```", page, re.DOTALL)
+    for unreadable, taken, fires, why in READ:
+        rises = {'forewarn_dead_letters_total{reason="not_json"}': unreadable, "forewarn_events_received_total": taken}
+        series = {
+            name: f"{value:.0f}+{rises.get(name, 0)}x40" for name, value in at_first.items() if "forewarn" in name
+        }
+        assert ("ForewarnCannotRead" in promtool(tmp_path).alerts(rules, series, "30m")) == fires, why

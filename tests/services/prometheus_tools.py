@@ -19,7 +19,7 @@ READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
 COMMAND_SECONDS = 30.0
 
-PACKAGES = {"amtool": "prometheus-alertmanager", "prometheus": "prometheus"}
+PACKAGES = {"amtool": "prometheus-alertmanager", "prometheus": "prometheus", "promtool": "prometheus"}
 """Program → Debian's package."""
 
 
@@ -52,6 +52,39 @@ class Amtool:
     def json(self, *arguments: str) -> Any:
         """The same, read."""
         return json.loads(self(*arguments, "-o", "json"))
+
+
+class Promtool:
+    """Prometheus's own trial of alerting rules, on series that it is told."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def alerts(self, rules: str, series: dict[str, str], after: str) -> set[str]:
+        """Names of the alerts of `rules` that fire `after` a time such as `20m`; a series has a value a minute."""
+        (self._directory / "rules.yml").write_text(rules)
+        names = sorted({line.split("alert:")[1].strip() for line in rules.splitlines() if "alert:" in line})
+        return {name for name in names if not self._passes(series, after, name)}
+
+    def _passes(self, series: dict[str, str], after: str, alert: str) -> bool:
+        """Whether the trial passes that expects no such alert."""
+        trial = {
+            "interval": "1m",
+            "input_series": [{"series": name, "values": values} for name, values in series.items()],
+            "alert_rule_test": [{"eval_time": after, "alertname": alert, "exp_alerts": []}],
+        }
+        file = self._directory / "trial.yml"
+        file.write_text(json.dumps({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [trial]}))
+        done = subprocess.run(
+            [program("promtool"), "test", "rules", str(file)],
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == 0 or "exp:[" in said.replace(" ", ""), said
+        return done.returncode == 0
 
 
 class PrometheusServer:

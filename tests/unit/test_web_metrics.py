@@ -89,6 +89,15 @@ def test_a_scrape_shows_counts_agents_and_budgets() -> None:
     assert seen["forewarn_unlisted_counts", ()] == 0
 
 
+def test_a_counter_is_0_before_its_first_count() -> None:
+    seen = _scrape(Exposition(web_fleet.MemoryView(), {}))
+    plain = {metric.public_name for metric in METRICS if metric.kind == "counter" and not metric.labels}
+    assert {name for name, labels in seen if not labels and seen[name, labels] == 0.0} >= plain
+    assert seen["forewarn_dead_letters_total", (("reason", "not_json"),)] == 0
+    assert seen["forewarn_requests_refused_total", (("reason", "no_token"),)] == 0
+    assert ("forewarn_outbox_pending", ()) not in seen, "nobody knows a gauge that nobody measured"
+
+
 def test_more_agents_than_the_limit_share_one_label() -> None:
     view = web_fleet.crowd(LABEL_VALUES + 30)
     exposition = Exposition(view, {})
