@@ -43,15 +43,17 @@ class SignalView(Struct, frozen=True, kw_only=True):
 
     signal: str
     labels: dict[str, str]
-    state: Literal["warming up", "healthy", "firing"]
+    state: Literal["warming up", "healthy", "held", "firing"]
+    """held: another node fires for the same runs, and while it does this one takes none of them."""
     level: float | None
     """None where none is known yet, and for signals of many sides, which have no one level."""
     reference: float | None
     n: float
+    """Observations behind the level: of a failure that fires, those since its onset."""
     evidence: float
     """0..1: how much of a page's worth of evidence has been gathered."""
     waiting_for: str = ""
-    """What a warming-up node still needs, as words."""
+    """What a warming-up node still needs, or what a held one is held by, as words."""
     mode: str = ""
     """Its voice: page, notice, digest or off."""
     owner: str = ""

@@ -25,7 +25,7 @@ from monitor.cli.telling.words import when
 from monitor.notify.redact import name as harmless
 from monitor.runtime.replay import Replay
 from monitor.saved.collecting import collect_rarely
-from monitor.signals import DRIFT_SIGNALS
+from monitor.signals import DRIFT_SIGNALS, FAILURE_SIGNALS
 from monitor.web.view import detailed
 from schemas.alert import AlertView, Decision, GroupView, Incident, SilenceView
 from schemas.signals import SIGNALS
@@ -145,6 +145,8 @@ def of_node(node: SignalView) -> list[str]:
     slice_ = " ".join(f"{label}={value}" for label, value in node.labels.items())
     lines = [f"{node.signal}{f' {slice_}' if slice_ else ''}: {node.state}"]
     lines.append(_seen(node))
+    if node.state == "held":
+        lines[0] = f"{lines[0].removesuffix('held')}{node.waiting_for}"
     if node.state == "firing":
         lines.append("  evidence  it fires; more evidence changes nothing until the signal is back")
     else:
@@ -152,7 +154,7 @@ def of_node(node: SignalView) -> list[str]:
     if node.per_week or node.mode:
         voice = f"  voice     {_voice(node)}"
         lines.append(f"{voice}; {node.per_week:.2g} false alarms a week flow in" if node.per_week else voice)
-    if node.waiting_for:
+    if node.waiting_for and node.state != "held":
         lines.append(f"  waits     {node.waiting_for}")
     if node.note:
         lines.append(f"  note      {node.note}")
@@ -162,6 +164,8 @@ def of_node(node: SignalView) -> list[str]:
 def _seen(node: SignalView) -> str:
     """Observations, and the levels where there is one: a signal that warms up, or has many sides, has none."""
     seen = f"  seen      {node.n:,.0f} {'observation' if node.n == 1 else 'observations'}"
+    if node.state == "firing" and node.signal in FAILURE_SIGNALS:
+        seen += " since the onset"
     if node.reference is None:
         return f"{seen}, watched for any change" if node.state == "healthy" else seen
     band = f", tolerance {node.tolerance:g} in odds" if node.tolerance else ""

@@ -117,3 +117,35 @@ def test_without_a_monitor_it_says_what_to_do() -> None:
 def test_a_replay_needs_the_configuration() -> None:
     result = CliRunner().invoke(cli, ["explain", "a", "2026-01-31T12:00:00Z"])
     assert (result.exit_code, "-c forewarn.yaml" in result.stderr) == (2, True)
+
+
+def test_a_node_is_held_while_another_fires_for_its_runs(recorded: Path) -> None:
+    lines = explain(recorded, "refund-agent", "signal=run.failed").stdout.splitlines()
+    assert "run.failed: held while run.failed version=v1 fires" in lines
+    fires = lines.index("run.failed version=v1: firing")
+    seen = int(lines[fires + 1].split()[1])
+    assert seen <= 60 and "observations since the onset" in lines[fires + 1], "the reference has 400"
+
+
+def test_a_level_is_the_plain_share_and_nobodys_before_it_is_known(recorded: Path) -> None:
+    def node(at: int) -> dict[str, float | None]:
+        asked = ("refund-agent", str(START + 60.0 * at), "signal=run.failed", "version=v1", "--json")
+        (found,) = json.loads(explain(recorded, *asked).stdout)["signals"]
+        return dict(found)
+
+    young = node(1)
+    assert (young["level"], young["reference"]) == (None, None)
+    grown, rng = node(WARM - 1), random.Random(3)
+    failed = sum(rng.random() < 0.04 for _ in range(WARM))
+    assert grown["level"] == failed / WARM
+
+
+def test_a_declared_objective_makes_no_agent_healthy_after_one_run(recorded: Path) -> None:
+    (recorded / "objective.yaml").write_text(
+        "owners: {payments: {}}\n"
+        "components: [{agent: refund-agent, objectives: [{name: success, target: 97%, window: 30d}]}]\n"
+    )
+    given = ("-c", str(recorded / "objective.yaml"), "--from", str(recorded / "events.jsonl"))
+    for at, state in ((1, "warming up"), (300, "healthy")):
+        told = CliRunner().invoke(cli, ["explain", "refund-agent", str(START + 60.0 * at), "--json", *given])
+        assert json.loads(told.stdout)["state"] == state

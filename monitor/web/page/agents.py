@@ -214,7 +214,7 @@ def _scale(level: float, reference: float) -> Markup:
 
 
 def _evidence(signal: SignalView) -> Markup:
-    if signal.state == "warming up":
+    if signal.state in ("warming up", "held"):
         return name(signal.waiting_for or "learning what is normal", class_="name waiting")
     share = min(max(signal.evidence, 0.0), 1.0)
     if signal.state == "firing":
