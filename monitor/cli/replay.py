@@ -127,7 +127,7 @@ def read_history(file: Path, inputs: tuple[str, ...], *, quiet: bool = False) ->
         click.echo(f"forewarn: {bad}", err=True)
     if recorded.dead_letters > len(recorded.bad):
         click.echo(f"forewarn: … and {recorded.dead_letters - len(recorded.bad)} more", err=True)
-    if recorded.dead_letters and not recorded.records:
+    if not recorded.records:
         click.echo(f"forewarn: there is no event in {', '.join(given)}", err=True)
         raise click.exceptions.Exit(COULD_NOT_RUN)
     return config, recorded

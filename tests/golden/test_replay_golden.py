@@ -106,12 +106,15 @@ def test_the_same_input_gives_the_same_output(recorded) -> None:
         (["forewarn.yaml", "events.jsonl", "--until", "soon"], "write epoch seconds or 2026-01-31T12:00:00Z"),
         (["forewarn.yaml"], "Missing argument"),
         (["forewarn.yaml", "garbage.jsonl"], "there is no event in garbage.jsonl"),
+        (["forewarn.yaml", "empty.jsonl"], "there is no event in empty.jsonl"),
+        (["forewarn.yaml", "empty.jsonl", "--against", "forewarn.yaml"], "there is no event in empty.jsonl"),
     ],
 )
 def test_what_cannot_run_says_why_and_exits_with_2(recorded, monkeypatch, arguments, said) -> None:
     monkeypatch.chdir(recorded)
     Path("bad.yaml").write_text("ownrs: {}\n")
     Path("garbage.jsonl").write_text("this is\nno history\n")
+    Path("empty.jsonl").touch()
     result = CliRunner().invoke(cli, ["replay", *arguments])
     assert result.exit_code == 2
     assert said in result.stderr
