@@ -305,14 +305,14 @@ def check_slack(checked: Checked) -> None:
     for name, owner in checked.config.owners.items():
         if owner.slack is not None and not has_token:
             holder = checked.section("owners", name)
-            checked.at(holder, "slack", "without `slack: {bot_token: …}` this goes to the console", warning=True)
+            checked.at(holder, "slack", "without a `bot_token` under `slack` this goes to the console", warning=True)
             return
 
 
 def check_runtime(checked: Checked) -> None:
     """The runtime: links that are links, topics that Kafka takes, times above zero."""
     runtime, place = checked.config.runtime, checked.section("runtime")
-    if not _is_loopback(runtime.host) and not {"token", "token_file", "tokens"} & place.keys_at.keys():
+    if not is_loopback(runtime.host) and not {"token", "token_file", "tokens"} & place.keys_at.keys():
         checked.at(place, "host", "who listens beyond this machine needs a `token` (or `tokens`) that senders show")
     for key in ("external_url", "run_url"):
         value = getattr(runtime, key)
@@ -337,29 +337,6 @@ def check_runtime(checked: Checked) -> None:
             checked.at(topics, key if key in topics else other, f"`{key}` and `{other}` are the same topic", found=name)
 
 
-def check_tokens(checked: Checked) -> None:
-    """Tokens: each is one, and says under a name of its own who shows it."""
-    known = {"token"}  # what `runtime.token` is called where it is recorded who did what
-    secrets: set[str] = set()
-    main = checked.config.runtime.token
-    if main is not None:
-        secrets.add(main.get_secret_value())
-    places = checked.section("runtime").get("tokens", ())
-    for place, token in zip(places, checked.config.runtime.tokens, strict=True):
-        if not {"token", "token_file"} & place.keys_at.keys():
-            checked.at(place, "name", "this needs a `token` (or `token_file`)", found=clip(token.name))
-        if token.name in known or not token.name.isprintable() or " " in token.name:
-            checked.at(place, "name", "a token has a name of its own, without spaces", found=clip(token.name))
-        known.add(token.name)
-        secret = token.token.get_secret_value() if token.token is not None else None
-        if secret == "":
-            checked.at(place, "token", "an empty token opens nothing")
-        elif secret in secrets:
-            checked.at(place, "name", "another token has the same secret: nobody could tell who it was")
-        if secret is not None:
-            secrets.add(secret)
-
-
 CHECKS: tuple[Callable[[Checked], None], ...] = (
     check_owners,
     check_components,
@@ -368,8 +345,15 @@ CHECKS: tuple[Callable[[Checked], None], ...] = (
     check_detectors,
     check_slack,
     check_runtime,
-    check_tokens,
 )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address that is listened on is of this machine alone."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _named(section: object) -> tuple[str, ...] | None:
@@ -383,13 +367,6 @@ def _named(section: object) -> tuple[str, ...] | None:
 def _broken(checked: Checked) -> set[str]:
     """Sections in which something was wrong; what they lack may have been there."""
     return {re.split(r"[.\[]", problem.path)[0] for problem in checked.document.problems if problem.severity == "error"}
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_url(text: str) -> bool:

@@ -27,6 +27,7 @@ from monitor.config.sections.changes import check_changes, check_unannounced
 from monitor.config.sections.gates import check_backtest, check_fallbacks
 from monitor.config.sections.rollouts import check_rollouts
 from monitor.config.sections.security import check_security, locate_files
+from monitor.config.sections.tokens import check_tokens
 from monitor.config.shape import read_config
 from schemas.config import Config
 
@@ -78,6 +79,7 @@ def _read(text: str, file: str, environ: Environment[str, str] | None, *, as_war
     checked = Checked(document, config, names)
     for check in (
         *CHECKS,
+        check_tokens,
         check_security,
         check_fallbacks,
         check_backtest,

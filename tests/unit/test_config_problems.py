@@ -259,6 +259,28 @@ def test_an_alias_shows_its_problem_once() -> None:
     assert [(problem.line, problem.path) for problem in _errors(text)][:1] == [(2, "owners.a.bugdet")]
 
 
+WARNINGS = [
+    ("owners: {a: {slack: '#x'}}", "without a `bot_token` under `slack` this goes to the console"),
+    ("runtime: {host: 0.0.0.0, token: x}", "a token that others can try has 16 characters at least"),
+    ("runtime: {host: '::', tokens: [{name: a, token: short, roles: [read]}]}", "this can be guessed"),
+    ("runtime: {host: 0.0.0.0, token: '${FOREWARN_TOKEN}'}", ""),
+    ("runtime: {host: 0.0.0.0, token: 0123456789abcdef}", ""),
+    ("runtime: {token: x}", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WARNINGS)
+def test_a_warning_is_told_and_not_masked(text: str, message: str) -> None:
+    problems = check_text(text, "f.yaml")
+    assert {problem.severity for problem in problems} <= {"warning"}
+    assert [message in problem.message for problem in problems] == [True] * bool(message), render(problems)
+
+
+def test_the_length_of_a_token_is_told_where_it_is_read_from() -> None:
+    (warning,) = check_text("runtime: {host: 0.0.0.0, token: '${T}'}", "f.yaml", {"T": "y"})
+    assert (warning.column, warning.severity) == (33, "warning") and "y" not in warning.source
+
+
 def test_rendering_marks_the_word() -> None:
     text = "owners:\n  payments: {budgt: 1 per week}\n"
     assert render(check_text(text, "forewarn.yaml")) == (
