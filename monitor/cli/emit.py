@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import click
 
 from monitor.cli import COULD_NOT_RUN, PROBLEMS_FOUND
+from monitor.cli.acting.asking import unwelcome
 from schemas import limits
 from schemas.event import COMPONENT_KINDS, REQUIRED
 
@@ -216,7 +217,8 @@ def _send(options: _Options, events: list[dict[str, Any]]) -> None:
     except (OSError, ValueError, http.client.HTTPException) as error:
         _stop(options, f"cannot reach {_shown(options.endpoint)}: {error}; is the monitor running?")
     if status in (401, 403):
-        _stop(options, f"{_shown(options.endpoint)} wants a token (HTTP {status}): set FOREWARN_TOKEN")
+        said = "; ".join(_reasons(answer))
+        _stop(options, f"{_shown(options.endpoint)} {unwelcome(status, options.token, said)}")
     reasons = _reasons(answer)
     if not 200 <= status < 300:
         text = "; ".join(reasons) or answer[:300].decode("utf-8", "replace")

@@ -50,7 +50,7 @@ class Refusal(enum.StrEnum):
 _SENTENCES = {
     Refusal.NO_TOKEN: "This monitor wants a token: send `Authorization: Bearer <token>`.",
     Refusal.WRONG_TOKEN: "The token is not one that this monitor was started with.",
-    Refusal.MISSING_ROLE: "The token is known and has not the role for this; see `runtime.tokens`.",
+    Refusal.MISSING_ROLE: "The token is known and has not the role `{role}`, which this needs; see `runtime.tokens`.",
     Refusal.FOREIGN_HOST: "This monitor answers to localhost only; the Host header names something else.",
     Refusal.FOREIGN_ORIGIN: "This monitor takes no requests from pages of other sites.",
 }
@@ -163,13 +163,13 @@ def guard_middleware(guard: Guard, counts: Counter[str]) -> Middleware:
             request[CALLER] = verdict
             return await handler(request)
         counts[f"requests_refused:{verdict}"] += 1
-        return _refused(request.path, verdict)
+        return _refused(request.path, verdict, guard.role_for(request.method, request.path))
 
     return check
 
 
-def _refused(path: str, refusal: Refusal) -> web.Response:
-    sentence = _SENTENCES[refusal]
+def _refused(path: str, refusal: Refusal, role: Role) -> web.Response:
+    sentence = _SENTENCES[refusal].format(role=role)
     if refusal not in (Refusal.NO_TOKEN, Refusal.WRONG_TOKEN):
         return web.json_response({"error": sentence, "reason": refusal}, status=403)
     challenge = 'Bearer realm="forewarn"'

@@ -138,9 +138,16 @@ def test_the_state_on_disk_says_the_same(monitor: MonitorProcess) -> None:
 @pytest.mark.parametrize(
     ("sentence", "arguments", "token", "code", "words"),
     [
-        ("without a token", ["alerts"], None, 2, "wants a token with more rights (401); set FOREWARN_TOKEN"),
+        ("without a token", ["alerts"], None, 2, "wants a token (HTTP 401): set FOREWARN_TOKEN"),
+        ("with a wrong one", ["alerts"], "guessed", 2, "knows no such token (HTTP 401): set FOREWARN_TOKEN"),
         ("a reader may look", ["incidents"], "look-only", 0, ""),
-        ("a reader may not act", ["silence", "add", "X"], "look-only", 2, "with more rights (403)"),
+        (
+            "a reader may not act",
+            ["silence", "add", "X"],
+            "look-only",
+            2,
+            "has not the role `act`, which this needs",
+        ),
         ("no such incident", ["ack", "zzzz"], "may-act", 1, "there is no incident like 'zzzz'"),
         ("no such owner", ["ack", "", "--to", "x"], "may-act", 2, "--to belongs to --not-mine"),
         ("two at once", ["ack", "", "--undo", "--false-alarm"], "may-act", 2, "one of --undo, --not-mine"),

@@ -139,6 +139,8 @@ def test_one_bad_line_stops_all_and_every_bad_line_is_named(server) -> None:
         (200, b'{"accepted":0,"skipped":1,"rejected":[]}', 1, "refused it: 1 of a kind that it does not know"),
         (400, b'{"error": "bad things"}', 1, "the monitor refused it (HTTP 400): bad things"),
         (401, b"", 2, "wants a token (HTTP 401): set FOREWARN_TOKEN"),
+        (403, b'{"error": "not the role `emit`"}', 2, "refuses this (HTTP 403): not the role `emit`"),
+        (403, b"", 2, "refuses this (HTTP 403): the token has not the role for it"),
         (307, b"", 2, "answered HTTP 307"),
         (500, b"oh", 2, "answered HTTP 500: oh"),
     ],

@@ -87,12 +87,19 @@ class Monitor:
     def _refused(self, error: urllib.error.HTTPError, path: str, refusal: int) -> NoReturn:
         said = _sentence(error.read(SAID_CHARACTERS * 4))
         if error.code in (401, 403):
-            fail(f"{self.endpoint} wants a token with more rights ({error.code}); set FOREWARN_TOKEN")
+            fail(f"{self.endpoint} {unwelcome(error.code, self.token, said)}")
         if error.code == 404 and not said:
             fail(f"{self.endpoint} does not know {urlsplit(path).path}", refusal)
         if 400 <= error.code < 500 and error.code != 429:
             fail(f"{self.endpoint} answered {error.code}: {said}", refusal)
         raise NoAnswer(f"{self.endpoint} answered {error.code}: {said}")
+
+
+def unwelcome(code: int, token: str | None, said: str) -> str:
+    """Why a monitor lets nobody in, as words behind its address: 401 is about the token, 403 about what it opens."""
+    if code == 403:
+        return f"refuses this (HTTP 403): {said or 'the token has not the role for it'}"
+    return f"{'knows no such token' if token else 'wants a token'} (HTTP 401): set FOREWARN_TOKEN"
 
 
 def fail(message: str, code: int = COULD_NOT_RUN) -> NoReturn:
