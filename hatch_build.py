@@ -17,6 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,13 @@ else:
 
     class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         """Puts the compiled files into a wheel."""
+
+        def dependencies(self) -> list[str]:
+            """What compiles a wheel, and the libraries whose types it reads: an installer puts them where it builds."""
+            if os.environ.get("FOREWARN_NATIVE") != "1":
+                return []
+            project = tomllib.loads((Path(self.root) / "pyproject.toml").read_text("utf-8"))
+            return [*project["dependency-groups"]["build"], *project["project"]["dependencies"]]
 
         def initialize(self, version: str, build_data: dict[str, Any]) -> None:
             """Compile for a wheel if FOREWARN_NATIVE=1; an editable install takes what `make native` makes."""

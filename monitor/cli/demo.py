@@ -53,7 +53,8 @@ def command(once: bool, port: int | None, seed: int) -> None:
     """
     logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s")
     if not _has_opentelemetry():
-        _fail("the demo sends its spans with the OpenTelemetry SDK; install it: pip install 'forewarn[demo]'")
+        needed = "opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
+        _fail(f"the demo sends its spans with the OpenTelemetry SDK; install it beside Forewarn: pip install {needed}")
     with tempfile.TemporaryDirectory(prefix="forewarn-demo-") as directory:
         config = _config(Path(directory), _free(PORT) if port is None else port)
         try:

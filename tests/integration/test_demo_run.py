@@ -128,4 +128,4 @@ def test_without_opentelemetry_it_says_what_to_install(missing) -> None:
     )
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert "pip install 'forewarn[demo]'" in ended.stderr
+    assert "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http" in ended.stderr

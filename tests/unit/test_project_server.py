@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -101,6 +102,26 @@ def test_a_crash_is_not_taken_for_problems_found(tmp_path: Path) -> None:
     done = _start(["-c", program], folder=tmp_path, path=[ROOT])
     assert done.returncode == 2
     assert "RuntimeError: ours" in done.stderr
+
+
+def test_nobody_is_sent_to_an_index_that_does_not_have_us() -> None:
+    """Until packages are published, pages and messages name a clone."""
+    shown = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("sdk/**/*.*"), *ROOT.glob("monitor/**/*.py")]
+    named = re.compile(r"(?:pipx? install|uv tool install|uv add)[^\n]*[ \"']forewarn(?:-sdk)?\b(?!\.)")
+    assert named.search('pip install "forewarn[demo]"') and not named.search("pip install /a/clone; forewarn.yaml")
+    texts = {path: path.read_text("utf-8") for path in shown if path.suffix in (".py", ".md", ".toml")}
+    assert {path.name: found[0] for path, text in texts.items() if (found := named.search(text))} == {}
+
+
+def test_a_compiled_wheel_brings_what_compiles_it() -> None:
+    """An installer that builds apart from everything else installs what the build asks for, no more."""
+    asked = "import hatchling.build as b; print(*b.get_requires_for_build_wheel(), sep='\\n')"
+    for native, needs in (("1", True), ("", False)):
+        environ = {**os.environ, "FOREWARN_NATIVE": native}
+        told = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, env=environ, capture_output=True, text=True)
+        assert told.returncode == 0, told.stderr
+        found = [line.partition(">")[0] for line in told.stdout.split()]
+        assert ({"mypy", "setuptools", "msgspec"} <= set(found)) == needs
 
 
 def _source_tree(folder: Path) -> Path:

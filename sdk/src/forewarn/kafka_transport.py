@@ -29,7 +29,9 @@ class KafkaTransport:
         try:
             import kafka
         except ImportError as error:
-            raise ImportError("KafkaTransport needs kafka-python: pip install 'forewarn-sdk[kafka]'") from error
+            raise ImportError(
+                "KafkaTransport needs kafka-python: pip install 'kafka-python[lz4,snappy,zstd]'"
+            ) from error
         self._kafka = kafka
         self._topic = topic
         self._timeout = timeout
