@@ -161,7 +161,7 @@ class Dependents(Struct, frozen=True, kw_only=True):
 
 
 class BudgetView(Struct, frozen=True, kw_only=True):
-    """One owner's account in false pages: what was granted, what pages took.
+    """One owner's account in false pages: what was granted, what alerts took, told or not.
 
     `facts` (broken contracts) and `repeats` of an episode are alerts that no budget pays for.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from monitor.runtime.store import FILE as LOG
 from monitor.runtime.topic_log import SCHEME
 from monitor.saved.collecting import collect_rarely
 from monitor.serving.paging import in_large_pages
-from schemas.alert import Notification, NotificationReason
+from schemas.alert import Incident, Notification, NotificationReason
 from schemas.config import Backtest, Config
 from schemas.event import Event
 
@@ -87,7 +88,10 @@ def command(
         in_true_order = true_order.summary(0, 0, 0.0)
     replay = Replay(config)
     progress = _Progress(len(records), shown=not as_json and sys.stderr.isatty())
+    told: list[Notification] = []
     for said in replay.said(records, until, progress):
+        if isinstance(said, Notification):
+            told.append(said)
         if as_json:
             if (found := line(said)) is not None:
                 click.echo(json.dumps(found))
@@ -96,6 +100,7 @@ def command(
             _show(said, config)
     progress.clear()
     summary = replay.summary(recorded.dead_letters, recorded.skipped, round(time.perf_counter() - began, 3))
+    summary["told"] = heard(replay.incidents(), told)
     if in_true_order is not None:
         summary["audit"] = audit(summary["budget"], in_true_order["budget"])
     click.echo(json.dumps(summary) if as_json else _for_people(summary))
@@ -178,6 +183,16 @@ def _at(record: history.Recorded) -> float:
     return record.at if isinstance(record, Event) else record.time
 
 
+def heard(incidents: Sequence[Incident], told: Sequence[Notification]) -> dict[str, dict[str, int]]:
+    """Owner → of how many incidents the owner was told, by the loudest voice of each.
+
+    Not what the budget paid for: what another incident causes, or a silence mutes, is paid for and told nobody.
+    """
+    found = Counter((each.owner, each.voice) for each in backtest.told(backtest.Side(incidents, told, 0.0, {})))
+    owners = sorted({owner for owner, _ in found})
+    return {owner: {"pages": found[owner, "page"], "notices": found[owner, "notice"]} for owner in owners}
+
+
 def audit(shuffled: dict[str, Any], in_order: dict[str, Any]) -> dict[str, Any]:
     """Per owner: what was granted, what fired in shuffled order (false by construction) and in true order.
 
@@ -241,11 +256,15 @@ def _for_people(summary: dict[str, Any]) -> str:
         f" {agent['hung']} hung"
         for name, agent in summary["agents"].items()
     ]
-    lines += [
-        f"  {owner}: {_many(book['spent'], 'page')} and {_many(book['notices_spent'], 'notice')};"
-        f" {book['granted']:.2g} false pages and {book['notices_granted']:.2g} false notices were granted"
-        for owner, book in summary["budget"].items()
-    ]
+    for owner in sorted({*summary["budget"], *summary["told"]}):
+        told = summary["told"].get(owner, {"pages": 0, "notices": 0})
+        words = f"  {owner}: told of {_many(told['pages'], 'page')} and {_many(told['notices'], 'notice')}"
+        if (book := summary["budget"].get(owner)) is not None:
+            words += (
+                f"; of the budget {book['spent']} and {book['notices_spent']} were spent, where"
+                f" {book['granted']:.2g} false pages and {book['notices_granted']:.2g} false notices were granted"
+            )
+        lines.append(words)
     for owner, book in summary.get("audit", {}).items():
         lines.append(
             f"  audit of {owner}: {_many(book['shuffled'], 'page')} in shuffled order,"

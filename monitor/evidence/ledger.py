@@ -6,8 +6,8 @@ that hundreds of tools take nothing from the one fleet. Epochs start short, so t
 soon, and grow to an hour. All grants of one owner together never exceed the budget, whatever the traffic does, because
 a grant depends on nothing but who was seen before it.
 
-Spent is what a bet cost. A notice that becomes a page has cost both. Facts and repeats of an episode cost nothing and
-are counted apart.
+Spent is what a bet cost, whether the router then tells of it or not. A notice that becomes a page has cost both. Facts
+and repeats of an episode cost nothing and are counted apart.
 """
 
 from __future__ import annotations

@@ -168,9 +168,9 @@ METRICS: tuple[Metric, ...] = (
     _gauge("agent_last_seen_timestamp_seconds", "When an agent was last heard of, in epoch seconds.", "agent"),
     _gauge("agents", "Agents in a state.", "state"),
     _gauge("budget_granted_pages", "False pages that an owner's budget has granted so far.", "owner"),
-    _counter("budget_pages", "Pages that an owner got.", "owner"),
+    _counter("budget_pages", "Pages that alerts spent of an owner's budget, told to the owner or not.", "owner"),
     _gauge("budget_granted_notices", "False notices that an owner's budget has granted so far.", "owner"),
-    _counter("budget_notices", "Notices that an owner got.", "owner"),
+    _counter("budget_notices", "Notices that alerts spent of an owner's budget, told to the owner or not.", "owner"),
     # the monitor itself
     _gauge("build_info", "Always 1; the version is in the label.", "version"),
     _gauge("ready", "1 when `/readyz` says yes."),

@@ -12,8 +12,11 @@ from click.testing import CliRunner, Result
 
 from monitor.cli import cli
 from monitor.cli.judging.backtest import Told, Voice, compare, judge
+from monitor.cli.replay import heard
 from monitor.cli.telling import backtest as telling
-from schemas.config import DAY, WEEK, Backtest
+from schemas.config import DAY, WEEK, Backtest, Config
+from tests.doubles.alert_log import Told as AlertLog
+from tests.doubles.findings import finding
 from tests.services.agent_events import Fleet
 
 START = 1_760_000_000.0
@@ -36,6 +39,21 @@ def told(
         labels=({"alertname": "run.failed", **labels},),
         complained_at=None if complained is None else START + complained,
     )
+
+
+def test_an_owner_heard_of_what_was_told_not_of_what_was_spent() -> None:
+    root = finding(0.0, key="tool", node={"tool": "issue_refund"}, owner="platform")
+    suffers = finding(60.0, key="a", signal="run.failed", node={"agent": "refund-agent"}, owner="payments")
+    quiet = finding(90.0, key="b", mode="notice", node={"agent": "search-agent"}, owner="search")
+    depends = {"agent": "refund-agent", "owner": "payments", "depends_on": ["tool:issue_refund"]}
+    owners: dict[str, Any] = {"platform": {}, "payments": {}, "search": {}}
+    seen = AlertLog(Config.model_validate({"owners": owners, "components": [depends], "defaults": {"owner": "search"}}))
+    seen.take(root, suffers, quiet)
+    assert {each.owner for each in seen.router.incidents()} == set(owners)
+    assert heard(seen.router.incidents(), seen.notifications) == {
+        "platform": {"pages": 1, "notices": 0},
+        "search": {"pages": 0, "notices": 1},
+    }
 
 
 ROWS: list[tuple[str, list[Told], list[Told], list[tuple[str, str]], list[str], list[str]]] = [

@@ -169,7 +169,7 @@ def _unready(failed: Sequence[Check]) -> Markup:
 def _budgets(budgets: Sequence[BudgetView]) -> Markup:
     if not budgets:
         return el("p", "No owner has a budget yet; the first agent brings one.", class_="quiet")
-    columns = ("Owner", "False pages granted", "Pages sent", "False notices granted", "Notices sent")
+    columns = ("Owner", "False pages granted", "Pages spent", "False notices granted", "Notices spent")
     ordered = sorted(budgets, key=lambda budget: budget.owner)
     rows = [
         el(
@@ -188,8 +188,8 @@ def _budgets(budgets: Sequence[BudgetView]) -> Markup:
     return join(
         el(
             "p",
-            "Granted is how many false messages an owner's budget has allowed for so far. Of the messages sent, "
-            "no more than that are expected to be false.",
+            "Granted is how many false alerts an owner's budget has allowed for so far. Spent is how many it paid for, "
+            "of which no more than that are expected to be false; what another incident causes is spent and not sent.",
             class_="note",
         ),
         el(
