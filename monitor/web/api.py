@@ -119,10 +119,15 @@ def routes(view: View, counts: Counter[str], clock: Callable[[], float]) -> list
 
 
 def in_order(incidents: Iterable[Incident]) -> list[Incident]:
-    """Open ones first, pages before notices, then the newest first."""
+    """Open ones first, what no other incident causes before what one does, pages before notices, the newest first."""
     return sorted(
         incidents,
-        key=lambda incident: (incident.status != "firing", incident.severity != "page", -incident.opened_at),
+        key=lambda incident: (
+            incident.status != "firing",
+            incident.status == "firing" and bool(incident.root),
+            incident.severity != "page",
+            -incident.opened_at,
+        ),
     )
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 
 import pytest
+from msgspec import structs
 from playwright.async_api import expect
 
 from monitor.web.page.agents import ABSENT
+from schemas.signals import PUBLIC_SIGNALS
 from tests.doubles import rollouts
 from tests.doubles.clock import START
 from tests.services import web_fleet
 from tests.services.web_drift import drifted
 from tests.services.web_fleet import FLEETS, NOW, MemoryView
-from tests.services.web_visit import CONTRAST, Open
+from tests.services.web_visit import CONTRAST, SPLIT, Open
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -165,6 +167,23 @@ async def test_a_phone_needs_no_sideways_scrolling(visit: Open, fleet: str) -> N
              cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.innerText.slice(0, 60))"""
     )
     assert spilled == []
+
+
+async def test_a_phone_breaks_no_word_of_a_signal_s_table(visit: Open) -> None:
+    view = web_fleet.troubled()
+    watched = [
+        web_fleet.signal(signal.name, 0.1, 0.1, 0.1, tool="search_customer_orders", agent="refund-agent")
+        for signal in PUBLIC_SIGNALS
+    ]
+    shown = [
+        structs.replace(view.agent_list[0], agent=f"a{at}", signals=tuple(watched[at : at + 12]))
+        for at in range(0, len(watched), 12)
+    ]
+    view.agent_list = [view.agent_list[0], *shown]
+    page = (await visit(view, viewport={"width": 390, "height": 844})).page
+    await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    split = await page.locator(".agents .signals table").evaluate_all(f"(tables) => tables.flatMap({SPLIT})")
+    assert split == []
 
 
 async def test_an_incident_says_what_drifted_as_messages_do(visit: Open) -> None:

@@ -33,6 +33,26 @@ CONTRAST = """() => {
 }"""
 
 
+SPLIT = """(within) => {
+  const found = [], range = document.createRange();
+  const top = (node, at) => {
+    range.setStart(node, at);
+    range.setEnd(node, at + 1);
+    return range.getBoundingClientRect().top;
+  };
+  const walker = document.createTreeWalker(within, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode.nodeValue;
+    for (let at = 1; at < text.length; at++) {
+      if (/\\w/.test(text[at]) && /[a-zA-Z0-9]/.test(text[at - 1]) &&
+          top(walker.currentNode, at) > top(walker.currentNode, at - 1) + 2) found.push(text);
+    }
+  }
+  return found;
+}"""
+"""Texts within an element in which a line begins in the middle of a word."""
+
+
 @dataclass
 class Opened:
     """A page, and everything that must not have happened on it."""

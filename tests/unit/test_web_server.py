@@ -303,6 +303,40 @@ async def test_a_page_is_bounded_and_holds_no_raw_name(start: Start, fleet: str)
             assert name not in page
 
 
+async def test_what_suffers_from_another_incident_links_to_it_and_stands_behind(start: Start) -> None:
+    view = web_fleet.troubled()
+    child = web_fleet.incident("i3", owner="orders", node={"agent": "order-status"}, time=NOW - 10.0)
+    view.incident_list.append(msgspec.structs.replace(child, root="i1"))
+    client = await start(view)
+    page = await (await client.get("/")).text()
+    assert re.findall(r'<article class="incident" id="incident-(\w+)"', page) == ["i1", "i2", "i3"]
+    card = page[page.index('id="incident-i3"') :].partition("</article>")[0]
+    assert '<a href="#incident-i1">' in card
+    assert "Suffers fromTool calls fail more often at agent refund-agent, version v13" in re.sub(r"<[^>]*>", "", card)
+    assert 'class="badge impact"' in card and 'class="badge page"' not in card, "it does not page"
+    listed = (await (await client.get("/api/v1/incidents")).json())["incidents"]
+    assert [each["id"] for each in listed] == ["i1", "i2", "i3", "old"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"host": "db1", "severity": "page", "owner": "orders"}, "host db1"),
+        ({"severity": "page"}, "a place that it does not name"),
+        ({f"l{number}": "x" for number in range(11)}, "and 3 more"),
+    ],
+)
+async def test_another_system_s_alert_shows_its_labels(start: Start, labels: dict[str, str], said: str) -> None:
+    view = web_fleet.calm()
+    posted = web_fleet.incident("i9", node={}, words="disk is full")
+    alert = msgspec.structs.replace(posted.alerts[0], posted=True, labels={"alertname": "DiskFull", **labels})
+    view.incident_list.append(msgspec.structs.replace(posted, alerts=(alert,)))
+    page = await (await (await start(view)).get("/")).text()
+    card = re.sub(r"<[^>]*>", "", page[page.index('id="incident-i9"') :].partition("</article>")[0])
+    assert said in card and "DiskFull" not in card
+    assert "the whole fleet" not in page
+
+
 async def test_the_page_says_who_acknowledged_what_suffers_and_what_is_silenced(start: Start) -> None:
     view = web_fleet.troubled()
     place = next(at for at, each in enumerate(view.incident_list) if each.id == "i1")

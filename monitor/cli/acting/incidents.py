@@ -32,7 +32,7 @@ CLOSED_SHOWN = 20
 def command(
     owner: str | None, everything: bool, file: Path | None, endpoint: str, token: str | None, as_json: bool
 ) -> None:
-    """List the open incidents of a running monitor: pages first, then the newest.
+    """List the open incidents of a running monitor: pages first, then the newest; what another one causes comes last.
 
     With --config the state directory is read, and nothing is written: what is seen is as of the monitor's last tick.
     Exit code 0, or 2 if nothing could be asked.
@@ -63,8 +63,8 @@ def _cause(incident: Incident) -> str:
     return harmless(f"{first.component} {first.version}", 40) if first.odds >= CERTAIN else "not sure"
 
 
-def _place(incident: Incident) -> tuple[bool, float]:
-    return incident.severity != "page", -incident.opened_at
+def _place(incident: Incident) -> tuple[bool, bool, float]:
+    return bool(incident.root), incident.severity != "page", -incident.opened_at
 
 
 def _length(incident: Incident, now: float) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from monitor.alerting.headline import share_text
 from monitor.web.page import words
-from monitor.web.page.markup import Markup, el, join, name, visible
+from monitor.web.page.markup import Markup, el, join, jointed, name, visible
 from schemas.view import AgentState, AgentView, SignalView
 
 AGENTS_SHOWN = 100
@@ -192,7 +192,7 @@ def _signal(signal: SignalView) -> Markup:
     level = signal.level if signal.n > 0 else None
     return el(
         "tr",
-        el("th", el("code", signal.signal), el("span", under, class_="under") if under else None, scope="row"),
+        el("th", el("code", jointed(signal.signal)), el("span", under, class_="under") if under else None, scope="row"),
         el(
             "td",
             ABSENT if level is None else words.level(signal.signal, level),

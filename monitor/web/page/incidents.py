@@ -21,11 +21,17 @@ OPEN_SHOWN = 50
 RESOLVED_SHOWN = 8
 """Resolved incidents on the page, newest first."""
 
+LABELS_SHOWN = 8
+"""Labels that say where one alert is."""
+
 ALERTS_SHOWN = 5
 """Further alerts of one incident."""
 
 IMPACT_SHOWN = 5
 """Components that suffer from one incident."""
+
+PLACELESS = frozenset(("alertname", "severity", "owner"))
+"""Labels that say nothing about where it is; the card shows them elsewhere."""
 
 BESIDE_SHOWN = 5
 """Signals that changed with that of the incident."""
@@ -39,9 +45,10 @@ def incidents(found: Sequence[Incident], now: float) -> Markup:
     firing = [incident for incident in found if incident.status == "firing"]
     resolved = [incident for incident in found if incident.status != "firing"]
     resolved.sort(key=lambda incident: -(incident.resolved_at or incident.opened_at))
+    roots = {incident.id: incident for incident in found}
     return join(
         None if firing else el("p", _quiet(resolved, now), class_="quiet"),
-        [_card(incident, now) for incident in firing[:OPEN_SHOWN]],
+        [_card(incident, now, roots.get(incident.root)) for incident in firing[:OPEN_SHOWN]],
         _more(len(firing) - OPEN_SHOWN),
         _resolved(resolved[:RESOLVED_SHOWN], now) if resolved else None,
     )
@@ -75,26 +82,27 @@ def _quiet(resolved: Sequence[Incident], now: float) -> str:
 def _spoken(alert: Alert | None) -> str:
     if alert is None:
         return "an incident without alerts"
-    where = ", ".join(f"{label} {visible(value)[:80]}" for label, value in alert.finding.node.items())
-    return f"{words.headline(alert)} at {where or 'the whole fleet'}"
+    where = ", ".join(f"{label} {visible(value)[:80]}" for label, value in place_of(alert).items())
+    return f"{words.headline(alert)} at {where or _nowhere(alert)}"
 
 
-def _card(incident: Incident, now: float) -> Markup:
+def _card(incident: Incident, now: float, root: Incident | None) -> Markup:
     alert = leading(incident)
     if alert is None:
         heading = el("h3", "Incident without alerts")
         return el("article", heading, class_="incident", id=anchor(incident.id), data_key=visible(incident.id))
     others = [other for other in incident.alerts if other is not alert]
+    voice = "impact" if incident.root else incident.severity
     return el(
         "article",
         el(
             "header",
             el("h3", words.headline(alert)),
-            el("span", incident.severity, class_=f"badge {incident.severity}"),
+            el("span", voice, class_=f"badge {voice}"),
         ),
-        el("p", where(alert.finding.node), class_="where"),
+        el("p", where(alert), class_="where"),
         _change(alert.finding),
-        el("dl", _facts(incident, alert, now), class_="facts"),
+        el("dl", _facts(incident, alert, now, root), class_="facts"),
         _others(others),
         _impact(incident, now),
         _runs(incident),
@@ -102,7 +110,7 @@ def _card(incident: Incident, now: float) -> Markup:
         class_="incident",
         id=anchor(incident.id),
         data_key=visible(incident.id),
-        data_severity=incident.severity,
+        data_severity=voice,
     )
 
 
@@ -128,16 +136,31 @@ def elsewhere() -> Markup:
     )
 
 
-def where(node: dict[str, str]) -> Markup:
-    """A slice as labelled names; the empty slice is the fleet."""
-    if not node:
-        return el("span", "the whole fleet", class_="slice")
+def place_of(alert: Alert) -> dict[str, str]:
+    """The slice that an alert of ours is about; of another system's alert all of its labels that may say where."""
+    if not alert.posted:
+        return alert.finding.node
+    return {label: value for label, value in alert.labels.items() if label not in PLACELESS}
+
+
+def where(alert: Alert) -> Markup:
+    """The place of an alert as labelled names."""
+    place = place_of(alert)
+    shown = [
+        [el("span", el("span", name(label), " ", class_="label"), name(value), class_="slice"), " "]
+        for label, value in [*place.items()][:LABELS_SHOWN]
+    ]
+    hidden = len(place) - LABELS_SHOWN
     return join(
-        [
-            [el("span", el("span", f"{label} ", class_="label"), name(value), class_="slice"), " "]
-            for label, value in node.items()
-        ]
+        shown,
+        None if place else el("span", _nowhere(alert), class_="slice"),
+        el("span", f"and {hidden} more", class_="label") if hidden > 0 else None,
     )
+
+
+def _nowhere(alert: Alert) -> str:
+    """What the empty slice means; another system may mean anything by it."""
+    return "a place that it does not name" if alert.posted else "the whole fleet"
 
 
 def _change(finding: Finding) -> Markup | None:
@@ -166,7 +189,7 @@ def _change(finding: Finding) -> Markup | None:
     )
 
 
-def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
+def _facts(incident: Incident, alert: Alert, now: float, root: Incident | None) -> list[Markup]:
     finding = alert.finding
     found_after = max(incident.opened_at - incident.onset, 0.0)
     facts = [
@@ -175,6 +198,8 @@ def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
         _fact("Began", _began(incident, now)),
         _fact("Found", f"{words.span(float(round(found_after)))} after it began"),
     ]
+    if incident.root:
+        facts.append(_fact("Suffers from", _root(incident.root, root)))
     if incident.complained_at is not None:
         facts.append(_fact("Lead", _lead(incident.complained_at - incident.opened_at)))
     facts += _people(incident, now)
@@ -195,6 +220,13 @@ def _facts(incident: Incident, alert: Alert, now: float) -> list[Markup]:
             )
         )
     return facts
+
+
+def _root(identity: str, root: Incident | None) -> Markup:
+    """The incident that causes it, with a link; by its id alone where it is not known here."""
+    alert = None if root is None else leading(root)
+    said = f"incident {visible(identity)}" if alert is None else _spoken(alert)
+    return el("a", el("bdi", said, class_="name"), href=f"#{anchor(identity)}")
 
 
 def _began(incident: Incident, now: float) -> Markup:
@@ -262,7 +294,7 @@ def _others(others: Sequence[Alert]) -> Markup | None:
             "li",
             words.headline(alert),
             " ",
-            where(alert.finding.node),
+            where(alert),
             " resolved" if alert.status == "resolved" else None,
         )
         for alert in others[:ALERTS_SHOWN]
@@ -311,7 +343,7 @@ def _resolved_row(incident: Incident, now: float) -> Markup:
     return el(
         "tr",
         el("th", words.headline(alert) if alert is not None else "Incident", f", {end}" if end else None, scope="row"),
-        el("td", where(alert.finding.node) if alert is not None else None),
+        el("td", where(alert) if alert is not None else None),
         el("td", name(incident.owner), class_="wide"),
         el("td", words.span(float(round(ended - incident.onset))), class_="number wide"),
         el("td", words.ago(ended, now), class_="number"),

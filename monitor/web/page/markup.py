@@ -5,6 +5,7 @@ Not a template engine. Invariant: no string from outside can become markup; only
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from html import escape
@@ -19,7 +20,8 @@ _END_SHOWN = 40
 
 _INVISIBLE = frozenset(("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
 _JOINERS = "\u200c\u200d"
-_VOID = frozenset(("meta", "link", "br"))
+_VOID = frozenset(("meta", "link", "br", "wbr"))
+_JOINTS = re.compile(r"(?<=[._=])(?=[^._=])")
 
 
 class Markup(str):
@@ -59,7 +61,13 @@ def name(text: str, class_: str = "name") -> Markup:
     """A name that came from outside: isolated from the direction of its surroundings, cut, without invisibles."""
     whole = visible(text)
     shown = whole if len(whole) <= NAME_SHOWN else f"{whole[: NAME_SHOWN - 1 - _END_SHOWN]}…{whole[-_END_SHOWN:]}"
-    return el("bdi", shown, class_=class_, title=whole[:NAME_TITLE] if shown != whole else None)
+    return el("bdi", jointed(shown), class_=class_, title=whole[:NAME_TITLE] if shown != whole else None)
+
+
+def jointed(text: str) -> Markup:
+    """The text, which a line that is too short for it breaks after `.`, `_` and `=` rather than inside of a word."""
+    first, *rest = _JOINTS.split(text)
+    return join(first, [(el("wbr"), part) for part in rest])
 
 
 def visible(text: str) -> str:
