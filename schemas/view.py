@@ -147,7 +147,7 @@ class Dependents(Struct, frozen=True, kw_only=True):
     """Who depends on a component: the nearest first. `known`: the YAML declares it, or runs used it.
 
     `asked`: whether anybody looked at runs; else only what is declared is known. `left_out`: those beyond the bound.
-    `time`: epoch seconds of the latest event that was looked at; 0 where none was.
+    `time`: epoch seconds at which it was looked at, in a history its latest event; 0 where nothing was.
     """
 
     component: str

@@ -33,10 +33,15 @@ class _Edge(Struct, frozen=True):
 
 
 class Graph:
-    """Everything that is declared, and what was seen. `asked`: whether runs were looked at."""
+    """Everything that is declared, and what was seen.
 
-    def __init__(self, config: Config, seen: Sequence[SeenView] = (), *, asked: bool = True) -> None:
+    `now`: when it was looked at, epoch seconds; else the latest event stands for it. `asked`: whether runs were looked
+    at.
+    """
+
+    def __init__(self, config: Config, seen: Sequence[SeenView] = (), *, now: float = 0.0, asked: bool = True) -> None:
         self._config = config
+        self._now = now
         self._asked = asked
         self._declared = {component.key: component for component in config.components}
         self._seen = {f"agent:{view.agent}": view for view in seen}
@@ -78,7 +83,7 @@ class Graph:
             known=component in self.components,
             declared=component in self._declared,
             asked=self._asked,
-            time=max((view.last_seen for view in self._seen.values()), default=0.0),
+            time=self._now or max((view.last_seen for view in self._seen.values()), default=0.0),
             dependents=tuple(shown[:DEPENDENTS]),
             left_out=max(len(shown) - DEPENDENTS, 0),
         )

@@ -28,6 +28,6 @@ def routes(view: View, config: Callable[[], Config], clock: Callable[[], float])
         kind, _, name = component.partition(":")
         if kind not in KINDS or not name or len(component) > NAME_LENGTH:
             raise web.HTTPBadRequest(text="component: one of " + ", ".join(f"{each}:NAME" for each in KINDS))
-        return answer(Graph(config(), view.seen()).dependents(component))
+        return answer(Graph(config(), view.seen(), now=clock()).dependents(component))
 
     return [web.get("/api/v1/seen", seen), web.get("/api/v1/dependents", dependents)]

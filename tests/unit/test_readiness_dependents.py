@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from msgspec import structs
 
 from monitor.cli import cli
+from monitor.cli.judging import impact
 from monitor.readiness import dependents
 from monitor.readiness.dependents import DEPTH, Graph
 from schemas.config import Config
@@ -78,6 +80,13 @@ def test_what_is_said_of_a_dependent() -> None:
     assert Graph(CONFIG).dependents("model:small").dependents[0].fallback
     (first, _) = Graph(CONFIG, [view("refund", used("model:small"))]).dependents("model:small").dependents
     assert (first.fallback, first.seen) == (True, True)
+
+
+def test_how_long_ago_is_by_the_clock_and_traffic_is_a_plain_number() -> None:
+    busy = structs.replace(view("refund", used("tool:issue")), runs_per_minute=9_471.4)
+    found = Graph(CONFIG, [busy], now=100.0 + 7_200.0).dependents("tool:issue")
+    told = "\n".join(impact.lines(found))
+    assert "2 h ago" in told and "9,471 runs/min" in told and "e+" not in told
 
 
 def test_what_nobody_names_is_not_known() -> None:

@@ -122,6 +122,9 @@ async def test_what_runs_carried_and_who_depends_on_what(start: Start) -> None:
     assert (await (await client.get("/api/v1/seen")).json())["seen"][0]["uses"][0]["component"] == "tool:t"
     found = await (await client.get("/api/v1/dependents", params={"component": "tool:t"})).json()
     assert [(each["component"], each["share"]) for each in found["dependents"]] == [("agent:a", 0.75)]
+    view.seen_list = [msgspec.structs.replace(view.seen_list[0], last_seen=NOW - 90_000.0)]
+    found = await (await client.get("/api/v1/dependents", params={"component": "tool:t"})).json()
+    assert found["time"] == NOW, "what is long ago is so by the clock, not by the latest event"
     for wrong in ("", "t", "tol:t", "tool:", "tool:" + "x" * 600):
         answer = await client.get("/api/v1/dependents", params={"component": wrong})
         assert (answer.status, "agent:NAME" in (await answer.json())["error"]) == (400, True), wrong

@@ -94,17 +94,18 @@ def _found(
     """The answer, and every component that is known."""
     config: Config | None = None
     seen: Sequence[SeenView] = ()
+    now = 0.0
     if inputs:
         config, replay = recorded(file, inputs)
         seen = replay.seen()
     elif file is not None:
         config = declared(file)
-        seen = asked(endpoint, token) if given("endpoint") else ()
+        seen, now = asked(endpoint, token) if given("endpoint") else ((), 0.0)
     if config is None:
         if "," in endpoint:
             fail("several workers answer with the configuration: -c forewarn.yaml")
         return Monitor(endpoint, token).get(f"/api/v1/dependents?{urlencode({'component': component})}", Dependents), ()
-    graph = Graph(config, seen, asked=bool(inputs) or given("endpoint"))
+    graph = Graph(config, seen, now=now, asked=bool(inputs) or given("endpoint"))
     return graph.dependents(component), graph.components
 
 
@@ -121,7 +122,10 @@ def _how(each: Dependent, found: Dependents) -> str:
 
 
 def _traffic(each: Dependent) -> str:
-    return "-" if each.runs_per_minute is None else f"{each.runs_per_minute:.3g} runs/min"
+    if each.runs_per_minute is None:
+        return "-"
+    shown = f"{each.runs_per_minute:,.0f}" if each.runs_per_minute >= 100.0 else f"{each.runs_per_minute:.3g}"
+    return f"{shown} runs/min"
 
 
 def _share(each: Dependent) -> str:

@@ -55,7 +55,7 @@ def command(
         seen: Sequence[SeenView] = replay.seen()
     else:
         config = declared(file)
-        seen = asked(endpoint, token)
+        seen, _ = asked(endpoint, token)
     if runs is not None:
         config = config.model_copy(update={"ready": config.ready.model_copy(update={"runs": runs})})
     given = case(agent, config, next((view for view in seen if view.agent == agent), None))

@@ -38,22 +38,25 @@ def declared(file: Path) -> Config:
         fail(f"cannot read {file}: {error.strerror}")
 
 
-def asked(endpoint: str, token: str | None) -> list[SeenView]:
-    """What a running monitor has seen, or each worker of one on Kafka, whose addresses stand with commas between.
+def asked(endpoint: str, token: str | None) -> tuple[list[SeenView], float]:
+    """What a running monitor has seen, or each worker of one on Kafka, whose addresses stand with commas between, and
+    when that was by its clock (epoch seconds).
 
     More agents than one answer holds are said on standard error. An agent that moved is known by the worker that has
     seen it last.
     """
     seen: dict[str, SeenView] = {}
+    now = 0.0
     for address in endpoint.split(","):
         found = Monitor(address.strip(), token).get(f"/api/v1/seen?limit={LIMIT}", _Seen)
+        now = max(now, found.time)
         if found.total > len(found.seen):
             click.echo(f"forewarn: {found.total} agents, the first {len(found.seen)} are looked at", err=True)
         for view in found.seen:
             known = seen.get(view.agent)
             if known is None or known.last_seen <= view.last_seen:
                 seen[view.agent] = view
-    return list(seen.values())
+    return list(seen.values()), now
 
 
 def recorded(file: Path | None, inputs: tuple[str, ...]) -> tuple[Config, Replay]:
