@@ -91,6 +91,16 @@ def test_the_token_of_the_example_is_asked_for(compose: dict[str, Any]) -> None:
     assert not check_text(text, "deploy/forewarn.yaml"), render(check_text(text, "deploy/forewarn.yaml"))
 
 
+def test_every_secret_that_is_handed_over_has_its_place_in_the_example(compose: dict[str, Any]) -> None:
+    """Some lines are comments until somebody has Slack; without the marks they are a configuration that works."""
+    text = (ROOT / "deploy/forewarn.yaml").read_text(encoding="utf-8")
+    uncommented = re.sub(r"^( *)# (?=slack:|  \w+_token:)", r"\1", text, flags=re.MULTILINE)
+    environ = dict.fromkeys(compose["services"]["monitor"]["environment"], "a-secret-of-some-length")
+    assert all(f"${{{name}}}" in uncommented for name in environ)
+    assert not check_text(uncommented, "deploy/forewarn.yaml", environ), uncommented
+    assert check_text(uncommented, "deploy/forewarn.yaml", {}) != []
+
+
 # Dockerfile
 
 
