@@ -44,27 +44,33 @@ def yaml_lines(given: Case, readiness: Readiness) -> list[str]:
 
 
 def sdk_lines(given: Case, readiness: Readiness) -> list[str]:
-    """What to add to the agent, in the words of the Python SDK; nothing where its events carry all."""
+    """What to add to the agent, in the words of the Python SDK; nothing where its events carry all.
+
+    Python as it stands: what belongs into a run stands in the block of one.
+    """
     missing = set(readiness.missing)
     lines = []
     if "versions" in missing:
         lines.append(
             f'emitter = forewarn.Emitter(agent={_text(given.agent)}, version="v1")  # the version that is live'
         )
-    if "runs" in missing:
-        wanted = given.config.ready.runs - given.runs
-        lines.append(f"with emitter.run(input=question) as run:  # so that {wanted} more production runs are seen")
+    inner: list[str] = []
     if missing & {"tokens", "costs"}:
-        lines.append(f"with run.llm({_text(_model(given))}) as call:")
+        inner.append(f"with run.llm({_text(_model(given))}) as call:")
         if "tokens" in missing:
-            lines.append("    call.tokens(input=usage.input_tokens, output=usage.output_tokens)")
+            inner.append("    call.tokens(input=usage.input_tokens, output=usage.output_tokens)")
         if "costs" in missing:
-            lines.append("    call.cost_usd = cost")
+            inner.append("    call.cost_usd = cost")
     if "calls" in missing:
-        lines += _calls(given, unversioned="tools" in missing)
+        inner += _calls(given, unversioned="tools" in missing)
     if "outcomes" in missing:
         first = next(iter(given.contract.outcomes), "resolved")
-        lines.append(f"run.outcome = {_text(first)}  # before the run ends")
+        inner.append(f"run.outcome = {_text(first)}  # before the run ends")
+    if inner or "runs" in missing:
+        wanted = given.config.ready.runs - given.runs
+        more = f"  # so that {wanted} more production runs are seen" if "runs" in missing else ""
+        lines.append(f"with emitter.run(input=question) as run:{more}")
+        lines += [f"    {line}" for line in inner or ["run.output = answer"]]
     return lines
 
 

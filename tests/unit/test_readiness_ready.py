@@ -170,11 +170,15 @@ def test_the_lines_for_the_agent_are_python(folder: Path) -> None:
         ready(folder, COMPLETE, events(1, less(TOOL, "arguments"), end={"kind": "run_finished"}), "--json").stdout
     )
     code = told["add"]["sdk"]
-    assert 'with run.tool("issue_refund", arguments=arguments, tool_version="3") as call:' in code
-    body = [
-        line if not line.startswith("with emitter") else f"{line.split('#')[0].rstrip()[:-1]}: pass" for line in code
-    ]
-    compile("\n".join(body), "lines", "exec")
+    assert '    with run.tool("issue_refund", arguments=arguments, tool_version="3") as call:' in code
+    compile("\n".join(code), "lines", "exec")
+
+
+@pytest.mark.parametrize("sent", [events(1, end={"kind": "run_finished"}), ALL[:3]])
+def test_what_is_shown_for_the_agent_can_be_pasted(folder: Path, sent: list[dict[str, Any]]) -> None:
+    shown = ready(folder, COMPLETE, sent).stdout
+    compile(shown.partition("to the agent:\n")[2], "lines", "exec")
+    assert "with emitter.run(input=question) as run:" in shown
 
 
 def test_names_are_data(folder: Path) -> None:

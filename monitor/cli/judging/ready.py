@@ -74,9 +74,10 @@ def _lines(given: Case, found: Readiness) -> list[str]:
     verdict = "is ready" if found.ready else f"is not ready: {lacks} of {many} pieces missing"
     rows = [(_state(piece), piece.name, harmless(piece.what, WHAT_LENGTH)) for piece in found.pieces]
     told = [f"{harmless(found.agent)} {verdict}", *table(("STATE", "PIECE", "WHAT"), rows)]
-    for place, lines in (("forewarn.yaml", yaml_lines(given, found)), ("the agent", sdk_lines(given, found))):
-        if lines:
-            told += ["", f"to {place}:", *(f"  {_shown(line)}" for line in lines)]
+    if lines := yaml_lines(given, found):
+        told += ["", "to forewarn.yaml:", *(f"  {_shown(line)}" for line in lines)]
+    if lines := sdk_lines(given, found):  # not indented: it is pasted as it is
+        told += ["", "to the agent:", *map(_shown, lines)]
     return told
 
 
