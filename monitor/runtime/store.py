@@ -188,6 +188,8 @@ def read_entries(path: Path) -> list[tuple[str, bytes]]:
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """The file, to be read only."""
+    if not path.exists():
+        raise StoreError(f"there is no {path}: no monitor has run with this runtime.directory")
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
         try:
