@@ -152,6 +152,8 @@ async def serve(
 async def _serve_embedded(setup: _Setup, stop: asyncio.Event, started: Callable[[Serving], None], read: Read) -> None:
     clock, config = SteadyClock(), setup.config
     outbox = Outbox(setup.planned, config.default_owner)
+    if not Path(config.runtime.directory).exists():  # so that a monitor that may not run leaves none behind
+        await _check_door(config)
     store = Store(Path(config.runtime.directory))
     try:
         timeout, grace = config.runtime.trace_timeout, config.runtime.trace_grace
@@ -234,22 +236,46 @@ async def _until(stop: asyncio.Event, work: object, doors: Doors | None) -> None
     working.cancel()
 
 
+async def _check_door(config: Config) -> None:
+    """Raises `CannotServe` where `_listen` would, before anything is written. The address is free again afterwards."""
+    _allowed_keys(config)
+    try:
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, config.runtime.host, config.runtime.port, start_serving=False
+        )
+    except OSError as error:
+        raise _not_listening(config, error) from None
+    server.close()
+    await server.wait_closed()
+
+
+def _allowed_keys(config: Config) -> list[Key]:
+    """The keys; whoever listens beyond this machine needs some. Raises `CannotServe`."""
+    keys = _keys(config)
+    if not keys and not _is_loopback(config.runtime.host):
+        raise CannotServe(
+            f"runtime.host {config.runtime.host} is reachable from elsewhere: set runtime.token or runtime.tokens, "
+            "or bind to 127.0.0.1 and put a proxy in front"
+        )
+    return keys
+
+
+def _not_listening(config: Config, error: OSError) -> CannotServe:
+    why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+    address = f"{config.runtime.host}:{config.runtime.port}"
+    return CannotServe(f"cannot listen on {address}: {why}; choose another with --port or --host")
+
+
 async def _listen(
     setup: _Setup, running: Runtime, control: Control, clock: Callable[[], float], doors: Doors | None
 ) -> web.AppRunner:
     config, runtime = setup.config, setup.config.runtime
-    loopback = _is_loopback(runtime.host)
-    keys = _keys(config)
-    if not loopback and not keys:
-        raise CannotServe(
-            f"runtime.host {runtime.host} is reachable from elsewhere: set runtime.token or runtime.tokens, "
-            "or bind to 127.0.0.1 and put a proxy in front"
-        )
+    keys = _allowed_keys(config)
     outside = urlsplit(runtime.external_url).hostname if runtime.external_url else None
     sink = IntakeSink(running)
     signed = webhooks.routes(sink, lambda: _github(setup.config), clock)
     app = build_app(
-        running, control, http.routes(sink, clock), host_is_loopback=loopback, keys=keys,
+        running, control, http.routes(sink, clock), host_is_loopback=_is_loopback(runtime.host), keys=keys,
         hosts=(outside,) if outside else (), signed_routes=[*signed, *(doors.routes if doors is not None else ())],
         counts=doors.counts if doors is not None else None, clock=clock,
     )  # fmt: skip
@@ -262,10 +288,7 @@ async def _listen(
         await web.TCPSite(runner, runtime.host, runtime.port).start()
     except OSError as error:
         await runner.cleanup()
-        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise CannotServe(
-            f"cannot listen on {runtime.host}:{runtime.port}: {why}; choose another with --port or --host"
-        ) from None
+        raise _not_listening(config, error) from None
     return runner
 
 

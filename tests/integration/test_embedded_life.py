@@ -100,10 +100,12 @@ def test_a_port_in_use_is_one_clear_line(monitor) -> None:
     assert said == (
         f"forewarn: cannot listen on 127.0.0.1:{port}: Address already in use; choose another with --port or --host"
     )
+    assert not monitor.data.exists(), "what never ran leaves nothing behind"
 
 
 def test_an_open_address_without_a_token_is_refused(monitor) -> None:
     assert "set runtime.token" in one_line(fails(monitor, "--host", "0.0.0.0"))
+    assert not monitor.data.exists()
 
 
 def test_a_directory_that_cannot_be_written_is_one_clear_line(monitor, tmp_path) -> None:
