@@ -74,7 +74,7 @@ def of_node(agent: Agent, node: Node, now: float) -> SignalView:
     level: float | None = None
     if firing is not None:
         level = firing.bad / max(firing.n, 1.0)
-    elif node.live and node.n:
+    elif node.n:
         level = node.k / node.n
     account = agent.slices.accounts[node.owner]
     return SignalView(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from monitor import views
 from monitor.engine import Engine
 from schemas.config import Config
 from schemas.event import Event
@@ -62,3 +63,5 @@ def test_while_a_tool_is_told_above_agents_runs_teach_nothing_of_whole_runs() ->
     assert node.n <= before, "less what had looked like evidence of the same"
     assert 0.04 < node.k / node.n < 0.07
     assert slices.firing == {}
+    (tool,) = [each for each in views.signals(engine.partition, "x") if each.signal == "tool.failed"]
+    assert (tool.state, tool.waiting_for) == ("held", "held while tool.failed tool=t fires above agents")

@@ -127,17 +127,17 @@ def test_a_node_is_held_while_another_fires_for_its_runs(recorded: Path) -> None
     assert seen <= 60 and "observations since the onset" in lines[fires + 1], "the reference has 400"
 
 
-def test_a_level_is_the_plain_share_and_nobodys_before_it_is_known(recorded: Path) -> None:
+def test_a_level_is_the_plain_share_of_what_was_seen(recorded: Path) -> None:
     def node(at: int) -> dict[str, float | None]:
         asked = ("refund-agent", str(START + 60.0 * at), "signal=run.failed", "version=v1", "--json")
         (found,) = json.loads(explain(recorded, *asked).stdout)["signals"]
         return dict(found)
 
-    young = node(1)
-    assert (young["level"], young["reference"]) == (None, None)
-    grown, rng = node(WARM - 1), random.Random(3)
-    failed = sum(rng.random() < 0.04 for _ in range(WARM))
-    assert grown["level"] == failed / WARM
+    rng = random.Random(3)
+    failed = [rng.random() < 0.04 for _ in range(WARM)]
+    young, grown = node(1), node(WARM - 1)
+    assert (young["level"], young["reference"]) == (sum(failed[:2]) / 2, None), "a good run is no failure in four"
+    assert grown["level"] == sum(failed) / WARM
 
 
 def test_a_declared_objective_makes_no_agent_healthy_after_one_run(recorded: Path) -> None:
