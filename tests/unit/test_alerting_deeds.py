@@ -139,7 +139,8 @@ def test_who_is_called_while_it_is_silenced_is_rung_when_the_silence_ends() -> N
 
 def test_a_call_that_waited_says_what_it_is_where_more_has_changed_meanwhile() -> None:
     rules = [{"source_matchers": ["alertname=Down"], "target_matchers": ["alertname=tool.failed"]}]
-    told = Told(Config.model_validate({**ESCALATES, "inhibit_rules": rules}))
+    owners = {**ESCALATES["owners"], "boss": {}}
+    told = Told(Config.model_validate({"owners": owners, "inhibit_rules": rules}))
     told.take(finding())
     told.until(901)
     told.take(finding(1000, status="resolved"), alert(1950, "Down owner=boss", ends=3000))
