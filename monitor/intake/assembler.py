@@ -165,7 +165,7 @@ class Assembler:
         if trace.closed_at is not None:
             self._count("spans_late")
             if not span.parent_id:
-                self._heads.note(reading.service, True)
+                self._heads.came_late(reading.service)
         trace.add(reading, now)
         return True
 

@@ -104,6 +104,19 @@ def test_where_heads_mostly_do_not_come_none_is_waited_for_longer() -> None:
     assert len(found.tick(at + heads.PATIENCE + 60.0)) == 4
 
 
+def test_a_head_that_came_late_is_none_that_does_not_come() -> None:
+    """An agent all of whose calls take minutes: what was closed too early at first says that it is to be waited for."""
+    found = Assembler(trace_timeout=60.0)
+    for number in range(100, 100 + heads.FEW):
+        at = 100.0 * number
+        found.add([span(number, 2, 1, CHAT), span(number, 3, 1, TOOL)], now=at)
+        assert len(found.tick(at + 60.0)) == 4, "nothing is known of it yet"
+        found.add([span(number, 1, None, AGENT)], now=at + 61.0)
+        assert len(found.tick(at + 62.0)) == 1
+    found.add(RUN[:2], now=90_000.0)
+    assert found.tick(90_000.0 + heads.PATIENCE - 1.0) == []
+
+
 def test_what_is_known_of_services_is_bounded_and_of_late() -> None:
     known = heads.Heads()
     for number in range(heads.SERVICES):

@@ -33,15 +33,12 @@ class Heads:
         self._known: dict[str, tuple[int, int]] = {}
 
     def note(self, service: str | None, came: bool) -> None:
-        """One trace of a service was closed, with its topmost span or without; or that came late."""
-        name = service or ""
-        found, missing = self._known.pop(name, (0, 0))
-        found, missing = found + came, missing + (not came)
-        if found + missing > WINDOW:
-            found, missing = found // 2, missing // 2
-        if len(self._known) >= SERVICES:
-            del self._known[next(iter(self._known))]
-        self._known[name] = found, missing
+        """One trace of a service was closed, with its topmost span or without."""
+        self._count(service or "", int(came), int(not came))
+
+    def came_late(self, service: str | None) -> None:
+        """The topmost span of a trace that was closed without it: it is not missing, it was not waited for."""
+        self._count(service or "", 1, -1)
 
     def patience(self, spans: Iterable[Reading], timeout: float) -> float:
         """Seconds that a trace without its topmost span waits after its last span came."""
@@ -50,3 +47,12 @@ class Heads:
             return timeout
         found, missing = self._known.get(latest.service or "", (0, 0))
         return max(timeout, PATIENCE) if found >= FEW and found >= ONE_IN * missing else timeout
+
+    def _count(self, name: str, came: int, missed: int) -> None:
+        found, missing = self._known.pop(name, (0, 0))
+        found, missing = found + came, max(0, missing + missed)
+        if found + missing > WINDOW:
+            found, missing = found // 2, missing // 2
+        if len(self._known) >= SERVICES:
+            del self._known[next(iter(self._known))]
+        self._known[name] = found, missing
