@@ -99,6 +99,19 @@ def _work(number: int, *marks: str) -> Work:
     return Work(output_hash=number, output_marks=list(marks))
 
 
+def test_what_was_away_for_so_long_that_it_is_known_no_more_is_not_new_when_it_comes_again() -> None:
+    """What an agent is asked on one day of the month was there before, also where the state was put back since."""
+    marks, young = Marks(), list[str]()
+    for number in range(2 * AT + 2 * WINDOW):
+        is_the_day = number < AT or number >= AT + 2 * WINDOW
+        marks.observe(["a, a", "## a"] if is_the_day else ["a, a"])
+        young += marks.young
+        if number == AT + WINDOW + 10:
+            saved, marks = marks.save(), Marks()
+            marks.load(saved)
+    assert young == []
+
+
 def test_each_version_has_its_own_marks() -> None:
     """The one that answers in another way gets a third of the runs, then all; nothing of it is new by then."""
     versions, said = Versions(_ignore), []

@@ -101,7 +101,7 @@ class Answers:
             known.latest = count
             if count - known.first < YOUNG and known.first > WARM:
                 self.young.append(name)
-        self.gone = take_away(cast("dict[str, Known]", self._fields), count, AWAY)
+        self.gone, _ = take_away(cast("dict[str, Known]", self._fields), count, AWAY)
         return True
 
     def clear(self) -> None:

@@ -21,8 +21,8 @@ MARKS: Final = 48
 """Marks that are known. More: the one that is away longest gives way, counted as `marks_forgotten`; when it comes again
 it is not new."""
 SEEN: Final = 4_096
-"""Numbers by which it is known that a mark was there once and gave way, by its CRC-32; a mark that shares its number
-with such a one is never new."""
+"""Numbers by which it is known that a mark was there once and gave way, or was away for so long that it is known no
+more, by its CRC-32; a mark that shares its number with such a one is never new."""
 YOUNG: Final = 200
 """Texts for which a mark is new."""
 SURE: Final = 3
@@ -53,7 +53,7 @@ class Marks:
         self.lost = 0
         self._marks: dict[str, _Mark] = {}
         self._seen = b""
-        """A bit for each number of `SEEN`; empty as long as no mark gave way."""
+        """A bit for each number of `SEEN`; empty as long as all marks that ever were are known."""
 
     def observe(self, found: list[str]) -> None:
         """The marks of one text."""
@@ -76,7 +76,9 @@ class Marks:
             since = count - mark.first
             if since < YOUNG and mark.first > WARM and mark.seen >= SURE and PART * mark.seen > since:
                 self.young.append(name)
-        self.gone = take_away(cast("dict[str, Known]", marks), count, AWAY)
+        self.gone, normal = take_away(cast("dict[str, Known]", marks), count, AWAY)
+        for name in normal:
+            self._note(_number(name))
 
     def clear(self) -> None:
         """No text was given."""

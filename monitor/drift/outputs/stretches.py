@@ -106,10 +106,10 @@ class Known:
         self.away = away
 
 
-def take_away(known: dict[str, Known], count: int, limit: float) -> list[str]:
+def take_away(known: dict[str, Known], count: int, limit: float) -> tuple[list[str], list[str]]:
     """Take answer number `count` for all that is known (in place): what has been away for longer than `limit` allows.
 
-    What is away for `WINDOW` answers is known no more.
+    Behind it what has been away for `WINDOW` answers, and is known no more.
     """
     gone: list[str] = []
     normal: list[str] = []
@@ -123,4 +123,4 @@ def take_away(known: dict[str, Known], count: int, limit: float) -> list[str]:
             gone.append(name)
     for name in normal:
         del known[name]
-    return gone
+    return gone, normal
