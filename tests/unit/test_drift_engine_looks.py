@@ -119,6 +119,20 @@ def test_it_goes_on_where_it_was_saved() -> None:
     assert whole.save() == parts.save()
 
 
+def test_what_other_tools_showed_last_is_saved() -> None:
+    """A finding names the tool that changed most, be it one of another run than the one in which it is told."""
+    looks = Looks(_ignore)
+    for number in range(WARM + 9):
+        word = "a:words" if number < WARM else "a:whole"
+        looks.observe(Done(result_looks={"t": [word]}))
+        looks.observe(Done(argument_looks={"u": ["a:words"]}))
+    again = Looks(_ignore)
+    again.load(looks.save())
+    assert looks.seen()["t"].young == ["result a:whole"]
+    assert again.seen() == looks.seen()
+    assert again.save() == looks.save()
+
+
 def test_a_state_of_the_monitor_before_goes_on() -> None:
     """It had a block each for fields, forms and questions, and none for what values look like."""
     events = _events(lambda order: order, lambda question: question, 201)

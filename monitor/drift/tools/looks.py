@@ -12,7 +12,7 @@ side as `Marks` has room for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
@@ -81,16 +81,26 @@ class Looks:
         return found
 
     def save(self) -> bytes:
-        """The state."""
-        packed = {tool: (one.asked, one.arguments.save(), one.results.save()) for tool, one in self._known.items()}
+        """The state, and what the latest run of each tool showed: a finding may be told in a run of another one."""
+        packed: dict[str, list[object]] = {}
+        for tool, one in self._known.items():
+            asked, given = one.arguments, one.results
+            saved = packed[tool] = [one.asked, asked.save(), given.save()]
+            shown = [asked.young, asked.gone, given.young, given.gone]
+            if any(shown):
+                saved += shown
         return msgspec.msgpack.encode(packed)
 
     def load(self, raw: bytes) -> None:
-        """Put back a saved state; what the latest runs showed is not in it."""
-        for tool, (asked, arguments, results) in _saved.decode(raw).items():
-            known = self._known[tool] = _Known(asked)
-            known.arguments.load(arguments)
-            known.results.load(results)
+        """Put back a saved state."""
+        for tool, saved in _saved.decode(raw).items():
+            known = self._known[tool] = _Known(cast("int | None", saved[0]))
+            known.arguments.load(cast("bytes", saved[1]))
+            known.results.load(cast("bytes", saved[2]))
+            if len(saved) > 3:
+                known.arguments.young, known.arguments.gone, known.results.young, known.results.gone = cast(
+                    "list[list[str]]", saved[3:]
+                )
 
     def _take(self, side: Marks, words: list[str] | None) -> None:
         if not words:
@@ -108,4 +118,4 @@ def _both(asked: list[str], given: list[str]) -> list[str]:
     return sorted([f"argument {word}" for word in asked] + [f"result {word}" for word in given])
 
 
-_saved = msgspec.msgpack.Decoder(dict[str, tuple[int | None, bytes, bytes]])
+_saved = msgspec.msgpack.Decoder(dict[str, list[int | bytes | list[str] | None]])
