@@ -121,10 +121,8 @@ class RunTracker:
                     self.count("duplicates")
                     return None
                 self.count("late")
-                if event.kind == "run_finished" and before.variant != "shadow":
-                    # it was taken for hung: so long runs take
-                    seconds = event.duration_seconds
-                    durations.add(self.histogram, max(event.at - before.started, 0.0) if seconds is None else seconds)
+                if event.kind == "run_finished":
+                    self._learn_late(before, event, known)
                 return None
             run = self._begin(name, event, now)
         ids = run.ids
@@ -298,6 +296,20 @@ class RunTracker:
                 self.open[name] = run
 
     # -- inner
+
+    def _learn_late(self, run: Run, event: Event, known: array[int]) -> None:
+        """The end of a run that was taken for hung: so long runs take, unless it failed, as where it did hang until its
+        client gave up. It counts once, however often it is sent."""
+        seconds = event.duration_seconds
+        if run.variant != "shadow" and event.status != "error":
+            durations.add(self.histogram, max(event.at - run.started, 0.0) if seconds is None else seconds)
+        if len(known) < IDS_PER_RUN:
+            known.append(crc32(event.id.encode()))
+            run.packed = known.tobytes()
+            block = self.closed[run.run]
+            if isinstance(block[run.run], bytes):
+                block[run.run] = pack(run)
+            self.touched.add(run.block)
 
     def _begin(self, name: str, event: Event, now: float) -> Run:
         if len(self.open) >= OPEN_RUNS:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from monitor.runs import RunTracker
+from monitor.runs.packing import runs_from_bytes, runs_to_bytes
 from schemas.config import Config
 from schemas.event import Event
 from schemas.finding import Finding
@@ -99,3 +100,37 @@ def test_a_late_end_counts_once_and_no_shadows_does() -> None:
     tracker.learn_usual()
     assert tracker.counts["late"] == 40
     assert 1_000.0 <= tracker.usual_seconds() < 1_500.0
+
+
+def test_a_late_end_that_is_sent_twice_counts_once_also_after_a_restart() -> None:
+    tracker = RunTracker({})
+    run = tracker.take(Event(kind="run_started", time=START, id="s", agent="x", run="r"), START)
+    assert run is not None
+    tracker.hang(run, START + 600.0)
+    end = Event(kind="run_finished", time=START + 1_000.0, id="f", agent="x", run="r")
+    for _ in range(2):
+        assert tracker.take(end, START + 1_000.0) is None
+    saved = runs_from_bytes(runs_to_bytes(tracker.block(0)))
+    again = RunTracker(tracker.counts)
+    again.restore(saved)
+    assert again.take(end, START + 1_001.0) is None
+    assert tracker.counts == {"late": 1, "duplicates": 2}
+    assert (sum(tracker.histogram), sum(again.histogram)) == (1, 0)
+
+
+def test_a_run_that_hung_until_its_client_gave_up_teaches_nothing() -> None:
+    """One of a few dozen runs is the usual p99: such an end would blind the monitor to the next ones for hours."""
+    tracker = RunTracker({})
+    for number in range(40):
+        common: dict[str, Any] = {"agent": "x", "run": f"r{number}"}
+        run = tracker.take(Event(kind="run_started", time=START, id=f"s{number}", **common), START)
+        assert run is not None
+        end = Event(kind="run_finished", time=START + 5.0, id=f"f{number}", status="ok", **common)
+        if number == 20:
+            tracker.hang(run, START + 600.0)
+            end = Event(kind="run_finished", time=START + 3_600.0, id="f", status="error", **common)
+            assert tracker.take(end, START + 3_600.0) is None
+        else:
+            tracker.finish(run, end, START + 5.0)
+    tracker.learn_usual()
+    assert tracker.timeout_seconds() == 60.0
