@@ -24,7 +24,7 @@ import msgspec
 
 from monitor.intake.assembly import events, forest, logs, runs, texts
 from monitor.intake.assembly.events import Told
-from monitor.intake.assembly.heads import Heads
+from monitor.intake.assembly.heads import Heads, latest_of
 from monitor.intake.assembly.outcome import judge
 from monitor.intake.assembly.schedule import Remembered, Schedule
 from monitor.intake.assembly.trace import Trace
@@ -217,8 +217,8 @@ class Assembler:
         told = Told()
         is_whole = trace.topmost_at is not None or trace.remote_at is not None
         self._count("traces_timed_out", int(not is_whole))
-        if trace.spans and trace.closed_at is None:
-            self._heads.note(next(iter(trace.spans.values())).service, is_whole)
+        if trace.closed_at is None and (latest := latest_of(trace.spans.values())) is not None:
+            self._heads.note(latest.service, is_whole)
         placed = trace.placed()
         loose = logs.attach(trace.spans, trace.logs)
         cut, strays = runs.cut(name, forest.grow(trace.spans.values(), placed), trace.runs, placed)

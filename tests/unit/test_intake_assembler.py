@@ -117,6 +117,18 @@ def test_a_head_that_came_late_is_none_that_does_not_come() -> None:
     assert found.tick(90_000.0 + heads.PATIENCE - 1.0) == []
 
 
+def test_heads_are_known_by_their_own_service_whoever_tells_of_a_trace_first() -> None:
+    """The span of a tool that has a process of its own ends first, and is sent first."""
+    found = Assembler(trace_timeout=60.0)
+    for number in range(100, 100 + heads.FEW):
+        tool = span(number, 9, 3, {}, remote_parent=True, start=110.0, end=111.0)
+        tool = msgspec.structs.replace(tool, resource={"service.name": "stock"})
+        found.add([tool, span(number, 2, 1, CHAT), span(number, 3, 1, TOOL), span(number, 1, None, AGENT)], now=1.0)
+    assert len(found.tick(2.0)) == 4 * heads.FEW
+    found.add(RUN[:2], now=10.0)
+    assert found.tick(10.0 + heads.PATIENCE - 1.0) == []
+
+
 def test_what_is_known_of_services_is_bounded_and_of_late() -> None:
     known = heads.Heads()
     for number in range(heads.SERVICES):

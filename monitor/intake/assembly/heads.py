@@ -42,7 +42,7 @@ class Heads:
 
     def patience(self, spans: Iterable[Reading], timeout: float) -> float:
         """Seconds that a trace without its topmost span waits after its last span came."""
-        latest = max(spans, key=lambda span: (span.end, span.span_id), default=None)
+        latest = latest_of(spans)
         if latest is None or latest.failed:
             return timeout
         found, missing = self._known.get(latest.service or "", (0, 0))
@@ -56,3 +56,8 @@ class Heads:
         if len(self._known) >= SERVICES:
             del self._known[next(iter(self._known))]
         self._known[name] = found, missing
+
+
+def latest_of(spans: Iterable[Reading]) -> Reading | None:
+    """The span that ended last: the topmost one where it is there, else mostly one of its own service."""
+    return max(spans, key=lambda span: (span.end, span.span_id), default=None)
