@@ -46,8 +46,11 @@ REMEMBERED_TRACES = 10_000
 """Closed traces that are remembered. More: the oldest are forgotten, counted `evicted:remembered_traces`."""
 REMEMBERED_SPANS = 1_000_000
 """Spans of closed traces whose ids are remembered. More: the oldest traces are forgotten."""
+COUNT_NAMES = 1_000
+"""Names of counts beyond which further producers, who name themselves, are counted as `_other`."""
 
 VERSION = 2
+_BY_PRODUCER = "events_skewed_by:"
 _ORDER = {kind: rank for rank, kind in enumerate(("run_started", "*", "run_finished"))}
 
 
@@ -261,4 +264,6 @@ class Assembler:
 
     def _count(self, name: str, count: int = 1) -> None:
         if count:
+            if name.startswith(_BY_PRODUCER) and name not in self.counts and len(self.counts) >= COUNT_NAMES:
+                name = f"{_BY_PRODUCER}_other"
             self.counts[name] = self.counts.get(name, 0) + count

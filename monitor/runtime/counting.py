@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 P = TypeVar("P")
+
+GONE_NAMES: Final = 10_000
+"""Names under which parts that went are counted: producers name themselves, and each new part has room for others. More
+are summed under `_other` in place of what they count by."""
 
 NAMES = {
     # monitor.engine, monitor.evidence
@@ -132,7 +136,7 @@ class Totals(Generic[P]):
         for name, (part, base) in list(self._here.items()):
             if parts.get(name) is not part:
                 counts = self._counts_of(part)
-                self._gone += counts - base
+                self._add(counts - base)
                 del self._here[name]
                 if self._saved:
                     self._left[name] = counts | base
@@ -143,6 +147,11 @@ class Totals(Generic[P]):
     def total(self) -> Counter[str]:
         """All that was counted, by metric name."""
         return sum((self._counts_of(part) - base for part, base in self._here.values()), self._gone)
+
+    def _add(self, counts: Counter[str]) -> None:
+        for name, count in counts.items():
+            more = name not in self._gone and len(self._gone) >= GONE_NAMES and ":" in name
+            self._gone[f"{name.partition(':')[0]}:_other" if more else name] += count
 
 
 def _name(own: str) -> str | None:

@@ -307,6 +307,19 @@ def test_a_clock_far_off_is_taken_at_receipt_with_its_durations() -> None:
     assert (found.counts["events_skewed"], found.counts["events_skewed_by:shop"]) == (4, 4)
 
 
+def test_producers_with_wrong_clocks_are_told_apart_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "COUNT_NAMES", 5)
+    found = Assembler()
+    for number in range(9):
+        resource = {"service.name": f"pod-{number}"}
+        far_off = [msgspec.structs.replace(one, observed_time=100_200.0, resource=resource) for one in RUN]
+        found.add([msgspec.structs.replace(one, trace_id=f"{number + 7:032x}") for one in far_off], now=10.0)
+    found.tick(11.0)
+    assert sum(name.startswith("events_skewed_by:") for name in found.counts) <= 5
+    assert found.counts["events_skewed_by:_other"] >= 16
+    assert found.counts["runs_assembled"] == 9, "what has a fixed name is always told apart"
+
+
 def test_a_long_run_is_not_skewed_by_its_length() -> None:
     found = Assembler()
     found.add([span(1, 1, None, AGENT, start=1000.0, end=9000.0, observed_time=9002.0)], now=10.0)

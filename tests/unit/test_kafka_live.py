@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from monitor.alerting.blind import BLIND_SECONDS
+from monitor.runtime import counting
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.counting import Totals
 from monitor.runtime.kafka import live
@@ -325,3 +326,16 @@ def test_a_part_that_goes_and_comes_back_as_it_was_counts_what_it_adds() -> None
         part["events_received"] += added
         totals.hold({})
     assert totals.total() == {"events_received": 3}
+
+
+def test_names_that_producers_gave_do_not_pile_up_while_partitions_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "GONE_NAMES", 3)
+    totals = Totals[Counter[str]](Counter)
+    for number in range(20):
+        part = Counter[str]()
+        totals.hold({"a": part})
+        part.update({"events_received": 1, f"events_skewed:pod-{number}": 2})
+        totals.hold({})
+    assert totals.total() == {
+        "events_received": 20, "events_skewed:pod-0": 2, "events_skewed:pod-1": 2, "events_skewed:_other": 36,
+    }  # fmt: skip
