@@ -253,8 +253,10 @@ class Outbox:
             self.put(wanted)
 
     def _put(self, target: Target, notification: Notification) -> None:
-        if notification.reason is NotificationReason.SOME_RESOLVED and not target.send_resolved:
-            return
+        if notification.reason is NotificationReason.SOME_RESOLVED and not (
+            target.send_resolved or notification.mention
+        ):
+            return  # what rings is told, whatever has ended beside it
         key = f"{PREFIX}{target.name}/{notification.incident}"
         entry = self._entries.get(key)
         if entry is not None and notification.sequence <= entry.desired.sequence:

@@ -307,6 +307,19 @@ def test_a_list_is_no_end_and_is_sent_where_ends_are_not_wanted(reason: Notifica
     assert place.took == ["digest-payments-1"], "and what never fired there is not said to be over"
 
 
+def test_what_rings_comes_where_ends_are_not_wanted_also_when_something_ended_with_it() -> None:
+    quiet = Target("payments/slack/#p", "slack", send_resolved=False, channel="#p")
+    place = Place(lambda *_: None, Outbox({"payments": (quiet,)}))
+    place.put(notification(severity="notice", mention=False))
+    place.run(1.0)
+    place.put(notification(2, reason=NotificationReason.SOME_RESOLVED))
+    place.run(2.0)
+    assert len(place.took) == 1
+    place.put(notification(3, reason=NotificationReason.SOME_RESOLVED, mention=True))
+    place.run(3.0)
+    assert len(place.took) == 3 and place.outbox.counts["sent lines"] == 1, "the line that rings, and the edit"
+
+
 # Times that no year can be written of
 
 TIMES = [
