@@ -41,7 +41,8 @@ class Candidate(Struct, frozen=True):
     """What one receiver could be told of one incident. `alerts`: those that its route takes, the leading one first.
 
     `firing` and `resolved`: keys of the alerts as the receiver may know them; what is muted counts as it was told last.
-    `muted`: why, where all that fires is. `onlooker`: the reason of the one word that is told before the end.
+    `muted`: why, where all that fires is. `onlooker`: the reason of the one word that is told before the end. `left`:
+    whether only the end is told, for others are told of it now.
     """
 
     record: Record
@@ -54,6 +55,7 @@ class Candidate(Struct, frozen=True):
     first: NotificationReason = NotificationReason.FIRST
     muted: Quiet | None = None
     onlooker: NotificationReason | None = None
+    left: bool = False
 
     @property
     def strays(self) -> bool:
@@ -93,7 +95,7 @@ def looking_on(candidate: Candidate, now: float) -> Verdict | None:
     if word is None:
         return None
     if candidate.firing:
-        return word if last is None or not last.parted else Quiet.ONLOOKER
+        return word if last is None or not (last.parted or candidate.left) else Quiet.ONLOOKER
     return NotificationReason.ALL_RESOLVED if last is not None and last.firing else Quiet.ONLOOKER
 
 
@@ -161,7 +163,8 @@ def candidates(record: Record, routing: Routing, mutes: Mutes) -> list[Candidate
     """One candidate for each receiver that is told of the incident itself: its owner's, and each owner's beside it.
 
     A written `route:` tells its groups instead; of the incident itself it then hears whom it was escalated to, and who
-    has a message of it already, to its end.
+    has a message of it already, to its end. Without one, who was told in the place of an owner who is in the
+    configuration now is told the end.
     """
     taken: dict[str, tuple[Destination, list[Alert]]] = {}
     alerts = leading(record.incident.alerts)
@@ -171,14 +174,19 @@ def candidates(record: Record, routing: Routing, mutes: Mutes) -> list[Candidate
     beside = record.onlookers if routing.root is None else record.sent
     for destination in map(routing.to, (*record.also, *beside)):
         taken.setdefault(destination.receiver, (destination, list(alerts)))
+    left = [each for each in map(routing.to, record.sent) if each.receiver not in taken and not each.stands_for]
+    taken.update((destination.receiver, (destination, list(alerts))) for destination in left)
     if not taken:
         return []
     muted = {alert.key: why for alert in alerts if alert.status == "firing" and (why := mutes(alert)) is not None}
-    return [_candidate(record, destination, tuple(found), muted) for destination, found in taken.values()]
+    return [
+        _candidate(record, destination, tuple(found), muted, left=destination in left)
+        for destination, found in taken.values()
+    ]
 
 
 def _candidate(
-    record: Record, destination: Destination, alerts: tuple[Alert, ...], muted: Mapping[str, Quiet]
+    record: Record, destination: Destination, alerts: tuple[Alert, ...], muted: Mapping[str, Quiet], *, left: bool
 ) -> Candidate:
     receiver, meant = destination.receiver, destination.stands_for or destination.receiver
     last = record.sent.get(receiver) or record.sent.get(meant)  # who stands for an owner hears what is new
@@ -195,7 +203,8 @@ def _candidate(
         last=last,
         first=record.also.get(meant) or record.firsts.get(meant) or NotificationReason.FIRST,
         muted=muted[fires[0]] if fires and not heard else None,
-        onlooker=record.onlookers.get(meant),
+        onlooker=NotificationReason.HANDED_OVER if left else record.onlookers.get(meant),
+        left=left,
     )
 
 

@@ -199,7 +199,8 @@ def test_its_repeats_go_there_too_and_back_with_the_owner() -> None:
     told.router.reload(BOTH, START + 20_001.0)
     told.take(alert(20_002.0, "A owner=payments severity=page", ends=20_002.0))
     assert told.lines[2:] == [
-        "20001 payments repeat interval elapsed: A", "20002 payments all alerts resolved: -A",
+        "20001 payments repeat interval elapsed: A",
+        "20002 payments all alerts resolved: -A", "20002 platform all alerts resolved: -A",
     ]  # fmt: skip
 
 
@@ -270,3 +271,21 @@ def test_where_it_was_escalated_to_an_owner_who_was_removed_the_default_owner_he
     told.take(alert(400.0, "A owner=payments severity=page", ends=400.0))
     assert told.lines[-2:] == ["400 payments all alerts resolved: -A", "400 platform all alerts resolved: -A"]
     assert [each.instead_of for each in told.notifications[-2:]] == ["", "boss"]
+
+
+def test_whoever_was_told_in_place_of_an_owner_who_is_known_now_hears_the_end_and_nothing_before() -> None:
+    told = Told(LEFT)
+    told.take(alert(0, "A owner=payments severity=page", ends=90_000.0))
+    told.router.reload(BOTH, START + 5.0)
+    stored = [(key, raw) for key, raw in told.router.changes() if raw is not None]
+    told.router = Router(BOTH)
+    told.router.load(stored)
+    told.take(alert(20.0, "A owner=payments severity=page", ends=90_001.0))
+    told.until(20_000.0)
+    told.take(alert(20_001.0, "A owner=payments severity=page", ends=20_001.0))
+    assert told.lines == [
+        "0 platform first notification: A",
+        "20 payments first notification: A", "14420 payments repeat interval elapsed: A",
+        "20001 payments all alerts resolved: -A", "20001 platform all alerts resolved: -A",
+    ]  # fmt: skip
+    assert [each.mention for each in told.notifications] == [True, True, False, False, False]
