@@ -59,9 +59,8 @@ class Outbox:
 
     def put(self, notification: Notification) -> None:
         """Note what the targets of a receiver are to show. Due once `release` says that the note is durable."""
-        for target in targets_of(notification.receiver, self._planned, self._default):
-            if (target.kind == "verdict") == notification.signed:
-                self._put(target, notification)
+        for target in self._places(notification):
+            self._put(target, notification)
 
     def replan(self, planned: Mapping[str, tuple[Target, ...]], default: str = "") -> None:
         """From now on these are the targets of each receiver; what a target was told stays known, and stands there.
@@ -238,7 +237,7 @@ class Outbox:
         """What waits for a target that is gone goes where its receiver is told now; what stands there is left."""
         places = {target.name for targets in self._planned.values() for target in targets}
         stranded = [each for each in self._entries.values() if each.waiting and each.target not in places]
-        for entry in stranded:
+        for entry in sorted(stranded, key=lambda each: -each.desired.sequence):
             wanted = msgspec.structs.replace(entry.desired, mention=entry.mention)
             targets = targets_of(wanted.receiver, self._planned, self._default)
             if any(target.name == entry.target for target in targets):
@@ -247,10 +246,21 @@ class Outbox:
                 self.counts["given up"] += entry.leave()
                 self._touch(entry)
                 continue
-            if wanted.receiver not in self._planned and self._default:
-                wanted = msgspec.structs.replace(wanted, receiver=self._default, instead_of=wanted.receiver)
             self._remove(_key(entry))
-            self.put(wanted)
+            if wanted.receiver in self._planned or not self._default:
+                self.put(wanted)
+            elif not _is_of_group(wanted) or wanted.status == "resolved":  # other groups tell what fires
+                self._put_instead(msgspec.structs.replace(wanted, receiver=self._default, instead_of=wanted.receiver))
+
+    def _put_instead(self, wanted: Notification) -> None:
+        """Tell another receiver; who has a message of the incident goes on with that, for its sequences are others."""
+        for target in self._places(wanted):
+            if f"{PREFIX}{target.name}/{wanted.incident}" not in self._entries:
+                self._put(target, wanted)
+
+    def _places(self, notification: Notification) -> list[Target]:
+        found = targets_of(notification.receiver, self._planned, self._default)
+        return [target for target in found if (target.kind == "verdict") == notification.signed]
 
     def _put(self, target: Target, notification: Notification) -> None:
         if notification.reason is NotificationReason.SOME_RESOLVED and not (
@@ -347,6 +357,11 @@ class Outbox:
         if lane is None:
             lane = self._lanes[target] = Lane()
         return lane
+
+
+def _is_of_group(told: Notification) -> bool:
+    """Whether a group of a written `route:` tells it: its message is of no single incident, list or rollout."""
+    return told.incident not in told.incidents and told.reason not in LISTS and told.rollout is None
 
 
 def _key(of: Entry | Delivery) -> str:

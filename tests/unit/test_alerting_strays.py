@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from monitor.runtime.store import Store
 from schemas.actions import Action, Deed, PostedAlert
 from schemas.alert import Notification
 from schemas.config import Config
+from schemas.finding import Finding
 from schemas.records import Tick
 from tests.doubles.alert_log import Told, alert
 from tests.doubles.clock import START, Clock
@@ -289,3 +291,74 @@ def test_whoever_was_told_in_place_of_an_owner_who_is_known_now_hears_the_end_an
         "20001 payments all alerts resolved: -A", "20001 platform all alerts resolved: -A",
     ]  # fmt: skip
     assert [each.mention for each in told.notifications] == [True, True, False, False, False]
+
+
+# What could not be delivered before their owner was taken out
+
+ESCALATES = {"payments": {**SLACK["payments"], "escalate": {"after": "5m", "to": "platform"}}}
+
+
+def moved(more: dict[str, Any], reload: bool, events: list[Finding]) -> list[tuple[str, float, bool, str]]:
+    """What `#plat` is sent, where `#pay` refuses all and payments is taken out at 400 s: message, time, rings, status.
+
+    What is loaded, or planned anew, is durable before the next step.
+    """
+    before = Config.model_validate({"owners": SLACK | ESCALATES, "defaults": {"owner": "platform"}} | more)
+    after = Config.model_validate({"owners": {"platform": SLACK["platform"]}} | more)
+    router, outbox = Router(before), Outbox(plan(before, slack=True), before.default_owner)
+    sent: list[tuple[str, float, bool, str]] = []
+
+    def send(now: float) -> None:
+        outbox.release()
+        while found := outbox.due(now):
+            for each in found:
+                outbox.begin(each)
+                if "#pay" in each.target:
+                    outbox.failed(each, DeliveryError(FailureReason.CLIENT_ERROR, "no", retryable=False), now)
+                    continue
+                name, line = each.reference or f"m{len({row[0] for row in sent})}", each.line
+                rings = each.mention if line is None else line.rings
+                sent.append((name, now - START, rings, each.notification.status))
+                outbox.sent(each, name, now)
+
+    def until(at: float, found: Sequence[Finding] = ()) -> None:
+        while (wake := router.next_wake()) is not None and wake < START + at:
+            for each in router.tick(wake):
+                outbox.put(each)
+            send(wake)
+        for each in router.step(found, START + at):
+            outbox.put(each)
+        send(START + at)
+
+    for each in events:
+        if each.time > START + 400.0 >= router._now:
+            until(400.0)
+            if reload:
+                router.reload(after, START + 400.0)
+                outbox.replan(plan(after, slack=True), after.default_owner)
+            else:
+                kept, waits = router.changes(), outbox.changes()
+                router, outbox = Router(after), Outbox(plan(after, slack=True), after.default_owner)
+                router.load((key, raw) for key, raw in kept if raw is not None)
+                outbox.load((key, raw) for key, raw in waits if raw is not None)
+            send(START + 400.0)
+        until(each.time - START, [each])
+    until(2_000.0)
+    assert outbox.pending() == 0
+    return sent
+
+
+@pytest.mark.parametrize("reload", [False, True])
+def test_who_has_a_message_of_the_incident_already_goes_on_with_that(reload: bool) -> None:
+    events = [finding(), *(finding(at, status="update", after=at / 1_000.0) for at in (100, 200, 300))]
+    sent = moved({}, reload, [*events, finding(500, status="resolved")])
+    assert {row[0] for row in sent} == {"m0"} and [row[1] for row in sent if row[2]] == [300.0], "rung once"
+    assert sent[-1][1:] == (500.0, False, "resolved"), "its end is not taken for what was told before"
+
+
+@pytest.mark.parametrize("reload", [False, True])
+def test_of_a_group_the_default_owner_has_one_message(reload: bool) -> None:
+    tree = {"route": {"group_by": ["alertname"], "group_wait": "1s"}}
+    sent = moved(tree, reload, [finding(350), finding(500, status="resolved")])
+    assert {row[0] for row in sent} == {"m0"} and [row[2] for row in sent].count(True) == 1
+    assert sent[-1][3] == "resolved"
