@@ -271,3 +271,29 @@ def test_incidents_that_rang_and_left_are_remembered_within_a_bound(monkeypatch:
         rung=("i1", "i2", "posted/f"),
     )  # fmt: skip
     assert told_module._rung(last, [], frozenset()) == ("i2",)
+
+
+def test_what_is_handed_over_stays_in_the_message_that_tells_of_it() -> None:
+    group = Group()
+    group.take(page(0, "alpha"), page(1, "zeta"))
+    alpha, zeta = group.incident("alpha"), group.incident("zeta")
+    group.until(70)
+
+    def word(at: float, act: Any, **more: Any) -> list[tuple[str, str, str]]:
+        group._hear(group.router.step((), START + at, [Deed(time=START + at, incident=alpha, act=act, by="c", **more)]))
+        said = group.told[-1]
+        assert said.time == START + at and said.incidents == (alpha, zeta)
+        return [(each.labels["agent"], each.labels["owner"], each.status) for each in said.alerts]
+
+    both = [("alpha", "fraud", "firing"), ("zeta", "payments", "firing")]
+    assert word(80, "not_mine", to="fraud") == both
+    assert "handed over to fraud" in group.told[-1].timeline[-1].text, "and the thread says it in that moment"
+    assert word(90, "ack") == both, "before the group is looked at again"
+
+
+def test_a_page_that_joins_is_named_as_that_whatever_is_said_of_another_before_its_line_is_sent() -> None:
+    group = Group()
+    group.take(page(0, "alpha"))
+    message = shown(group.take(page(300, "zoo", owner="fraud")))
+    escalated = msgspec.structs.replace(group.told[-1], reason=NotificationReason.ESCALATED, mention=False)
+    assert ring_text(message_of(escalated, CONFIG, mention=True)) == ring_text(message)

@@ -82,13 +82,21 @@ class Dispatcher:
             mine = {each.alert.fingerprint for each in held if each.incident == incident}
             if last is None or not last.firing & mine:
                 continue
-            known = [each for each in held if each.alert.fingerprint in last.firing and not each.over(now)]
+            given = self._given(held, last, now)
+            fires = (each for each in held if not each.over(now))
+            known = [each for each in fires if each.alert.fingerprint in last.firing or each.incident in given]
             if known:
                 told = self._world.told.again(group.key, group.receiver, last)
                 self.counts[f"notification {reason}"] += 1
                 self._decisions.note(now, "told", group.key, group.receiver, reason, known[0].alert.labels)
                 said.append(self._notification(group, known, told, reason, now))
         return said
+
+    def _given(self, held: Sequence[Held], last: Told, now: float) -> set[str]:
+        """Incidents that were handed over since a group was told of them: known, though their labels are others."""
+        gave_way = {each.incident for each in held if each.alert.fingerprint in last.firing and each.over(now)}
+        records = {name: self._world.incident(name) for name in gave_way if name}
+        return {name for name, record in records.items() if record is not None and record.incident.handed_from}
 
     def _route(self, routing: Routing) -> None:
         self._routing = routing

@@ -114,7 +114,8 @@ def ring_text(message: Message) -> str:
     ring = "This" if message.mention is None else f"{_call(message.mention)} this"
     call = message.call or Call(message.owner, message.title)
     more = f" and {call.more} more" if call.more else ""
-    what = _GIVEN.get(message.reason, "is a page now, for")
+    given = None if message.call else _GIVEN.get(message.reason)  # a group rings for pages that join it alone
+    what = given or "is a page now, for"
     return whole(f"{ring} {what} {code(call.owner)}: {code(call.title)}{more}", TEXT)
 
 
