@@ -396,3 +396,5 @@ class Router:
         if found := candidates(record, self._routing, self._mutes):
             self._inhibited.note(record.incident, self._now)
             self._wakes[record.incident.id] = min(map(wake, found))
+        else:
+            self._wakes.pop(record.incident.id, None)

@@ -10,6 +10,7 @@ from monitor.alerting.dispatch import book
 from monitor.alerting.dispatch.book import Book
 from monitor.alerting.muting.inhibited import Inhibited
 from monitor.alerting.muting.inhibition import Inhibition
+from monitor.alerting.router import Router
 from schemas.actions import Deed, PostedAlert
 from schemas.config import Config
 from schemas.finding import Finding
@@ -206,3 +207,14 @@ def test_the_end_of_a_source_looks_at_what_it_mutes_and_at_nothing_else() -> Non
     assert inhibition.asked <= 2
     freed = next(each for each in told.router.incidents() if each.id == name)
     assert "a7" in {each.labels["agent"] for each in freed.alerts}
+
+
+def test_a_route_that_is_new_leaves_no_wake_behind_of_what_its_groups_tell() -> None:
+    told = muted()
+    routed_now = Config.model_validate({"owners": OWNERS, "inhibit_rules": RULES, "route": {"receiver": "payments"}})
+    stored = [(key, raw) for key, raw in told.router.changes() if raw is not None]
+    told.router = Router(routed_now)
+    told.router.load(stored)
+    told.router.tick(START + 100)
+    wake = told.router.next_wake()
+    assert wake is not None and wake > START + 100
