@@ -7,14 +7,15 @@ be said what it was, for people look later.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
 from monitor.alerting.incidents.record import Record
 from schemas.actions import Deed
 from schemas.alert import NotificationReason
-from schemas.config import Owner
+from schemas.config import Escalation, Owner
 from schemas.records import Ack
 
 WORDS = {"false_alarm": NotificationReason.FALSE_ALARM, "new_normal": NotificationReason.NEW_NORMAL}
@@ -24,7 +25,23 @@ OWNERS_NAMED = 20
 """Owners that a refusal names. Beyond, it says how many there are."""
 
 
-def done(record: Record, deed: Deed, owners: Mapping[str, Owner], default: str, now: float) -> bool:
+@dataclass(frozen=True)
+class Line:
+    """Whom a page goes to that nobody acknowledges. `stands`: an owner, or who is told where nobody knows that one."""
+
+    owners: Mapping[str, Owner]
+    default: str
+    stands: Callable[[str], str]
+
+    def after(self, record: Record) -> Escalation | None:
+        """The rule of whoever was told last; None where that asks nobody, or somebody who was asked."""
+        asked = (record.incident.owner, *record.chain)
+        told = [self.stands(owner) for owner in asked]
+        rule = self.owners[told[-1]].escalate if told[-1] in self.owners else None
+        return None if rule is None or rule.to in (*asked, *told) else rule
+
+
+def done(record: Record, deed: Deed, line: Line, now: float) -> bool:
     """Apply a deed; False where it changes nothing. An incident that is over takes a verdict and nothing else."""
     by, note = deed.by[:BY_CHARACTERS], f": {deed.note[:NOTE_CHARACTERS]}" if deed.note else ""
     incident = record.incident
@@ -43,12 +60,12 @@ def done(record: Record, deed: Deed, owners: Mapping[str, Owner], default: str, 
         if incident.acked_at is None:
             return False
         record.change(acked_by="", acked_at=None)
-        arm(record, owners, now)
+        arm(record, line, now)
         record.news(NotificationReason.UNACKNOWLEDGED, now, f"acknowledgement taken back by {by}{note}")
     elif deed.act == "not_mine":
-        if refusal(deed.to, incident.owner, owners, default):
+        if refusal(deed.to, incident.owner, line.owners, line.default):
             return False
-        _hand_over(record, deed.to or _next_owner(incident.owner, owners, default), by, note, owners, now)
+        _hand_over(record, deed.to or _next_owner(incident.owner, line.owners, line.default), by, note, line, now)
     else:
         _dismiss(record, deed, f"{WORDS[deed.act]}, says {by}{note}", now)
     return True
@@ -82,23 +99,19 @@ def acks(record: Record, deed: Deed) -> list[Ack]:
     ]
 
 
-def arm(record: Record, owners: Mapping[str, Owner], now: float) -> None:
+def arm(record: Record, line: Line, now: float) -> None:
     """Set when a page that nobody acknowledges goes to the next owner."""
-    incident = record.incident
-    last = record.chain[-1] if record.chain else incident.owner
-    rule = owners[last].escalate if last in owners else None
+    incident, rule = record.incident, line.after(record)
     waits = incident.severity == "page" and incident.acked_at is None and not incident.root and not record.in_digest
-    if rule is None or not waits or rule.to in (incident.owner, *record.chain):
+    if rule is None or not waits:
         record.escalate_at = None
     elif record.escalate_at is None:
         record.escalate_at = now + rule.after
 
 
-def escalated(record: Record, owners: Mapping[str, Owner], now: float) -> None:
+def escalated(record: Record, line: Line, now: float) -> None:
     """Nobody acknowledged: the next owner is paged as well, and the owner after that is armed."""
-    last = record.chain[-1] if record.chain else record.incident.owner
-    rule = owners[last].escalate if last in owners else None
-    record.escalate_at = None
+    rule, record.escalate_at = line.after(record), None
     if rule is None:
         return
     record.chain.append(rule.to)
@@ -107,7 +120,7 @@ def escalated(record: Record, owners: Mapping[str, Owner], now: float) -> None:
     _call(record, rule.to, NotificationReason.ESCALATED)
     record.change(escalated_to=rule.to)
     record.news(NotificationReason.ESCALATED, now, f"nobody acknowledged: escalated to {rule.to}")
-    arm(record, owners, now)
+    arm(record, line, now)
 
 
 def _call(record: Record, owner: str, why: NotificationReason) -> None:
@@ -128,7 +141,7 @@ def _named(owners: Mapping[str, Owner]) -> str:
     return f"owners: {', '.join(list(owners)[:OWNERS_NAMED])}{more}"
 
 
-def _hand_over(record: Record, to: str, by: str, note: str, owners: Mapping[str, Owner], now: float) -> None:
+def _hand_over(record: Record, to: str, by: str, note: str, line: Line, now: float) -> None:
     """Another owner has it from now on; the one before is told so, and of the end."""
     old = record.incident.owner
     record.onlookers[old] = NotificationReason.HANDED_OVER
@@ -140,7 +153,7 @@ def _hand_over(record: Record, to: str, by: str, note: str, owners: Mapping[str,
     record.change(owner=to, handed_from=old, acked_by="", acked_at=None, escalated_to="")
     record.own(to)
     record.news(NotificationReason.HANDED_OVER, now, f"{by} says it is not {old}'s{note}: handed over to {to}")
-    arm(record, owners, now)
+    arm(record, line, now)
 
 
 def _dismiss(record: Record, deed: Deed, text: str, now: float) -> None:

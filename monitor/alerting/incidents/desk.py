@@ -7,7 +7,7 @@ fires soon after its incident's end reopens that incident; only evidence or a pe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -24,9 +24,10 @@ from monitor.alerting.incidents.grouping import home
 from monitor.alerting.incidents.record import Record, new_record, same_slice
 from monitor.alerting.incidents.roots import Roots
 from monitor.alerting.incidents.store import OPEN_PER_OWNER, Incidents
+from monitor.alerting.routing.tree import Routing
 from schemas.actions import Deed
 from schemas.alert import Alert, NotificationReason
-from schemas.config import DAY, Config, Owner
+from schemas.config import DAY, Config
 from schemas.finding import Finding
 from schemas.news import ChangeSeen
 
@@ -57,8 +58,8 @@ class Desk:
 
     def reload(self, config: Config) -> None:
         """Go on under another configuration."""
-        self._owners: Mapping[str, Owner] = config.owners
-        self._default = config.default_owner
+        routing = Routing(config)
+        self._line = deeds.Line(config.owners, config.default_owner, lambda owner: routing.to(owner).receiver)
         self._uses = {c.agent: frozenset(c.depends_on) for c in config.components if c.agent is not None}
         self.graph.reload(config)
         self.incidents.keep_for(config.runtime.retention.incidents)
@@ -122,7 +123,7 @@ class Desk:
     def act(self, deed: Deed, now: float) -> list[Record]:
         """A person did something; the incidents that changed. A deed on what is over or unknown is counted."""
         record = self.incidents.find(deed.incident)
-        if record is None or not deeds.done(record, deed, self._owners, self._default, now):
+        if record is None or not deeds.done(record, deed, self._line, now):
             self.counts["deed without effect"] += 1
             return []
         self.counts[f"deed {deed.act}"] += 1
@@ -141,7 +142,7 @@ class Desk:
             else:
                 due.append(record)
         for record in due:
-            deeds.escalated(record, self._owners, now)
+            deeds.escalated(record, self._line, now)
             self.counts["escalated"] += 1
             self.incidents.touch(record)
         return due
@@ -169,7 +170,7 @@ class Desk:
 
     def _wait(self, record: Record, since: float) -> None:
         record.escalate_at = None
-        deeds.arm(record, self._owners, since)
+        deeds.arm(record, self._line, since)
         if record.escalate_at is not None:
             record.escalate_at = max(record.escalate_at, since + WAIT_SECONDS)
         self.incidents.touch(record)
@@ -264,7 +265,7 @@ class Desk:
         """What follows for the incident from a finding that it took."""
         incident = record.incident
         if incident.status == "firing":
-            deeds.arm(record, self._owners, finding.time)
+            deeds.arm(record, self._line, finding.time)
         else:
             record.escalate_at = None
         silent = [
@@ -327,7 +328,7 @@ class Desk:
             self._spare(root, record.incident.owner)
         else:
             record.news(NotificationReason.IMPACT, now, "goes on without the incident that caused it")
-            deeds.arm(record, self._owners, now)
+            deeds.arm(record, self._line, now)
         self.incidents.touch(record)
 
     def _spare(self, root: str, owner: str) -> None:
