@@ -86,6 +86,18 @@ def test_it_is_counted_once_however_often_it_is_told() -> None:
     assert {each.receiver for each in told.notifications} == {"platform"} and told.router.counts["owner unknown"] == 1
 
 
+def test_what_joins_a_message_of_the_default_owner_is_counted_too() -> None:
+    tree = {"group_by": ["alertname"], "group_wait": "1s", "group_interval": "1m"}
+    told = Told(Config.model_validate({"owners": SLACK, "defaults": {"owner": "platform"}, "route": tree}))
+    told.take(alert(0, "A owner=platform inst=1", ends=90_000.0))
+    told.until(70.0)
+    assert told.router.counts["owner unknown"] == 0
+    told.take(alert(71.0, "A owner=Payments inst=2", ends=90_000.0))
+    told.until(30_000.0)
+    assert told.lines[:2] == ["1 platform first notification: A1", "121 platform new alerts added: A1 A2"]
+    assert len(told.lines) > 2 and told.router.counts["owner unknown"] == 1
+
+
 # Over a reload, on a real store
 
 

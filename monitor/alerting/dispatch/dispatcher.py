@@ -135,9 +135,10 @@ class Dispatcher:
             return []
         self.counts[f"notification {verdict}"] += 1
         self._decisions.note(look.now, "told", group.key, group.receiver, verdict, labels)
-        made = self._notification(group, look.alerts, told, verdict, look.now, rings=bool(look.rings))
-        self.counts["owner unknown"] += bool(made.instead_of) and told.sequence == 1
-        return [made]
+        known = frozenset[str]() if look.last is None or told.sequence == 1 else look.last.firing
+        fresh = (held.alert for held in look.alerts if held.alert.fingerprint in look.firing - known)
+        self.counts["owner unknown"] += any(self._routing.by(node, alert.labels).stands_for for alert in fresh)
+        return [self._notification(group, look.alerts, told, verdict, look.now, rings=bool(look.rings))]
 
     def _notification(
         self,
