@@ -287,8 +287,9 @@ class Outbox:
             entry.thread.note(entry.desired.timeline, entry.desired.sequence, 0.0, patience=0.0, wanted=False)
         entry.desired = notification
         entry.renew()
-        rung = entry.mention
-        entry.mention = (rung or notification.mention) and notification.status == "firing"
+        rung, owed = entry.mention, entry.mention or entry.owed or notification.mention
+        calls = notification.status == "firing" and (notification.severity == "page" or not entry.owed)
+        entry.mention, entry.owed = owed and calls, owed and not calls
         wanted = notification.status != "resolved" or target.send_resolved or notification.reason in LISTS
         if not wanted:
             entry.delivered = notification.sequence

@@ -249,6 +249,43 @@ def test_an_end_that_was_refused_for_ten_seconds_comes_all_the_same() -> None:
     assert len(place.took) == 2 and place.outbox.troubles() == [] and place.outbox.pending() == 0
 
 
+@pytest.mark.parametrize("error", [NOT_FOUND, AWAY])
+@pytest.mark.parametrize("posted", [False, True])
+def test_a_page_that_was_over_before_it_rang_anybody_rings_when_it_fires_again(
+    error: DeliveryError, posted: bool
+) -> None:
+    """The router has it for one that rang, and says `flapping`."""
+    slack = Target("payments/slack/#p", "slack", channel="#p")
+    rings: list[float] = []
+    place = Place(refused_until(1_000.0, error), Outbox({"payments": (slack,)}))
+    answer = place.answer
+
+    def heard(delivery: Delivery, now: float) -> DeliveryError | None:
+        failed = answer(delivery, now)
+        if failed is None and (delivery.mention if delivery.line is None else delivery.line.rings):
+            rings.append(now)
+        return failed
+
+    place.answer = heard
+    place.put(notification())
+    place.run(10.0)
+    place.put(notification(2, status="resolved"))
+    place.run(4_000.0 if posted else 20.0)
+    assert rings == [] and len(place.took) == posted, "what is over calls nobody"
+    place.put(notification(3, reason=NotificationReason.FLAPPING, severity="notice"))
+    place.put(notification(4, status="resolved"))
+    fresh = Outbox({"payments": (slack,)})
+    fresh.load((key, raw) for key, raw in place.outbox.changes() if raw is not None)
+    place.outbox = fresh
+    place.put(notification(5, reason=NotificationReason.FLAPPING))
+    place.run(8_000.0)
+    assert len(rings) == 1
+    place.put(notification(6, status="resolved"))
+    place.put(notification(7, reason=NotificationReason.FLAPPING))
+    place.run(9_000.0)
+    assert len(rings) == 1, "once"
+
+
 def test_what_is_refused_holds_up_no_other() -> None:
     place = Place(lambda delivery, _: NOT_FOUND if delivery.incident == "a" else None)
     place.put(*pages("a", "b"))
