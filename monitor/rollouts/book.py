@@ -32,10 +32,6 @@ PREFIX: Final = "o"
 """The names of all blocks of rollouts begin so."""
 SHADOWS: Final = 3
 """Shadows of one agent at a time. One more: the oldest ends as `replaced`."""
-HALVES: Final = 300
-"""Runs that wait for the other one of their pair. More: the oldest is forgotten, counted as `pairs_forgotten`."""
-HALF_SECONDS: Final = 3_600.0
-"""A run waits that long for the other one of its pair."""
 WAITING: Final = 300
 """Runs of a canary that wait for earlier ones. One more: the earliest goes in, counted as `rollouts_forced`."""
 JUDGED: Final = 1_000
@@ -99,8 +95,7 @@ class Rollouts:
                 self._observe_canary(state.canary, closed, version, now)
         if pair is not None:
             self._observe_pair(pair, readings.read(closed), run.variant == "shadow", now)
-        elif run.variant == "shadow":
-            self._shadow(version, now)
+        elif run.variant == "shadow" and self._shadow(version, now) is not None:
             self._count("shadows_without_pair")
 
     def change(self, event: Event, now: float) -> None:
@@ -116,7 +111,8 @@ class Rollouts:
                 canary.block.clear()  # the share may have changed: labels are alike only within one
         elif stage == "rolled_back":
             for rollout in self.open:
-                if rollout.candidate in (version, event.previous):
+                beside = event.previous is None and rollout is canary and version == rollout.baseline
+                if rollout.candidate in (version, event.previous) or beside:
                     self._end(rollout, "rolled back", now)
         elif stage == "full":
             versions.serve(self.state.watch, version, now)
@@ -132,12 +128,11 @@ class Rollouts:
         self._touched.add("judged")
         judged.said[run.run] = y
         _forget(judged.said, JUDGED)
-        partner = judged.partners.get(run.run)
-        if partner is not None:
-            rollout = next((one for one in self.state.shadows.values() if one.id == partner[0]), None)
-            other = judged.said.get(partner[1])
+        for name, partner, is_shadow in pairing.partners(judged, run.run, self.state.shadows):
+            rollout = next((one for one in self.state.shadows.values() if one.id == name), None)
+            other = judged.said.get(partner)
             if rollout is not None and other is not None:
-                base, its = (other, y) if partner[2] else (y, other)
+                base, its = (other, y) if is_shadow else (y, other)
                 pairing.share(rollout, late.REJECTED, base, its)
         canary = self.state.canary
         if canary is not None and self.settings.randomised != "session":
@@ -153,12 +148,11 @@ class Rollouts:
             return
         if self.waiting:
             self._release(starts(now))
-        while self.halves and next(iter(self.halves.values())).at + HALF_SECONDS <= now:
-            del self.halves[next(iter(self.halves))]
+        if pairing.expire(self.halves, now):
             self._touched.add("halves")
         for rollout in self.open:
             if now - max(rollout.last[1], rollout.started) >= QUIET_SECONDS:
-                self._end(rollout, "quiet", now)
+                self._end(rollout, "quiet", now, gone=False)
             elif telling.say(self.agent, self.owner, rollout, self.settings, now, self._tell):
                 self._touched.add("core")
 
@@ -219,7 +213,7 @@ class Rollouts:
             if canary is None or canary.candidate != version or not canary.by_variant:
                 if canary is not None and canary.candidate == version:
                     canary.by_variant = True  # it was announced, and its runs say so as well
-                else:
+                elif versions.may_begin(watch, "canary", version, _goes_on(canary, now), now):
                     self._begin_canary(version, watch.current, by_variant=True, now=now)
             return
         if not watch.current and canary is not None and version == canary.candidate:
@@ -245,6 +239,7 @@ class Rollouts:
         if self.state.canary is not None:
             self._end(self.state.canary, "replaced", now)
         self.waiting.clear()
+        self.state.watch.over.pop(f"canary/{version}", None)
         name = f"{self.agent}/canary/{version or 'canary'}/{now:.0f}"
         rollout = Rollout(name, "canary", baseline, version, by_variant, now, self._rules())
         self._seed(rollout)
@@ -313,11 +308,15 @@ class Rollouts:
 
     # -- inner: shadows
 
-    def _shadow(self, version: str, now: float) -> Rollout:
+    def _shadow(self, version: str, now: float) -> Rollout | None:
+        """The rollout of a run that is a shadow's; None where that is over, and this one a straggler."""
         shadows = self.state.shadows
         rollout = shadows.get(version)
         if rollout is None:
-            if len(shadows) >= SHADOWS:
+            full = len(shadows) >= SHADOWS
+            if not versions.may_begin(self.state.watch, "shadow", version, full, now):
+                return None
+            if full:
                 self._end(next(iter(shadows.values())), "replaced", now)
             name = f"{self.agent}/shadow/{version or 'shadow'}/{now:.0f}"
             current = self.state.watch.current
@@ -327,37 +326,37 @@ class Rollouts:
         return rollout
 
     def _observe_pair(self, pair: str, reading: Reading, is_shadow: bool, now: float) -> None:
-        self._touched.add("halves")
-        rollout = self._shadow(reading.version, now) if is_shadow else None
-        other = self.halves.get(pair)
-        if other is None or other.shadow == is_shadow:
-            self.halves.pop(pair, None)
-            self.halves[pair] = Half(is_shadow, now, reading)
-            if len(self.halves) > HALVES:
-                del self.halves[next(iter(self.halves))]
-                self._count("pairs_forgotten")
+        if is_shadow and self._shadow(reading.version, now) is None:
             return
-        del self.halves[pair]
-        base, its = (other.reading, reading) if is_shadow else (reading, other.reading)
-        if rollout is None:
+        self._touched.add("halves")
+        running = [name for name, each in self.state.shadows.items() if now - each.last[1] <= pairing.HALF_SECONDS]
+        found = pairing.meet(self.halves, pair, Half(is_shadow, now, reading), running)
+        if pairing.make_room(self.halves):
+            self._count("pairs_forgotten")
+        for base, its in found:
             rollout = self._shadow(its.version, now)
-        rollout.baseline = base.version or rollout.baseline
-        rollout.last = [now, now]
-        rollout.runs = [rollout.runs[0] + 1, rollout.runs[1] + 1]
-        pairing.add(rollout, base, its, self.settings)
-        self._touched.add("judged")
-        partners = self.judged.partners
-        partners[base.run], partners[its.run] = (rollout.id, its.run, False), (rollout.id, base.run, True)
-        _forget(partners, JUDGED)
+            if rollout is None:
+                continue
+            rollout.baseline = base.version or rollout.baseline
+            rollout.last = [now, now]
+            rollout.runs = [rollout.runs[0] + 1, rollout.runs[1] + 1]
+            pairing.add(rollout, base, its, self.settings)
+            self._touched.add("judged")
+            pairing.remember(self.judged, rollout.id, base, its)
+            _forget(self.judged.partners, JUDGED)
 
     # -- inner: ends
 
     def _end_for(self, version: str, now: float) -> None:
         """A version serves now: what compared others is over."""
         for rollout in self.open:
-            self._end(rollout, "promoted" if rollout.candidate == version else "replaced", now)
+            mine = rollout.candidate == version  # the others of a shadow go on, beside another baseline
+            self._end(rollout, "promoted" if mine else "replaced", now, gone=mine or rollout.mode == "canary")
 
-    def _end(self, rollout: Rollout, why: str, now: float) -> None:
+    def _end(self, rollout: Rollout, why: str, now: float, gone: bool = True) -> None:
+        """`gone`: what its candidate still runs is left over."""
+        if gone:
+            versions.finish(self.state.watch, rollout.mode, rollout.candidate, now)
         if rollout is self.state.canary:
             for item in sorted(self.waiting, key=_start):
                 self._feed(item)
@@ -380,6 +379,11 @@ def _side(canary: Rollout, variant: str, version: str) -> bool | None:
     if version == canary.candidate and not canary.by_variant:
         return True
     return False if version == canary.baseline and variant == "stable" else None
+
+
+def _goes_on(canary: Rollout | None, now: float) -> bool:
+    """Whether the canary has runs at present."""
+    return canary is not None and now - max(canary.last[1], canary.started) < versions.LINGER_SECONDS
 
 
 def _start(item: Waiting) -> tuple[float, str]:

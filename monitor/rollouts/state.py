@@ -131,19 +131,22 @@ class Young(Struct, array_like=True):
 
 
 class Watch(Struct, array_like=True):
-    """Which version serves, and which come up. `first`: version → when it was first seen."""
+    """Which version serves, and which come up. `first`: version → when it was first seen. `over`: mode and candidate of
+    rollouts that ended → when."""
 
     current: str = ""
     first: dict[str, float] = {}
     young: dict[str, Young] = {}
+    over: dict[str, float] = {}
 
 
 class Half(Struct, array_like=True):
-    """A run that waits for the other one of its pair."""
+    """A run that waits for the other one of its pair. `met`: of a production run, the shadows that had theirs."""
 
     shadow: bool
     at: float
     reading: Reading
+    met: list[str] = []
 
 
 class Waiting(Struct, array_like=True):

@@ -20,6 +20,9 @@ BESIDE_SECONDS: Final = 600.0
 GONE_RUNS: Final = 1_000
 GONE_PART: Final = 100
 """A version with less than a hundredth of the runs, and these, is no longer watched: stragglers of one that is gone."""
+LINGER_SECONDS: Final = 600.0
+"""So long after a rollout is over its candidate may still have runs, which were begun before or come from machines that
+follow later; they begin no other one."""
 YOUNG: Final = 8
 """Versions beside the current one that are watched. One more: the one that came first is forgotten."""
 NAMES: Final = 50
@@ -70,6 +73,23 @@ def goes_beside(watch: Watch, version: str, now: float) -> bool:
         and now - young.since >= BESIDE_SECONDS
         and watch.first.get(version, now) > watch.first.get(watch.current, 0.0)
     )
+
+
+def finish(watch: Watch, mode: str, candidate: str, now: float) -> None:
+    """A rollout of this candidate is over, and its runs are to end (in place)."""
+    name = f"{mode}/{candidate}"
+    watch.over.pop(name, None)
+    watch.over[name] = now
+    watch.young.pop(candidate, None)
+    if len(watch.over) > NAMES:
+        del watch.over[next(iter(watch.over))]
+
+
+def may_begin(watch: Watch, mode: str, candidate: str, taken: bool, now: float) -> bool:
+    """Whether a run begins a rollout of its version. `taken`: others have its place; then only a version that had none
+    yet takes it, or two that run at a time would end each other for ever."""
+    ended = watch.over.get(f"{mode}/{candidate}")
+    return ended is None or (not taken and now - ended >= LINGER_SECONDS)
 
 
 def _know(watch: Watch, version: str, now: float) -> None:

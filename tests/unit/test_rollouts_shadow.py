@@ -11,7 +11,7 @@ import pytest
 
 from monitor.blocks import Blocks, _Saved
 from monitor.engine import Engine
-from monitor.rollouts import book
+from monitor.rollouts import book, pairing
 from schemas.event import Event
 from schemas.news import Compared, RolloutSeen
 from tests.doubles.fleet_log import START, Item, log
@@ -115,9 +115,9 @@ def test_evaluations_of_both_runs_are_one_more_pair() -> None:
 
 
 def test_halves_that_never_meet_are_bounded() -> None:
-    sides = [Side(START + 0.1 * n, f"b{n}", "v1", pair=f"p{n}") for n in range(book.HALVES + 50)]
+    sides = [Side(START + 0.1 * n, f"b{n}", "v1", pair=f"p{n}") for n in range(pairing.HALVES + 50)]
     engine, _ = told(CONFIG, events(sides))
-    assert len(engine.partition.agents["x"].rollouts.halves) == book.HALVES
+    assert len(engine.partition.agents["x"].rollouts.halves) == pairing.HALVES
     assert engine.partition.counts["pairs_forgotten"] == 50
 
 
@@ -126,6 +126,48 @@ def test_at_most_so_many_shadows_at_a_time() -> None:
     engine, news = told(CONFIG, events(sides))
     assert len(engine.partition.agents["x"].rollouts.open) == book.SHADOWS
     assert [one.candidate for one in news if one.ended == "replaced"] == ["v0", "v1"]
+
+
+@pytest.mark.parametrize(("lag", "count"), [(5.0, 99), (-5.0, 100)])
+def test_two_shadows_on_one_input_have_each_their_pair(lag: float, count: int) -> None:
+    """A pair of its own for each, whichever run closes first; a shadow that was second met nobody. `count`: before its
+    first run nobody waits for a second shadow."""
+    rng = random.Random(3)
+    sides, production = [], _pairs(100, 0.05, 0.05, lag=lag)
+    for side in production:
+        sides.append(side)
+        if side.variant == "shadow":
+            failed = rng.random() < 0.3
+            seconds = 0.2 if failed else 8.0
+            sides.append(replace(side, name=f"t{side.name}", version="v3", failed=failed, seconds=seconds))
+    said = [
+        Event(
+            kind="evaluation", time=side.at + 60.0, id=f"{side.name}.e", agent="x", run=side.name, name="judge",
+            label="right",
+        )
+        for side in sides
+    ]  # fmt: skip
+    engine, _ = told(CONFIG, sorted([*events(sides), *said], key=lambda event: event.at))
+    shadows = engine.partition.agents["x"].rollouts.state.shadows
+    assert sorted(int(one.pairing.same[1]) for one in shadows.values()) == [count, 100]
+    assert sorted(int(one.rates["run.rejected"].other[1]) for one in shadows.values()) == [count, 100]
+    assert shadows["v3"].rates["run.failed"].other[0] == pytest.approx(30.0, abs=10.0)
+
+
+def test_a_production_run_that_one_shadow_met_gives_way_to_one_that_none_has() -> None:
+    sides = []
+    for number in range(pairing.HALVES + 50):
+        at, pair = START + 1.0 * number, f"p{number}"
+        sides.append(Side(at, f"b{number}", "v1", pair=pair))
+        if number != 1:
+            sides.append(Side(at + 0.1, f"s{number}", "v2", "shadow", pair=pair))
+        if number == 0:
+            sides.append(Side(at + 0.2, "t", "v3", "shadow", pair=pair))
+    engine, _ = told(CONFIG, events(sides))
+    rollouts = engine.partition.agents["x"].rollouts
+    assert len(rollouts.halves) == pairing.HALVES
+    assert "p1" in rollouts.halves
+    assert "pairs_forgotten" not in engine.partition.counts
 
 
 # -- production does not know of them
