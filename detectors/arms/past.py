@@ -46,10 +46,10 @@ def null_mean(bad: float, n: float) -> float:
 
 
 def log_bets_beyond(values: Sequence[float], bound: float, above: bool) -> list[float]:
-    """log L of "more than half of the numbers lie above (below) the bound"."""
+    """log L of "more than half of the numbers lie above (below) the bound"; nothing lies above none, so 0 is below."""
     logs = [0.0] * len(NUMBER_SLOPES)
     for value in values:
-        beyond = value > bound if above else value < bound
+        beyond = value > bound if above else value < bound or value <= 0.0
         for j, slope in enumerate(NUMBER_SLOPES):
             if slope:
                 logs[j] += math.log(1.0 + slope * ((1.0 if beyond else 0.0) - 0.5))

@@ -72,9 +72,12 @@ def close(rollout: Rollout, block: list[Placed], settings: RolloutSettings) -> N
                 _add(number.up, past.log_bets_beyond(values, bound * math.sqrt(medians.RATIO), above=True))
                 _add(number.down, past.log_bets_beyond(values, bound / math.sqrt(medians.RATIO), above=False))
             continue
-        places = labels.ranks([p.numbers[signal] * (1.0 if p.candidate else settings.factor) for p in there])
-        _add(number.up, labels.log_bets(places, mine, labels.RANK_SLOPES))
-        _add(number.down, labels.log_bets([1.0 - place for place in places], mine, labels.RANK_SLOPES))
+        values = [p.numbers[signal] * (1.0 if p.candidate else settings.factor) for p in there]
+        _add(number.up, labels.log_bets(labels.ranks(values), mine, labels.RANK_SLOPES))
+        # What is just at the factor is allowed, and so is nothing against nothing: it speaks for "no worse".
+        allowed = [v if own else math.nextafter(v, math.inf) for v, own in zip(values, mine, strict=True)]
+        below = [1.0 - place for place in labels.ranks(allowed)]
+        _add(number.down, labels.log_bets(below, mine, labels.RANK_SLOPES))
     rollout.bets += 1
     block.clear()
 

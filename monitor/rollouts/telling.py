@@ -51,7 +51,8 @@ def next_word(rollout: Rollout, now: float) -> float:
 def seen(agent: str, owner: str, rollout: Rollout, settings: RolloutSettings, now: float) -> RolloutSeen:
     """How it stands."""
     rows = comparing.compare(rollout, settings)
-    _, reason = verdicts.judge(rollout, rows, settings)
+    heard = comparing.compare(rollout, settings, bounds=False)  # also what has no interval yet, as the verdict has it
+    _, reason = verdicts.judge(rollout, heard, settings)
     alike, pairs = rollout.pairing.same
     low, high = shares.interval(alike, pairs, settings.alpha)
     hours = (now - rollout.started) / 3_600.0
@@ -72,7 +73,7 @@ def seen(agent: str, owner: str, rollout: Rollout, settings: RolloutSettings, no
         candidate_runs=rollout.runs[1],
         pairs=int(pairs),
         left_out=rollout.left_out,
-        runs_needed=verdicts.runs_needed(rollout, rows, settings),
+        runs_needed=verdicts.runs_needed(rollout, heard, settings),
         per_hour=rollout.runs[1] / hours if hours > 0.0 else 0.0,
         agreement=alike / pairs if pairs else None,
         agreement_low=low,
