@@ -200,7 +200,7 @@ def _read_topic(topic: str, kafka: Kafka, history: History, spans: list[SpanReco
 
 def _read_lines(content: bytes, path: str, history: History, spans: list[SpanRecord]) -> None:
     may_be_otlp = _is_otlp_json(content)
-    if may_be_otlp and not _is_otlp_json(content.split(b"\n", 1)[0]) and _is_otlp_json(content[:4096]):
+    if may_be_otlp and _is_otlp_json(content[:4096]) and not _is_whole(content.lstrip().split(b"\n", 1)[0]):
         _read_otlp(content, path, history, spans)  # one pretty-printed body
         return
     for number, line in enumerate(io.BytesIO(content), start=1):
@@ -288,6 +288,15 @@ def _is_text(content: bytes) -> bool:
         return otlp.sniff(content)[0] != "protobuf"
     except BadEvent:
         return True
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line is a value of its own: those of one body over several lines are not."""
+    try:
+        msgspec.json.decode(line, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def _is_otlp_json(start: bytes) -> bool:

@@ -116,6 +116,15 @@ def test_otlp_bodies_are_history_too_whole_or_in_pieces(tmp_path) -> None:
     assert read(pieces, TIMEOUT).records == wanted.records == read(pieces[::-1], TIMEOUT).records
 
 
+def test_lines_of_events_and_of_otlp_bodies_may_stand_in_one_file(tmp_path, lines) -> None:
+    file = tmp_path / "both.jsonl"
+    file.write_bytes(b"\n".join([lines[0], b'{"resourceSpans":[]}', *lines[1:]]))
+    history = read([file], TIMEOUT)
+    assert (len(history.records), history.dead_letters) == (len(lines), 0)
+    file.write_bytes(b'\n{\n  "resourceSpans": [\n  ]\n}\n')
+    assert read([file], TIMEOUT).dead_letters == 0, "one body over several lines"
+
+
 def test_an_otlp_body_of_nonsense_is_one_dead_letter(tmp_path) -> None:
     file = tmp_path / "body.json"
     file.write_text('{"resourceSpans": 7}')
