@@ -20,7 +20,7 @@ from msgspec import Struct
 from monitor.evidence.within.episodes import ACKS
 from monitor.readiness.carried import USES
 from monitor.readiness.pieces import case, judge, judge_tool
-from monitor.saved.carried import Carried
+from monitor.saved.carried import Carried, Use
 from schemas.config import DAY, Config
 from schemas.finding import Finding, FindingStatus
 from schemas.view import SeenView
@@ -130,7 +130,7 @@ class Gate:
             if kind == "agent":
                 if not self._missing(seen, now):
                     self._end(component, "it is ready now", now)
-            elif name not in carried.tools:
+            elif not _is_called(carried.tools.get(name)):
                 self._end(component, "no run calls it any more", now)
             elif not judge_tool(name, self._agent, self._config):
                 self._end(component, "it is ready now", now)
@@ -192,3 +192,8 @@ class Gate:
                 words=f"{who} and not ready: it lacks {missing}" if missing else f"{who}, and was not ready",
             )
         )
+
+
+def _is_called(tool: Use | None) -> bool:
+    """Whether any of the latest runs called it."""
+    return tool is not None and tool.now[0] + tool.before[0] > 0

@@ -67,8 +67,9 @@ class Case(Struct, frozen=True):
 
     @property
     def calls(self) -> tuple[UseView, ...]:
-        """The tools that its runs called."""
-        return tuple(use for use in (self.seen.uses if self.seen else ()) if use.component.startswith("tool:"))
+        """The tools that its runs called. What only earlier ones called is known still, and counts no more."""
+        uses = self.seen.uses if self.seen else ()
+        return tuple(use for use in uses if use.component.startswith("tool:") and use.runs)
 
     @property
     def tools(self) -> list[str]:

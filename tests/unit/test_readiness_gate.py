@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from monitor import views
 from monitor.alerting.router import Router
 from monitor.engine import Engine
+from monitor.readiness.carried import WINDOW
 from monitor.readiness.gate import RECHECK_RUNS, TOLD
+from monitor.readiness.pieces import case, judge
 from schemas.config import DAY, Config
 from schemas.event import decode
 from schemas.finding import Finding
@@ -155,6 +158,18 @@ def test_it_ends_when_the_pieces_are_there() -> None:
     engine = restarted(stored, engine, config(ready))
     (said,) = step(engine, runs("front-desk", range(begun, begun + RECHECK_RUNS), MODEL))
     assert (said.status, said.reason) == ("resolved", "it is ready now")
+
+
+def test_it_ends_when_no_run_calls_the_tool_any_more_which_is_no_piece_that_lacks_either() -> None:
+    engine = Engine(config())
+    step(engine, runs("refund-agent", range(RUNS), MODEL, TOOL))
+    (said,) = step(engine, runs("refund-agent", range(RUNS, 2 * RUNS), MODEL, TOOL | {"tool": "export"}))
+    assert said.status == "firing"
+    without = [run("refund-agent", number, MODEL, TOOL) for number in range(2 * RUNS, 2 * RUNS + 3 * WINDOW)]
+    (said,) = [one for each in without for one in step(engine, each)]
+    assert (said.status, said.reason) == ("resolved", "no run calls it any more")
+    (seen,) = views.seen(engine.partition)
+    assert judge(case("refund-agent", config(), seen)).ready
 
 
 def test_a_person_ends_it() -> None:
