@@ -19,6 +19,7 @@ from monitor.alerting.changes.ledger import Release
 from schemas.alert import Cause
 from schemas.config import DAY, WEEK
 from schemas.finding import Finding
+from schemas.news import ChangeSeen
 
 BREAKS = 0.1
 """How often a change breaks something that has it or depends on it."""
@@ -163,19 +164,28 @@ def _weight(witness: Witness, release: Release) -> float:
     if steps is None:
         return 0.0
     low, high = witness.low, witness.high
-    density = max((_density(at, slack, low, high) for at, slack in _came(witness.finding, release)), default=0.0)
+    density = max((_density(at, slack, low, high) for at, slack in _came(witness, release)), default=0.0)
     return density * _fit(witness.finding, release) * 0.5 ** max(steps - 1, 0)
 
 
-def _came(finding: Finding, release: Release) -> list[tuple[float, float]]:
+def _came(witness: Witness, release: Release) -> list[tuple[float, float]]:
     """When the change came to a slice, and by how much later it may have been said than it was so."""
-    agent = finding.node.get("agent")
-    said = [(each.time, LATE_SECONDS) for each in release.announced if each.stage != "shadow"]
+    agent = witness.finding.node.get("agent")
+    said = [(each.time, LATE_SECONDS) for each in _said(witness, release)]
     mine = release.agents.get(agent) if agent is not None else min(release.agents.values(), default=None)
     if mine is not None:
         return [(mine, 0.0), *said]
     first = release.first
     return said if first is None or said else [(first.time, 0.0)]
+
+
+def _said(witness: Witness, release: Release) -> list[ChangeSeen]:
+    """What was announced that may be the cause. A rollback after the onset is what somebody did about the fault."""
+    return [
+        each
+        for each in release.announced
+        if each.stage != "shadow" and (each.stage != "rolled_back" or each.time <= witness.high + 1.0)
+    ]
 
 
 def _density(at: float, slack: float, low: float, high: float) -> float:
@@ -213,9 +223,9 @@ def _came_after(release: Release, version: str) -> bool:
 def _cause(odds: float, release: Release, fault: Sequence[Witness], own: Sequence[Witness]) -> Cause:
     witness = max(fault, key=lambda each: _weight(each, release))
     low, high = witness.low, witness.high
-    came = _came(witness.finding, release)
+    came = _came(witness, release)
     at = max(came, key=lambda each: (_density(each[0], each[1], low, high), -each[0]))[0]
-    said = [each for each in release.announced if each.stage != "shadow" and each.time <= high + LATE_SECONDS + 1.0]
+    said = [each for each in _said(witness, release) if each.time <= high + LATE_SECONDS + 1.0]
     last, first = (said[-1] if said else None), release.first
     broken = [each.finding for each in own if _weight(each, release) > 0.0]
     shares = [each.deploy_share for each in broken if each.deploy_share is not None]
