@@ -10,12 +10,12 @@ import pytest
 
 from monitor.cli.scenarios.trial import offset, run
 from monitor.config import check_text, render
-from monitor.config.scenarios.checks import EVENTS
+from monitor.config.scenarios.checks import _OF_RUNS, EVENTS
 from monitor.config.scenarios.story import fails, story_of
 from schemas.actions import PostedAlert, SilenceSet
 from schemas.config import Config
 from schemas.event import Event
-from schemas.settings.scenarios import START, Scenario
+from schemas.settings.scenarios import START, Events, Scenario
 
 
 def scenario(**parts: Any) -> Scenario:
@@ -109,6 +109,8 @@ PROBLEMS = [
     (HEAD + f"events: [{{agent: x, runs: {EVENTS} every 1s}}]", 5, 3, f"at most {EVENTS}", None),
     (HEAD + "events: [{event: {kind: dream}}]", 5, 13, "no event: kind 'dream'", None),
     (HEAD + "events: [{version: v1, event: {kind: heartbeat, producer: p}}]", 5, 13, "`version` belongs to runs", None),
+    (HEAD + "events: [{tokens: 3, event: {kind: heartbeat, producer: p}}]", 5, 13, "`tokens` belongs to runs", None),
+    (HEAD + "events: [{agent: x, event: {kind: heartbeat, producer: p}}]", 5, 13, "`agent` belongs to runs", None),
     (HEAD + "alerts: [{labels: {}}]", 5, 13, "an alert needs a label", None),
     (HEAD + "alerts: [{labels: {a: b}, at: 2m, until: 1m}]", 5, 44, "an alert ends after it starts", None),
     (HEAD + "silences: [{matchers: []}]", 5, 15, "a silence needs a matcher", None),
@@ -189,6 +191,11 @@ def test_an_acknowledgement_ends_what_waits_for_one() -> None:
     parts = {"alerts": [{"labels": DISK}], "expect": [{"at": "1h", "notifications": [{"receiver": "all", "count": 0}]}]}
     assert misses(**parts) != []
     assert misses(**parts, deeds=[{"at": "5m", "act": "ack"}]) == []
+
+
+def test_every_key_of_a_row_is_of_runs_or_of_an_event() -> None:
+    """What a row of an event has beside it would be left out, and the scenario pass without it."""
+    assert {*_OF_RUNS, "at", "runs", "event"} == set(Events.model_fields)
 
 
 def test_every_key_of_a_scenario_stands_in_the_docs() -> None:

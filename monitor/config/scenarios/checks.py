@@ -16,7 +16,10 @@ from schemas.settings.scenarios import Events, Expectation, Scenario, ScenarioAl
 EVENTS = 200_000
 """Events of one scenario. More: refused, since a test that takes minutes is not run."""
 
-_OF_RUNS = ("version", "model", "tenant", "labels", "fail", "duration", "calls", "calls_fail", "outcome", "output")
+_OF_RUNS = (
+    "agent", "version", "model", "tenant", "labels", "fail", "duration", "calls", "calls_fail", "error_type", "outcome",
+    "output", "cost_usd", "tokens",
+)  # fmt: skip
 
 
 def check_scenarios(checked: Checked) -> None:
