@@ -33,6 +33,8 @@ from schemas.records import CONTROL_PREFIX, Ack, Ruling, Sighting, Tick, TraceTi
 
 GZIP = b"\x1f\x8b"
 SQLITE = b"SQLite format 3\0"
+BYTE_ORDER = b"\xef\xbb\xbf"
+"""What some editors and shells write before UTF-8."""
 BAD_SHOWN = 20
 """Dead letters that are named; the others are counted."""
 
@@ -170,7 +172,8 @@ def _content(path: Path) -> bytes:
             if head == SQLITE:
                 return head
             content = head + file.read()
-        return gzip.decompress(content) if content[:2] == GZIP else content
+        content = gzip.decompress(content) if content[:2] == GZIP else content
+        return content.removeprefix(BYTE_ORDER)
     except (OSError, EOFError, zlib.error) as error:
         raise CannotRead(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
 

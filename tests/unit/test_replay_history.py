@@ -37,6 +37,15 @@ def test_the_order_of_lines_and_files_changes_nothing(tmp_path, lines) -> None:
     assert read([first, second], TIMEOUT).records == wanted == read([second, first], TIMEOUT).records
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_mark_of_the_byte_order_is_no_part_of_the_first_line(tmp_path, lines, packed) -> None:
+    content = b"\xef\xbb\xbf" + b"\r\n".join(lines)
+    file = tmp_path / "marked.jsonl"
+    file.write_bytes(gzip.compress(content) if packed else content)
+    history = read([file], TIMEOUT)
+    assert (len(history.records), history.dead_letters) == (len(lines), 0)
+
+
 def test_at_the_same_time_a_start_comes_first_and_an_end_last(tmp_path) -> None:
     events = [
         {"kind": "run_finished", "status": "ok", "id": "a"},
