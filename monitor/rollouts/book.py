@@ -264,6 +264,8 @@ class Rollouts:
             return
         self._touched.add("core")
         canary.last[candidate] = now
+        if run.started < canary.started and not (candidate and canary.by_variant):
+            return  # of what was under way when it began only the long runs, mostly good ones, would count
         session = closed.work.session or ""
         if self._is_explained(closed) or (self.settings.randomised == "session" and not session):
             canary.left_out += 1

@@ -135,3 +135,23 @@ def test_the_reason_names_what_the_verdict_waits_for() -> None:
     _, news = told(config(randomised="run", signals=["run.failed", "run.cost_usd"]), events(sides))
     assert news[-1].verdict == "hold"
     assert news[-1].reason == "undecided: run.cost_usd"
+
+
+def test_what_was_under_way_when_a_canary_began_does_not_count() -> None:
+    """A busy agent whose failures are fast switches to a version that is as good. Of the runs under way the good ones
+    were left, as runs of the old version without failures; and there were more of them than wait, so that the new
+    version's failures were fed before its good runs: rolled back, for 77 % against 22."""
+    rng = random.Random(0)
+    sides = []
+    for number in range(3_600):
+        failed = rng.random() < 0.2
+        version = "v2" if number >= 2_400 else "v1"
+        sides.append(
+            Side(START + 0.2 * number, f"r{number}", version, failed=failed, seconds=2.0 if failed else 120.0)
+        )  # fmt: skip
+    announced = change(START + 480.0, "v2", "canary", previous="v1")
+    happened = sorted([*events(sides), announced], key=lambda event: event.at)
+    _, news = told(config(signals=["run.failed"]), happened)
+    assert "roll back" not in {one.verdict for one in news}
+    row = next(row for row in news[-1].signals if row.signal == "run.failed")
+    assert abs(row.baseline - row.candidate) < 0.08
