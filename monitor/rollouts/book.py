@@ -33,7 +33,8 @@ PREFIX: Final = "o"
 SHADOWS: Final = 3
 """Shadows of one agent at a time. One more: the oldest ends as `replaced`."""
 WAITING: Final = 300
-"""Runs of a canary that wait for earlier ones. One more: the earliest goes in, counted as `rollouts_forced`."""
+"""Runs of a canary that wait for earlier ones. One more: from now on half as many count, drawn by name (those that
+closed first are the fast ones, which fail more often); counted as `rollouts_forced`."""
 JUDGED: Final = 1_000
 """Runs of which it is known what was said, and those whose pair is known. More: the oldest is forgotten."""
 SESSIONS: Final = 5_000
@@ -270,12 +271,17 @@ class Rollouts:
         if self._is_explained(closed) or (self.settings.randomised == "session" and not session):
             canary.left_out += 1
             return
-        self.waiting.append(Waiting(candidate, session, readings.read(closed)))
+        item = Waiting(candidate, session, readings.read(closed))
+        if not sides.drawn(item, canary.every):
+            return
         self._touched.add("waiting")
+        self.waiting.append(item)
         if len(self.waiting) > WAITING:
-            self._count("rollouts_forced")
-            self.waiting.sort(key=_start)
-            self._feed(self.waiting.pop(0))
+            canary.every *= 2
+            kept = [each for each in self.waiting if sides.drawn(each, canary.every)][:WAITING]
+            for _ in range(len(self.waiting) - len(kept)):
+                self._count("rollouts_forced")
+            self.waiting = kept
 
     def _is_explained(self, closed: Closed) -> bool:
         """Whether a node above agents fires that explains what the run shows."""
@@ -336,8 +342,7 @@ class Rollouts:
         if pairing.make_room(self.halves):
             self._count("pairs_forgotten")
         for base, its in found:
-            rollout = self._shadow(its.version, now)
-            if rollout is None:
+            if (rollout := self._shadow(its.version, now)) is None:
                 continue
             rollout.baseline = base.version or rollout.baseline
             rollout.last = [now, now]
@@ -360,9 +365,7 @@ class Rollouts:
         if gone:
             versions.finish(self.state.watch, rollout.mode, rollout.candidate, now)
         if rollout is self.state.canary:
-            for item in sorted(self.waiting, key=_start):
-                self._feed(item)
-            self.waiting.clear()
+            self.waiting.clear()  # those before them go on: what closed first of these is fast, and fails more often
             self.state.canary = None
         else:
             self.state.shadows.pop(rollout.candidate, None)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from typing import Final
+from zlib import crc32
 
 from detectors.arms import labels, medians, past
-from monitor.rollouts.state import Number, Placed, Rate, Reading, Rollout
+from monitor.rollouts.state import Number, Placed, Rate, Reading, Rollout, Waiting
 from schemas.config import RolloutSettings
 
 TOOLS: Final = 20
@@ -48,6 +49,11 @@ def count(rollout: Rollout, signal: str, y: float, candidate: bool) -> None:
     side = rate.other if candidate else rate.base
     side[0] += y
     side[1] += 1.0
+
+
+def drawn(item: Waiting, every: int) -> bool:
+    """Whether a run, or its session, is the one of so many that counts: by its name, so whatever came of it."""
+    return every == 1 or crc32((item.session or item.reading.run).encode()) % every == 0
 
 
 def close(rollout: Rollout, block: list[Placed], settings: RolloutSettings) -> None:

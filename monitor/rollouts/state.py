@@ -114,6 +114,8 @@ class Rollout(Struct, array_like=True):
     said_runs: int = -1
     said: tuple[str, str] = ("", "")
     """Verdict and end as they were last told."""
+    every: int = 1
+    """Of so many runs of a canary one counts, drawn by its name: where more are under way than can wait."""
 
 
 def evidence_of(rate: Rate, paired: bool) -> float:

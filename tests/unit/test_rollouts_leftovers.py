@@ -154,4 +154,4 @@ def test_what_was_under_way_when_a_canary_began_does_not_count() -> None:
     _, news = told(config(signals=["run.failed"]), happened)
     assert "roll back" not in {one.verdict for one in news}
     row = next(row for row in news[-1].signals if row.signal == "run.failed")
-    assert abs(row.baseline - row.candidate) < 0.08
+    assert row.candidate == pytest.approx(0.2, abs=0.04)
