@@ -25,7 +25,7 @@ class Entry(Struct, kw_only=True):
     """One target's view of one incident.
 
     `delivered`: sequence of what it shows, 0 for nothing. `tried`: sequence of the first send that may have arrived, 0
-    for none. `mention`: the owner is to be rung, and was not yet; `owed`: it was over before that, so that they are rung
+    for none. `mention`: the owner is to be rung, and was not yet; `owed`: it was over before that, so they are rung
     when its page fires again. `thread`: None where the target has none. `attempts`: those in a row that failed.
     `not_before`: when it may be sent again, `refused_at`: when the present state was refused first, `again_at`: when it
     is sent all the same; epoch seconds, 0 for none.
