@@ -7,6 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from monitor.cli import cli
 from monitor.cli.acting import incidents
 from monitor.cli.acting.source import Known
 from schemas.config import Config
@@ -27,7 +28,7 @@ def test_what_another_incident_causes_comes_last(monkeypatch: pytest.MonkeyPatch
     )
     monkeypatch.setattr(incidents, "stored", lambda _: Known(START + 90.0, incidents=seen.router.incidents()))
 
-    listed = json.loads(CliRunner().invoke(incidents.command, ["-c", "forewarn.yaml", "--json"]).stdout)
+    listed = json.loads(CliRunner().invoke(cli, ["incidents", "-c", "forewarn.yaml", "--json"]).stdout)
 
     assert [each["owner"] for each in listed] == ["platform", "search", "payments"]
     assert listed[2]["root"] == listed[0]["id"] and listed[2]["severity"] == "page"
