@@ -15,6 +15,7 @@ as it went.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from faust.stores import memory
@@ -133,9 +134,15 @@ def generation_of(headers: Iterable[tuple[str, bytes]]) -> Generation:
     """The generation that a record names; 0 where it names none, as an older monitor's do."""
     for name, value in headers:
         if name == GENERATION:
-            numbers = value.split(b".")
-            return tuple(map(int, numbers)) if all(number.isdigit() for number in numbers) else (0,)
+            return _numbers(value)
     return (0,)
+
+
+@lru_cache(maxsize=256)
+def _numbers(value: bytes) -> Generation:
+    """What a header says; of a million records of a changelog, nearly all say the same."""
+    numbers = value.split(b".")
+    return tuple(map(int, numbers)) if all(number.isdigit() for number in numbers) else (0,)
 
 
 def named(generation: Generation) -> tuple[str, bytes]:
