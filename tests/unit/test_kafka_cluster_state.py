@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,11 +15,11 @@ from monitor.runtime.kafka.cluster import recovery as sure
 from monitor.runtime.kafka.cluster.disk import DiskStore
 from monitor.runtime.kafka.cluster.store import GENERATION, Generation, PartitionStore, after, generation_of, named
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, MicroBatchConsumer, Record
-from monitor.runtime.kafka.partition import SETTLED, Outgoing
+from monitor.runtime.kafka.partition import SETTLED
 from monitor.runtime.kafka.saving.changelog import StateTable
 from monitor.runtime.kafka.worker import KafkaWorker, Role, _Kept
-from monitor.runtime.parts import Entry
 from schemas.config import Config
+from tests.doubles.idle_core import IdleCore
 
 # -- store
 
@@ -280,22 +279,10 @@ async def test_a_recovery_that_was_cut_short_does_not_call_itself_complete(
 # -- partitions that stay
 
 
-class Nothing:
+class Nothing(IdleCore):
     """A core that was loaded so often."""
 
     loads = 0
-
-    def step(self, records: Sequence[Record]) -> list[Outgoing]:
-        raise AssertionError(records)
-
-    def counted(self) -> Counter[str]:
-        return Counter()
-
-    def settled(self) -> int:
-        return -1
-
-    def changes(self) -> list[Entry]:
-        return []
 
     def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
         assert list(entries) == [("a", b"1")]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,38 +10,20 @@ from faust.types import TP
 
 from monitor.runtime.kafka.cluster.floods import Flood
 from monitor.runtime.kafka.cluster.notes import NOTHING, OURS, Committed
-from monitor.runtime.kafka.microbatch import Record
-from monitor.runtime.kafka.partition import SETTLED, Outgoing
+from monitor.runtime.kafka.partition import SETTLED
 from monitor.runtime.kafka.worker import KafkaWorker, Role, _Kept
-from monitor.runtime.parts import Entry
 from schemas.config import Config
+from tests.doubles.idle_core import IdleCore
 
 PLACE = TP("t", 0)
-
-
-class Core:
-    """Takes whatever was saved."""
-
-    def step(self, records: Sequence[Record]) -> list[Outgoing]:
-        raise AssertionError(records)
-
-    def counted(self) -> Counter[str]:
-        return Counter()
-
-    def settled(self) -> int:
-        return -1
-
-    def changes(self) -> list[Entry]:
-        return []
-
-    def load(self, entries: Iterable[tuple[str, bytes]]) -> None:
-        del entries
 
 
 def worker_of(directory: Path, settled: int | None) -> KafkaWorker:
     """State with a flood in it, that counts up to here."""
     runtime = Config.model_validate({"runtime": {"kind": "kafka", "directory": str(directory)}}).runtime
-    found = KafkaWorker(runtime, [Role("t", lambda _: Core(), "state", 1, keep=True), Role("plain", lambda _: Core())])
+    found = KafkaWorker(
+        runtime, [Role("t", lambda _: IdleCore(), "state", 1, keep=True), Role("plain", lambda _: IdleCore())]
+    )
     table = found._tables["t"]
     entries = {b"0/flood": msgspec.msgpack.encode((1, [(900, 900)]))}
     if settled is not None:
@@ -79,7 +59,7 @@ async def test_an_offset_that_was_moved_forwards_by_hand_counts(
 
 async def test_a_partition_that_stays_is_not_skipped(tmp_path: Path) -> None:
     """A group that has members lets nobody move its offsets: what has no note is an older monitor's."""
-    found, core = worker_of(tmp_path, 29), Core()
+    found, core = worker_of(tmp_path, 29), IdleCore()
     found._kept[PLACE] = _Kept(core, 1, 3)
     built = found._built(PLACE, 2, Committed(42, ""))
     await built.stop(save=False)
