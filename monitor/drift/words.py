@@ -155,9 +155,8 @@ def of_interface(memory: Memory, change: Change) -> tuple[str, str, str] | None:
         if interface.known:
             found[tool] = _with_forms(found.get(tool, interfaces.NOTHING), interfaces.changes(interface))
     fields = {tool for tool, seen in found.items() if seen.young or seen.missing}
-    for tool, looks in memory.looks.seen().items():
-        if tool not in fields:  # another field has other values, too
-            found[tool] = Seen(tuple(looks.young), tuple(looks.gone))
+    # another field has other values, too
+    found |= {tool: seen for tool, seen in memory.looks.seen().items() if tool not in fields}
     wanted = [
         (
             len(seen.young) if change.channel == "new fields" else len(seen.missing),

@@ -91,7 +91,7 @@ def test_the_same_question_again_tells_nothing() -> None:
     for number in range(1, 9):
         looks.observe(_done(number, "a:digits 9"))
     assert looks.young is True
-    assert looks.seen()["t"].young == ["result a:digits 9"]
+    assert looks.seen()["t"].young == ("result a:digits 9",)
 
 
 def test_tools_are_bounded_and_what_gives_way_is_counted() -> None:
@@ -128,7 +128,7 @@ def test_what_other_tools_showed_last_is_saved() -> None:
         looks.observe(Done(argument_looks={"u": ["a:words"]}))
     again = Looks(_ignore)
     again.load(looks.save())
-    assert looks.seen()["t"].young == ["result a:whole"]
+    assert looks.seen()["t"].young == ("result a:whole",)
     assert again.seen() == looks.seen()
     assert again.save() == looks.save()
 

@@ -12,11 +12,12 @@ side as `Marks` has room for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import msgspec
 
 from monitor.drift.outputs.marks import Marks
+from monitor.drift.tools.interfaces import Seen
 from monitor.runs import Work
 
 TOOLS: Final = 40
@@ -30,13 +31,6 @@ class _Known:
         self.asked = asked
         self.arguments = Marks()
         self.results = Marks()
-
-
-class Seen(NamedTuple):
-    """What a tool's latest run showed, as `argument created:digits 9-9-9`."""
-
-    young: list[str]
-    gone: list[str]
 
 
 class Looks:
@@ -71,7 +65,7 @@ class Looks:
             self._take(known.results, work.result_looks.get(tool))
 
     def seen(self) -> dict[str, Seen]:
-        """Tool → what its latest run showed, of those that showed something."""
+        """Tool → what its latest run showed, as `argument created:digits 9-9-9`, of those that showed something."""
         found = {}
         for tool, known in self._known.items():
             asked, given = known.arguments, known.results
@@ -114,8 +108,8 @@ class Looks:
             self.gone = bool(side.gone) or bool(self.gone)
 
 
-def _both(asked: list[str], given: list[str]) -> list[str]:
-    return sorted([f"argument {word}" for word in asked] + [f"result {word}" for word in given])
+def _both(asked: list[str], given: list[str]) -> tuple[str, ...]:
+    return tuple(sorted([f"argument {word}" for word in asked] + [f"result {word}" for word in given]))
 
 
 _saved = msgspec.msgpack.Decoder(dict[str, list[int | bytes | list[str] | None]])

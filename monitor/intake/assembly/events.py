@@ -22,7 +22,7 @@ from monitor.intake.assembly.texts import UNKNOWN_TOOL
 from monitor.intake.dialects import errors, judgements, semconv
 from monitor.intake.dialects.reading import Judgement, Role
 from monitor.reading import Reader
-from monitor.reading.reader import broken_by
+from monitor.reading.reader import AHEAD, broken_by
 from schemas import limits
 from schemas.event import NOTHING, Event
 
@@ -165,7 +165,14 @@ _CALLS: dict[Role, tuple[str, Callable[[Node], Fields | None], str]] = {
 }
 """Role → kind of event, its fields, and what is counted where there is no event."""
 _READ_FOR_CONTRACT = (Role.LLM, Role.TOOL)
-_OUTPUT_FIELDS = ("output", "output_hash", "output_shape", "output_fields", "output_marks")
+
+
+def _told(text: str) -> tuple[str, ...]:
+    """What events say of a text: it or what stands for it, but for the rules, which are those of a known agent."""
+    return tuple(name for name in semconv.READ[text] if name not in AHEAD)
+
+
+_OUTPUT_FIELDS = _told("output")
 _LLM_FIELDS = (
     "model",
     "response_model",
@@ -177,21 +184,7 @@ _LLM_FIELDS = (
     "finish_reason",
     *_OUTPUT_FIELDS,
 )
-_TOOL_FIELDS = (
-    "tool_version",
-    "call_id",
-    "arguments",
-    "arguments_hash",
-    "arguments_fields",
-    "arguments_looks",
-    "result",
-    "soft_error",
-    "result_hash",
-    "result_empty",
-    "result_fields",
-    "result_looks",
-    "result_form",
-)
+_TOOL_FIELDS = ("tool_version", "call_id", *_told("arguments"), *_told("result"))
 _RETRIEVAL_FIELDS = ("source", "hits", "top_score", "document")
 
 
