@@ -17,6 +17,7 @@ LOOKS: list[tuple[str, Any, list[str]]] = [
      ["at:digits 9-9-9", "state:words", "total:fraction"]),
     ("the same in another way", {"at": "27/11/2026", "total": 950, "state": "SENT"},
      ["at:digits 9/9/9", "state:capitals words", "total:whole"]),
+    ("a sentence in capitals", {"note": "THE PARCEL CAME ONE DAY LATE, AND OPEN."}, ["note:capitals text"]),
     ("below zero, and zero", {"a": -1, "b": -1.5, "c": 0, "d": 0.0},
      ["a:negative whole", "b:negative fraction", "c:zero", "d:zero"]),
     ("what its type says already", {"a": None, "b": True, "c": {}, "d": []}, []),

@@ -195,7 +195,7 @@ def looks(text: str) -> str:
 
 def written(text: str) -> str:
     """What a string of a tool looks like: as `looks`, with `capitals` before it where no letter is small."""
-    return _written(text) if len(text) <= SHORT else looks(text)
+    return _written(text) if len(text) <= SHORT else _write(text)
 
 
 def _write(text: str) -> str:
