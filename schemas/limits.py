@@ -3,6 +3,7 @@
 What happens at a bound is said beside it; each is counted where it is applied (see the metrics).
 """
 
+from collections.abc import Collection
 from typing import Final
 
 NAME_LENGTH: Final = 512
@@ -44,6 +45,10 @@ DURATION_SECONDS: Final = 315_360_000.0
 COST_USD: Final = 1e9
 """What one thing may cost. More: dead letter, `bad_value`; of a span, left out."""
 
+COUNT_NAMES: Final = 1_000
+"""Names under which one part counts: producers name themselves in some. More are summed under `_other` in place of what
+they count by (`counted_as`)."""
+
 SKEW_SECONDS: Final = 600.0
 """Distance of `time` from `observed_time` beyond which an event is taken at `observed_time`."""
 
@@ -52,3 +57,10 @@ EXAMPLE_RUNS: Final = 5
 
 EXCERPT_LENGTH: Final = 200
 """Characters of agent text that a notification may show, after redaction."""
+
+
+def counted_as(name: str, known: Collection[str], most: int = COUNT_NAMES) -> str:
+    """The name under which something is counted, as `what:by`, where no more than `most` names are to be known."""
+    if ":" not in name or name in known or len(known) < most:
+        return name
+    return f"{name.partition(':')[0]}:_other"

@@ -32,6 +32,7 @@ from monitor.intake.spans import LogRecord, Record, Span
 from monitor.reading import Reader
 from schemas.config import Config
 from schemas.event import Event
+from schemas.limits import COUNT_NAMES, counted_as
 
 OPEN_TRACES = 10_000
 """Traces that wait for spans. More: the oldest close as they are at the next tick, counted `evicted:open_traces`."""
@@ -46,8 +47,6 @@ REMEMBERED_TRACES = 10_000
 """Closed traces that are remembered. More: the oldest are forgotten, counted `evicted:remembered_traces`."""
 REMEMBERED_SPANS = 1_000_000
 """Spans of closed traces whose ids are remembered. More: the oldest traces are forgotten."""
-COUNT_NAMES = 1_000
-"""Names of counts beyond which further producers, who name themselves, are counted as `_other`."""
 
 VERSION = 2
 _BY_PRODUCER = "events_skewed_by:"
@@ -264,6 +263,6 @@ class Assembler:
 
     def _count(self, name: str, count: int = 1) -> None:
         if count:
-            if name.startswith(_BY_PRODUCER) and name not in self.counts and len(self.counts) >= COUNT_NAMES:
-                name = f"{_BY_PRODUCER}_other"
+            if name.startswith(_BY_PRODUCER):
+                name = counted_as(name, self.counts, COUNT_NAMES)
             self.counts[name] = self.counts.get(name, 0) + count

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from typing import Final, Generic, TypeVar
 
+from schemas.limits import counted_as
+
 P = TypeVar("P")
 
 GONE_NAMES: Final = 10_000
-"""Names under which parts that went are counted: producers name themselves, and each new part has room for others. More
-are summed under `_other` in place of what they count by."""
+"""Names under which parts that went are counted, as `limits.COUNT_NAMES`: each new part has room for others."""
 
 NAMES = {
     # monitor.engine, monitor.evidence
@@ -150,8 +151,7 @@ class Totals(Generic[P]):
 
     def _add(self, counts: Counter[str]) -> None:
         for name, count in counts.items():
-            more = name not in self._gone and len(self._gone) >= GONE_NAMES and ":" in name
-            self._gone[f"{name.partition(':')[0]}:_other" if more else name] += count
+            self._gone[counted_as(name, self._gone, GONE_NAMES)] += count
 
 
 def _name(own: str) -> str | None:

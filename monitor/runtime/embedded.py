@@ -34,6 +34,7 @@ from schemas.actions import Action
 from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import Event
+from schemas.limits import counted_as
 from schemas.records import Tick
 from schemas.view import AgentView, BudgetView, Check, Health, RunView, SeenView, SignalView
 
@@ -47,8 +48,6 @@ QUEUE_ACTIONS = 20_000
 """Actions that wait for the writer. More: `Busy`."""
 STEP_ACTIONS = 2_000
 """Actions that one transaction takes; what one call brings is never cut."""
-COUNT_NAMES = 1_000
-"""Names under which what the intake says is counted. More are summed under `_other` in place of what they count by."""
 
 
 @dataclass(slots=True)
@@ -338,9 +337,7 @@ class Embedded:
         for name, count in counts.items():
             if name == "events_skewed":
                 continue  # also counted by producer
-            if name not in self._said and len(self._said) >= COUNT_NAMES and ":" in name:
-                name = f"{name.partition(':')[0]}:_other"
-            self._said[name] += count
+            self._said[counted_as(name, self._said)] += count
 
     def _is_blind(self) -> bool:
         return self._last_tick is not None and self._clock() - self._last_tick > BLIND_SECONDS

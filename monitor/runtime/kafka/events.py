@@ -44,8 +44,6 @@ FINDING = "forewarn-finding"
 """Header in the evidence topic: this is a finding whose cost the ledger books, not evidence."""
 KNOWN_AGENTS = 200_000
 """Agents whose partition is remembered. More: the memory starts anew; only speed is lost."""
-COUNT_NAMES = 1_000
-"""Producers told apart in the counts, for they name themselves. More are counted as `_other`."""
 
 _SKEW_SECONDS: Final = limits.SKEW_SECONDS
 
@@ -224,9 +222,7 @@ class EventsCore:
         """A clock that is wrong harms nobody else: the event is taken at the time at which it was seen."""
         event.time = observed
         name = f"events_skewed:{event.producer or event.agent or 'unknown'}"
-        if name not in self.counts and len(self.counts) >= COUNT_NAMES:
-            name = "events_skewed:_other"
-        self.counts[name] += 1
+        self.counts[limits.counted_as(name, self.counts)] += 1
 
     def _control(self, value: bytes, record: Record, outgoing: list[Outgoing]) -> EngineRecord | None:
         try:

@@ -27,7 +27,7 @@ from monitor.runtime.counting import Totals, published
 from monitor.runtime.kafka import topics as layout
 from monitor.runtime.kafka.active import Active, go_on
 from monitor.runtime.kafka.central import AggregatorCore, ControlCore, RouterCore
-from monitor.runtime.kafka.events import COUNT_NAMES, EventsCore, ReadEvents, observed_header, partition_of
+from monitor.runtime.kafka.events import EventsCore, ReadEvents, observed_header, partition_of
 from monitor.runtime.kafka.partition import Core, LetterParts
 from monitor.runtime.kafka.traces.reach import Reach
 from monitor.runtime.kafka.traces.spans import AssemblerCore, OtlpCore, SpanParts
@@ -37,6 +37,7 @@ from schemas.actions import Action, encode_action
 from schemas.alert import Incident
 from schemas.config import Config
 from schemas.event import encode
+from schemas.limits import counted_as
 from schemas.records import Sighting, Tick, TraceTick, encode_control
 from schemas.view import AgentView, BudgetView, Check, Health, RunView, SeenView, SignalView
 
@@ -123,7 +124,7 @@ class KafkaMonitor:
             self._accepting -= size
         for name, count in batch.counts.items():
             if not name.startswith("events_skewed"):  # the worker settles times again, and counts
-                self._said[_bounded(name, self._said)] += count
+                self._said[counted_as(name, self._said)] += count
         for letter in batch.dead_letters:
             self._counts[f"dead_letters:{letter.reason}"] += 1
 
@@ -376,10 +377,3 @@ def _counts_of(core: Core) -> Counter[str]:
     elif isinstance(core, RouterCore):
         parts += [core.router.counts, core.sight.counts, core.outbox.counts]
     return published(*parts) + core.counted()
-
-
-def _bounded(name: str, known: Counter[str]) -> str:
-    """Producers name themselves in the counts: beyond `COUNT_NAMES` they are summed."""
-    if ":" not in name or name in known or len(known) < COUNT_NAMES:
-        return name
-    return f"{name.partition(':')[0]}:_other"
