@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -51,6 +52,7 @@ EVIDENCE_BYTES = 256 * 1024
 """Evidence of many agents goes in one record, for a record costs more to send than to make. More: another record."""
 
 _evidence = msgspec.json.Encoder()
+_kind_of = attrgetter("kind")
 
 
 class Read(Protocol):
@@ -168,7 +170,15 @@ class EventsCore:
         self.engine.load(found)
 
     def _advance(self) -> None:
-        """Step the engine by what was taken so far."""
+        """Read the texts of what was taken so far, and step the engine by it.
+
+        Decoding, reading and stepping each go over the whole batch, and reading goes kind by kind: a processor is much
+        quicker at what it has just done than at everything in turn.
+        """
+        read = self._reader.read
+        for event in sorted([taken for _, taken in self._batch if isinstance(taken, Event)], key=_kind_of):
+            read(event)
+            derive.drop_text(event)
         self._steps.append(self.engine.step(self._batch))
         self._taken += len(self._batch)
         self._batch.clear()
@@ -215,8 +225,7 @@ class EventsCore:
             return None
         if event.kind == "heartbeat" and event.producer:
             self._sighter.beat(event.producer)
-        self._reader.read(event)
-        return derive.drop_text(event)
+        return event
 
     def _skewed(self, event: Event, observed: float) -> None:
         """A clock that is wrong harms nobody else: the event is taken at the time at which it was seen."""
