@@ -6,17 +6,21 @@ import re
 from zlib import crc32
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.reading import characters as chars
 from monitor.reading import shape, tally
+from monitor.reading.calls import fields, strings
 
 PIECES = st.sampled_from(
     ["a", "to", "the", "word", "Word", "42", " ", "  ", ". ", "? ", "!", "\n", "-", "{", '"', "\x00", "~"]
 )
 ASCII = st.lists(st.one_of(PIECES, st.characters(max_codepoint=127)), max_size=60).map("".join)
 ANY = st.text(max_size=40)
+OF_TOOLS = st.sampled_from(
+    ["A", "a", "é", "ß", "日", "ﬁ", "1", "23", " ", "-", ".", "'", "{", "<", "&", "&amp;", "\t", "\n", "\x0b", "½", "٣"]
+)
 SUMS = 8
 
 
@@ -62,3 +66,12 @@ def test_characters_and_their_sequences_are_what_numpy_counts(text: str) -> None
     assert tally.trigrams(raw, 4, SUMS) == shape._projected(shape._trigrams(codes))
     hashes = [crc32(word.encode("utf-8", "replace")) for word in text.split()]
     assert tally.hashed(hashes, SUMS) == shape._projected(np.array(hashes, np.uint32))
+
+
+@given(st.one_of(st.lists(OF_TOOLS, max_size=50).map("".join), ANY))
+@example("a" * 40)
+@example(" " + "a" * 40)
+@example("1 2 3 4 5")
+@example("1,000.5 '2")
+def test_a_string_of_a_tool_looks_as_regular_expressions_find(text: str) -> None:
+    assert strings.written(text) == ("capitals " if strings.is_capitals(text) else "") + fields.looks(text)

@@ -193,24 +193,6 @@ def looks(text: str) -> str:
     return kind
 
 
-def written(text: str) -> str:
-    """What a string of a tool looks like: as `looks`, with `capitals` before it where no letter is small."""
-    return _written(text) if len(text) <= SHORT else _write(text)
-
-
-def _write(text: str) -> str:
-    kind = looks(text)
-    return f"capitals {kind}" if is_capitals(text) else kind
-
-
-def is_capitals(text: str) -> bool:
-    """Whether there are letters of ASCII, none of them small, and no others."""
-    return text.isascii() and text.isupper()
-
-
-_written: Callable[[str], str] = lru_cache(maxsize=STRINGS)(_write)
-
-
 @lru_cache(maxsize=4_096)
 def folded(name: str) -> str:
     """A name as it may be shown."""

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from monitor.reading import marks
-from monitor.reading.calls import fields as named
 from monitor.reading.calls.fields import ITEMS, WIDE, folded
+from monitor.reading.calls.strings import is_capitals, written
 from monitor.reading.values import UNREAD
 from schemas import limits
 
@@ -81,7 +81,7 @@ def _of_items(place: str, items: list[Any], found: set[str], left: int, deeper: 
 def _note(place: str, value: Any, found: set[str]) -> None:
     """What one value looks like. True, false and null are types and nothing more."""
     if isinstance(value, str):
-        found.add(f"{place}:{named.written(value)}")
+        found.add(f"{place}:{written(value)}")
     elif isinstance(value, float):
         found.add(f"{place}:{'zero' if value == 0.0 else 'negative fraction' if value < 0.0 else 'fraction'}")
     elif isinstance(value, int) and not isinstance(value, bool):
@@ -96,4 +96,4 @@ def _of_text(text: str) -> tuple[list[str], bool]:
         return [], False
     found, more = marks.of_text(head)
     words = [f"`{mark}`" for mark in found]
-    return (["`A`", *words] if named.is_capitals(head) else words), more
+    return (["`A`", *words] if is_capitals(head) else words), more
