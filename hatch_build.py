@@ -98,6 +98,7 @@ MODULES = (
     "monitor/reading/calls/fields.py",
     "monitor/reading/calls/forms.py",
     "monitor/reading/calls/looks.py",
+    "monitor/reading/calls/outlines.py",
     "monitor/reading/calls/strings.py",
     "monitor/reading/marks.py",
     "monitor/reading/phrases.py",

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from monitor.reading import marks, shape
 from monitor.reading.calls import fields as named
-from monitor.reading.calls import forms, looks
+from monitor.reading.calls import forms
+from monitor.reading.calls.outlines import Outlines, Told
 from monitor.reading.contracts import Contracts, are_of
 from monitor.reading.phrases import Phrases
 from monitor.reading.values import UNREAD, VALUE_BYTES, text_of, value_of
@@ -34,9 +35,11 @@ REMEMBERED_BYTES: Final = 8_192
 AHEAD = ("output_broken", "arguments_broken")
 """Where `read_ahead` puts rules: agent → what is broken if the text is that agent's."""
 
+_NOTHING: Final = NOTHING
+"""Compiled, a constant of this module is read without a look-up."""
 _Looked = tuple[list[float], list[str] | None, list[str] | None]
-_OUTPUTS = frozenset(("run_finished", "llm_call"))
-_LENGTH = len(shape.FEATURES)
+_OUTPUTS: Final = frozenset(("run_finished", "llm_call"))
+_LENGTH: Final = len(shape.FEATURES)
 
 
 class Reader:
@@ -47,19 +50,20 @@ class Reader:
         self._phrases = Phrases(config.text.refusals, config.text.apologies)
         self._errors = Beginnings(config.text.errors) if config.text.errors != ERRORS else DEFAULT
         self._contracts = Contracts(config)
+        self._outlines = Outlines()
         self._shapes: dict[bytes, _Looked] = {}
 
     def read(self, event: Event) -> None:
         """Write beside the text what it says, in place."""
         kind = event.kind
         if kind == "tool_call":
-            has_text = event.arguments is not NOTHING or event.result is not NOTHING
+            has_text = event.arguments is not _NOTHING or event.result is not _NOTHING
             if (has_text or self._contracts.any) and event.actor == "agent":
                 self._read_call(event)
             if has_text:
                 derive.derive(event, self._errors)
         elif kind in _OUTPUTS:
-            if event.output is not NOTHING:
+            if event.output is not _NOTHING:
                 derive.derive(event)
             elif event.output_shape is None:
                 return
@@ -80,43 +84,64 @@ class Reader:
         if arguments := texts.get("arguments"):
             value = self._value(arguments)
             found["arguments_broken"] = self._contracts.of_anyones_arguments(tool, value)
-            found["arguments_fields"], found["arguments_looks"] = self._fields(value), self._looks(value)
+            told = self._outlines.told(value)
+            found["arguments_fields"], found["arguments_looks"] = self._fields(told), self._looks(told)
         if result := texts.get("result"):
             value = self._value(result)
             inner = forms.unwrapped(value)
-            found["result_fields"], found["result_looks"] = self._fields(value), self._looks(inner)
+            told = self._outlines.told(inner)
+            found["result_fields"] = self._fields(told if inner is value else self._outlines.told(value))
+            found["result_looks"] = self._looks(told)
             found["result_form"] = forms.form(inner)
         return found
 
     # -- inner
 
     def _read_call(self, event: Event) -> None:
-        tool = event.tool or ""
-        contracts = self._contracts
-        rules = contracts.of_call(event.agent, tool, event.tool_version) if contracts.any else []
-        checks = contracts.any and contracts.checks_arguments(event.agent, tool)
-        arguments = bytes(event.arguments)
-        if arguments and (checks or event.arguments_fields is None):
-            value = self._value(arguments)
-            if event.arguments_fields is None:
-                event.arguments_fields = self._fields(value)
-                event.arguments_looks = self._looks(value)
-            if checks:
-                rules += self._contracts.of_arguments(event.agent, tool, value)
-            if event.arguments_hash is None:
-                event.arguments_hash = derive.arguments_hash(arguments, value)
-        result = bytes(event.result)
-        if result and event.result_fields is None:
-            value = self._value(result)
-            event.result_fields = self._fields(value)
-            inner = forms.unwrapped(value)
-            event.result_looks = self._looks(inner)
-            if event.result_form is None:
-                event.result_form = forms.form(inner)
-            if event.result_hash is None:
-                event.result_hash = derive.result_hash(result, value)
+        rules: list[str] = []
+        checks = False
+        if self._contracts.any:
+            tool = event.tool or ""
+            rules = self._contracts.of_call(event.agent, tool, event.tool_version)
+            checks = self._contracts.checks_arguments(event.agent, tool)
+        arguments = event.arguments
+        if arguments is not _NOTHING and (checks or event.arguments_fields is None):
+            rules += self._read_arguments(event, bytes(arguments), checks)
+        result = event.result
+        if result is not _NOTHING and event.result_fields is None:
+            self._read_result(event, bytes(result))
         if rules:
             self._add(event, rules)
+
+    def _read_arguments(self, event: Event, arguments: bytes, checks: bool) -> list[str]:
+        """What they look like and their hash; the rules that they break, if those are to be checked."""
+        if not arguments:
+            return []
+        value = self._value(arguments)
+        told = self._outlines.told(value)
+        if event.arguments_fields is None:
+            event.arguments_fields = self._fields(told)
+            event.arguments_looks = self._looks(told)
+        if event.arguments_hash is None:
+            event.arguments_hash = derive.arguments_hash(arguments, value, told.volatile)
+        return self._contracts.of_arguments(event.agent, event.tool or "", value) if checks else []
+
+    def _read_result(self, event: Event, result: bytes) -> None:
+        if not result:
+            return
+        value = self._value(result)
+        inner = forms.unwrapped(value)
+        told = self._outlines.told(inner)
+        event.result_fields = self._fields(told if inner is value else self._outlines.told(value))
+        event.result_looks = self._looks(told)
+        if event.result_form is None:
+            event.result_form = forms.form(inner)
+        if event.result_hash is None:
+            event.result_hash = derive.result_hash(result, value)
+        if event.soft_error is None:
+            event.soft_error = derive.soft_error(result, self._errors, value)
+        if event.result_empty is None:
+            event.result_empty = derive.is_empty(result, value)
 
     def _read_output(self, event: Event) -> None:
         written = event.output_shape
@@ -161,19 +186,15 @@ class Reader:
             return UNREAD
         return value_of(raw)
 
-    def _fields(self, value: Any) -> list[str] | None:
-        if value is UNREAD:
-            return None
-        found = named.fields(value)
-        if len(found) > named.FIELDS:
+    def _fields(self, told: Told) -> list[str] | None:
+        if told.more_fields:
             self._count("fields_of_a_tool")
-        return found
+        return told.fields
 
-    def _looks(self, value: Any) -> list[str] | None:
-        found, more = looks.looks(value)
-        if more:
+    def _looks(self, told: Told) -> list[str] | None:
+        if told.more_looks:
             self._count("looks_of_a_tool")
-        return found or None
+        return told.looks
 
     def _add(self, event: Event, rules: Iterable[str]) -> None:
         found = sorted({*(event.violations or ()), *rules})

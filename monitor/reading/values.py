@@ -12,9 +12,9 @@ import msgspec
 VALUE_BYTES: Final = 65_536
 """JSON that is looked into. Longer: its fields and its contract are not read, counted as `values_too_long`."""
 
-_decode = msgspec.json.Decoder().decode
-_decode_text = msgspec.json.Decoder(str).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+_decode: Final = msgspec.json.Decoder().decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 class Unread:

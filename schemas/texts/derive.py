@@ -12,14 +12,16 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from struct import Struct
 from typing import Any, Final
 
 import msgspec
+from mypy_extensions import i64
 
 from schemas.event import NOTHING, Event
-from schemas.texts.soft_errors import DEFAULT, Beginnings, says_failure
+from schemas.texts.soft_errors import DEFAULT, Beginnings, gives_no_verdict, says_failure
 
+_NOTHING: Final = NOTHING
+"""Compiled, a constant of this module is read without a look-up."""
 _EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}", b'"[]"', b'"{}"', b'"null"'))
 _BLANK: Final = re.compile(rb'"(?:[ ]|\\[nrt])*"|\[\s*\]|\{\s*\}')
 CANONICAL_BYTES: Final = 65_536
@@ -32,24 +34,32 @@ VOLATILE: Final = frozenset(
 )  # fmt: skip
 """Arguments that are new in each call of the same thing, without case, `_` and `-`."""
 
-_HASH: Final = blake2b(digest_size=8)
+_HASH_BYTES: Final = 8
+_HASH: Final = blake2b(digest_size=_HASH_BYTES)
 """A copy of it is made faster than a new one."""
-_SIGNED: Final = Struct(">q")
+_DEPTH: Final = 1
+"""Levels below the top on which volatile names are looked for."""
 _TEXTS: Final = ("input", "output")
 """Texts whose hash is that of their bytes, as `<name>_hash`."""
 _WITH_OUTPUT: Final = frozenset(("run_finished", "llm_call"))
-_decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
-def soft_error(result: bytes | msgspec.Raw, beginnings: Beginnings = DEFAULT) -> bool:
-    """Whether a tool result says that the tool failed (`schemas.texts.soft_errors`)."""
-    return says_failure(bytes(result), beginnings)
+def soft_error(result: bytes | msgspec.Raw, beginnings: Beginnings = DEFAULT, value: Any = None) -> bool:
+    """Whether a tool result says that the tool failed (`schemas.texts.soft_errors`); `value` as in `arguments_hash`."""
+    text = result if isinstance(result, bytes) else bytes(result)
+    if isinstance(value, dict) and (text[:1] == b"{" or text[:2] == b'"{') and gives_no_verdict(value):
+        return False  # most results, and nothing is read twice
+    return says_failure(text, beginnings)
 
 
-def is_empty(result: bytes | msgspec.Raw) -> bool:
-    """Whether a tool result holds nothing."""
-    text = bytes(result)
+def is_empty(result: bytes | msgspec.Raw, value: Any = None) -> bool:
+    """Whether a tool result holds nothing; `value` as in `arguments_hash`."""
+    # not `dict | list`: compiled code would make that union anew for each value
+    if (isinstance(value, dict) or isinstance(value, list)) and value:  # noqa: SIM101
+        return False
+    text = result if isinstance(result, bytes) else bytes(result)
     # `find`, not `in`: compiled, that makes an exception and drops it where a byte is not there
     if text[:1] == b"{" and b" \n\r\t}".find(text[1:2]) < 0:
         return False  # most results
@@ -62,22 +72,35 @@ def is_empty(result: bytes | msgspec.Raw) -> bool:
 def text_hash(text: bytes | msgspec.Raw) -> int:
     """A stable 64-bit name for a text."""
     hashing = _HASH.copy()
-    hashing.update(bytes(text))
-    found: int = _SIGNED.unpack(hashing.digest())[0]
-    return found
+    hashing.update(text)
+    digest: bytes = hashing.digest()
+    first: i64 = digest[0]
+    found: i64 = first - 256 if first > 127 else first  # it has a sign
+    at: i64 = 1
+    while at < _HASH_BYTES:
+        byte: i64 = digest[at]
+        found = found * 256 + byte
+        at += 1
+    return int(found)
 
 
-def arguments_hash(arguments: bytes, value: Any = None) -> int:
+def arguments_hash(arguments: bytes, value: Any = None, volatile: bool = True) -> int:
     """A name for what a tool is asked: the same for the same values, without what is `VOLATILE`.
 
-    `value`: what the JSON says, where it was read before as `monitor.reading.values` reads it.
+    `value`: what the JSON says, where it was read before as `monitor.reading.values` reads it. `volatile`: whether
+    there may be names that are.
     """
-    return text_hash(_canonical(arguments, value, True))
+    return text_hash(_canonical(arguments, value, volatile))
 
 
 def result_hash(result: bytes, value: Any = None) -> int:
     """A name for what a tool answers: the same for the same values; `value` as in `arguments_hash`."""
     return text_hash(_canonical(result, value, False))
+
+
+def holds_volatile(value: Any) -> bool:
+    """Whether an object has names that are `VOLATILE`, as deep as they are looked for."""
+    return isinstance(value, dict) and _holds_volatile(value, _DEPTH)
 
 
 def derived(texts: Mapping[str, bytes], beginnings: Beginnings = DEFAULT) -> dict[str, int | bool]:
@@ -99,26 +122,35 @@ def derive(event: Event, beginnings: Beginnings = DEFAULT) -> Event:
     """The event with what its text says written beside it (in place). What is written already stays."""
     kind = event.kind
     if kind == "tool_call":
-        result = bytes(event.result)
-        if result:
-            if event.soft_error is None:
-                event.soft_error = soft_error(result, beginnings)
-            if event.result_hash is None:
-                event.result_hash = result_hash(result)
-            if event.result_empty is None:
-                event.result_empty = is_empty(result)
-        arguments = bytes(event.arguments)
-        if arguments and event.arguments_hash is None:
-            event.arguments_hash = arguments_hash(arguments)
+        if event.result is not _NOTHING:
+            _derive_result(event, beginnings)
+        if event.arguments is not _NOTHING and event.arguments_hash is None:
+            arguments = bytes(event.arguments)
+            if arguments:
+                event.arguments_hash = arguments_hash(arguments)
     elif kind in _WITH_OUTPUT:
-        output = bytes(event.output)
-        if output and event.output_hash is None:
-            event.output_hash = text_hash(output)
-    elif kind == "run_started":
+        if event.output is not _NOTHING and event.output_hash is None:
+            output = bytes(event.output)
+            if output:
+                event.output_hash = text_hash(output)
+    elif kind == "run_started" and event.input is not _NOTHING and event.input_hash is None:
         asked = bytes(event.input)
-        if asked and event.input_hash is None:
+        if asked:
             event.input_hash = text_hash(asked)
     return event
+
+
+def _derive_result(event: Event, beginnings: Beginnings) -> None:
+    if event.soft_error is not None and event.result_hash is not None and event.result_empty is not None:
+        return
+    result = bytes(event.result)
+    if result:
+        if event.soft_error is None:
+            event.soft_error = soft_error(result, beginnings)
+        if event.result_hash is None:
+            event.result_hash = result_hash(result)
+        if event.result_empty is None:
+            event.result_empty = is_empty(result)
 
 
 def keep_no_text(event: Event) -> Event:
@@ -128,7 +160,7 @@ def keep_no_text(event: Event) -> Event:
 
 def drop_text(event: Event) -> Event:
     """The event without agent text (in place); what it says was derived before."""
-    event.input = event.output = event.arguments = event.result = event.text = NOTHING
+    event.input = event.output = event.arguments = event.result = event.text = _NOTHING
     return event
 
 
@@ -138,7 +170,7 @@ def _canonical(raw: bytes, value: Any, stripped: bool) -> bytes:
         if value is None:
             value = _container(raw)
         if isinstance(value, dict):
-            return _encode(_without_volatile(value, 1) if stripped else value)
+            return _encode(_without_volatile(value, _DEPTH) if stripped else value)
         return _encode(value) if isinstance(value, list) else raw
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return raw
@@ -164,6 +196,13 @@ def _without_volatile(value: dict[str, Any], depth: int) -> dict[str, Any]:
         if not _is_volatile(name):
             kept[name] = _without_volatile(inner, depth - 1) if depth > 0 and isinstance(inner, dict) else inner
     return kept
+
+
+def _holds_volatile(value: dict[str, Any], depth: int) -> bool:
+    for name, inner in value.items():
+        if _is_volatile(name) or (depth > 0 and isinstance(inner, dict) and _holds_volatile(inner, depth - 1)):
+            return True
+    return False
 
 
 @lru_cache(maxsize=4_096)

@@ -68,10 +68,27 @@ _KEYS = re.compile(
 )
 """What stands in an object that says anything: `error`, `isError`, `errors`, `status`, `code`, `success`, `ok` …"""
 
+_FAULT: Final = 1
+"""A place of a failure where it holds anything."""
+_SUCCESS: Final = 2
+"""One where it is false."""
+_BY_STATUS: Final = 3
+"""One by what status it holds."""
+_INSIDE: Final = 4
+"""One by the text in it, or beside it."""
+_PLACE_OF: Final[dict[str, int]] = {
+    **dict.fromkeys(("error", "isError", "is_error", "errors"), _FAULT),
+    **dict.fromkeys(("success", "successful", "ok"), _SUCCESS),
+    **dict.fromkeys(("status", "statusCode", "status_code", "code"), _BY_STATUS),
+    **dict.fromkeys(("errorType", "content", "result", "output"), _INSIDE),
+}
+_FAILING: Final = frozenset(word.decode() for word in FAILING)
+_FIRST_FAILURE: Final = 400
+
 _NO_ERROR: Final = frozenset((b"", b"null", b"false", b'""', b"0", b"[]", b"{}"))
 _NUMBER_STARTS: Final = b"-0123456789"
 _OPENERS: Final = b"[{"
-_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 _DECORATION: Final = " \t\r\n*_#>`\ufeff\ufe0f❌⚠⛔🚫🛑🚨"
 _STOP: Final = "[ \\t]*(?:$|[:：.,;!(\\[{<|\"'\\n\\r–—-])"  # noqa: RUF001 (the colon of other scripts)
@@ -143,6 +160,32 @@ def says_failure(result: bytes, beginnings: Beginnings = DEFAULT) -> bool:
         return _of_json(result, beginnings, WRAPPED)
     except _UNREADABLE:
         return False
+
+
+def gives_no_verdict(value: dict[str, Any]) -> bool:
+    """Whether an object that was read surely says no failure: what `says_failure` finds out of its bytes, sooner.
+
+    Not sure is what is told by texts inside, by strings and numbers as they are written, or by several keys together.
+    """
+    for name, said in value.items():
+        place = _PLACE_OF.get(name)
+        if place is None:
+            continue
+        if place == _FAULT:
+            if said:
+                return False
+        elif place == _SUCCESS:
+            if said is False:
+                return False
+        elif place == _BY_STATUS:
+            if isinstance(said, str):
+                if said.lower() in _FAILING:
+                    return False
+            elif isinstance(said, int) and said >= _FIRST_FAILURE:
+                return False
+        elif isinstance(said, (str, list)):
+            return False
+    return True
 
 
 def _of_json(text: bytes, beginnings: Beginnings, depth: int) -> bool:
