@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from librt.vecs import vec
+from mypy_extensions import i64
 from numpy.typing import NDArray
 
 CLASSES = (
@@ -49,7 +51,7 @@ CLASSES = (
     "han",
     "letter",
 )
-"""Class of a character by its number. From `latin_lower` on, letters beyond ASCII."""
+"""Class of a character by its number. `stop` to `sign`: punctuation. From `latin_lower` on: letters beyond ASCII."""
 
 OTHER: Final = 0
 SPACE: Final = 1
@@ -95,6 +97,7 @@ SCRIPTS = (
 """Scripts by number; `japanese` is kana, with or without Han beside it."""
 
 _TABLE_SIZE: Final = 0x40000
+_ASCII: Final = 128
 
 _RANGES: tuple[tuple[int, int, int], ...] = (
     (LATIN_LOWER, 0x00DF, 0x00FF),
@@ -165,10 +168,6 @@ _SINGLE: tuple[tuple[int, str], ...] = (
     (OTHER, "×÷"),  # noqa: RUF001
 )
 
-PUNCTUATION = (STOP, COMMA, QUESTION, EXCLAMATION, COLON, QUOTE, APOSTROPHE, OPENER, CLOSER, MARK, HASH, TICK, ANGLE,
-               PIPE, SIGN)  # fmt: skip
-"""Classes of ASCII punctuation and its kin."""
-
 
 def _alternating(table: bytearray, first: int, last: int, odd_is_upper: bool) -> None:
     for code in range(first, last + 1):
@@ -191,7 +190,7 @@ def _build() -> bytes:
     return bytes(table)
 
 
-TABLE = _build()
+TABLE: Final[bytes] = _build()
 """The class of each code point up to its length; others have `OTHER`."""
 _CLASSES = np.frombuffer(TABLE, np.uint8)
 
@@ -203,9 +202,19 @@ def codes_of(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
 
 
-def count(codes: NDArray[np.uint32]) -> list[int]:
-    """How many characters of each class, in the order of `CLASSES`."""
-    found: list[int] = np.bincount(_CLASSES.take(codes, mode="clip"), minlength=len(CLASSES)).tolist()
+def count(codes: NDArray[np.uint32]) -> tuple[list[int], list[int]]:
+    """How many of each character of ASCII, by code; and of each class, in the order of `CLASSES`."""
+    ascii = np.bincount(np.minimum(codes, _ASCII), minlength=_ASCII + 1)[:_ASCII]
+    classes = np.bincount(_CLASSES.take(codes, mode="clip"), minlength=len(CLASSES))
+    return ascii.tolist(), classes.tolist()
+
+
+def between(counts: vec[i64], first: i64, last: i64) -> i64:
+    """How many of the classes from `first` to `last`."""
+    found: i64 = 0
+    while first <= last:
+        found += counts[first]
+        first += 1
     return found
 
 
@@ -215,12 +224,15 @@ def class_of(character: str) -> int:
     return TABLE[code] if code < _TABLE_SIZE else OTHER
 
 
-def script_of(counts: list[int]) -> int:
+def script_of(counts: vec[i64]) -> int:
     """The script of most letters, as a number of `SCRIPTS`."""
+    ascii = counts[LOWER] + counts[UPPER]
+    if between(counts, LATIN_LOWER, LETTER) == 0:
+        return 1 if ascii != 0 else 0
     han, kana = counts[HAN], counts[KANA]
-    per_script = (
+    per_script: tuple[int, ...] = (
         0,
-        counts[LOWER] + counts[UPPER] + counts[LATIN_LOWER] + counts[LATIN_UPPER],
+        ascii + counts[LATIN_LOWER] + counts[LATIN_UPPER],
         counts[GREEK_LOWER] + counts[GREEK_UPPER],
         counts[CYRILLIC_LOWER] + counts[CYRILLIC_UPPER],
         counts[HEBREW],
@@ -228,9 +240,8 @@ def script_of(counts: list[int]) -> int:
         counts[INDIC],
         counts[SOUTHEAST_ASIAN],
         counts[HANGUL],
-        kana + han if kana else 0,
-        0 if kana else han,
+        kana + han if kana != 0 else 0,
+        0 if kana != 0 else han,
         counts[LETTER],
     )
-    most = max(per_script)
-    return per_script.index(most) if most else 0
+    return per_script.index(max(per_script))

@@ -2,7 +2,7 @@
 
 General on purpose: no row knows of a fault. A change of length, structure, language, framing or topic moves some of
 them, and which ones moved says what kind of change it was. Same text, same numbers, on any machine: only integers,
-counts, one division each, then rounded to `STEP`; hashes are CRC-32 and a fixed multiplication.
+counts, one division each, then rounded to `tally.STEP`; hashes are CRC-32 and a fixed multiplication.
 
 Not here: whether a change matters (`monitor.drift`).
 """
@@ -16,6 +16,8 @@ from typing import Any, Final, Literal, NamedTuple
 from zlib import crc32
 
 import numpy as np
+from librt.vecs import vec
+from mypy_extensions import i64
 from numpy.typing import NDArray
 
 from monitor.reading import characters as chars
@@ -25,8 +27,6 @@ from monitor.reading.structure import KINDS
 
 TEXT_CHARACTERS: Final = 20_000
 """Characters of a text that are looked at. Longer: its first and its last half of that, counted as `texts_cut`."""
-STEP: Final = 1_000.0
-"""Numbers are multiples of 1/STEP, so that a log holds three decimals of them."""
 WALKED: Final = 0 if tally.__file__.endswith(".py") else tally.MOST
 """Characters up to which a text is walked over by `tally`, which is slow where it is not compiled; beyond, by numpy."""
 BUCKETS: Final = 64
@@ -126,8 +126,6 @@ _SIGNS_BEYOND_LATIN = re.compile("[\u20a0-\u20cf]")
 _UNIT = re.compile(
     "(?<![0-9.,])(?:([$¢-¥\u20a0-\u20cf])[ \xa0]?[0-9]|[0-9][0-9.,]*+[ \xa0]?([A-Za-zµ°À-ɏ]+|[%$¢-¥\u20a0-\u20cf]))"
 )
-_BEYOND_ASCII = re.compile("[^\\x00-\\x7f]")
-_NO_CODES: Final[NDArray[np.uint32]] = np.zeros(0, np.uint32)
 _ENDS = frozenset((chars.STOP, chars.QUESTION, chars.EXCLAMATION))
 _STOPPED = frozenset(
     (chars.STOP, chars.QUESTION, chars.EXCLAMATION, chars.COLON, chars.QUOTE, chars.CLOSER, chars.MARK, chars.TICK,
@@ -148,107 +146,127 @@ def read(text: str, phrases: Phrases) -> list[float]:
 
 def look(text: str, phrases: Phrases) -> tuple[list[float], Any]:
     """The numbers of one text, and what it holds if it is JSON, else `UNREAD`."""
-    length = len(text)
+    length: i64 = len(text)
     stripped = text.strip()
     if length > TEXT_CHARACTERS:
         half = TEXT_CHARACTERS // 2
         text = text[:half] + text[-half:]
     ascii_only = text.isascii()
-    size = len(text) or 1
-    width = 1 if ascii_only else 4
-    raw = text.encode("ascii") if ascii_only else text.encode("utf-32-le", "surrogatepass")
-    walks = len(text) <= WALKED
-    codes = _NO_CODES if walks else chars.codes_of(text)
-    counts = tally.classes(raw, width, chars.TABLE, len(chars.CLASSES)) if walks else chars.count(codes)
-    lines = text.split("\n")
-    line_count = len(lines)
-    words = tally.words(raw, PROJECTIONS) if walks and ascii_only else _words(text, raw, ascii_only, walks)
-    word_count = words.count
-    per_word = word_count or 1
-    sequences = word_count - 2
+    walk = _walk(text, ascii_only)
+    ascii, counts, words = walk.ascii, walk.classes, walk.words
+    characters: i64 = len(text)
+    size = float(characters) if characters != 0 else 1.0
+    lines = text.split("\n") if ascii[ord("\n")] != 0 else [text]
+    line_count = float(len(lines))
+    longest: i64 = 0
+    for line in lines:
+        longest = max(longest, i64(len(line)))
+    words_size = float(words.count)
+    per_word = words_size if words.count != 0 else 1.0
     first = chars.class_of(stripped[0]) if stripped else chars.OTHER
     last = chars.class_of(stripped[-1]) if stripped else chars.OTHER
-    sentences = words.ends + (length == len(stripped) and last in _ENDS)
-    latin_lower, latin_upper = counts[chars.LOWER], counts[chars.UPPER]
+    is_padded = length != len(stripped)
+    sentences = float(words.ends + (1 if not is_padded and last in _ENDS else 0))
+    latin = counts[chars.LOWER] + counts[chars.UPPER]
     accents = counts[chars.LATIN_LOWER] + counts[chars.LATIN_UPPER]
-    upper = latin_upper + counts[chars.LATIN_UPPER] + counts[chars.GREEK_UPPER] + counts[chars.CYRILLIC_UPPER]
-    letters = latin_lower + latin_upper + sum(counts[chars.LATIN_LOWER :])
-    marks = structure.marks(text, lines, counts)
-    found = structure.find(stripped, lines, marks, counts, word_count)
+    upper = counts[chars.UPPER] + counts[chars.LATIN_UPPER] + counts[chars.GREEK_UPPER] + counts[chars.CYRILLIC_UPPER]
+    letters = latin + chars.between(counts, chars.LATIN_LOWER, chars.LETTER)
+    marks = structure.marks(text, lines, ascii)
+    found = structure.find(stripped, lines, marks, counts, words.count)
     refuses, apologises = phrases.found(stripped)
     values: list[float] = [
-        _log2(length),
+        tally.rounded(_log2(length)),
         line_count,
-        size / line_count if length else 0,
-        max(map(len, lines)),
-        word_count,
-        words.letters / per_word,
+        tally.rounded(size / line_count) if length != 0 else 0.0,
+        float(longest),
+        words_size,
+        tally.rounded(float(words.letters) / per_word),
         sentences,
-        word_count / (sentences or 1),
-        letters / size,
-        upper / (letters or 1),
-        counts[chars.DIGIT] / size,
-        sum([counts[kind] for kind in chars.PUNCTUATION]) / size,
-        (counts[chars.SPACE] + counts[chars.NEWLINE]) / size,
-        0 if ascii_only else len(_BEYOND_ASCII.findall(text)) / size,
-        accents / ((latin_lower + latin_upper + accents) or 1),
-        words.short / per_word,
-        words.distinct / per_word,
-        1 - len(set(lines)) / line_count,
-        1 - words.threes / sequences if sequences > 0 else 0,
-        marks.items / line_count,
-        marks.headings / line_count,
-        marks.bold / line_count,
-        marks.links / line_count,
-        counts[chars.TICK] / line_count,
-        counts[chars.EMOJI] / line_count,
-        counts[chars.QUESTION],
-        counts[chars.EXCLAMATION],
-        counts[chars.QUOTE],
-        found.depth,
-        found.keys,
-        chars.script_of(counts),
-        found.kind,
-        first,
-        last,
-        bucket(words.first) if word_count else 0,
-        bucket(words.last) if word_count else 0,
-        bucket(crc32(found.key_set.encode("utf-8", "replace"))) if found.key_set else 0,
-        len(stripped) != length,
-        counts[chars.OPENER] != counts[chars.CLOSER],
-        found.kind not in _ENDLESS and last not in _STOPPED,
-        refuses,
-        apologises,
+        tally.rounded(words_size / (sentences if sentences != 0.0 else 1.0)),
+        tally.rounded(float(letters) / size),
+        tally.rounded(float(upper) / float(letters)) if letters != 0 else 0.0,
+        tally.rounded(float(counts[chars.DIGIT]) / size),
+        tally.rounded(float(chars.between(counts, chars.STOP, chars.SIGN)) / size),
+        tally.rounded(float(counts[chars.SPACE] + counts[chars.NEWLINE]) / size),
+        0.0 if ascii_only else tally.rounded(float(characters - chars.between(ascii, 0, 127)) / size),
+        tally.rounded(float(accents) / float(latin + accents)) if accents != 0 else 0.0,
+        tally.rounded(float(words.short) / per_word),
+        tally.rounded(float(words.distinct) / per_word),
+        tally.rounded(1.0 - float(len(set(lines))) / line_count) if line_count != 1.0 else 0.0,
+        tally.rounded(1.0 - float(words.threes) / (words_size - 2.0)) if words.count > 2 else 0.0,
+        tally.rounded(float(marks.items) / line_count),
+        tally.rounded(float(marks.headings) / line_count),
+        tally.rounded(float(marks.bold) / line_count),
+        tally.rounded(float(marks.links) / line_count),
+        tally.rounded(float(counts[chars.TICK]) / line_count),
+        tally.rounded(float(counts[chars.EMOJI]) / line_count),
+        float(counts[chars.QUESTION]),
+        float(counts[chars.EXCLAMATION]),
+        float(counts[chars.QUOTE]),
+        float(found.depth),
+        float(found.keys),
+        float(chars.script_of(counts)),
+        float(found.kind),
+        float(first),
+        float(last),
+        float(bucket(words.first)) if words.count != 0 else 0.0,
+        float(bucket(words.last)) if words.count != 0 else 0.0,
+        float(bucket(crc32(found.key_set.encode("utf-8", "replace")))) if found.key_set else 0.0,
+        _flag(is_padded),
+        _flag(counts[chars.OPENER] != counts[chars.CLOSER]),
+        _flag(found.kind not in _ENDLESS and last not in _STOPPED),
+        _flag(refuses),
+        _flag(apologises),
     ]
-    values += tally.trigrams(raw, width, PROJECTIONS) if walks else _projected(_trigrams(codes))
+    values += walk.trigrams
     values += words.sums
-    values += _signs(text, found.kind, ascii_only, counts)
-    return tally.rounded([float(value) for value in values], STEP), found.value
+    values += _signs(text, found.kind, ascii_only, ascii, counts)
+    return values, found.value
 
 
-def _signs(text: str, kind: int, ascii_only: bool, counts: list[int]) -> list[float]:
+def _walk(text: str, ascii_only: bool) -> tally.Walk:
+    """What a text is made of, by a walk over it or by numpy."""
+    if len(text) <= WALKED:
+        if ascii_only:
+            return tally.walk(text.encode("ascii"), PROJECTIONS)
+        return tally.walk_wide(text.encode("utf-32-le", "surrogatepass"), PROJECTIONS, _words(text, False, True))
+    codes = chars.codes_of(text)
+    ascii, classes = chars.count(codes)
+    return tally.Walk(
+        vec[i64]([i64(each) for each in ascii]),
+        vec[i64]([i64(each) for each in classes]),
+        _projected(_trigrams(codes)),
+        _words(text, ascii_only, False),
+    )
+
+
+def _signs(text: str, kind: int, ascii_only: bool, ascii: vec[i64], counts: vec[i64]) -> list[float]:
     """Which signs a text has, and the unit of its first number that has one; each is looked for only where it may be.
 
     JSON has brackets of its own, and numbers without units: of it only what a text within may bring.
     """
     is_json = kind in _JSON
-    brackets = 0 if is_json else counts[chars.OPENER]
-    signs = counts[chars.SIGN]
-    angles = 0 if is_json else counts[chars.ANGLE]
-    currency = signs > 0 and ("$" in text or (not ascii_only and ("€" in text or "£" in text or "¥" in text)))
-    if not currency and not ascii_only and counts[chars.OTHER]:
-        currency = _SIGNS_BEYOND_LATIN.search(text) is not None
-    unit = None if is_json or not counts[chars.DIGIT] else _UNIT.search(text)
+    currency = ascii[ord("$")] != 0
+    if not currency and not ascii_only:
+        if counts[chars.SIGN] != 0:
+            currency = "€" in text or "£" in text or "¥" in text
+        if not currency and counts[chars.OTHER] != 0:
+            currency = _SIGNS_BEYOND_LATIN.search(text) is not None
+    unit = None if is_json or counts[chars.DIGIT] == 0 else _UNIT.search(text)
     return [
-        brackets > 0 and "[" in text,
-        brackets > 0 and "{" in text,
-        angles > 0,
-        signs > 0 and "&" in text and _ENTITY.search(text) is not None,
-        currency,
-        signs > 0 and "%" in text,
-        not is_json and counts[chars.COLON] > 0,
-        0 if unit is None else bucket(crc32((unit[1] or unit[2]).lower().encode("utf-8", "replace"))),
+        _flag(not is_json and ascii[ord("[")] != 0),
+        _flag(not is_json and ascii[ord("{")] != 0),
+        _flag(not is_json and counts[chars.ANGLE] != 0),
+        _flag(ascii[ord("&")] != 0 and _ENTITY.search(text) is not None),
+        _flag(currency),
+        _flag(ascii[ord("%")] != 0),
+        _flag(not is_json and counts[chars.COLON] != 0),
+        0.0 if unit is None else float(bucket(crc32((unit[1] or unit[2]).lower().encode("utf-8", "replace")))),
     ]
+
+
+def _flag(it_is: bool) -> float:
+    return 1.0 if it_is else 0.0
 
 
 def bucket(hashed: int) -> int:
@@ -256,10 +274,10 @@ def bucket(hashed: int) -> int:
     return 1 + hashed % (BUCKETS - 1)
 
 
-def _words(text: str, raw: bytes, ascii_only: bool, walks: bool) -> tally.Words:
-    """The words of a text that is no ASCII or too long for `tally.words`, as that says them."""
+def _words(text: str, ascii_only: bool, walks: bool) -> tally.Words:
+    """The words of a text that is no ASCII or too long for `tally.walk`, as that says them."""
     if ascii_only:
-        found = raw.translate(_APART).split()
+        found = text.encode("ascii").translate(_APART).split()
         lengths = list(map(len, found))
     else:
         texts: list[str] = _WORD.findall(text)
@@ -285,11 +303,13 @@ def _sentences(text: str, ascii_only: bool) -> int:
     return ends if ascii_only else ends + sum([text.count(end) for end in _SENTENCE_ENDS_BEYOND_ASCII])
 
 
-def _log2(count: int) -> float:
+def _log2(count: i64) -> float:
     """log2(1 + count), straight between the powers of two: the same on every machine."""
     count += 1
-    power = count.bit_length() - 1
-    return power + count / (1 << power) - 1.0
+    power: i64 = 0
+    while count >> power > 1:
+        power += 1
+    return float(power) + float(count) / float(1 << power) - 1.0
 
 
 def _trigrams(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -311,4 +331,5 @@ def _projected(hashes: NDArray[np.uint32]) -> list[float]:
     mixed >>= _TOP
     sums = np.bincount(mixed, minlength=2 * PROJECTIONS).tolist()
     root = math.sqrt(size)
-    return [(plus - minus) / root for plus, minus in zip(sums[:PROJECTIONS], sums[PROJECTIONS:], strict=True)]
+    both = zip(sums[:PROJECTIONS], sums[PROJECTIONS:], strict=True)
+    return [tally.rounded((plus - minus) / root) for plus, minus in both]

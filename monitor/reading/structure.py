@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from librt.vecs import vec
+from mypy_extensions import i64
+
 from monitor.reading import characters as chars
 from monitor.reading.values import UNREAD, parsed
 
@@ -45,7 +48,6 @@ SIGNS: Final = 10
 PROSE: Final = 11
 
 _ITEMS = frozenset("-*+•‣◦")
-_DIGITS = frozenset("0123456789")
 _BLANK = (" ", "\t")
 _NUMBERED = re.compile(r"[0-9]{1,3}[.)][ \t]")
 _HEADING = re.compile(r"#{1,6}[ \t]")
@@ -74,32 +76,30 @@ class Found:
         self.value = value
 
 
-def marks(text: str, lines: Sequence[str], counts: Sequence[int]) -> Marks:
-    """The marks of a layout; each is looked for only where its character is."""
+def marks(text: str, lines: Sequence[str], ascii: vec[i64]) -> Marks:
+    """The marks of a layout; each is looked for only where its characters are. `ascii`: how often each of ASCII is."""
     items = headings = rows = 0
     for line in lines:
         start = line.lstrip(" \t")[:7]
         if not start:
             continue
-        first = start[0]
-        if first in _ITEMS:
-            items += start[1:2] in _BLANK
-        elif first in _DIGITS:
+        kind = chars.class_of(start[0])
+        if kind == chars.MARK:
+            items += start[0] in _ITEMS and start[1:2] in _BLANK
+        elif kind == chars.DIGIT:
             items += _NUMBERED.match(start) is not None
-        elif first == "#":
+        elif kind == chars.HASH:
             headings += _HEADING.match(start) is not None
-        elif first == "|":
+        elif kind == chars.PIPE:
             rows += 1
-    return Marks(
-        items,
-        headings,
-        text.count("**") // 2 if counts[chars.MARK] > 3 else 0,
-        (text.count("](") if counts[chars.CLOSER] else 0) + (text.count("://") if counts[chars.SIGN] else 0),
-        rows,
-    )
+    bold = text.count("**") // 2 if ascii[ord("*")] > 3 else 0
+    links = text.count("](") if ascii[ord("]")] > 0 and ascii[ord("(")] > 0 else 0
+    if ascii[ord("/")] > 1 and ascii[ord(":")] > 0:
+        links += text.count("://")
+    return Marks(items, headings, bold, links, rows)
 
 
-def find(stripped: str, lines: Sequence[str], marks: Marks, counts: Sequence[int], words: int) -> Found:
+def find(stripped: str, lines: Sequence[str], marks: Marks, counts: vec[i64], words: i64) -> Found:
     """What a text without white space around it is as a whole."""
     if not stripped:
         return Found(EMPTY)
@@ -112,7 +112,7 @@ def find(stripped: str, lines: Sequence[str], marks: Marks, counts: Sequence[int
 
 
 def _kind(
-    stripped: str, first: str, last: str, lines: Sequence[str], marks: Marks, counts: Sequence[int], words: int
+    stripped: str, first: str, last: str, lines: Sequence[str], marks: Marks, counts: vec[i64], words: i64
 ) -> int:
     if first == "`" and stripped.startswith("```"):
         return FENCED
@@ -124,7 +124,7 @@ def _kind(
         return LIST
     if marks.headings:
         return MARKDOWN
-    if counts[chars.DIGIT] and len(stripped) <= 40 and _NUMBER.fullmatch(stripped):
+    if counts[chars.DIGIT] != 0 and len(stripped) <= 40 and _NUMBER.fullmatch(stripped):
         return NUMBER
     if words == 0:
         return SIGNS

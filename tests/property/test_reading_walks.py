@@ -35,35 +35,37 @@ def _said(words: tally.Words) -> tuple[object, ...]:
 def test_words_of_ascii_are_what_splitting_finds(text: str) -> None:
     raw = text.encode()
     for _ in range(2):  # the working memory of the first walk does not show in the second
-        assert _said(tally.words(raw, SUMS)) == _said(shape._words(text, raw, True, True))
+        assert _said(tally.walk(raw, SUMS).words) == _said(shape._words(text, True, True))
 
 
 def test_the_longest_text_that_is_walked_over_has_room_for_its_words() -> None:
     text = " ".join(chr(ord("a") + number % 26) for number in range(tally.MOST // 2))
     raw = text.encode()
     assert len(raw) == tally.MOST - 1
-    assert _said(tally.words(raw, SUMS)) == _said(shape._words(text, raw, True, True))
+    assert _said(tally.walk(raw, SUMS).words) == _said(shape._words(text, True, True))
     letters = str.maketrans("0123456789", "ghijklmnop")  # digits are one character
     different = "".join(f"{number:03x}," for number in range(tally.MOST // 4)).translate(letters).encode()
-    assert tally.words(different, SUMS).distinct == tally.MOST // 4
+    assert tally.walk(different, SUMS).words.distinct == tally.MOST // 4
 
 
 @given(ASCII)
 def test_a_hash_of_words_is_that_of_zlib(text: str) -> None:
     folded = re.sub("[0-9]", "0", text)
     found = "".join(character if character.isalnum() else " " for character in folded).split()
-    words = tally.words(text.encode(), SUMS)
+    words = tally.walk(text.encode(), SUMS).words
     assert words.count == len(found)
     if found:
         assert (words.first, words.last) == (crc32(found[0].encode()), crc32(found[-1].encode()))
 
 
-@given(ANY)
+@given(st.one_of(ANY, ASCII))
 def test_characters_and_their_sequences_are_what_numpy_counts(text: str) -> None:
-    raw = text.encode("utf-32-le", "surrogatepass")
     codes = chars.codes_of(text)
-    assert tally.classes(raw, 4, chars.TABLE, len(chars.CLASSES)) == chars.count(codes)
-    assert tally.trigrams(raw, 4, SUMS) == shape._projected(shape._trigrams(codes))
+    words = shape._words(text, False, True)
+    walk = tally.walk_wide(text.encode("utf-32-le", "surrogatepass"), SUMS, words)
+    assert (list(walk.ascii), list(walk.classes)) == chars.count(codes)
+    assert walk.trigrams == shape._projected(shape._trigrams(codes))
+    assert walk.words is words
     hashes = [crc32(word.encode("utf-8", "replace")) for word in text.split()]
     assert tally.hashed(hashes, SUMS) == shape._projected(np.array(hashes, np.uint32))
 
@@ -75,3 +77,16 @@ def test_characters_and_their_sequences_are_what_numpy_counts(text: str) -> None
 @example("1,000.5 '2")
 def test_a_string_of_a_tool_looks_as_regular_expressions_find(text: str) -> None:
     assert strings.written(text) == ("capitals " if strings.is_capitals(text) else "") + fields.looks(text)
+
+
+@given(ASCII)
+def test_a_text_of_ascii_is_the_same_whichever_way_it_is_walked(text: str) -> None:
+    walk = tally.walk(text.encode("ascii"), SUMS)
+    wide = tally.walk_wide(text.encode("utf-32-le"), SUMS, walk.words)
+    assert (list(walk.ascii), list(walk.classes)) == (list(wide.ascii), list(wide.classes))
+    assert walk.trigrams == wide.trigrams
+
+
+@given(st.binary(max_size=60))
+def test_a_hash_of_bytes_is_that_of_zlib(raw: bytes) -> None:
+    assert tally.crc(raw) == crc32(raw)
