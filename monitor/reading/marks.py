@@ -12,8 +12,6 @@ Not here: whether marks are new or gone (`monitor.drift.outputs.marks`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final
 from zlib import crc32
 
@@ -33,7 +31,9 @@ DEPTH: Final = 16
 SIGNS: Final = 6
 """Signs of one mark. More: cut."""
 REMEMBERED: Final = 4_096
-"""Marks of which it is remembered how they are written."""
+"""Marks of which it is remembered how they are written. More: all are forgotten."""
+REMEMBERED_SIGNS: Final = 40
+"""Signs of a row that is remembered."""
 
 _LETTER: Final = 1
 _DIGIT: Final = 2
@@ -81,9 +81,35 @@ class _Room:
         self.walk = 0
         self.walks = vec[i64]([i64(0)] * _SLOTS)
         self.keys = vec[i64]([i64(0)] * _SLOTS)
+        self.rows = vec[i64]([i64(0)] * (4 * _MOST + 4))
+        """What `_walk` found, four numbers each."""
+
+
+class _Written:
+    """How rows of signs between two sides are written: remembered, for answers mostly have the same ones."""
+
+    def __init__(self) -> None:
+        self._known: list[dict[str, str]] = [{} for _ in range(len(_SIDES) * len(_SIDES))]
+        self._size = 0
+
+    def mark(self, left: i64, signs: str, right: i64) -> str:
+        """A row of signs as it is written, with its sides."""
+        known = self._known[left * len(_SIDES) + right]
+        found = known.get(signs)
+        if found is None:
+            found = _SIDES[left] + _write(signs) + _SIDES[right]
+            if len(signs) <= REMEMBERED_SIGNS:
+                if self._size >= REMEMBERED:
+                    self._size = 0
+                    for each in self._known:
+                        each.clear()
+                known[signs] = found
+                self._size += 1
+        return found
 
 
 _room: Final = _Room()
+_written: Final = _Written()
 
 
 def of_text(text: str) -> tuple[list[str], bool]:
@@ -92,8 +118,12 @@ def of_text(text: str) -> tuple[list[str], bool]:
     text = text[:CHARACTERS]
     raw, width = (text.encode("ascii"), 1) if text.isascii() else (text.encode("utf-32-le", "surrogatepass"), 4)
     told: set[str] = set()
-    for left, first, last, right in _walk(raw, width):
-        told.add(_SIDES[left] + _written(text[first:last]) + _SIDES[right])
+    rows = _room.rows
+    at: i64 = 0
+    end: i64 = _walk(raw, width)
+    while at < end:
+        told.add(_written.mark(rows[at], text[rows[at + 1] : rows[at + 2]], rows[at + 3]))
+        at += 4
     if "<" in text:
         told.update(_tags(text))
     if len(told) > MARKS:
@@ -115,44 +145,41 @@ def order(mark: str) -> int:
 def of_value(value: Any) -> tuple[list[str], bool]:
     """The marks of all strings and numbers of an answer that is JSON, as `of_text` gives them."""
     texts: list[str] = []
-    left = _gather(value, texts, DEPTH)
+    left = _gather([value], texts, DEPTH)
     found, more = of_text(_BETWEEN.join(texts))
     return found, more or left
 
 
-def _gather(value: Any, texts: list[str], depth: int) -> bool:
-    """Add the strings of a value, and its numbers as they look; whether some were left."""
-    if len(texts) >= VALUES:
-        return True
+def _gather(values: list[Any], texts: list[str], depth: i64) -> bool:
+    """Add the strings of values, and their numbers as they look; whether some were left."""
     left = False
-    if isinstance(value, str):
-        texts.append(value)
-    elif isinstance(value, dict):
-        if depth <= 0:
-            return bool(value)
-        for each in value.values():
-            left |= _gather(each, texts, depth - 1)
-    elif isinstance(value, list):
-        if depth <= 0:
-            return bool(value)
-        for each in value:
-            left |= _gather(each, texts, depth - 1)
-    elif isinstance(value, float):
-        texts.append("-9.9" if value < 0.0 else "9.9")
-    elif isinstance(value, int) and not isinstance(value, bool):
-        texts.append("-9" if value < 0 else "9")
+    for each in values:
+        if len(texts) >= VALUES:
+            return True
+        if isinstance(each, str):
+            texts.append(each)
+        elif isinstance(each, dict):
+            left |= _gather(list(each.values()), texts, depth - 1) if depth > 0 else bool(each)
+        elif isinstance(each, list):
+            left |= _gather(each, texts, depth - 1) if depth > 0 else bool(each)
+        elif isinstance(each, float):
+            texts.append("-9.9" if each < 0.0 else "9.9")
+        elif isinstance(each, int) and not isinstance(each, bool):
+            texts.append("-9" if each < 0 else "9")
     return left
 
 
-def _walk(text: bytes, width: int) -> list[tuple[int, int, int, int]]:
-    """The different rows of signs, each once: what stands before it, its first character and the one after its last,
-    and what stands behind. `text`: code points, each of `width` bytes, the least first (1 or 4)."""
-    found: list[tuple[int, int, int, int]] = []
+def _walk(text: bytes, width: i64) -> i64:
+    """Write the different rows of signs to `_Room.rows`, each once: what stands before it, its first character and the
+    one after its last, and what stands behind. How many numbers that are. `text`: code points, each of `width` bytes,
+    the least first (1 or 4)."""
+    found: i64 = 0
     room = _room
+    rows = room.rows
     room.walk += 1
     walk: i64 = room.walk
     walks, keys = room.walks, room.keys
-    step: i64 = width
+    step = width
     end: i64 = len(text)
     at: i64 = 0
     number: i64 = 0
@@ -189,16 +216,24 @@ def _walk(text: bytes, width: int) -> list[tuple[int, int, int, int]]:
                 slot: i64 = (key ^ (key >> 10) ^ (key >> 20)) & (_SLOTS - 1)
                 while walks[slot] == walk and keys[slot] != key:
                     slot = (slot + 1) & (_SLOTS - 1)
-                if walks[slot] != walk and len(found) < _MOST:
+                if walks[slot] != walk and found < 4 * _MOST:
                     walks[slot] = walk
                     keys[slot] = key
-                    found.append((int(left), int(first), int(number), int(kind)))
+                    rows[found] = left
+                    rows[found + 1] = first
+                    rows[found + 2] = number
+                    rows[found + 3] = kind
+                    found += 4
             first = -1
             before = kind
         number += 1
         at += step
     if digits >= 0:
-        found.append((_DIGIT, int(digits), int(digits), _EDGE))
+        rows[found] = _DIGIT
+        rows[found + 1] = digits
+        rows[found + 2] = digits
+        rows[found + 3] = _EDGE
+        found += 4
     return found
 
 
@@ -206,9 +241,6 @@ def _write(signs: str) -> str:
     """How signs are written: blanks in a row as two, other signs as four at most, emoji as one, the whole cut."""
     shown = _EMOJI.sub("☺", _ROW.sub(r"\1\1\1\1", _BLANKS.sub(r"\1\1", signs)))
     return shown[:SIGNS].translate(_SHOWN)
-
-
-_written: Callable[[str], str] = lru_cache(maxsize=REMEMBERED)(_write)
 
 
 def _tags(text: str) -> set[str]:
