@@ -95,6 +95,7 @@ MODULES = (
     "monitor/drift/banks/serial.py",
     "monitor/drift/watch.py",
     "monitor/reading/characters.py",
+    "monitor/reading/calls/answers.py",
     "monitor/reading/calls/fields.py",
     "monitor/reading/calls/forms.py",
     "monitor/reading/calls/looks.py",

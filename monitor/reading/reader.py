@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from monitor.reading import marks, shape
+from monitor.reading.calls import answers, forms
 from monitor.reading.calls import fields as named
-from monitor.reading.calls import forms
 from monitor.reading.calls.outlines import Outlines, Told
 from monitor.reading.contracts import Contracts, are_of
 from monitor.reading.phrases import Phrases
@@ -40,6 +40,8 @@ _NOTHING: Final = NOTHING
 _Looked = tuple[list[float], list[str] | None, list[str] | None]
 _OUTPUTS: Final = frozenset(("run_finished", "llm_call"))
 _LENGTH: Final = len(shape.FEATURES)
+_SMALL: Final = LARGEST / _LENGTH
+"""The root of the squares of as many numbers that are no larger is no larger than `LARGEST`."""
 
 
 class Reader:
@@ -167,7 +169,7 @@ class Reader:
         if len(text) > shape.TEXT_CHARACTERS:
             self._count("texts_cut")
         numbers, value = shape.look(text, self._phrases)
-        fields = None if value is UNREAD else named.forms(value)
+        fields = None if value is UNREAD else answers.forms(value)
         if fields is not None and len(fields) > named.FIELDS:
             self._count("fields_of_an_output")
         signs, more = marks.of_text(text) if value is UNREAD else marks.of_value(value)
@@ -217,4 +219,9 @@ def broken_by(agent: str, tool: str | None, fields: Mapping[str, Any]) -> list[s
 
 def _is_shape(written: list[float]) -> bool:
     """Whether numbers that came with an event can be a shape of ours."""
-    return len(written) == _LENGTH and math.hypot(*written) <= LARGEST
+    if len(written) != _LENGTH:
+        return False
+    for each in written:
+        if not -_SMALL <= each <= _SMALL:
+            return math.hypot(*written) <= LARGEST
+    return True

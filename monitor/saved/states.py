@@ -268,7 +268,7 @@ class WorkState(Struct, omit_defaults=True, gc=False):
     used: list[str] = []
     """What it used beside tools, as `depends_on` writes it: `model:gpt-4o`, `retriever:handbook`, `agent:billing`."""
     output_fields: list[str] | None = None
-    """Of the final output, if it is JSON: its fields (`monitor.reading.calls.fields.forms`)."""
+    """Of the final output, if it is JSON: its fields (`monitor.reading.calls.answers.forms`)."""
     tool_seconds: dict[str, float] = {}
     """Tool → the seconds of its calls together, of those that said so."""
     result_forms: dict[str, list[str]] = {}

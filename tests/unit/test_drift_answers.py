@@ -11,7 +11,7 @@ import pytest
 from monitor.drift.outputs import answers as module
 from monitor.drift.outputs.answers import FIELDS, YOUNG, Answers
 from monitor.drift.outputs.stretches import WARM, WINDOW
-from monitor.reading.calls.fields import forms
+from monitor.reading.calls.answers import forms
 
 USUAL = 400
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from monitor.reading import Reader
+from monitor.reading.calls import answers
 from monitor.reading.calls import fields as form
 from schemas import limits
 from schemas.config import Config
@@ -117,12 +118,12 @@ def _forms(output: Any) -> list[str] | None:
 
 
 def test_fields_of_an_answer() -> None:
-    found = form.forms({"id": 7, "who": {"name": {"first": "Mara"}}, "lines": [{"n": 1}, {"n": "two"}], "ok": True})
+    found = answers.forms({"id": 7, "who": {"name": {"first": "Mara"}}, "lines": [{"n": 1}, {"n": "two"}], "ok": True})
     assert [name.partition("#")[0] for name in found] == [
         "id:number", "lines:array", "lines[]:object", "lines[].n:number", "lines[].n:words", "ok:boolean",
         "who:object", "who.name:object", "who.name.first:words",
     ]  # fmt: skip
-    assert _forms('{"id": 7}') == form.forms({"id": 7}), "an answer is a text that holds JSON"
+    assert _forms('{"id": 7}') == answers.forms({"id": 7}), "an answer is a text that holds JSON"
     assert _forms("all done") is None
     assert _forms('{"id": ') is None
     assert _forms("7") is None, "a number is an answer in words"
@@ -140,7 +141,7 @@ SAME: list[tuple[str, Any, Any, bool]] = [
 
 @pytest.mark.parametrize(("says", "one", "other", "same"), SAME)
 def test_a_value_is_known_again_by_its_hash(says: str, one: Any, other: Any, same: bool) -> None:
-    assert (form.forms(one) == form.forms(other)) is same, says
+    assert (answers.forms(one) == answers.forms(other)) is same, says
 
 
 def test_a_large_answer_is_bounded() -> None:
@@ -154,5 +155,5 @@ def test_a_large_answer_is_bounded() -> None:
     deep: Any = "x"
     for _ in range(60):
         deep = {"in": deep}
-    assert max(name.count(".") for name in form.forms(deep)) == form.LEVELS - 1
-    assert len(form.forms([[[i]] for i in range(10_000)])) < form.FIELDS
+    assert max(name.count(".") for name in answers.forms(deep)) == answers.LEVELS - 1
+    assert len(answers.forms([[[i]] for i in range(10_000)])) < form.FIELDS

@@ -1,6 +1,6 @@
 """What an agent's answers hold, field by field: which fields and kinds of values there are, and whether they move.
 
-The fields are those of answers that are JSON (`monitor.reading.calls.fields.forms`); an answer that is no JSON is one
+The fields are those of answers that are JSON (`monitor.reading.calls.answers.forms`); an answer that is no JSON is one
 field. A field with its kind is a word, so `amount:words` where there was `amount:number` is one that is new and one
 that is gone. Seen for the first time it is *young* for the next answers, and an answer that has it is a changed one. It
 is *gone* where it has been away for longer than it ever would, and its value *stands still* where that has been the

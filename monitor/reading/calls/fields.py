@@ -1,11 +1,11 @@
-"""The form of a tool's arguments or result, and of an answer that is JSON: which fields there are and of what type.
+"""The form of a tool's arguments or result: which fields there are and of what type; and what a string looks like.
 
     {"order_id": "A-1", "items": [{"price": 9.5}]}  →  items:array, items[].price:number, order_id:string
 
-Fields of the top and of one level below; of an answer as deep as `LEVELS`, its strings told apart by what they look
-like. What a field holds is not kept; of an answer's a few bits of a hash are, to tell whether it moves. A name that
-does not look like an identifier may be data, and so may the names of an object with more than `WIDE` of them: they are
-written `*`, as are digits.
+Fields of the top and of one level below. What a field holds is not kept. A name that does not look like an identifier
+may be data, and so may the names of an object with more than `WIDE` of them: they are written `*`, as are digits.
+
+The fields of an answer: `monitor.reading.calls.answers`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
-from zlib import crc32
+
+from mypy_extensions import i64
 
 from schemas import limits
 
-FIELDS = limits.FIELDS_READ - 1
+FIELDS: Final = limits.FIELDS_READ - 1
 """Fields that are named, in the order of the alphabet. More: `MORE` stands for the rest."""
 MORE: Final = "~more"
 WIDE: Final = 40
@@ -32,13 +33,6 @@ OUTLINES: Final = 1_024
 REMEMBERED_PARTS: Final = 300
 """Larger outlines are not remembered."""
 
-LEVELS: Final = 4
-"""How deep an answer is read."""
-VALUES: Final = 400
-"""Values of an answer that are read; what stands behind them is not."""
-HASH: Final = 0xFFF
-"""Bits of a hash that are kept of a value: of two values one pair in 4,096 has the same."""
-_MARKS: Final = [f"#{hashed:x}" for hashed in range(HASH + 1)]
 SHORT: Final = 24
 """Characters up to which a string of digits and signs is told by its signs."""
 STRINGS: Final = 4_096
@@ -78,119 +72,64 @@ def fields(value: Any) -> list[str]:
     return (_told if _size(outline) <= REMEMBERED_PARTS else _tell)(type(value), outline)
 
 
-def forms(value: Any) -> list[str]:
-    """`path:kind#hash` of each field of an answer, sorted, at most `FIELDS` and one `MORE`.
-
-    `kind`: the type; of a string what it looks like (`looks`). The hash stands with the first kind of a path, and is of
-    all that the path holds: of an array's items whatever their order, of an array how many it has.
-    """
-    found: dict[str, str] = {}
-    several: dict[str, _Several] = {}
-    level: list[tuple[str, Any]] = [("", value)]
-    left = VALUES
-    for _ in range(LEVELS):
-        below: list[tuple[str, Any]] = []
-        for path, box in level:
-            if isinstance(box, dict):
-                before = path + "." if path else ""
-                is_wide = len(box) > WIDE
-                for name, each in box.items():
-                    if left <= 0:
-                        break
-                    left -= 1
-                    place = before + ("*" if is_wide else folded(name))
-                    if _note(place, each, found, several):
-                        below.append((place, each))
-            else:
-                place = path + "[]"
-                for each in box[:ITEMS]:
-                    if left <= 0:
-                        break
-                    left -= 1
-                    if _note(place, each, found, several):
-                        below.append((place, each))
-        if not below:
-            break
-        level = below
-    told: list[str] = []
-    for path in sorted(found):
-        more = several.get(path) if several else None
-        if more is None:
-            told.append(f"{path}:{found[path]}")
-        else:
-            told += more.told(path)
-    return told if len(told) <= FIELDS else [*told[:FIELDS], MORE]
-
-
-class _Several:
-    """Of a path with more than one value: the different kinds and hashes."""
-
-    def __init__(self, first: str) -> None:
-        kind, _, mark = first.rpartition("#") if first != "object" else (first, "", "")
-        self.kinds = [kind]
-        self.hashes = [int(mark, 16)] if mark else []
-
-    def told(self, path: str) -> list[str]:
-        """Its kinds, sorted; the hash of all values with the first of them."""
-        hashed = 0
-        for one in self.hashes:
-            hashed ^= one
-        mark = _MARKS[hashed] if self.hashes else ""
-        found = [f"{path}:{kind}" for kind in sorted(self.kinds)]
-        found[0] += mark
-        return found
-
-
-def _note(place: str, value: Any, found: dict[str, str], several: dict[str, _Several]) -> bool:
-    """Note one value, as `kind#hash`; whether it is a container that is to be looked into."""
-    if isinstance(value, str):
-        kind, hashed = _looked(value) if len(value) <= SHORT else _look(value)
-    elif isinstance(value, dict):
-        kind, hashed = "object", -1
-    elif isinstance(value, list):
-        kind, hashed = "array", len(value) & HASH
-    else:
-        kind, hashed = _type(value), crc32(str(value).encode("ascii")) & HASH
-    known = found.get(place)
-    if known is None:
-        if len(found) > FIELDS:
-            return False
-        found[place] = kind if hashed < 0 else kind + _MARKS[hashed]
-    else:
-        more = several.get(place)
-        if more is None:
-            more = several[place] = _Several(known)
-        if kind not in more.kinds:
-            more.kinds.append(kind)
-        if hashed >= 0 and hashed not in more.hashes:
-            more.hashes.append(hashed)
-    return hashed < 0 or kind == "array"
-
-
-def _look(text: str) -> tuple[str, int]:
-    """What a string looks like, and the bits that are kept of its hash."""
-    # compiled, the first way calls no method by its name
-    return looks(text), crc32(text.encode("ascii") if text.isascii() else text.encode("utf-8", "replace")) & HASH
-
-
-_looked: Callable[[str], tuple[str, int]] = lru_cache(maxsize=STRINGS)(_look)
-
-
 def looks(text: str) -> str:
     """What a string looks like: `empty`; `digits` with the signs between them (`9-9-9`), `code` (letters with digits),
     `words`, `text`; `marked` before it where it has marks that a program writes (braces, tags, entities)."""
     text = text.strip(" \t\r\n")
     if not text:
         return "empty"
+    if len(text) <= LONG and text.isascii():
+        return _of_ascii(text)
     blanks = text.count(" ")
-    is_text = blanks > FEW_WORDS or len(text) > LONG
-    if not is_text and not _has_letters(text):
-        signs = _NUMBERS.sub("9", text) if len(text) <= SHORT else ""
-        return f"digits {signs}" if "9" in signs else "signs"
-    kind = "text" if is_text else "code" if not blanks and not text.isalpha() and _DIGITS.search(text) else "words"
-    if "{" in text or "<" in text or ("&" in text and _ENTITY.search(text)):
-        return "marked " + kind
-    return kind
+    is_text = len(text) > LONG or blanks > FEW_WORDS
+    if not is_text and not _LETTER.search(text):
+        return _of_signs(text)
+    kind = "text" if is_text else "code" if not blanks and _DIGITS.search(text) else "words"
+    return f"marked {kind}" if "{" in text or "<" in text or _has_entity(text) else kind
+
+
+def _of_ascii(text: str) -> str:
+    """What a string of ASCII looks like that is not too long to be read one by one."""
+    raw = text.encode("ascii")
+    end: i64 = len(raw)
+    at: i64 = 0
+    blanks: i64 = 0
+    has_letters = has_digits = is_marked = has_ampersand = False
+    while at < end:
+        code: i64 = raw[at]
+        at += 1
+        if code >= 97:
+            if code <= 122:
+                has_letters = True
+            elif code == 123:
+                is_marked = True
+        elif code >= 65:
+            if code <= 90:
+                has_letters = True
+        elif code == 32:
+            blanks += 1
+        elif 48 <= code <= 57:
+            has_digits = True
+        elif code == 60:
+            is_marked = True
+        elif code == 38:
+            has_ampersand = True
+    if blanks > FEW_WORDS:
+        kind = "text"
+    elif not has_letters:
+        return _of_signs(text)
+    else:
+        kind = "code" if has_digits and blanks == 0 else "words"
+    return f"marked {kind}" if is_marked or (has_ampersand and _has_entity(text)) else kind
+
+
+def _of_signs(text: str) -> str:
+    signs = _NUMBERS.sub("9", text) if len(text) <= SHORT else ""
+    return f"digits {signs}" if "9" in signs else "signs"
+
+
+def _has_entity(text: str) -> bool:
+    return "&" in text and _ENTITY.search(text) is not None
 
 
 @lru_cache(maxsize=4_096)
@@ -261,14 +200,6 @@ def _of_items(prefix: str, parts: tuple[Any, ...]) -> list[str]:
     for part in parts:
         found += _of_outline(prefix + ".", part) if isinstance(part, tuple) else [f"{prefix}:{_name_of(part)}"]
     return found
-
-
-def _has_letters(text: str) -> bool:
-    return text.lower() != text.upper() if text.isascii() else _LETTER.search(text) is not None
-
-
-def _type(value: Any) -> str:
-    return _name_of(type(value))
 
 
 def _name_of(kind: type) -> str:
