@@ -11,6 +11,7 @@ WORDS = st.sampled_from(
     ["can", "not", "i can't", "help", "sorry", "désolé", "无法", "a", "", "sorry for", "elp w", " "]
 )
 TEXTS = st.lists(WORDS, max_size=8).map("".join)
+SAID = ["I can\u2019t help", "sorry", "no", "d\u00e9sol\u00e9", "x\ny"]
 PHRASES = st.lists(st.lists(WORDS, min_size=1, max_size=4).map("".join).filter(bool), max_size=6)
 
 
@@ -22,3 +23,12 @@ def test_a_text_holds_a_phrase_exactly_if_one_of_them_is_in_it(phrases: list[str
 
     assert Phrases(phrases, []).found(text) == (found, False)
     assert Phrases([], phrases).found(text) == (False, found)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([*SAID, "I CAN", "N'T HELP", "sorr", "\n", "K", "x " * HEAD, "y" * TAIL]), max_size=6))
+def test_case_apostrophes_and_what_is_left_out_of_a_long_text(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    said = plain(text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}")
+    found = any(plain(phrase) in said for phrase in SAID)
+    assert Phrases(SAID, ["no such"]).found(text) == (found, False)
