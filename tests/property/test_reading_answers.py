@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from monitor.reading import structure
 from monitor.reading.calls import answers
-from monitor.reading.calls.fields import FIELDS, ITEMS, MORE, WIDE, folded, looks
+from monitor.reading.calls.fields import FIELDS, ITEMS, MORE, WIDE, folded
+from monitor.reading.calls.strings import look
 
 NAMES = st.one_of(st.sampled_from(["a", "b", "id", "x1", "x2", "no name", "n" * 50, "*"]), st.text(max_size=3))
 LEAVES = st.one_of(
@@ -32,7 +33,7 @@ BOXES = st.one_of(st.lists(VALUES, max_size=5), st.dictionaries(NAMES, VALUES, m
 
 def _kind_of(value: Any) -> tuple[str, int | None]:
     if isinstance(value, str):
-        return looks(value), crc32(value.encode("utf-8", "replace")) & answers.HASH
+        return look(value), crc32(value.encode("utf-8", "replace")) & answers.HASH
     if isinstance(value, dict):
         return "object", None
     if isinstance(value, list):

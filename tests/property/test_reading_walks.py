@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.reading import characters as chars
 from monitor.reading import shape, tally
-from monitor.reading.calls import fields, strings
+from monitor.reading.calls import strings
 
 PIECES = st.sampled_from(
     ["a", "to", "the", "word", "Word", "42", " ", "  ", ". ", "? ", "!", "\n", "-", "{", '"', "\x00", "~"]
@@ -76,7 +76,8 @@ def test_characters_and_their_sequences_are_what_numpy_counts(text: str) -> None
 @example("1 2 3 4 5")
 @example("1,000.5 '2")
 def test_a_string_of_a_tool_looks_as_regular_expressions_find(text: str) -> None:
-    assert strings.written(text) == ("capitals " if strings.is_capitals(text) else "") + fields.looks(text)
+    assert strings.looks(text) == strings.look(text)
+    assert strings.written(text) == ("capitals " if strings.is_capitals(text) else "") + strings.look(text)
 
 
 @given(ASCII)

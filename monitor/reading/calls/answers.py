@@ -19,7 +19,8 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from monitor.reading import tally
-from monitor.reading.calls.fields import FIELDS, ITEMS, MORE, NAME_CHARACTERS, SHORT, STRINGS, WIDE, folded, looks
+from monitor.reading.calls.fields import FIELDS, ITEMS, MORE, NAME_CHARACTERS, WIDE, folded
+from monitor.reading.calls.strings import SHORT, STRINGS, looks
 
 LEVELS: Final = 4
 """How deep an answer is read."""

@@ -1,11 +1,11 @@
-"""The form of a tool's arguments or result: which fields there are and of what type; and what a string looks like.
+"""The form of a tool's arguments or result: which fields there are and of what type.
 
     {"order_id": "A-1", "items": [{"price": 9.5}]}  →  items:array, items[].price:number, order_id:string
 
 Fields of the top and of one level below. What a field holds is not kept. A name that does not look like an identifier
 may be data, and so may the names of an object with more than `WIDE` of them: they are written `*`, as are digits.
 
-The fields of an answer: `monitor.reading.calls.answers`.
+Not here: the fields of an answer (`monitor.reading.calls.answers`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
-
-from mypy_extensions import i64
 
 from schemas import limits
 
@@ -28,29 +26,15 @@ ITEMS: Final = 20
 """Items of an array whose fields are read."""
 NAME_CHARACTERS: Final = 40
 """Longer names are cut."""
+NAMES: Final = 4_096
+"""Names of at most so many characters of which it is remembered how they are shown."""
 OUTLINES: Final = 1_024
 """Outlines of arguments and results whose fields are remembered, for calls of one tool are mostly alike."""
 REMEMBERED_PARTS: Final = 300
 """Larger outlines are not remembered."""
 
-SHORT: Final = 24
-"""Characters up to which a string of digits and signs is told by its signs."""
-STRINGS: Final = 4_096
-"""Strings of at most so many characters as `SHORT` says of which it is remembered what they look like."""
-LONG: Final = 40
-"""Characters from which on a string is text, whatever its words."""
-FEW_WORDS: Final = 3
-"""Blanks up to which a string is a few words; more: text."""
-
 _IDENTIFIER = re.compile(r"[@$]?[A-Za-z_][A-Za-z0-9_-]*")
 _DIGITS = re.compile(r"[0-9]+")
-# a letter of any script, by ranges that are ours: `str.isalpha` grows with Python's version
-_LETTER = re.compile(
-    "[A-Za-z\\xaa\\xb5\\xba\\xc0-\\xd6\\xd8-\\xf6\\xf8-\u1fff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufdff\ufe70-\ufefc"
-    "\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc\U00010000-\U0001efff\U00020000-\U0003ffff]"
-)
-_ENTITY = re.compile("&(?:[A-Za-z]{2,8}|#[0-9xX][0-9A-Fa-f]{0,6});")
-_NUMBERS = re.compile(r"[0-9]+(?:[.,'][0-9]+)*")
 _TYPES = {str: "string", bool: "boolean", int: "number", float: "number", type(None): "null", dict: "object"}
 
 
@@ -72,70 +56,16 @@ def fields(value: Any) -> list[str]:
     return (_told if _size(outline) <= REMEMBERED_PARTS else _tell)(type(value), outline)
 
 
-def looks(text: str) -> str:
-    """What a string looks like: `empty`; `digits` with the signs between them (`9-9-9`), `code` (letters with digits),
-    `words`, `text`; `marked` before it where it has marks that a program writes (braces, tags, entities)."""
-    text = text.strip(" \t\r\n")
-    if not text:
-        return "empty"
-    if len(text) <= LONG and text.isascii():
-        return _of_ascii(text)
-    blanks = text.count(" ")
-    is_text = len(text) > LONG or blanks > FEW_WORDS
-    if not is_text and not _LETTER.search(text):
-        return _of_signs(text)
-    kind = "text" if is_text else "code" if not blanks and _DIGITS.search(text) else "words"
-    return f"marked {kind}" if "{" in text or "<" in text or _has_entity(text) else kind
-
-
-def _of_ascii(text: str) -> str:
-    """What a string of ASCII looks like that is not too long to be read one by one."""
-    raw = text.encode("ascii")
-    end: i64 = len(raw)
-    at: i64 = 0
-    blanks: i64 = 0
-    has_letters = has_digits = is_marked = has_ampersand = False
-    while at < end:
-        code: i64 = raw[at]
-        at += 1
-        if code >= 97:
-            if code <= 122:
-                has_letters = True
-            elif code == 123:
-                is_marked = True
-        elif code >= 65:
-            if code <= 90:
-                has_letters = True
-        elif code == 32:
-            blanks += 1
-        elif 48 <= code <= 57:
-            has_digits = True
-        elif code == 60:
-            is_marked = True
-        elif code == 38:
-            has_ampersand = True
-    if blanks > FEW_WORDS:
-        kind = "text"
-    elif not has_letters:
-        return _of_signs(text)
-    else:
-        kind = "code" if has_digits and blanks == 0 else "words"
-    return f"marked {kind}" if is_marked or (has_ampersand and _has_entity(text)) else kind
-
-
-def _of_signs(text: str) -> str:
-    signs = _NUMBERS.sub("9", text) if len(text) <= SHORT else ""
-    return f"digits {signs}" if "9" in signs else "signs"
-
-
-def _has_entity(text: str) -> bool:
-    return "&" in text and _ENTITY.search(text) is not None
-
-
-@lru_cache(maxsize=4_096)
 def folded(name: str) -> str:
     """A name as it may be shown."""
+    return _folded(name) if len(name) <= NAME_CHARACTERS else _fold(name)
+
+
+def _fold(name: str) -> str:
     return _DIGITS.sub("*", name[:NAME_CHARACTERS]) if _IDENTIFIER.fullmatch(name) else "*"
+
+
+_folded: Callable[[str], str] = lru_cache(maxsize=NAMES)(_fold)
 
 
 def _tell(kind: Any, parts: tuple[Any, ...]) -> list[str]:

@@ -1,20 +1,28 @@
-"""What a string of a tool looks like, told in one walk over its characters; never what it says.
+"""What a string in arguments, results and answers looks like; never what it says.
 
-    "A-17" → capitals code     "2026-11-27" → digits 9-9-9     "not yet {sent}" → marked words
+    "A-17" → code     "2026-11-27" → digits 9-9-9     "not yet {sent}" → marked words
 
-`monitor.reading.calls.fields.looks` says the same more slowly, and is asked where a walk over ASCII letters, digits and
-blanks does not tell.
+Most strings are short and of ASCII: one walk over their characters tells. Others are looked at by regular expressions,
+which tell the same of those short ones (a property test).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
 from mypy_extensions import i64
 
-from monitor.reading.calls.fields import FEW_WORDS, LONG, SHORT, STRINGS, looks
+SHORT: Final = 24
+"""Characters up to which a string of digits and signs is told by its signs."""
+STRINGS: Final = 4_096
+"""Strings of at most so many characters as `SHORT` says of which it is remembered what they look like."""
+LONG: Final = 40
+"""Characters from which on a string is text, whatever its words."""
+FEW_WORDS: Final = 3
+"""Blanks up to which a string is a few words; more: text."""
 
 _SMALL: Final = 1
 _CAPITAL: Final = 2
@@ -23,37 +31,36 @@ _MARK: Final = 8
 _BLANK: Final = 16
 """Of which class a character is, by bits that add up to what is in a string."""
 _MANY_BLANKS: Final = 32
-_ASKS: Final = 64
-"""Something of which the walk does not tell: what is not ASCII, and what may begin an entity."""
+_UNTOLD: Final = 64
+"""Something of which the walk does not tell: what is not ASCII, what may begin an entity, a string without letters."""
 _ASCII: Final = 128
 _LETTERS: Final = _SMALL | _CAPITAL
+_BLANKS: Final = " \t\r\n"
+"""What is no part of a string at its ends."""
+
+_DIGITS = re.compile(r"[0-9]+")
+# a letter of any script, by ranges that are ours: `str.isalpha` grows with Python's version
+_LETTER = re.compile(
+    "[A-Za-z\\xaa\\xb5\\xba\\xc0-\\xd6\\xd8-\\xf6\\xf8-\u1fff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufdff\ufe70-\ufefc"
+    "\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc\U00010000-\U0001efff\U00020000-\U0003ffff]"
+)
+_ENTITY = re.compile("&(?:[A-Za-z]{2,8}|#[0-9xX][0-9A-Fa-f]{0,6});")
+_NUMBERS = re.compile(r"[0-9]+(?:[.,'][0-9]+)*")
+
+
+def looks(text: str) -> str:
+    """What a string looks like: `empty`; `digits` with the signs between them (`9-9-9`), `code` (letters with digits),
+    `words`, `text`; `marked` before it where it has marks that a program writes (braces, tags, entities)."""
+    found = _walk(text)
+    return _LOOKS[found] if found < _UNTOLD else look(text)
 
 
 def written(text: str) -> str:
     """What a string of a tool looks like: as `looks`, with `capitals` before it where no letter is small."""
-    if len(text) > LONG:
-        return _write(text)
-    text = text.strip(" \t\r\n")
-    if not text:
-        return "empty"
-    found: i64 = 0
-    blanks: i64 = 0
-    at: i64 = 0
-    end: i64 = len(text)
-    while at < end:
-        code: i64 = ord(text[at])
-        kind: i64 = _CLASSES[code] if code < _ASCII else _ASKS
-        found |= kind
-        if kind == _BLANK:
-            blanks += 1
-        at += 1
-    if blanks > FEW_WORDS:
-        found |= _MANY_BLANKS
-    elif found & _LETTERS == 0:
-        found |= _ASKS
-    if found & _ASKS != 0:
-        return _written(text) if end <= SHORT else _write(text)
-    return _TOLD[found]
+    found = _walk(text)
+    if found < _UNTOLD:
+        return _WRITTEN[found]
+    return _written(text) if len(text) <= SHORT else _write(text)
 
 
 def is_capitals(text: str) -> bool:
@@ -61,8 +68,44 @@ def is_capitals(text: str) -> bool:
     return text.isascii() and text.isupper()
 
 
+def look(text: str) -> str:
+    """As `looks`, of any string, without a walk."""
+    text = text.strip(_BLANKS)
+    if not text:
+        return "empty"
+    blanks = text.count(" ")
+    is_text = len(text) > LONG or blanks > FEW_WORDS
+    if not is_text and not _LETTER.search(text):
+        signs = _NUMBERS.sub("9", text) if len(text) <= SHORT else ""
+        return f"digits {signs}" if "9" in signs else "signs"
+    kind = "text" if is_text else "code" if not blanks and _DIGITS.search(text) else "words"
+    is_marked = "{" in text or "<" in text or ("&" in text and _ENTITY.search(text) is not None)
+    return f"marked {kind}" if is_marked else kind
+
+
+def _walk(text: str) -> i64:
+    """The classes of all characters together; `_UNTOLD` and more where they do not tell what the string looks like."""
+    if len(text) > LONG:
+        return _UNTOLD
+    text = text.strip(_BLANKS)
+    found: i64 = 0
+    blanks: i64 = 0
+    at: i64 = 0
+    end: i64 = len(text)
+    while at < end:
+        code: i64 = ord(text[at])
+        kind: i64 = _CLASSES[code] if code < _ASCII else _UNTOLD
+        found |= kind
+        if kind == _BLANK:
+            blanks += 1
+        at += 1
+    if blanks > FEW_WORDS:
+        return found | _MANY_BLANKS
+    return found if found & _LETTERS != 0 or end == 0 else _UNTOLD
+
+
 def _write(text: str) -> str:
-    kind = looks(text)
+    kind = look(text)
     return f"capitals {kind}" if is_capitals(text) else kind
 
 
@@ -79,7 +122,7 @@ def _classes() -> bytes:
             | _DIGIT * character.isdigit()
             | _MARK * (character in "{<")
             | _BLANK * (character == " ")
-            | _ASKS * (character == "&")
+            | _UNTOLD * (character == "&")
         )
     return bytes(table)
 
@@ -89,10 +132,13 @@ _CLASSES: Final[bytes] = _classes()
 
 def _tell(found: int) -> str:
     """The words for what a walk found."""
+    if not found:
+        return "empty"
     kind = "text" if found & _MANY_BLANKS else "code" if found & _DIGIT and not found & _BLANK else "words"
-    if found & _MARK:
-        kind = "marked " + kind
-    return "capitals " + kind if found & _LETTERS == _CAPITAL else kind
+    return "marked " + kind if found & _MARK else kind
 
 
-_TOLD: Final[list[str]] = [_tell(found) for found in range(_ASKS)]
+_LOOKS: Final[list[str]] = [_tell(found) for found in range(_UNTOLD)]
+_WRITTEN: Final[list[str]] = [
+    "capitals " + told if found & _LETTERS == _CAPITAL else told for found, told in enumerate(_LOOKS)
+]
