@@ -49,7 +49,7 @@ def made_of(plan: Plan, rows: Sequence[list[Value]]) -> Bank:
             numbers = found.numbers or found.make_numbers()
             numbers.freeze(at, array("f", told[-learning.LIVE :]))
             del found.learners[at]
-    found.shares.learn_from(rows)
+    found.shares.learn_from(list(rows))
     ripe = [one for one in found.shares.learners if one.learner is not None and one.learner.n >= LEAST]
     found.lay_out(found.shares.freeze(ripe))
     found.weigh()

@@ -8,7 +8,6 @@ Invariant: a learner holds at most `LIVE` numbers, or `KNOWN` categories.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -32,14 +31,6 @@ class Numbers(Struct):
 
     values: array[float]
     n: int = 0
-
-    def extend(self, values: Sequence[float]) -> None:
-        """More values, in the order in which they came."""
-        free = max(LIVE - self.n, 0)
-        self.values.extend(array("f", values[:free]))
-        for i, value in enumerate(values[free:], start=max(self.n, LIVE)):
-            self.values[i % LIVE] = value
-        self.n += len(values)
 
 
 class Shares(Struct, array_like=True):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, cast
+
+from mypy_extensions import i64
 
 from detectors.drift.channels import Kind, Value
 from detectors.drift.references import learning, memory
@@ -63,27 +64,52 @@ class ShareChannel:
         """Names that get a cell of their own."""
         return learning.NAMED_OF_SETS if self.kind == "set" else learning.NAMED
 
-    def learn_from(self, rows: Sequence[Sequence[Value]]) -> None:
+    def learn_from(self, rows: list[list[Value]]) -> None:
         """Give the learner the values of runs, in the order in which they came."""
         learner = self.learner
         if learner is None:
             return
         sums: dict[Name, float] = learner.sums
-        kind, position, met, runs = self.kind, self.position, learner.met, 0
-        for row in rows:
-            value = row[position]
-            if value is None:
-                continue
-            runs += 1
-            if kind == "category":
-                name = value[:LONGEST] if isinstance(value, str) else cast(int, value)
-                met += _add(sums, name, 1.0)
-            elif kind == "rate":
-                met += _add(sums, "", cast(float, value))
-            else:
+        kind, met, runs = self.kind, learner.met, 0
+        position: i64 = self.position
+        if kind == "category":
+            before: Value = None
+            times = 0
+            for row in rows:
+                value = row[position]
+                if value is None:
+                    continue
+                runs += 1
+                if value is not before and times:
+                    met += _add(sums, _kept(before), float(times))
+                    times = 0
+                before = value
+                times += 1
+            if times:  # whole numbers: added together they are what they are one by one
+                met += _add(sums, _kept(before), float(times))
+        elif kind == "rate":
+            total = sums.get("", 0.0)
+            for row in rows:
+                value = row[position]
+                if value is not None:
+                    runs += 1
+                    total += cast(float, value)
+            if runs:
+                sums[""] = total
+        else:
+            for row in rows:
+                value = row[position]
+                if value is None:
+                    continue
+                runs += 1
                 for each, part in cast("dict[str, float]", value).items():
-                    met += _add(sums, each[:LONGEST], part)
+                    met += _add(sums, each if len(each) <= LONGEST else each[:LONGEST], part)
         learner.met, learner.n = met, learner.n + runs
+
+
+def _kept(value: Value) -> Name:
+    """What is kept of a category."""
+    return value[:LONGEST] if isinstance(value, str) else cast(int, value)
 
 
 def _add(sums: dict[Name, float], name: Name, part: float) -> float:

@@ -100,7 +100,7 @@ class ShareChannels:
             found.append((mine, sums, theirs.n * factor, theirs.met * factor))
         return self.settle(found)
 
-    def learn_from(self, rows: Sequence[Sequence[Value]]) -> None:
+    def learn_from(self, rows: list[list[Value]]) -> None:
         """Give the values of runs to the channels that learn."""
         for channel in self.learners:
             channel.learn_from(rows)
