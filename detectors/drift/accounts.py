@@ -48,12 +48,8 @@ class Held:
         Sums run row by row and bet by bet, in the same order on every machine.
         """
         evidence, weights, totals = self.evidence, self.weights, self.totals
-        width: i64 = len(totals)
+        self.begin()
         at: i64 = 0
-        while at < width:
-            totals[at] = 0.0
-            at += 1
-        at = 0
         row: i64 = 0
         size: i64 = len(evidence)
         numbers: i64 = split
@@ -77,7 +73,16 @@ class Held:
                     at += 1
             totals[signals[row]] += total
             row += 1
-        self._weigh_up()
+        self.weigh_up()
+
+    def begin(self) -> None:
+        """No totals yet."""
+        totals = self.totals
+        width: i64 = len(totals)
+        at: i64 = 0
+        while at < width:
+            totals[at] = 0.0
+            at += 1
 
     def empty(self, signal: int, signals: vec[i64], split: int) -> None:
         """Set a signal's account to zero."""
@@ -89,7 +94,7 @@ class Held:
                     self.evidence[bet] = 0.0
             at = last
         self.totals[signal] = 0.0
-        self._weigh_up()
+        self.weigh_up()
 
     def full(self) -> list[int]:
         """The signals whose account holds at least one."""
@@ -103,7 +108,8 @@ class Held:
             if self.evidence[at] > CAP:
                 self.evidence[at] = CAP
 
-    def _weigh_up(self) -> None:
+    def weigh_up(self) -> None:
+        """Note what the fullest account holds."""
         fullest = 0.0
         for total in self.totals:
             if total > fullest:
@@ -153,8 +159,7 @@ class Accounts:
         """Multiply one run's e-values in, or so many square roots of them (in place) where it is less than news."""
         if roots > 0:
             _soften(bets, self.size, roots)
-        self._notice.step(bets, self._signals, notice_drip, self.split, 0, self.size)
-        self._page.step(bets, self._signals, page_drip, self.split, self._first, self._end)
+        self._multiply(bets, notice_drip, page_drip)
         if self._blocked:
             rows = memory.view(bets)[: self.size]
             self.block_sums = self.block_sums + np.concatenate([rows[: self._first], rows[self._end :]])
@@ -162,6 +167,49 @@ class Accounts:
             self.block_runs += 1
             if self.block_runs >= self.plan.block:
                 self._close_block()
+
+    def _multiply(self, bets: vec[float], notice_drip: float, page_drip: float) -> None:
+        """Both voices take one run's e-values in one pass, pages those of free bets alone."""
+        signals, notice, page = self._signals, self._notice, self._page
+        noticed, notice_weights, notice_totals = notice.evidence, notice.weights, notice.totals
+        paged, page_weights, page_totals = page.evidence, page.weights, page.totals
+        notice.begin()
+        page.begin()
+        at: i64 = 0
+        row: i64 = 0
+        size: i64 = self.size
+        numbers: i64 = self.split
+        wide: i64 = _NUMBER
+        narrow: i64 = _SHARE
+        first: i64 = self._first
+        end: i64 = self._end
+        while at < size:
+            last: i64 = at + (wide if at < numbers else narrow)
+            notice_total, page_total = 0.0, 0.0
+            notice_amount, page_amount = notice_weights[row] * notice_drip, page_weights[row] * page_drip
+            if first <= at < end:
+                while at < last:
+                    bet = bets[at]
+                    grown = (noticed[at] + notice_amount) * bet
+                    noticed[at] = grown
+                    notice_total += grown
+                    grown = (paged[at] + page_amount) * bet
+                    paged[at] = grown
+                    page_total += grown
+                    at += 1
+            else:
+                while at < last:
+                    grown = (noticed[at] + notice_amount) * bets[at]
+                    noticed[at] = grown
+                    notice_total += grown
+                    page_total += paged[at]
+                    at += 1
+            signal = signals[row]
+            notice_totals[signal] += notice_total
+            page_totals[signal] += page_total
+            row += 1
+        notice.weigh_up()
+        page.weigh_up()
 
     def full(self, voice: Voice) -> list[int]:
         """The signals whose account holds at least one."""

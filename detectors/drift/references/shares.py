@@ -143,23 +143,29 @@ class ShareChannels:
 
     def _read_mix(self, channel: ShareChannel, value: dict[str, float], slot: int, out: vec[float], base: i64) -> None:
         """The parts of a mix or set; names without a cell of their own share one."""
-        names, cells = channel.names, channel.cells
+        names, tape, cells = channel.names, channel.tape, channel.cells
         last = max(cells - 2, 0)
-        mix = [0] * cells
-        shared: dict[int, float] = {}
+        first: i64 = slot * cells
+        at: i64 = first
+        end: i64 = first + cells
+        while at < end:
+            tape[at] = u8(0)
+            at += 1
+        shared: dict[int, float] | None = None
         for name, part in value.items():
             cell = names.get(name, last)
             if cell >= last:
                 cell = self._meet(channel, name, part)
+                if shared is None:
+                    shared = {}
                 shared[cell] = shared.get(cell, 0.0) + part
             else:
                 self._bet(channel.start + cell, part, out, base, channel.learns)
-            mix[cell] = min(mix[cell] + int(part * STEPS + 0.5), NONE - 1)
-        for cell, part in shared.items():
-            self._bet(channel.start + cell, min(part, 1.0), out, base, channel.learns)
-        first = slot * cells
-        for cell in range(cells):
-            channel.tape[first + cell] = u8(mix[cell])
+            at = first + cell
+            tape[at] = u8(min(i64(tape[at]) + int(part * STEPS + 0.5), NONE - 1))
+        if shared is not None:
+            for cell, part in shared.items():
+                self._bet(channel.start + cell, min(part, 1.0), out, base, channel.learns)
 
     def _bet(self, cell: i64, part: float, out: vec[float], base: i64, learns: bool) -> None:
         """L = (1 + slope * y) * scale of one cell's bets, and count it."""
