@@ -23,6 +23,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from detectors.drift.channels import Value
+from detectors.drift.references import memory
 from monitor.drift.banks.sessions import roots_of
 
 WINDOWS: Final = 8
@@ -44,6 +45,8 @@ EVERYWHERE: Final = 0.15
 NOISE: Final = 0.1
 LAGS: Final = 24
 """Correlations are summed up to the first that is lower than the one, and no further than the other."""
+GAPS: Final = (23, 10, 4, 1)
+"""Distances at which numbers are put in order, the one after the other (Ciura 2001)."""
 
 
 def is_due(number: int, ring: int) -> bool:
@@ -51,25 +54,35 @@ def is_due(number: int, ring: int) -> bool:
     return number % ring == 0 and (number <= OFTEN or number // ring % SELDOM == 0)
 
 
-def look(runs: Sequence[Sequence[Value]]) -> int:
+def look(runs: list[list[Value]]) -> int:
     """The square roots that the runs of one stretch should count as, by the channel whose values cling together most.
 
     `runs`: the values of each run by channel, in the order in which they closed.
     """
     longest = 1.0
-    rows: list[list[Value]] = [list(run) for run in runs]
-    for position in range(len(rows[0])):
-        values: list[Value] = []
-        for row in rows:
+    numbers = memory.filled(len(runs), 0.0)
+    width: i64 = len(runs[0])
+    position: i64 = 0
+    while position < width:
+        told: i64 = 0
+        of_number: i64 = 0
+        for row in runs:
             value = row[position]
             if value is not None:
-                values.append(value)
-        if len(values) >= FEWEST:
-            longest = max(longest, _time(values))
+                told += 1
+                if isinstance(value, float):
+                    numbers[of_number] = value
+                    of_number += 1
+        if told >= FEWEST:
+            if of_number == told:
+                longest = max(longest, _time_of_numbers(numbers[:told]))
+            else:
+                longest = max(longest, _time_of_kinds([row[position] for row in runs if row[position] is not None]))
+        position += 1
     return roots_of(2.0 / (1.0 + longest))
 
 
-def followed(found: Sequence[int], runs: Sequence[Sequence[Value]]) -> list[int]:
+def followed(found: Sequence[int], runs: list[list[Value]]) -> list[int]:
     """What is kept of the latest stretches, with one more."""
     return [*found[1 - WINDOWS :], look(runs)]
 
@@ -79,46 +92,73 @@ def second(found: Sequence[int]) -> int:
     return sorted(found)[-2:][0] if found else 0
 
 
-def _time(values: list[Value]) -> float:
-    """The integrated autocorrelation time of a channel's values; 1 where it is not clear that there is any.
-
-    Of numbers by their ranks. Of anything else the correlation at a lag is by how much pairs at this distance agree
-    more often than pairs drawn apart, as a part of what they could.
-    """
-    n = len(values)
-    if _is_mostly_one(values):
+def _time_of_numbers(numbers: vec[float]) -> float:
+    """The integrated autocorrelation time of a channel's numbers, by their ranks; 1 where it is not clear that there
+    is any."""
+    size: i64 = len(numbers)
+    n = int(size)
+    first = numbers[0]
+    same: i64 = 0
+    at: i64 = 0
+    while at < size:
+        if numbers[at] == first:
+            same += 1
+        at += 1
+    if int(same) > MOSTLY * n:
         return 1.0  # most channels of most agents
-    numbers = [value for value in values if isinstance(value, float)]
-    order = sorted(numbers) if len(numbers) == n else []
-    kinds = _thirds(numbers, order) if order else _kinds(values)
-    agree = _agree(kinds)
+    order = _ordered(numbers)
+    kinds = _thirds(numbers, order)
     clear = CLEAR / sqrt(n)
-    neighbours = (_same(kinds, 1) - agree) / max(1.0 - agree, APART)
-    enough = 0.5 * clear if order else clear  # thirds show less than the ranks, which are asked below
-    if 1.0 - agree < APART or neighbours < enough or not _everywhere(kinds):
+    if not _clings(kinds, _agree(kinds), 0.5 * clear):  # thirds show less than the ranks, which are asked below
         return 1.0
-    ranks = _ranks(numbers, order) if order else []
+    ranks = _ranks(numbers, order)
     spread = sum([rank * rank for rank in ranks]) / n
     found = 1.0
     for lag in range(1, LAGS + 1):
-        if ranks:
-            total = 0.0
-            for at in range(n - lag):
-                total += ranks[at] * ranks[at + lag]
-            correlation = total / ((n - lag) * spread)
-        else:
-            correlation = (_same(kinds, lag) - agree) / (1.0 - agree)
+        total = 0.0
+        further: i64 = lag
+        at = 0
+        while at + further < size:
+            total += ranks[at] * ranks[at + further]
+            at += 1
+        correlation = total / ((n - lag) * spread)
         if correlation < (clear if lag == 1 else NOISE):
             break
         found += 2.0 * correlation
     return found
 
 
+def _time_of_kinds(values: list[Value]) -> float:
+    """The same of anything else: the correlation at a lag is by how much pairs at this distance agree more often than
+    pairs drawn apart, as a part of what they could."""
+    if _is_mostly_one(values):
+        return 1.0
+    kinds = _kinds(values)
+    agree = _agree(kinds)
+    clear = CLEAR / sqrt(len(values))
+    if not _clings(kinds, agree, clear):
+        return 1.0
+    found = 1.0
+    for lag in range(1, LAGS + 1):
+        correlation = (_same(kinds, lag) - agree) / (1.0 - agree)
+        if correlation < (clear if lag == 1 else NOISE):
+            break
+        found += 2.0 * correlation
+    return found
+
+
+def _clings(kinds: vec[i64], agree: float, enough: float) -> bool:
+    """Whether neighbours agree enough more often than others, and everywhere."""
+    if 1.0 - agree < APART or (_same(kinds, 1) - agree) / max(1.0 - agree, APART) < enough:
+        return False
+    return _everywhere(kinds)
+
+
 def _is_mostly_one(values: list[Value]) -> bool:
     """Whether nearly all are the same as the first."""
     first, same, most = values[0], len(values), MOSTLY * len(values)
     for value in values:
-        if value != first:
+        if value is not first and value != first:
             same -= 1
             if same <= most:
                 return False
@@ -165,38 +205,67 @@ def _same(kinds: vec[i64], lag: int) -> float:
     return int(same) / (len(kinds) - lag)
 
 
-def _kinds(values: Sequence[Value]) -> vec[i64]:
+def _kinds(values: list[Value]) -> vec[i64]:
     """A small number for each value, alike where they have the same name, or the same names."""
     names: dict[str, int] = {}
-    found: list[int] = []
-    for value in values:
-        if isinstance(value, str):
-            name = value
-        elif isinstance(value, dict):
-            name = "\0".join(sorted(value))
-        else:
-            name = str(value)
-        found.append(names.setdefault(name, len(names)))
-    return vec[i64]([i64(kind) for kind in found])
-
-
-def _thirds(numbers: list[float], order: list[float]) -> vec[i64]:
-    """For each number whether it is in the lowest third, the middle or the highest; equal ones are in one."""
-    low, high = order[len(order) // 3], order[2 * len(order) // 3]
-    found = vec[i64]([i64(0)] * len(numbers))
-    for at in range(len(numbers)):
-        number = numbers[at]
-        if number >= low:
-            found[at] = 1 if number < high else 2
+    found = memory.indices([0] * len(values))
+    before: Value = None
+    kind: i64 = 0
+    for at, value in enumerate(values):
+        if value is not before:
+            if isinstance(value, str):
+                name = value
+            elif isinstance(value, dict):
+                name = next(iter(value)) if len(value) == 1 else "\0".join(sorted(value))
+            else:
+                name = str(value)
+            kind = names.setdefault(name, len(names))
+            before = value
+        found[at] = kind
     return found
 
 
-def _ranks(numbers: list[float], order: list[float]) -> list[float]:
+def _ordered(numbers: vec[float]) -> vec[float]:
+    """In ascending order (Shell's sort, with gaps that do for stretches: a list would need an object for each)."""
+    size: i64 = len(numbers)
+    found = numbers[:]
+    for gap in GAPS:
+        step: i64 = gap
+        at: i64 = step
+        while at < size:
+            number = found[at]
+            to: i64 = at
+            while to >= step:
+                lower = found[to - step]
+                if lower <= number:
+                    break
+                found[to] = lower
+                to -= step
+            found[to] = number
+            at += 1
+    return found
+
+
+def _thirds(numbers: vec[float], order: vec[float]) -> vec[i64]:
+    """For each number whether it is in the lowest third, the middle or the highest; equal ones are in one."""
+    size: i64 = len(order)
+    low, high = order[size // 3], order[2 * size // 3]
+    found = vec[i64]([i64(0)] * len(numbers))
+    at: i64 = 0
+    while at < size:
+        number = numbers[at]
+        if number >= low:
+            found[at] = 1 if number < high else 2
+        at += 1
+    return found
+
+
+def _ranks(numbers: vec[float], order: vec[float]) -> vec[float]:
     """Ranks, their mean zero; those of equal numbers in the middle."""
-    middle = 0.5 * (len(numbers) - 1)
+    middle = 0.5 * float(len(numbers) - 1)
     first: dict[float, int] = {}
     last: dict[float, int] = {}
     for at, number in enumerate(order):
         first.setdefault(number, at)
         last[number] = at
-    return [0.5 * (first[number] + last[number]) - middle for number in numbers]
+    return memory.floats([0.5 * (first[number] + last[number]) - middle for number in numbers])
