@@ -26,7 +26,7 @@ Shafer and Vovk, restarted as in e-CUSUM (Shin, Ramdas, Rinaldo, arXiv 2203.0353
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from mypy_extensions import mypyc_attr
 
@@ -34,11 +34,14 @@ NULL: Final = 0.02
 """p: how often a call of a healthy run may fit a pattern."""
 LOOPING: Final = 0.6
 """q: how often it does in a loop."""
-FITS = LOOPING / NULL
-ELSE = (1.0 - LOOPING) / (1.0 - NULL)
+FITS: Final = LOOPING / NULL
+ELSE: Final = (1.0 - LOOPING) / (1.0 - NULL)
 PATTERNS: Final = 4
 HIGHEST: Final = 1e12
 """A statistic grows no further: more says nothing more, and a run that breaks the loop is free of it again."""
+Call = tuple[Any, ...]
+"""Tool, hash of the arguments, hash of the result; of a bad one without the arguments. Not written with three places:
+compiled code would take such a tuple apart and make it anew wherever it looks at one."""
 
 
 @mypyc_attr(acyclic=True)
@@ -50,17 +53,17 @@ class Loop:
 
     def __init__(
         self,
-        last: tuple[str, int, int] | None = None,
-        before: tuple[str, int, int] | None = None,
-        bad: tuple[str, int] | None = None,
+        last: Call | None = None,
+        before: Call | None = None,
+        bad: Call | None = None,
         again: float = 1.0,
         ping_pong: float = 1.0,
         stuck: float = 1.0,
         repeats: int = 0,
         grown: bool = False,
         crossed: bool = False,
-        third: tuple[str, int, int] | None = None,
-        fourth: tuple[str, int, int] | None = None,
+        third: Call | None = None,
+        fourth: Call | None = None,
         threes: int = 0,
         fours: int = 0,
         cycle: float = 1.0,
@@ -87,8 +90,8 @@ def step(loop: Loop, tool: str, arguments: int | None, result: int | None, bad: 
     `start_mass` in (0, 1): the false loops that one call may cost.
     """
     last, before = loop.last, loop.before
-    call = (tool, arguments, result) if arguments is not None and result is not None else None
-    now_bad = (tool, result) if bad and result is not None else None
+    call: Call | None = (tool, arguments, result) if arguments is not None and result is not None else None
+    now_bad: Call | None = (tool, result) if bad and result is not None else None
     again = call is not None and call == last
     ping_pong = call is not None and call == before
     stuck = now_bad is not None and now_bad == loop.bad
