@@ -17,6 +17,7 @@ from mypy_extensions import mypyc_attr
 from detectors import recursion
 from detectors.failure import Bets
 from monitor.evidence.outages import cells
+from monitor.evidence.within.order import Pair
 from monitor.runs import Work
 from monitor.signals import TOOL_FAILED
 from schemas import limits
@@ -111,16 +112,17 @@ class Above:
             found = self._places[where] = cells.place_of(*where)
         return found
 
-    def tell(
-        self, signal: str, tool: str | None, bets: Bets | None, y: float, normal: float, run: str,
-        place: str = cells.NOWHERE, young: bool = False,
-    ) -> None:  # fmt: skip
-        """Add one observation: what its bets say, or only its counts where there are none.
+    def cell(self, pair: Pair, place: str) -> str:
+        """The cell of what a run at this place says of these nodes."""
+        if pair.where is not place:  # most runs of an agent take place where the one before did
+            pair.where, pair.cell = place, self._chain(pair.signal, pair.tool, place)[0]
+        return pair.cell
+
+    def tell(self, cell: str, bets: Bets | None, y: float, normal: float, run: str, young: bool = False) -> None:
+        """Add one observation to its cell: what its bets say, or only its counts where there are none.
 
         `normal`: the reference behind the bets; `young`: it is a pooled one.
         """
-        known = self._chains.get((signal, tool, place)) or self._chain(signal, tool, place)
-        cell = known[0]
         sums = self.sums.get(cell)
         if sums is None:
             sums = self.sums[cell] = Sums()
@@ -205,9 +207,8 @@ class Above:
 
     # -- pooled references
 
-    def pooled_reference(self, signal: str, tool: str | None, place: str) -> float | None:
+    def pooled_reference(self, cell: str) -> float | None:
         """What a node without a reference may be bet against above agents; asked for where it is not known yet."""
-        cell = self._chain(signal, tool, place)[0]
         rate = self.pooled.get(cell)
         if rate is None:
             if len(self.pooled) < POOLS:

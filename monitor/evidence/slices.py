@@ -234,7 +234,8 @@ class Slices:
         self.touched.add(middle.block)
         self.touched.add(leaf.block)
         if self.firing and (leaf.firing is not None or middle.firing is not None):
-            self._observe_firing(leaf if leaf.firing is not None else middle, run, tool, y, error, now, place)
+            node = leaf if leaf.firing is not None else middle
+            self._observe_firing(node, run, tool, y, error, now, self.above.cell(pair, place))
             return True
         judge, normal = leaf, nodes.normal_of(leaf)
         if normal == nodes.YOUNG and leaf is not middle:
@@ -249,7 +250,7 @@ class Slices:
                 if leaf is not middle:
                     nodes.learn(leaf, y)
             if not judge.live and signal != OBJECTIVE and (tool is not None or run.parent_run is None):
-                upper = self.above.pooled_reference(signal, tool, place)
+                upper = self.above.pooled_reference(self.above.cell(pair, place))
                 if upper is not None:
                     mean = failure.tolerated(upper, judge.tolerance)
                     found.append((pair, y, self.table.bets(signal, mean), upper, True))
@@ -300,16 +301,16 @@ class Slices:
                 nodes.unlearn(node, node.since_bad, node.since_n)
                 nodes.silence_evidence(node)
         if covered and (tool is not None or run.parent_run is None):
-            self.above.tell(signal, tool, None, y, normal, run.run, place)
+            self.above.tell(self.above.cell(pair, place), None, y, normal, run.run)
         return True
 
     def _observe_firing(
-        self, node: Node, run: Run, tool: str | None, y: float, error: str | None, now: float, place: str
+        self, node: Node, run: Run, tool: str | None, y: float, error: str | None, now: float, cell: str
     ) -> None:
         assert node.firing is not None
         self._faulty = self._faulty or now - node.firing.began < FAULT_SECONDS
         if node.signal != OBJECTIVE and (tool is not None or run.parent_run is None):
-            self.above.tell(node.signal, node.tool, None, y, node.firing.before, run.run, place)
+            self.above.tell(cell, None, y, node.firing.before, run.run)
         self._count_parts(node, run, y)
         self.episodes.observe(node, y, run.run, error, now)
 
@@ -336,7 +337,7 @@ class Slices:
             heard = (place is not None or pair.tool is not None) and pair.signal != OBJECTIVE
             if covering and above.covered(pair.signal, pair.tool, where, started):
                 if heard:
-                    above.tell(pair.signal, pair.tool, None, y, normal, run, where, young)
+                    above.tell(above.cell(pair, where), None, y, normal, run, young)
                 continue
             if not young:
                 ours = theirs = 0.0
@@ -354,7 +355,7 @@ class Slices:
                     told = told or (y > 0.0 and pair.tool is not None)
                     continue
             if heard:
-                above.tell(pair.signal, pair.tool, bets, y, normal, run, where, young)
+                above.tell(above.cell(pair, where), bets, y, normal, run, young)
 
 
 _NO_SETTING = DetectorSettings()

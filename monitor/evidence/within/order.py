@@ -29,7 +29,8 @@ class Pair:
     """The two nodes that an observation feeds: the agent's, and the version's (the same where none is known).
 
     `bets`: the last ones made for them, good as long as what is normal is the same. `nodes`: both, or the one. `gone`:
-    one of them made room for others.
+    one of them made room for others. `cell`: theirs above the agent, at the place of the last run
+    (`monitor.evidence.above`).
     """
 
     def __init__(self, signal: str, version: str | None, tool: str | None, middle: Node, leaf: Node) -> None:
@@ -41,6 +42,8 @@ class Pair:
         self.nodes: tuple[Node, ...] = (middle,) if leaf is middle else (middle, leaf)
         self.bets: Bets | None = None
         self.gone = False
+        self.where: str | None = None
+        self.cell = ""
 
     def place(self, middle: Node, leaf: Node) -> None:
         """Say which nodes they are."""
