@@ -9,7 +9,7 @@ from bisect import bisect_left
 from typing import Final
 
 BINS: Final = 96
-_EDGES: list[float] = [0.001 * 2.0 ** (i / 4.0) for i in range(BINS - 1)]
+_EDGES: Final[list[float]] = [0.001 * 2.0 ** (i / 4.0) for i in range(BINS - 1)]
 ENOUGH: Final = 20
 """Durations below which no quantile is given."""
 

@@ -111,7 +111,7 @@ class Agent:
 
     def take(self, event: Event, kind: str, now: float) -> Closed | None:
         """One event of a run, and its kind; the closed run if it ended one."""
-        run = self.tracker.take(event, now)
+        run = self.tracker.take(event, now, kind)
         if run is None:
             return None
         self.last_seen = now

@@ -83,7 +83,7 @@ class PartitionEngine:
             record = item[1]
             if isinstance(record, Event):
                 if self.now == 0.0:
-                    self._settle(record)
+                    self._settle(record, record.observed_time)
                     self.now = self.settings.began = float(int(record.at))
                 name = record.agent
                 if name is not None:
@@ -177,7 +177,7 @@ class PartitionEngine:
                 step = self._outlet.step
                 self._take(agent, [(offset, event)], Said(step.findings), Said(step.news))
             return
-        self._settle(event)
+        self._settle(event, event.observed_time)
         self._count("events")
         if event.kind == "change":
             self._count("change")
@@ -186,11 +186,11 @@ class PartitionEngine:
         else:
             self._count("unassigned")
 
-    def _settle(self, event: Event) -> None:
+    def _settle(self, event: Event, observed: float | None) -> None:
         """An event that is far from the time at which it was seen is taken at that time."""
-        observed, time = event.observed_time, event.time
         if observed is None:
             return
+        time = event.time
         off = (time if isinstance(time, float) else event.at) - observed
         if (off > _SKEW_SECONDS or off < -_SKEW_SECONDS) and is_skewed(event, observed):
             event.time = observed
@@ -210,8 +210,7 @@ class PartitionEngine:
         for item in group:
             offset: int = item[0]
             event: Event = item[1]
-            if event.observed_time is not None:
-                self._settle(event)
+            self._settle(event, event.observed_time)
             if offset <= agent.offset:
                 continue
             agent.offset = offset

@@ -35,14 +35,16 @@ class Remembered:
         """Remember what was noted, in the order of the log: agents were stepped one after the other."""
         self._noted.sort(key=itemgetter(0))
         for _, event, agent in self._noted:
-            if event.kind == "run_finished" and self._of(event.run or "") == agent:
+            run = event.run or ""
+            if event.kind == "run_finished" and self._of(run) == agent:
                 continue
-            if event.run:
-                self.put(event.run, agent)
-            if event.session:
-                self.put(f"session {event.session}", agent)
-            if event.user:
-                self.put(f"user {event.user}", agent)
+            if run:
+                self.put(run, agent)
+            session, user = event.session, event.user
+            if session:
+                self.put(f"session {session}", agent)
+            if user:
+                self.put(f"user {user}", agent)
         self._noted.clear()
 
     def put(self, name: str, agent: str) -> None:

@@ -248,7 +248,7 @@ class Run:
         ]  # fmt: skip
 
 
-SPENT = Work()
+SPENT: Final = Work()
 """What closed runs hold; nothing is ever added to it."""
 
 

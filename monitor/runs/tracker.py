@@ -42,8 +42,11 @@ USUAL: Final = 0.99
 RETRY_SECONDS: Final = 300.0
 """Who gives the same input again within so long of the last sign of life of the run before was not content with it."""
 
-_NO_IDS: set[str] = set()
+_NO_IDS: Final[set[str]] = set()
 """What closed runs hold; nothing is ever added to it."""
+
+_checksum: Final = crc32
+"""At hand: compiled code looks a name of another module up each time."""
 
 _Remembered = tuple[float, str, int, str]
 """When a run closed, which, its block, and who gave it its input, if that is known."""
@@ -108,31 +111,36 @@ class RunTracker:
 
     # -- events
 
-    def take(self, event: Event, now: float) -> Run | None:
-        """The open run that the event belongs to; None where it is a duplicate or late."""
-        name = event.run or ""
+    def take(self, event: Event, now: float, kind: str | None = None) -> Run | None:
+        """The open run that the event belongs to; None where it is a duplicate or late.
+
+        `kind`: the event's, where it is at hand.
+        """
+        if kind is None:
+            kind = event.kind
+        name, event_id = event.run or "", event.id
         run = self.open.get(name)
         if run is None:
             before = self.known(name)
             if before is not None:
                 known = array("I")
                 known.frombytes(before.packed)
-                if crc32(event.id.encode()) in known:
+                if crc32(event_id.encode()) in known:
                     self.count("duplicates")
                     return None
                 self.count("late")
-                if event.kind == "run_finished":
+                if kind == "run_finished":
                     self._learn_late(before, event, known)
                 return None
             run = self._begin(name, event, now)
         ids = run.ids
         known_ids = len(ids)
         if known_ids < IDS_PER_RUN:
-            ids.add(event.id)
+            ids.add(event_id)
             if len(ids) == known_ids:
                 self.count("duplicates")
                 return None
-        elif event.id in ids:
+        elif event_id in ids:
             self.count("duplicates")
             return None
         else:
@@ -148,15 +156,15 @@ class RunTracker:
             run.moved = True
         if run.version is None:
             run.version = event.version
-        kind = event.kind
         if kind == "llm_call":
             adding.model_call(run.work, event, self._book)
         elif kind == "tool_call":
             adding.tool_call(run, run.work, event, self._book)
         else:
             adding.other(run, run.work, event, self._book)
-            if event.input_hash is not None:
-                self._ask(run, event.input_hash, now)
+            asked = event.input_hash
+            if asked is not None:
+                self._ask(run, asked, now)
         if self._limited:
             self._book.rules.check_limits(run.work, at - run.started)
         return run
@@ -339,7 +347,7 @@ class RunTracker:
         run.order = self._order
         run.closed = True
         run.seen = now
-        run.packed = array("I", [crc32(name.encode()) for name in run.ids]).tobytes()
+        run.packed = array("I", [_checksum(name.encode()) for name in run.ids]).tobytes()
         run.ids = _NO_IDS
         work = run.work
         if work.output_shape is not None:

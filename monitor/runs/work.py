@@ -34,7 +34,7 @@ FORM_CHARACTERS: Final = 40
 """Longer forms are none of ours and are left out."""
 CALLS_HASH: Final = 1 << 48
 """Sums of hashes of calls are taken modulo this."""
-LENGTH = INDEX["length"]
+LENGTH: Final = INDEX["length"]
 LOOP: Final = "run.loop"
 OTHER: Final = "_other"
 NO_ARGUMENTS: Final = 1
@@ -43,7 +43,7 @@ NO_VERSION: Final = 4
 """What some call of a tool did not carry in a run; a failed call needs no result."""
 USED: Final = 16
 """Components beside tools that a run notes as used. Further ones are counted as `used_folded` and not noted."""
-MOST_TOKENS = 1 << 40
+MOST_TOKENS: Final = 1 << 40
 """Of one call. A count that is negative or larger is no count of tokens."""
 
 
@@ -66,8 +66,7 @@ def model_call(work: Work, event: Event, book: Book) -> None:
         work.user_calls += 1
         return
     work.llm_calls += 1
-    if work.last_step_failed or event.status == "error":
-        work.last_step_failed = event.status == "error"
+    work.last_step_failed = event.status == "error"
     name = event.model
     if name is not None and name != work.model:
         work.model = name
@@ -102,7 +101,7 @@ def model_call(work: Work, event: Event, book: Book) -> None:
         work.retries += 1
     if event.output_hash is not None or event.output_shape is not None:
         _read_output(work, event, final=False)
-    if event.violations and book.rules.declared:
+    if book.rules.declared and event.violations:
         book.rules.take_violations(work, "", event.violations)
 
 
@@ -112,7 +111,7 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
     if soft is None:
         soft = derive.soft_error(event.result)
     failed = soft or event.status == "error"
-    result = event.result_hash
+    asked, result, empty = event.arguments_hash, event.result_hash, bool(event.result_empty)
     tool = event.tool or ""
     if event.actor != "agent":
         work.user_calls += 1
@@ -120,7 +119,7 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
             loop = work.user_loop
             if loop is None:
                 loop = work.user_loop = Loop()
-            if loops.step(loop, tool, event.arguments_hash, result, failed or bool(event.result_empty), book.loop_mass):
+            if loops.step(loop, tool, asked, result, failed or empty, book.loop_mass):
                 _say_loop(work, loop, tool, "the simulated user ")
         return
     calls = run.tools.get(tool)
@@ -128,9 +127,11 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
         if len(run.tools) >= TOOLS_PER_RUN:
             book.count("tools_folded")
             tool = OTHER
-        calls = run.tools.setdefault(tool, [0, 0, 0, 0])
+            calls = run.tools.get(OTHER)
+        if calls is None:
+            calls = run.tools[tool] = [0, 0, 0, 0]
     calls[0] += 1
-    if event.arguments_hash is None:
+    if asked is None:
         calls[3] |= NO_ARGUMENTS
     if event.tool_version is None:
         calls[3] |= NO_VERSION
@@ -145,7 +146,6 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
         work.last_step_failed = True
     else:
         calls[2] = 0
-        asked = event.arguments_hash
         if result is None:
             calls[3] |= NO_RESULT
         elif asked is not None:
@@ -153,16 +153,15 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
                 work.answers = {tool: (asked, result)}
             else:
                 work.answers[tool] = (asked, result)
-        if work.last_step_failed or event.result_empty:
-            work.last_step_failed = bool(event.result_empty)
+        work.last_step_failed = empty
     if result is not None:
         loop = work.loop
         if loop is None:
             loop = work.loop = Loop()
-        if loops.step(loop, tool, event.arguments_hash, result, failed or bool(event.result_empty), book.loop_mass):
+        if loops.step(loop, tool, asked, result, failed or empty, book.loop_mass):
             _say_loop(work, loop, tool, "")
     if work.pair is not None:
-        work.calls_hash = (work.calls_hash + crc32(f"{tool} {event.arguments_hash}".encode())) % CALLS_HASH
+        work.calls_hash = (work.calls_hash + crc32(f"{tool} {asked}".encode())) % CALLS_HASH
     number = work.tool_calls = work.tool_calls + 1
     if number == 1:
         work.path = [tool]
@@ -177,8 +176,7 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
     attempt = event.attempt
     if attempt is not None and attempt > 1:
         work.retries += 1
-    if work.output_empty:
-        work.output_empty = False
+    work.output_empty = False
     fields = event.arguments_fields
     if fields:
         if work.argument_fields is NO_FIELDS:
@@ -203,13 +201,15 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
     if form is not None and not failed and len(form) <= FORM_CHARACTERS:
         if work.result_forms is NO_FIELDS:
             work.result_forms = {}
-        forms = work.result_forms.setdefault(tool, [])
-        if form not in forms:
+        forms = work.result_forms.get(tool)
+        if forms is None:
+            work.result_forms[tool] = [form]
+        elif form not in forms:
             if len(forms) < FORMS_PER_TOOL:
                 forms.append(form)
             else:
                 book.count("fields_folded")
-    if event.violations and book.rules.declared:
+    if book.rules.declared and event.violations:
         book.rules.take_violations(work, tool, event.violations)
 
 
@@ -227,7 +227,7 @@ def other(run: Run, work: Work, event: Event, book: Book) -> None:
             _use(work, "model:" + event.model, book)
         if event.output_hash is not None or event.output_shape is not None:
             _read_output(work, event, final=True)
-        if event.violations and book.rules.declared:
+        if book.rules.declared and event.violations:
             book.rules.take_violations(work, "", event.violations)
     elif kind == "retrieval":
         _retrieval(work, event, book)
