@@ -87,11 +87,11 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     `monitor.reading`).
     """
 
+    # In about the order in which producers send them: the decoder looks for each from where it found the last field,
+    # so that a step back is a walk past all of them.
+    id: Name = ""
     kind: Name
     time: float | datetime
-    schema_version: Whole = 1
-    id: Name = ""
-    observed_time: float | None = None
     producer: Name | None = None
     agent: Name | None = None
     version: Name | None = None
@@ -101,33 +101,33 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     session: Name | None = None
     user: Name | None = None
     tenant: Name | None = None
-    variant: Variant = "stable"
-    pair: Name | None = None
     labels: dict[Name, Name] | None = None
-    status: Status | None = None
-    error_type: Name | None = None
-    duration_seconds: Seconds | None = None
+    pair: Name | None = None
+    variant: Variant = "stable"
     # runs
     input: Raw = NOTHING
     trigger: Name | None = None
-    outcome: Name | None = None
-    output: Raw = NOTHING
-    cost_usd: Dollars | None = None
     # calls
-    actor: Actor = "agent"
     model: Name | None = None
     response_model: Name | None = None
     provider: Name | None = None
     input_tokens: Counted | None = None
     output_tokens: Counted | None = None
     cached_tokens: Counted | None = None
+    cost_usd: Dollars | None = None
     finish_reason: Name | None = None
-    attempt: Counted | None = None
     tool: Name | None = None
     tool_version: Name | None = None
     call_id: Name | None = None
     arguments: Raw = NOTHING
     result: Raw = NOTHING
+    duration_seconds: Seconds | None = None
+    status: Status | None = None
+    error_type: Name | None = None
+    outcome: Name | None = None
+    output: Raw = NOTHING
+    attempt: Counted | None = None
+    actor: Actor = "agent"
     source: Name | None = None
     hits: Counted | None = None
     top_score: float | None = None
@@ -151,6 +151,9 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     share: Part | None = None
     author: Name | None = None
     url: Annotated[str, Meta(max_length=2048)] | None = None
+    # what is seldom said
+    schema_version: Whole = 1
+    observed_time: float | None = None
     # kept in place of text
     soft_error: bool | None = None
     arguments_hash: Whole | None = None
