@@ -118,7 +118,8 @@ class RunTracker:
         """
         if kind is None:
             kind = event.kind
-        name, event_id = event.run or "", event.id
+        name, event_id, time = event.run or "", event.id, event.time
+        at = time if type(time) is float else event.at
         run = self.open.get(name)
         if run is None:
             before = self.known(name)
@@ -132,7 +133,7 @@ class RunTracker:
                 if kind == "run_finished":
                     self._learn_late(before, event, known)
                 return None
-            run = self._begin(name, event, now)
+            run = self._begin(name, event, kind, at, now)
         ids = run.ids
         known_ids = len(ids)
         if known_ids < IDS_PER_RUN:
@@ -149,8 +150,6 @@ class RunTracker:
             run.seen = now
             self._last(run)
         self.touched.add(run.block)
-        time = event.time
-        at = time if type(time) is float else event.at
         if at < run.started:
             run.started = at
             run.moved = True
@@ -319,7 +318,7 @@ class RunTracker:
                 block[run.run] = pack(run)
             self.touched.add(run.block)
 
-    def _begin(self, name: str, event: Event, now: float) -> Run:
+    def _begin(self, name: str, event: Event, kind: str, at: float, now: float) -> Run:
         if len(self.open) >= OPEN_RUNS:
             self.count("runs_evicted")
             self._close(next(iter(self.open.values())), now)
@@ -330,8 +329,8 @@ class RunTracker:
             self.next_block += 1
             current = self.blocks[self.next_block] = {}
         self._order += 1
-        run = Run(name, event.version, self.next_block, event.at, now, set(), {}, Work(), order=self._order)
-        if event.kind != "run_started":
+        run = Run(name, event.version, self.next_block, at, now, set(), {}, Work(), order=self._order)
+        if kind != "run_started":
             adding.describe(run, run.work, event)
         self.open[name] = current[name] = run
         return run

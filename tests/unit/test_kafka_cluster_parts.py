@@ -26,7 +26,7 @@ from monitor.runtime.kafka.events import EventsCore, partition_of
 from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts
 from schemas.config import Config, Floods, Kafka
-from schemas.event import BadEvent, Event, Reason
+from schemas.event import BadEvent, Reason
 from schemas.finding import Finding, encode_finding
 from schemas.records import Sighting, Tick, decode_control, encode_control
 from tests.doubles.clock import START
@@ -157,38 +157,34 @@ async def test_an_offset_is_committed_with_the_note_of_its_partition() -> None:
 # -- watermarks
 
 
-def event(time: float, producer: str | None = None, agent: str = "a") -> Event:
-    return Event(kind="run_started", time=time, agent=agent, run="r", producer=producer)
-
-
 @pytest.mark.parametrize("fate", ["take", "drop"])
 def test_late_is_what_lies_behind_its_own_producer(fate: str) -> None:
     counts: Counter[str] = Counter()
     marks = Watermarks(Kafka(late_events=fate), counts)  # type: ignore[arg-type]
-    assert marks.take(event(1_000.0, "one"), 1_000.0)
-    assert marks.take(event(940.0, "one"), 1_001.0), "sixty seconds behind is out of order, and usual"
-    assert marks.take(event(100.0, "two"), 1_001.0), "another producer has its own time"
-    assert marks.take(event(939.9, "one"), 1_001.0) is (fate == "take")
+    assert marks.take("one", 1_000.0, 1_000.0)
+    assert marks.take("one", 940.0, 1_001.0), "sixty seconds behind is out of order, and usual"
+    assert marks.take("two", 100.0, 1_001.0), "another producer has its own time"
+    assert marks.take("one", 939.9, 1_001.0) is (fate == "take")
     assert counts == {f"events_behind:{'taken' if fate == 'take' else 'dropped'}": 1}
 
 
 def test_a_clock_that_runs_ahead_makes_nothing_late_once_it_is_right() -> None:
     counts: Counter[str] = Counter()
     marks = Watermarks(Kafka(late_events="drop"), counts)
-    assert marks.take(event(1_500.0, "fast"), 1_000.0), "within the ten minutes in which a clock is believed"
+    assert marks.take("fast", 1_500.0, 1_000.0), "within the ten minutes in which a clock is believed"
     assert marks.latest == {"fast": 1_000.0}
-    assert marks.take(event(1_001.0, "fast"), 1_001.0), "its clock was set right"
+    assert marks.take("fast", 1_001.0, 1_001.0), "its clock was set right"
     assert counts == {}
 
 
 def test_watermarks_survive_where_they_decide_and_cost_nothing_where_not() -> None:
     drops = Watermarks(Kafka(late_events="drop"), Counter())
-    drops.take(event(1_000.0, "one"), 1_000.0)
+    drops.take("one", 1_000.0, 1_000.0)
     again = Watermarks(Kafka(late_events="drop"), Counter())
     again.load(drops.changes())
     assert drops.changes() == [] and again.latest == {"one": 1_000.0}
     takes = Watermarks(Kafka(), Counter())
-    takes.take(event(1_000.0, "one"), 1_000.0)
+    takes.take("one", 1_000.0, 1_000.0)
     assert takes.changes() == []
 
 
@@ -196,8 +192,8 @@ def test_producers_beyond_the_bound_have_no_watermark() -> None:
     counts: Counter[str] = Counter()
     marks = Watermarks(Kafka(late_events="drop"), counts)
     for number in range(PRODUCERS + 5):
-        assert marks.take(event(1_000.0, f"p{number}"), 1_000.0)
-    assert marks.take(event(1.0, f"p{PRODUCERS}"), 1_000.0)
+        assert marks.take(f"p{number}", 1_000.0, 1_000.0)
+    assert marks.take(f"p{PRODUCERS}", 1.0, 1_000.0)
     assert len(marks.latest) == PRODUCERS and counts == {"evicted:watermarks": 6}
 
 

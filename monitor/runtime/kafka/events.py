@@ -218,13 +218,15 @@ class EventsCore:
                 outgoing.append(self._sent(value, event, observed))
                 return None
         time = event.time
-        off = (time if isinstance(time, float) else event.at) - observed
-        if (off > _SKEW_SECONDS or off < -_SKEW_SECONDS) and is_skewed(event, observed):
+        at = time if isinstance(time, float) else event.at
+        if (at - observed > _SKEW_SECONDS or at - observed < -_SKEW_SECONDS) and is_skewed(event, observed):
             self._skewed(event, observed)
-        if not self.watermarks.take(event, observed):
+            at = observed
+        producer = event.producer
+        if not self.watermarks.take(producer or agent or "", at, observed):
             return None
-        if event.kind == "heartbeat" and event.producer:
-            self._sighter.beat(event.producer)
+        if producer and event.kind == "heartbeat":
+            self._sighter.beat(producer)
         return event
 
     def _skewed(self, event: Event, observed: float) -> None:

@@ -18,7 +18,6 @@ from collections.abc import Iterable
 import msgspec
 
 from schemas.config import Kafka
-from schemas.event import Event
 
 PRODUCERS = 1_000
 """Producers whose watermark is kept, per partition: they name themselves."""
@@ -37,11 +36,9 @@ class Watermarks:
         self._counts = counts
         self._changed = False
 
-    def take(self, event: Event, observed: float) -> bool:
-        """Note its time (already settled); False if it is late and is to be dropped."""
-        name = event.producer or event.agent or ""
-        time = event.time
-        at = time if isinstance(time, float) else event.at
+    def take(self, name: str, at: float, observed: float) -> bool:
+        """Note the time (already settled) of an event of this producer, or of this agent where it names none; False if
+        it is late and is to be dropped."""
         mark = self.latest.get(name)
         if mark is None:
             if len(self.latest) >= PRODUCERS:
