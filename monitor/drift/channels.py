@@ -92,7 +92,11 @@ def _number(value: float | None) -> float | None:
 
 
 def _shares(counts: dict[str, int]) -> dict[str, float] | None:
-    total = sum(counts.values())
+    if not counts:
+        return None
+    total = 0
+    for n in counts.values():
+        total += n
     if total <= 0:
         return None
     return {name if len(name) <= WORD_LENGTH else name[:WORD_LENGTH]: n / total for name, n in counts.items()}
@@ -261,26 +265,48 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 """Every channel. The order is part of what is saved: append, never insert."""
 ROW_OF = {row.name: row for row in ROWS}
+
+
+class _Places:
+    """Rows that read a shape, as it is copied: in `stretches` of neighbours, first and behind the last, for a list is
+    copied faster than its elements. `worded`: which of the rows have `words`. `needs`: how long a shape is that has all
+    of them; `nothing`: what the rows give where there is none."""
+
+    def __init__(self, rows: tuple[Row, ...]) -> None:
+        places = [row.place for row in rows if row.place is not None]
+        self.stretches: list[tuple[int, int]] = []
+        for place in places:
+            begin, end = self.stretches.pop() if self.stretches else (place.at, place.at)
+            if place.at != end:
+                self.stretches.append((begin, end))
+                begin = place.at
+            self.stretches.append((begin, place.at + 1))
+        self.worded = [i for i, place in enumerate(places) if place.words]
+        self.words = [list(place.words) for place in places if place.words]
+        self.needs = max(place.at for place in places) + 1
+        self.nothing: list[None] = [None] * len(places)
+
+
 _IS_PLACE: Final = [row.place is not None for row in ROWS]
 _FIRST: Final = _IS_PLACE.index(True)
 _MIDDLE: Final = _IS_PLACE.index(False, _FIRST)
 _LAST: Final = _IS_PLACE.index(True, _MIDDLE)
 _END: Final = _IS_PLACE.index(False, _LAST)
 _BEFORE: Final = [row.read for row in ROWS[:_FIRST]]
-_PLACES: Final = [row.place for row in ROWS[_FIRST:_MIDDLE] if row.place is not None]
+_PLACES: Final = _Places(ROWS[_FIRST:_MIDDLE])
 _BETWEEN: Final = [row.read for row in ROWS[_MIDDLE:_LAST]]
-_LATER: Final = [row.place for row in ROWS[_LAST:_END] if row.place is not None]
+_LATER: Final = _Places(ROWS[_LAST:_END])
 _BEHIND: Final = [row.read for row in ROWS[_END:]]
 
 
 def values_of(reading: Reading, off: frozenset[str]) -> list[Value]:
     """What every row gives, in their order; None for signals that are `off`."""
     shape = cast("list[Any] | None", reading.closed.work.output_shape)  # numbers are passed on, not made anew
-    found: list[Value] = [read(reading) for read in _BEFORE]
-    _put(shape, _FIRST_AT, _FIRST_WORDS, found)
-    found += [read(reading) for read in _BETWEEN]
-    _put(shape, _LATER_AT, _LATER_WORDS, found)
-    found += [read(reading) for read in _BEHIND]
+    found: list[Any] = [read(reading) for read in _BEFORE]  # values, not looked at: they are what `read` says
+    _put(shape, _PLACES, found)
+    found.extend([read(reading) for read in _BETWEEN])
+    _put(shape, _LATER, found)
+    found.extend([read(reading) for read in _BEHIND])
     if off:
         for i, row in enumerate(ROWS):
             if row.signal in off:
@@ -288,20 +314,20 @@ def values_of(reading: Reading, off: frozenset[str]) -> list[Value]:
     return found
 
 
-_FIRST_AT: Final = [place.at for place in _PLACES]
-_FIRST_WORDS: Final = [list(place.words) for place in _PLACES]
-_LATER_AT: Final = [place.at for place in _LATER]
-_LATER_WORDS: Final = [list(place.words) for place in _LATER]
-
-
-def _put(shape: list[Any] | None, places: list[int], wordings: list[list[str]], found: list[Value]) -> None:
+def _put(shape: list[Any] | None, places: _Places, found: list[Any]) -> None:
     """What a shape has in some places; nothing where a version before wrote a shorter one."""
-    for i in range(len(places)):
-        words = wordings[i]
-        if shape is None or places[i] >= len(shape):
-            found.append(None)
-        elif words:
-            number: float = shape[places[i]]
-            found.append(words[min(int(number), len(words) - 1)])
-        else:
-            found.append(shape[places[i]])
+    first = len(found)
+    if shape is None:
+        found.extend(places.nothing)
+        return
+    for begin, end in places.stretches:
+        found.extend(shape[begin:end])
+    if len(shape) < places.needs:
+        found += places.nothing[len(found) - first :]
+    for i in range(len(places.worded)):
+        position = first + places.worded[i]
+        if found[position] is not None:
+            number = cast(float, found[position])
+            words = places.words[i]
+            code, last = int(number), len(words) - 1
+            found[position] = words[code if code < last else last]

@@ -10,7 +10,7 @@ Invariant: the latest `RING` runs, whole, in the order in which they closed.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -31,6 +31,13 @@ _WORDS: Final = [list(row.place.words) if row.place is not None else [] for row 
 """The words of a channel, where they are known; their order is that of the shapes that events carry."""
 _WORDED: Final = [position for position, words in enumerate(_WORDS) if words]
 _CODES: Final = [{word: code for code, word in enumerate(words)} for words in _WORDS]
+_VALUES: Final = Sample.__struct_fields__.index("values")
+_NUMBERS: Final = [
+    Sample.__struct_fields__.index(name) for name in ("at", "notice", "page", "version_notice", "version_page")
+]
+_EXACT: Final = 2.0**51
+_HALVES: Final = 1.5 * 2.0**52
+"""Added and taken away again it rounds a number below `_EXACT` to an integer."""
 
 
 class Recent:
@@ -149,35 +156,46 @@ class Recent:
         self._end = self._saved = number
 
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode: Final = msgspec.msgpack.Encoder().encode
 _chunk = msgspec.msgpack.Decoder(list[Raw])
-_decode = msgspec.msgpack.Decoder(Sample).decode
+_decode: Final = msgspec.msgpack.Decoder(Sample).decode
 _number = msgspec.msgpack.Decoder(SampleNumber).decode
+_fields_of: Final = msgspec.structs.astuple
 
 
 def _pack(sample: Sample) -> bytes:
-    values: list[object] = []
-    for position, value in enumerate(sample.values):
-        if isinstance(value, float):
-            values.append(shortest(value))
-        elif isinstance(value, str):
-            values.append(_CODES[position].get(value, value))
+    fields: list[Any] = list(_fields_of(sample))  # one by one a struct gives them ten times as slowly
+    for place in _NUMBERS:
+        fields[place] = shortest(fields[place])
+    values: list[Any] = fields[_VALUES]
+    written = fields[_VALUES] = values.copy()
+    for at, value in enumerate(values):
+        if value is None:
+            continue
+        if isinstance(value, str):
+            codes = _CODES[at]
+            if codes:
+                written[at] = codes.get(value, value)
+        elif isinstance(value, float):
+            number: float = value
+            if not -_EXACT < number < _EXACT:
+                written[at] = shortest(number)
+            elif number + _HALVES - _HALVES == number:
+                written[at] = int(number)  # as `shortest`, which makes any other float anew
         elif isinstance(value, dict):
-            values.append({word: shortest(part) for word, part in value.items()})
+            if value:
+                written[at] = {word: shortest(part) for word, part in value.items()}
         else:
-            values.append(None)
-    return _encode((
-        sample.number, sample.run, sample.version, shortest(sample.at), values, shortest(sample.notice),
-        shortest(sample.page), shortest(sample.version_notice), shortest(sample.version_page), sample.timed,
-        sample.learns, sample.whose, sample.roots,
-    ))  # fmt: skip
+            written[at] = None
+    return _encode(fields)
 
 
 def _unpack(packed: bytes | Raw) -> Sample:
     """Also what versions before wrote: every number a float, every word itself, and fewer channels."""
     sample = _decode(packed)
     values = sample.values
-    values += [None] * (len(CHANNELS) - len(values))
+    if len(values) < len(CHANNELS):
+        values += [None] * (len(CHANNELS) - len(values))
     for position in _WORDED:
         value: Read = values[position]
         if isinstance(value, float):
