@@ -19,8 +19,8 @@ from mypy_extensions import mypyc_attr
 from monitor.drift.banks.sessions import Sessions
 from monitor.drift.outputs.versions import Versions
 from monitor.drift.tools import interfaces, paces
-from monitor.drift.tools.interfaces import Interface
-from monitor.drift.tools.looks import Looks
+from monitor.drift.tools.interfaces import Interface, Seen
+from monitor.drift.tools.looks import Looks, in_either
 from monitor.drift.tools.pace import Pace
 from monitor.drift.tools.stuck import Same, Stuck
 from monitor.reading.calls import forms
@@ -142,19 +142,31 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
         repeated = memory.note(work.output_hash)
     young = missing = None
     if work.argument_fields or work.result_fields:
-        for tool in sorted({*work.argument_fields, *work.result_fields}):
+        for tool in in_either(work.argument_fields, work.result_fields):
             calls = closed.run.tools.get(tool)
-            if tool not in work.result_fields and calls is not None and calls[1]:
-                continue  # a call that failed has no result to know the interface by; that it fails is told elsewhere
-            names = _names(tuple(work.argument_fields.get(tool, _NONE)), tuple(work.result_fields.get(tool, _NONE)))
-            seen = interfaces.observe(memory.tools, tool, names)
+            results = work.result_fields.get(tool)
+            if results is None:
+                if calls is not None and calls[1]:
+                    continue  # a failed call has no result to know the interface by; that it fails is told elsewhere
+                results = _NONE
+            arguments = work.argument_fields.get(tool, _NONE)
+            if interfaces.repeats(memory.tools, tool, arguments, results):
+                seen: Seen | None = interfaces.NOTHING
+            else:
+                seen = interfaces.observe(memory.tools, tool, _names(tuple(arguments), tuple(results)))
+                memory.tools[tool].told = arguments, results
             if seen is not None:
                 young = bool(seen.young) or bool(young)
                 missing = bool(seen.missing) or bool(missing)
-    for tool in sorted(work.result_forms):
-        seen = interfaces.observe(memory.forms, tool, forms.names_of(work.result_forms[tool]))
+    for tool in in_either(work.result_forms, _NO_TOOLS):
+        given = work.result_forms[tool]
+        if interfaces.repeats(memory.forms, tool, given, _NONE):
+            seen = interfaces.NOTHING
+        else:
+            seen = interfaces.observe(memory.forms, tool, forms.names_of(given))
+            memory.forms[tool].told = given, _NONE
         if seen is not None:
-            young = forms.is_new(seen.young) or bool(young)
+            young = (bool(seen.young) and forms.is_new(seen.young)) or bool(young)
             missing = bool(seen.missing) or bool(missing)
     if work.argument_looks or work.result_looks:
         looks = memory.looks
@@ -179,6 +191,7 @@ def _names_of(arguments: tuple[str, ...], results: tuple[str, ...]) -> list[str]
 
 
 _NONE: Final[list[str]] = []
+_NO_TOOLS: Final[dict[str, list[str]]] = {}
 _saved_calls = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes, bytes])
 _names: Callable[[tuple[str, ...], tuple[str, ...]], list[str]] = lru_cache(maxsize=INTERFACES)(_names_of)
 

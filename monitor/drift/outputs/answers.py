@@ -33,6 +33,8 @@ least, is forgotten, counted as `answers_forgotten`."""
 
 _WHOLE: Final = ""
 """The one field of an answer that is no JSON."""
+_AHEAD: Final = 4
+"""Known fields that an answer may be without, or have of another kind, before the next one is looked up."""
 
 
 class _Value:
@@ -49,7 +51,11 @@ class _Field(Known):
     """A field with its kind."""
 
     def __init__(self, name: str, first: int, latest: int, away: Stretches) -> None:
-        super().__init__(first, latest, away)
+        super().__init__(name, first, latest, away)
+        self.head = name + "#"
+        """Of the word for it with a value."""
+        self.at = 0
+        """Its place in `Answers._order`."""
         self.path = name[: name.rfind(":")]
         self.value: _Value | None = None
         """Of its path; shared by the kinds of that, and looked up once."""
@@ -74,6 +80,9 @@ class Answers:
         self._fields: dict[str, _Field] = {}
         self._values: dict[str, _Value] = {}
         """By path."""
+        self._order: list[_Field] = []
+        """All that are known, by path, as answers have them: which one a word is for is mostly told by the word before,
+        and not looked up. Empty where others came to be known since."""
 
     def observe(self, fields: list[str] | None, hashed: int | None, session: str | None) -> bool:
         """One answer. `fields`: None if it is no JSON; `hashed`: of the whole. False within a session that goes on."""
@@ -88,20 +97,33 @@ class Answers:
             return True
         count = self.count = self.count + 1
         self.known = count > WARM
+        order, at = self._in_order(), 0
         for field in fields:
-            mark = field.find("#")
-            name = field if mark < 0 else field[:mark]
-            known = self._fields.get(name)
+            known = _expected(order, at, field)
+            if known is not None:
+                mark = len(known.head) - 1
+                if mark >= len(field):
+                    mark = -1
+            else:
+                mark = field.find("#")
+                name = field if mark < 0 else field[:mark]
+                known = self._fields.get(name)
+                if known is None:
+                    if mark >= 0:
+                        self._follow(name[: name.rfind(":")], None, field[mark + 1 :])
+                    self._meet(name)
+                    order = self._order = []
+                    continue
+            at = known.at + 1
             if mark >= 0:
-                path = name[: name.rfind(":")] if known is None else known.path
-                self._follow(path, known, field[mark + 1 :])
-            if known is None:
-                self._meet(name)
-                continue
+                self._follow(known.path, known, field[mark + 1 :])
             known.latest = count
             if count - known.first < YOUNG and known.first > WARM:
-                self.young.append(name)
-        self.gone, _ = take_away(cast("dict[str, Known]", self._fields), count, AWAY)
+                self.young.append(known.name)
+        self.gone, normal = take_away(cast("list[Known]", list(self._fields.values())), count, AWAY)
+        for name in normal:
+            del self._fields[name]
+            self._order = []
         return True
 
     def clear(self) -> None:
@@ -125,10 +147,19 @@ class Answers:
     def load(self, raw: bytes) -> None:
         """Put back a saved state; what the latest answer showed is not in it."""
         self.count, self._session, first, away, last, same = _saved.decode(raw)
+        self._order = []
         self._fields = {name: _Field(name, first[name], 0, Stretches(*packed)) for name, packed in away.items()}
         self._values = {path: _Value(last[path], Stretches(*packed)) for path, packed in same.items()}
 
     # -- inner
+
+    def _in_order(self) -> list[_Field]:
+        order = self._order
+        if not order:
+            order = self._order = sorted(self._fields.values(), key=lambda one: one.path)
+            for at in range(len(order)):
+                order[at].at = at
+        return order
 
     def _meet(self, name: str) -> None:
         """A field that is not known; the one that is away longest gives way to it."""
@@ -162,6 +193,15 @@ class Answers:
             values.pop(rarest).is_known = False
             self.lost += 1
         values[path] = _Value(value, Stretches())
+
+
+def _expected(order: list[_Field], at: int, field: str) -> _Field | None:
+    """The field that a word is for, if it is one of the next few."""
+    for place in range(at, min(at + _AHEAD, len(order))):
+        known = order[place]
+        if field.startswith(known.head) or field == known.name:
+            return known
+    return None
 
 
 _saved = msgspec.msgpack.Decoder(

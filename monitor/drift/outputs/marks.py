@@ -15,7 +15,7 @@ from zlib import crc32
 
 import msgspec
 
-from monitor.drift.outputs.stretches import WARM, Known, Packed, Stretches, take_away
+from monitor.drift.outputs.stretches import WARM, WINDOW, Known, Packed, Stretches, take_away
 
 MARKS: Final = 48
 """Marks that are known. More: the one that is away longest gives way, counted as `marks_forgotten`; when it comes again
@@ -35,8 +35,8 @@ AWAY: Final = 1e-4
 class _Mark(Known):
     """A mark, whose `first` is 0 where it was known once and gave way. `seen`: texts that had it."""
 
-    def __init__(self, first: int, latest: int, seen: int, away: Stretches) -> None:
-        super().__init__(first, latest, away)
+    def __init__(self, name: str, first: int, latest: int, seen: int, away: Stretches) -> None:
+        super().__init__(name, first, latest, away)
         self.seen = seen
 
 
@@ -54,30 +54,50 @@ class Marks:
         self._marks: dict[str, _Mark] = {}
         self._seen = b""
         """A bit for each number of `SEEN`; empty as long as all marks that ever were are known."""
+        self._latest: list[str] | None = None
+        """The marks of the latest text, where these are all that are known and none may be told of as new: another text
+        with the same has nothing to tell, either."""
+        self._same = 0
+        """Latest texts with the same that are not yet counted into the marks."""
 
     def observe(self, found: list[str]) -> None:
-        """The marks of one text."""
+        """The marks of one text. They are kept, and not changed."""
+        if self._latest is not None and found == self._latest:
+            self.count += 1
+            self.known = self.count > WARM
+            self._same += 1
+            if self._same >= WINDOW:
+                self._settle()
+            return
+        self._settle()
         self.clear()
         count = self.count = self.count + 1
         self.known = count > WARM
         marks = self._marks
+        present = 0
+        fresh = False
         for name in found:
             mark = marks.get(name)
             if mark is None:
                 if len(marks) >= MARKS:
-                    gives_way = min(marks, key=lambda one: (marks[one].latest, one))
-                    del marks[gives_way]
-                    self._note(_number(gives_way))
-                    self.lost += 1
-                marks[name] = _Mark(0 if self._was_seen(name) else count, count, 1, Stretches())
+                    self._give_way()
+                mark = marks[name] = _Mark(name, 0 if self._was_seen(name) else count, count, 1, Stretches())
+                present += 1
+                fresh = fresh or mark.first > WARM
                 continue
+            if mark.latest != count:
+                present += 1
             mark.latest = count
             mark.seen += 1
             since = count - mark.first
-            if since < YOUNG and mark.first > WARM and mark.seen >= SURE and PART * mark.seen > since:
-                self.young.append(name)
-        self.gone, normal = take_away(cast("dict[str, Known]", marks), count, AWAY)
+            if since < YOUNG and mark.first > WARM:
+                fresh = True
+                if mark.seen >= SURE and PART * mark.seen > since:
+                    self.young.append(name)
+        self._latest = found if present == len(marks) and present == len(found) and not fresh else None
+        self.gone, normal = take_away(cast("list[Known]", list(marks.values())), count, AWAY)
         for name in normal:
+            del marks[name]
             self._note(_number(name))
 
     def clear(self) -> None:
@@ -87,6 +107,23 @@ class Marks:
             self.young = []
         if self.gone:
             self.gone = []
+
+    def _give_way(self) -> None:
+        """One mark makes room for another."""
+        marks = self._marks
+        name = min(marks, key=lambda one: (marks[one].latest, one))
+        del marks[name]
+        self._note(_number(name))
+        self.lost += 1
+
+    def _settle(self) -> None:
+        """Count the texts that were like the one before them."""
+        if self._same:
+            for mark in self._marks.values():
+                mark.latest = self.count
+                mark.seen += self._same
+                mark.away.rest(self._same)
+            self._same = 0
 
     def _was_seen(self, name: str) -> bool:
         """Whether a mark that is not known was there before."""
@@ -103,6 +140,7 @@ class Marks:
 
     def save(self) -> bytes:
         """The state."""
+        self._settle()
         packed = {name: (one.first, one.latest, one.seen, one.away.packed()) for name, one in self._marks.items()}
         return msgspec.msgpack.encode((self.count, packed, self._seen))
 
@@ -115,7 +153,7 @@ class Marks:
             for number in gave_way:
                 self._note(number)
         for name, (first, latest, seen, away) in packed.items():
-            self._marks[name] = _Mark(first, latest, seen, Stretches(*away))
+            self._marks[name] = _Mark(name, first, latest, seen, Stretches(*away))
 
 
 def _number(name: str) -> int:

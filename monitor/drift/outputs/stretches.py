@@ -64,6 +64,17 @@ class Stretches:
             self._close(True)
         return self.odds < limit and begins <= MOSTLY and stays <= MOSTLY
 
+    def rest(self, times: int) -> None:
+        """So many more answers in none, behind one that was in none: the same as `take` one by one."""
+        learned = min(max(WARM - self.seen, 0), times)
+        self.seen += times
+        if learned < times:
+            self.odds = 1.0
+        for number in range(times):
+            self.out += 1.0
+            if number >= learned:
+                self._halve()
+
     def _learn(self, lasts: bool) -> None:
         """Count one answer at once."""
         if self.length:
@@ -81,12 +92,16 @@ class Stretches:
             self.began += 1.0
             self.within += float(self.length)
             self.stayed += float(self.length if lasts else self.length - 1)
-        if self.out + self.within > 2 * WINDOW:
+        self._halve()
+        self.length, self.odds = int(lasts), 1.0
+
+    def _halve(self) -> None:
+        """Keep the counts low."""
+        if self.out + self.within > 2.0 * WINDOW:
             self.out /= 2.0
             self.began /= 2.0
             self.within /= 2.0
             self.stayed /= 2.0
-        self.length, self.odds = int(lasts), 1.0
 
     def packed(self) -> tuple[Any, ...]:
         """What is written of it."""
@@ -100,27 +115,26 @@ class Known:
     """Something that answers have or have not. `first`, `latest`: the answer that had it first, and the latest one, by
     number; `away`: how it was away."""
 
-    def __init__(self, first: int, latest: int, away: Stretches) -> None:
+    def __init__(self, name: str, first: int, latest: int, away: Stretches) -> None:
+        self.name = name
         self.first = first
         self.latest = latest
         self.away = away
 
 
-def take_away(known: dict[str, Known], count: int, limit: float) -> tuple[list[str], list[str]]:
-    """Take answer number `count` for all that is known (in place): what has been away for longer than `limit` allows.
+def take_away(known: list[Known], count: int, limit: float) -> tuple[list[str], list[str]]:
+    """Take answer number `count` for all that is known: what has been away for longer than `limit` allows.
 
-    Behind it what has been away for `WINDOW` answers, and is known no more.
+    Behind it what has been away for `WINDOW` answers, and is to be known no more.
     """
     gone: list[str] = []
     normal: list[str] = []
-    for name, one in known.items():
+    for one in known:
         away = one.away
         if one.latest == count:
             away.take(False, limit)
         elif away.length >= WINDOW - 1:
-            normal.append(name)
+            normal.append(one.name)
         elif away.take(True, limit):
-            gone.append(name)
-    for name in normal:
-        del known[name]
+            gone.append(one.name)
     return gone, normal

@@ -28,13 +28,15 @@ class _Known:
     """One tool. `asked`: a hash of the question that was answered last."""
 
     def __init__(self, asked: int | None = None) -> None:
+        self.turn = 0
+        """Of its latest run, among those of all tools."""
         self.asked = asked
         self.arguments = Marks()
         self.results = Marks()
 
 
 class Looks:
-    """An agent's tools, the one that was quiet longest first. `young`, `gone`: whether the latest run had values that
+    """An agent's tools. `young`, `gone`: whether the latest run had values that
     look new, or was without what always is there; None where nothing can be told. `count`: takes what gave way."""
 
     def __init__(self, count: Callable[[str], None]) -> None:
@@ -42,18 +44,20 @@ class Looks:
         self.gone: bool | None = None
         self._count = count
         self._known: dict[str, _Known] = {}
+        self._turn = 0
 
     def observe(self, work: Work) -> None:
         """One run."""
         self.young = self.gone = None
-        for tool in sorted({*work.argument_looks, *work.result_looks}):
-            known = self._known.pop(tool, None)
+        for tool in in_either(work.argument_looks, work.result_looks):
+            known = self._known.get(tool)
             if known is None:
                 if len(self._known) >= TOOLS:
-                    del self._known[next(iter(self._known))]
+                    del self._known[self._in_turn()[0]]
                     self._count("looks_forgotten")
-                known = _Known()
-            self._known[tool] = known  # the order of a dict is that of the latest run
+                known = self._known[tool] = _Known()
+            self._turn += 1
+            known.turn = self._turn
             known.arguments.clear()
             known.results.clear()
             call = work.answers.get(tool)
@@ -67,7 +71,8 @@ class Looks:
     def seen(self) -> dict[str, Seen]:
         """Tool → what its latest run showed, as `argument created:digits 9-9-9`, of those that showed something."""
         found = {}
-        for tool, known in self._known.items():
+        for tool in self._in_turn():
+            known = self._known[tool]
             asked, given = known.arguments, known.results
             young, gone = _both(asked.young, given.young), _both(asked.gone, given.gone)
             if young or gone:
@@ -77,7 +82,8 @@ class Looks:
     def save(self) -> bytes:
         """The state, and what the latest run of each tool showed: a finding may be told in a run of another one."""
         packed: dict[str, list[object]] = {}
-        for tool, one in self._known.items():
+        for tool in self._in_turn():
+            one = self._known[tool]
             asked, given = one.arguments, one.results
             saved = packed[tool] = [one.asked, asked.save(), given.save()]
             shown = [asked.young, asked.gone, given.young, given.gone]
@@ -89,6 +95,8 @@ class Looks:
         """Put back a saved state."""
         for tool, saved in _saved.decode(raw).items():
             known = self._known[tool] = _Known(cast("int | None", saved[0]))
+            self._turn += 1
+            known.turn = self._turn
             known.arguments.load(cast("bytes", saved[1]))
             known.results.load(cast("bytes", saved[2]))
             if len(saved) > 3:
@@ -96,16 +104,34 @@ class Looks:
                     "list[list[str]]", saved[3:]
                 )
 
+    def _in_turn(self) -> list[str]:
+        """The tools, the one that was quiet longest first."""
+        known = self._known
+        return sorted(known, key=lambda tool: known[tool].turn)
+
     def _take(self, side: Marks, words: list[str] | None) -> None:
         if not words:
             return
         side.observe(words)
-        for _ in range(side.lost):
-            self._count("looks_forgotten")
-        side.lost = 0
+        if side.lost:
+            for _ in range(side.lost):
+                self._count("looks_forgotten")
+            side.lost = 0
         if side.known:
             self.young = bool(side.young) or bool(self.young)
             self.gone = bool(side.gone) or bool(self.gone)
+
+
+def in_either(first: dict[str, list[str]], second: dict[str, list[str]]) -> list[str]:
+    """The tools that stand in one of two, sorted."""
+    found = list(first.keys())
+    for tool in second:
+        if tool in first:
+            continue
+        found.append(tool)
+    if len(found) > 1:
+        found.sort()
+    return found
 
 
 def _both(asked: list[str], given: list[str]) -> tuple[str, ...]:

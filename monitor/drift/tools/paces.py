@@ -25,6 +25,10 @@ MOST: Final = 1_000_000.0
 """Times that are told at most."""
 STALE: Final = 250
 """A tool counts as changed for good after so many runs that were mostly `SLOWER` than usual, or faster by that."""
+_ONCE: Final = 1.0 + GRAIN / 2.0
+"""Up to so many times it is told as once: halves go to the even number of steps."""
+_HALVES: Final = 1.5 * 2.0**52
+"""Added and taken away again it rounds to a whole number, halves to the even one."""
 TOOLS: Final = 40
 """Tools of one agent that are known. More: the one that was quiet longest is forgotten."""
 FELT: Final = 0.05
@@ -43,22 +47,30 @@ def observe(paces: dict[str, Pace], tool: str, seconds: float, calls: int, durat
     each = seconds / calls
     if not each > 0.0:
         return None
-    pace = paces.pop(tool, None)
+    pace = paces.get(tool)
     if pace is None:
         pace = Pace(latest=[])
         if len(paces) >= TOOLS:
             del paces[next(iter(paces))]
+    else:
+        del paces[tool]
     paces[tool] = pace  # the order of a dict is that of the latest run
-    pace.latest.append(each)
-    usual = pace.usual
+    latest, usual = pace.latest, pace.usual
+    latest.append(each)
     if not usual:
-        if len(pace.latest) >= LEARNED:
-            pace.usual = sorted(pace.latest)[LEARNED // 2]
+        if len(latest) >= LEARNED:
+            pace.usual = sorted(latest)[LEARNED // 2]
         return None
-    del pace.latest[:-LATEST]
-    pace.away = _further(pace.away, 1 if each > SLOWER * usual else -1 if each * SLOWER < usual else 0)
-    times = told(min(each / usual, MOST))
-    return times if times > 1.0 and seconds - usual * calls >= FELT * duration else 1.0
+    while len(latest) > LATEST:
+        latest.pop(0)
+    side = 1 if each > SLOWER * usual else -1 if each * SLOWER < usual else 0
+    away = pace.away
+    if side or away:
+        pace.away = _further(away, side)
+    times = each / usual
+    if times <= _ONCE or seconds - usual * calls < FELT * duration:
+        return 1.0
+    return told(min(times, MOST))
 
 
 def told(times: float) -> float:
@@ -66,15 +78,17 @@ def told(times: float) -> float:
     grain = GRAIN
     while times > FINEST * grain:
         grain *= 2.0
-    return round(times / grain) * grain
+    return (times / grain + _HALVES - _HALVES) * grain
 
 
-def is_stale(paces: Mapping[str, Pace], tools: Iterable[str]) -> bool:
+def is_stale(paces: dict[str, Pace], tools: Iterable[str]) -> bool:
     """Whether one of some tools takes something else than usual for good."""
     for tool in tools:
         pace = paces.get(tool)
-        if pace is not None and abs(pace.away) >= STALE:
-            return True
+        if pace is not None:
+            away = pace.away
+            if away >= STALE or away <= -STALE:
+                return True
     return False
 
 

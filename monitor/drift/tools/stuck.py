@@ -25,7 +25,9 @@ STUCK: Final = 1e-6
 class _Known:
     """What one tool was asked last, and answered; and how questions and answers come again."""
 
-    def __init__(self, asked: int, answered: int, questions: Stretches, answers: Stretches) -> None:
+    def __init__(self, turn: int, asked: int, answered: int, questions: Stretches, answers: Stretches) -> None:
+        self.turn = turn
+        """Of its latest run, among those of all tools."""
         self.asked = asked
         self.answered = answered
         self.questions = questions
@@ -39,43 +41,61 @@ class Same(NamedTuple):
     questions: dict[str, float]
 
 
+NOTHING: Final = Same({}, {})
+"""What nearly all runs show. Nothing is ever put into it."""
+
+
 class Stuck:
-    """An agent's tools, the one that was quiet longest first."""
+    """An agent's tools."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
+        self._turn = 0
 
     def observe(self, calls: dict[str, tuple[int, int]]) -> Same:
         """One run: tool → hashes of what it was asked last and answered."""
-        found = Same({}, {})
+        found = NOTHING
         for tool, call in calls.items():
             asked, answered = call
-            known = self._known.pop(tool, None)
+            self._turn += 1
+            known = self._known.get(tool)
             if known is None:
                 if len(self._known) >= TOOLS:
-                    del self._known[next(iter(self._known))]
-                known = _Known(asked, answered, Stretches(), Stretches())
-            else:
-                again = asked == known.asked
-                if known.questions.take(again, STUCK):
-                    found.questions[tool] = 1.0
-                if not again and known.answers.take(answered == known.answered, STUCK):
-                    found.answers[tool] = 1.0
-                known.asked, known.answered = asked, answered
-            self._known[tool] = known  # the order of a dict is that of the latest run
+                    del self._known[self._in_turn()[0]]
+                self._known[tool] = _Known(self._turn, asked, answered, Stretches(), Stretches())
+                continue
+            known.turn = self._turn
+            again = asked == known.asked
+            if known.questions.take(again, STUCK):
+                if found is NOTHING:
+                    found = Same({}, {})
+                found.questions[tool] = 1.0
+            if not again and known.answers.take(answered == known.answered, STUCK):
+                if found is NOTHING:
+                    found = Same({}, {})
+                found.answers[tool] = 1.0
+            known.asked, known.answered = asked, answered
         return found
 
     def save(self) -> bytes:
         """The state."""
         packed = {}
-        for tool, one in self._known.items():
+        for tool in self._in_turn():
+            one = self._known[tool]
             packed[tool] = (one.asked, one.answered, one.questions.packed(), one.answers.packed())
         return msgspec.msgpack.encode(packed)
 
     def load(self, raw: bytes) -> None:
         """Put back a saved state."""
         for tool, (asked, answered, questions, answers) in _saved.decode(raw).items():
-            self._known[tool] = _Known(asked, answered, Stretches(*questions), Stretches(*answers))
+            self._turn += 1
+            known = _Known(self._turn, asked, answered, Stretches(*questions), Stretches(*answers))
+            self._known[tool] = known
+
+    def _in_turn(self) -> list[str]:
+        """The tools, the one that was quiet longest first."""
+        known = self._known
+        return sorted(known, key=lambda tool: known[tool].turn)
 
 
 _saved = msgspec.msgpack.Decoder(dict[str, tuple[int, int, Packed, Packed]])
