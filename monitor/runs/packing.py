@@ -7,7 +7,7 @@ less memory that way, and a block of runs that is saved again is copied rather t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -19,7 +19,7 @@ from monitor.saved.states import Head, LoopState, RunState, WorkState
 _SPENT = WorkState()
 _NOTHING = Raw(b"\x80")
 """`_SPENT` as it is written: no field, so each has its default."""
-_encode = msgspec.msgpack.Encoder().encode
+_encode: Final = msgspec.msgpack.Encoder().encode
 _run = msgspec.msgpack.Decoder(RunState)
 _block = msgspec.msgpack.Decoder(list[Raw])
 _LOOP = LoopState.__struct_fields__
@@ -83,11 +83,11 @@ def loop_of(state: LoopState) -> Loop:
 
 def state_of_work(work: Work) -> WorkState:
     """What a run did as it is written."""
-    values = {name: getattr(work, name) for name in _DID}
-    for name in _LOOPS:
-        if values[name] is not None:
-            values[name] = state_of_loop(values[name])
-    return WorkState(**values)
+    loop, user_loop = work.loop, work.user_loop
+    fields: list[Any] = work.fields(
+        None if loop is None else state_of_loop(loop), None if user_loop is None else state_of_loop(user_loop)
+    )
+    return WorkState(*fields)
 
 
 def _work_of(state: WorkState) -> Work:

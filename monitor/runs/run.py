@@ -153,6 +153,21 @@ class Work:
         self.argument_looks: dict[str, list[str]] = NO_FIELDS if argument_looks is None else argument_looks
         self.result_looks: dict[str, list[str]] = NO_FIELDS if result_looks is None else result_looks
 
+    def fields(self, loop: object, user_loop: object) -> list[object]:
+        """Its fields in the order of `WorkState`, with what stands for its loops."""
+        return [
+            self.model, self.response_model, self.provider, self.tenant, self.labels, self.session, self.user,
+            self.input_hash, self.retry_of, self.llm_calls, self.tool_calls, self.retrievals, self.user_calls,
+            self.retries, self.handoffs, self.fallbacks, self.escalations, self.guardrails, self.blocked,
+            self.input_tokens, self.output_tokens, self.cached_tokens, self.cost_usd, self.finish_reasons,
+            self.error_types, self.empty_retrievals, self.scored, self.score_sum, self.path, self.argument_fields,
+            self.result_fields, self.calls_spoken_at, self.tool_turns_before, self.last_step_failed, self.outputs,
+            self.output_empty, self.output_shape, self.output_hash, self.output_length, loop, user_loop, self.looped,
+            self.claims, self.facts, self.broken, self.documents, self.pair, self.calls_hash, self.used,
+            self.output_fields, self.tool_seconds, self.result_forms, self.answers, self.output_marks,
+            self.argument_looks, self.result_looks,
+        ]  # fmt: skip
+
     @property
     def steps(self) -> int:
         """The agent's own calls: of models, tools and retrievers."""

@@ -20,7 +20,9 @@ from monitor.drift.outputs.stretches import WARM, WINDOW, Stretches
 from monitor.drift.tools import interfaces, paces
 from monitor.drift.tools.interfaces import Interface
 from monitor.drift.tools.stuck import Stuck
+from monitor.evidence.within.node import Node
 from monitor.runs import Closed, Run, Work
+from monitor.saved.states import NodeState, WorkState
 
 # Which of a few texts comes how often in a row: what is alike lasts, as in life.
 _TURNS = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 300)), max_size=8)
@@ -106,6 +108,7 @@ def test_calls_that_repeat_are_counted_as_those_that_are_compared(
                 else:
                     assert interfaces.observe(short, tool, names) == seen
                     short[tool].told = told, []
+            interfaces.save(short)  # what it keeps of that must not be kept too long
     assert interfaces.save(short) == interfaces.save(plain)
 
 
@@ -148,6 +151,40 @@ def test_a_run_is_packed_number_by_number_in_the_fewest_bytes(some: list[Any], a
             written.append(value)
     fields = (7, "r", "v", 10**9, written, -0.5, 2, 3, 0, True, True, ["tenant=a"], 2)
     assert recent._pack(sample) == msgspec.msgpack.encode(fields)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 150), max_size=6), st.integers(0, 100))
+def test_what_is_saved_of_runs_are_the_chunks_with_new_ones(counts: list[int], skipped: int) -> None:
+    ring, number = recent.Recent(), skipped
+    ring.load([], skipped)
+    blocks: dict[str, bytes | memoryview] = {}
+    for count in counts:
+        for _ in range(count):
+            ring.add(Sample(number, "r", "", 1.0, [], 0.0, 0.0))
+            number += 1
+        places = {at // recent.CHUNK % 9 for at in range(max(number - count, number - recent.RING), number)}
+        changed = ring.save()
+        assert list(changed) == [f"runs{place}" for place in sorted(places)]
+        blocks |= {name: raw for name, raw in changed.items() if raw is not None}
+    again = recent.Recent()
+    again.load(blocks.values(), number)
+    assert [one.number for one in again.samples()] == [*range(max(number - recent.RING, skipped), number)]
+
+
+def test_what_is_written_of_a_node_and_of_work_is_in_the_order_in_which_it_is_read() -> None:
+    names = NodeState.__struct_fields__
+    numbers = {name: 0.5 + at for at, name in enumerate(names) if NodeState.__annotations__[name] == "float"}
+    node = Node("s", "v", "t", "o", (1.0, 2.0, 3.0, 4.0, 5.0, 6.0), **numbers | {"k": 7.0}, declared=0.25)
+    assert node.fields() == [getattr(node, name) for name in names]
+    assert [type(value) for value in node.fields()[7:10]] == [float, int, float]
+    work = Work()
+    for at, name in enumerate(WorkState.__struct_fields__):
+        kinds = {"str": name, "int": at, "float": at + 0.5, "bool": at % 2 == 0, "list": [name], "dict": {name: at}}
+        kind = WorkState.__annotations__[name].partition(" ")[0].partition("[")[0]
+        if kind in kinds:
+            setattr(work, name, kinds[kind])
+    assert work.fields(None, None) == [getattr(work, name) for name in WorkState.__struct_fields__]
 
 
 @given(st.integers(0, 90), st.integers(-3, 40), st.floats(allow_nan=False, allow_infinity=False, width=32))

@@ -141,11 +141,15 @@ class Recent:
 
     def save(self) -> dict[str, bytes | None]:
         """The chunks that changed since the last call, by name."""
+        if self._saved >= self._end:
+            return {}
         first = self._end - len(self._packed)
-        numbers = range(first, self._end)
-        changed: dict[str, bytes | None] = {}
-        for place in sorted({_place(number) for number in numbers if number >= self._saved}):
-            changed[f"runs{place}"] = _encode([Raw(self._packed[at - first]) for at in numbers if _place(at) == place])
+        found: dict[int, bytes] = {}
+        for chunk in range(max(self._saved, first) // CHUNK, (self._end - 1) // CHUNK + 1):
+            begin, end = max(chunk * CHUNK - first, 0), (chunk + 1) * CHUNK - first
+            # of those that are kept each chunk has a place of its own
+            found[chunk % _CHUNKS] = _encode([Raw(packed) for packed in self._packed[begin:end]])
+        changed: dict[str, bytes | None] = {f"runs{place}": found[place] for place in sorted(found)}
         self._saved = self._end
         return changed
 
@@ -201,7 +205,3 @@ def _unpack(packed: bytes | Raw) -> Sample:
         if isinstance(value, float):
             values[position] = _WORDS[position][int(value)]
     return sample
-
-
-def _place(number: int) -> int:
-    return number // CHUNK % _CHUNKS

@@ -142,7 +142,7 @@ class Answers:
         away = {name: one.away.packed() for name, one in self._fields.items()}
         last = {path: one.last for path, one in self._values.items()}
         same = {path: one.same.packed() for path, one in self._values.items()}
-        return msgspec.msgpack.encode((self.count, self._session, first, away, last, same))
+        return _encode((self.count, self._session, first, away, last, same))
 
     def load(self, raw: bytes) -> None:
         """Put back a saved state; what the latest answer showed is not in it."""
@@ -204,6 +204,7 @@ def _expected(order: list[_Field], at: int, field: str) -> _Field | None:
     return None
 
 
-_saved = msgspec.msgpack.Decoder(
+_encode: Final = msgspec.msgpack.Encoder().encode
+_saved: Final = msgspec.msgpack.Decoder(
     tuple[int, str | None, dict[str, int], dict[str, Packed], dict[str, str], dict[str, Packed]]
 )

@@ -142,7 +142,7 @@ class Marks:
         """The state."""
         self._settle()
         packed = {name: (one.first, one.latest, one.seen, one.away.packed()) for name, one in self._marks.items()}
-        return msgspec.msgpack.encode((self.count, packed, self._seen))
+        return _encode((self.count, packed, self._seen))
 
     def load(self, raw: bytes) -> None:
         """Put back a saved state, also of the version that wrote numbers; what the latest text showed is not in it."""
@@ -160,4 +160,5 @@ def _number(name: str) -> int:
     return crc32(name.encode("utf-8", "replace")) % SEEN
 
 
-_saved = msgspec.msgpack.Decoder(tuple[int, dict[str, tuple[int, int, int, Packed]], bytes | list[int]])
+_encode: Final = msgspec.msgpack.Encoder().encode
+_saved: Final = msgspec.msgpack.Decoder(tuple[int, dict[str, tuple[int, int, int, Packed]], bytes | list[int]])

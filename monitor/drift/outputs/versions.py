@@ -113,7 +113,7 @@ class Versions:
         found = {}
         for slot, name in self._touched.items():
             outputs = self._known[name]
-            found[slot] = msgspec.msgpack.encode((name, outputs.turn, *outputs.save()))
+            found[slot] = _encode((name, outputs.turn, *outputs.save()))
         self._touched = {}
         return found
 
@@ -152,4 +152,5 @@ class Versions:
         self._touched[found.slot] = name
 
 
-_saved = msgspec.msgpack.Decoder(tuple[str, int, bytes, bytes, bytes])
+_encode: Final = msgspec.msgpack.Encoder().encode
+_saved: Final = msgspec.msgpack.Decoder(tuple[str, int, bytes, bytes, bytes])

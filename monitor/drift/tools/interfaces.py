@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
+from msgspec import Raw
 
 WARM_RUNS: Final = 50
 """Runs of a tool before its interface is known."""
@@ -99,6 +100,8 @@ class Interface:
         self.same = 0
         self.told: tuple[list[str], list[str]] | None = None
         """What `last` was made of, so that it need not be made again: see `repeats`."""
+        self.packed: Raw | None = None
+        """The fields as they were written; None where they changed since."""
 
     @property
     def known(self) -> bool:
@@ -120,9 +123,10 @@ def save(tools: Mapping[str, Interface]) -> bytes:
     """What is known of an agent's tools, the one that was quiet longest first."""
     packed = {}
     for tool, one in tools.items():
-        fields = {name: each.packed() for name, each in one.fields.items()}
-        packed[tool] = (one.runs, one.n, fields, one.last, one.quiet, one.same)
-    return msgspec.msgpack.encode(packed)
+        if one.packed is None:
+            one.packed = Raw(_encode({name: each.packed() for name, each in one.fields.items()}))
+        packed[tool] = (one.runs, one.n, one.packed, one.last, one.quiet, one.same)
+    return _encode(packed)
 
 
 def load(tools: dict[str, Interface], raw: bytes) -> None:
@@ -189,6 +193,7 @@ def _repeat(tools: dict[str, Interface], tool: str, interface: Interface) -> Non
 
 def _compare(interface: Interface, names: list[str]) -> Seen:
     fields = interface.fields
+    interface.packed = None
     young = []
     for name in names:
         field = fields.get(name)
@@ -237,6 +242,7 @@ def _settle(interface: Interface) -> None:
 def _judge(interface: Interface) -> None:
     """Keep the window, and say which fields are core."""
     fields = interface.fields
+    interface.packed = None
     while interface.n > WINDOW:
         interface.n //= 2
         for name in list(fields):
@@ -282,4 +288,5 @@ def _forget(interface: Interface) -> None:
     del fields[min(fields, key=lambda name: (fields[name].core, fields[name].k, fields[name].first, name))]
 
 
-_saved = msgspec.msgpack.Decoder(dict[str, tuple[int, int, dict[str, list[int | bool]], list[str], bool, int]])
+_encode: Final = msgspec.msgpack.Encoder().encode
+_saved: Final = msgspec.msgpack.Decoder(dict[str, tuple[int, int, dict[str, list[int | bool]], list[str], bool, int]])

@@ -89,7 +89,7 @@ class Looks:
             shown = [asked.young, asked.gone, given.young, given.gone]
             if any(shown):
                 saved += shown
-        return msgspec.msgpack.encode(packed)
+        return _encode(packed)
 
     def load(self, raw: bytes) -> None:
         """Put back a saved state."""
@@ -138,4 +138,5 @@ def _both(asked: list[str], given: list[str]) -> tuple[str, ...]:
     return tuple(sorted([f"argument {word}" for word in asked] + [f"result {word}" for word in given]))
 
 
-_saved = msgspec.msgpack.Decoder(dict[str, list[int | bytes | list[str] | None]])
+_encode: Final = msgspec.msgpack.Encoder().encode
+_saved: Final = msgspec.msgpack.Decoder(dict[str, list[int | bytes | list[str] | None]])

@@ -83,7 +83,7 @@ class Stuck:
         for tool in self._in_turn():
             one = self._known[tool]
             packed[tool] = (one.asked, one.answered, one.questions.packed(), one.answers.packed())
-        return msgspec.msgpack.encode(packed)
+        return _encode(packed)
 
     def load(self, raw: bytes) -> None:
         """Put back a saved state."""
@@ -98,4 +98,5 @@ class Stuck:
         return sorted(known, key=lambda tool: known[tool].turn)
 
 
-_saved = msgspec.msgpack.Decoder(dict[str, tuple[int, int, Packed, Packed]])
+_encode: Final = msgspec.msgpack.Encoder().encode
+_saved: Final = msgspec.msgpack.Decoder(dict[str, tuple[int, int, Packed, Packed]])

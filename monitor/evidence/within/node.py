@@ -11,6 +11,7 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from detectors import reference
+from detectors.drift.references.shortest import shortest
 from monitor.saved.states import Firing, Key
 
 SUSPICIOUS: Final = 3.0
@@ -113,6 +114,19 @@ class Node:
     def evidence(self, values: tuple[float, ...]) -> None:
         self.r0, self.r1, self.r2 = values[0], values[1], values[2]
         self.r3, self.r4, self.r5 = values[3], values[4], values[5]
+
+    def fields(self) -> list[object]:
+        """Its fields in the order of `NodeState`, numbers without a fraction as integers: as they are written."""
+        return [
+            self.signal, self.version, self.tool, self.owner, self.evidence, shortest(self.last), shortest(self.share),
+            shortest(self.pending), shortest(self.k), shortest(self.n), shortest(self.seen), shortest(self.onset),
+            shortest(self.cusum), shortest(self.since_n), shortest(self.since_bad), shortest(self.since_expected),
+            shortest(self.runs_before), shortest(self.sharp_onset), shortest(self.sharp_cusum), shortest(self.sharp_n),
+            shortest(self.sharp_bad), shortest(self.sharp_expected), shortest(self.sharp_runs_before), self.examples,
+            self.errors, None if self.declared is None else shortest(self.declared), shortest(self.tolerance),
+            self.mode, self.firing, self.block, self.deploy, shortest(self.prepaid), self.counts, shortest(self.late_k),
+            shortest(self.late_n),
+        ]  # fmt: skip
 
     @property
     def key(self) -> Key:
