@@ -46,7 +46,7 @@ def measure(fleet: Fleet, warm: int) -> dict[str, float]:
 
 class _Partition:
     def __init__(self, number: int) -> None:
-        self.engine = PartitionEngine(Config(), number)
+        self.engine = PartitionEngine(Config(), number, reads=False)
         self.waiting: list[Line] = []
         self.offset = 0
         self.saved = 0.0

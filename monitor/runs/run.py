@@ -255,11 +255,11 @@ class Run:
         """Whether nobody has looked at its start since that was set; not saved, for to look once more is harmless."""
 
     def fields(self, work: object) -> list[object]:
-        """Its fields in the order of `RunState`, with what stands for its work."""
+        """Its fields in the order of `RunState`, with what stands for its work. The same run gives the same bytes."""
         return [
-            self.run, self.version, self.block, self.started, self.seen, self.ids, self.tools, work, self.parent_run,
-            self.parent_agent, self.variant, self.error_type, self.counted, self.entered, self.passed, self.order,
-            self.closed, self.packed, self.model, self.tenant, self.labels, self.asked,
+            self.run, self.version, self.block, self.started, self.seen, sorted(self.ids), self.tools, work,
+            self.parent_run, self.parent_agent, self.variant, self.error_type, self.counted, self.entered, self.passed,
+            self.order, self.closed, self.packed, self.model, self.tenant, self.labels, self.asked,
         ]  # fmt: skip
 
 

@@ -346,7 +346,7 @@ class RunTracker:
         run.order = self._order
         run.closed = True
         run.seen = now
-        run.packed = array("I", [_checksum(name.encode()) for name in run.ids]).tobytes()
+        run.packed = array("I", sorted([_checksum(name.encode()) for name in run.ids])).tobytes()
         run.ids = _NO_IDS
         work = run.work
         if work.output_shape is not None:

@@ -298,3 +298,19 @@ def test_what_comes_for_a_packed_run_is_a_duplicate_or_late(restored: bool) -> N
     assert tracker.take(_event(9, "llm_call"), NOW) is None
     assert tracker.counts == {"duplicates": 1, "late": 1}
     assert runs_to_bytes(tracker.block(0)) == saved
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["open", "closed"])
+def test_what_is_saved_does_not_depend_on_the_order_of_a_set(ends: bool) -> None:
+    names = [f"event-{number}" for number in range(40)]
+    saved: set[bytes] = set()
+    for order in (names, names[::-1], sorted(names)):
+        tracker = RunTracker({})
+        run = tracker.take(_event(0, "run_started", id="first"), NOW)
+        assert run is not None
+        for name in order:
+            tracker.take(_event(0, "llm_call", id=name), NOW)
+        if ends:
+            tracker.finish(run, _event(0, "run_finished", id="last"), NOW)
+        saved.add(runs_to_bytes(tracker.block(0)))
+    assert len(saved) == 1

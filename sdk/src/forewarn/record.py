@@ -242,7 +242,7 @@ class Writer:
         """The JSON of one event, or None if it lacks what its kind needs. `base` is clean already."""
         if not self._text:
             fields = without_text(fields)
-        event = {"kind": kind, "id": os.urandom(16).hex(), "time": time, **base, **self.clean(fields, kind)}
+        event = {"id": os.urandom(16).hex(), "kind": kind, "time": time, **base, **self.clean(fields, kind)}
         for name in REQUIRED[kind]:
             if not event.get(name):
                 self.misuse("incomplete", f"{kind} needs `{name}`")
