@@ -75,7 +75,9 @@ async def test_every_way_in_reads_the_same(tmp_path: Path) -> None:
     config = Config.model_validate(CONFIG)
     core = EventsCore(config, 0, bodies.read_events, LetterParts(dead_letters.dead_letter, dead_letters.encode))
     arrived = [Record(at, b"refunds", raw, time.time(), ()) for at, raw in enumerate(raws)]
-    on_kafka = told([core._take(record, []) for record in arrived])  # what `step` hands to the engine
+    core._batch = [(record.offset, taken) for record in arrived if (taken := core._take(record, [])) is not None]
+    core._read()
+    on_kafka = told([taken for _, taken in core._batch])  # what `step` hands to the engine
 
     file = tmp_path / "events.jsonl"
     file.write_bytes(b"\n".join(raws))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monitor.reading import Reader
-from monitor.reading.calls import answers
+from monitor.reading.calls import answers, strings
 from monitor.reading.calls import fields as form
 from schemas import limits
 from schemas.config import Config
@@ -108,7 +108,7 @@ LOOKS: list[tuple[str, str, str]] = [
 
 @pytest.mark.parametrize(("says", "text", "expected"), LOOKS)
 def test_what_a_string_looks_like(says: str, text: str, expected: str) -> None:
-    assert form.looks(text) == expected, says
+    assert strings.looks(text) == expected, says
 
 
 def _forms(output: Any) -> list[str] | None:

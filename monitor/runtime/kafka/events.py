@@ -170,7 +170,14 @@ class EventsCore:
         self.engine.load(found)
 
     def _advance(self) -> None:
-        """Read the texts of what was taken so far, and step the engine by it.
+        """Read and step the engine by what was taken so far."""
+        self._read()
+        self._steps.append(self.engine.step(self._batch))
+        self._taken += len(self._batch)
+        self._batch.clear()
+
+    def _read(self) -> None:
+        """Read the texts of what was taken, and drop them.
 
         Decoding, reading and stepping each go over the whole batch, and reading goes kind by kind: a processor is much
         quicker at what it has just done than at everything in turn.
@@ -179,9 +186,6 @@ class EventsCore:
         for event in sorted([taken for _, taken in self._batch if isinstance(taken, Event)], key=_kind_of):
             read(event)
             derive.drop_text(event)
-        self._steps.append(self.engine.step(self._batch))
-        self._taken += len(self._batch)
-        self._batch.clear()
 
     def _take(self, record: Record, outgoing: list[Outgoing]) -> EngineRecord | None:
         """What the engine is to see of a record; the rest goes out."""
