@@ -94,9 +94,7 @@ def _number(value: float | None) -> float | None:
 def _shares(counts: dict[str, int]) -> dict[str, float] | None:
     if not counts:
         return None
-    total = 0
-    for n in counts.values():
-        total += n
+    total = sum(counts.values())
     if total <= 0:
         return None
     return {name if len(name) <= WORD_LENGTH else name[:WORD_LENGTH]: n / total for name, n in counts.items()}

@@ -20,7 +20,7 @@ from monitor.drift.banks.sessions import Sessions
 from monitor.drift.outputs.versions import Versions
 from monitor.drift.tools import interfaces, paces
 from monitor.drift.tools.interfaces import Interface, Seen
-from monitor.drift.tools.looks import Looks, in_either
+from monitor.drift.tools.looks import Looks
 from monitor.drift.tools.pace import Pace
 from monitor.drift.tools.stuck import Same, Stuck
 from monitor.reading.calls import forms
@@ -142,7 +142,7 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
         repeated = memory.note(work.output_hash)
     young = missing = None
     if work.argument_fields or work.result_fields:
-        for tool in in_either(work.argument_fields, work.result_fields):
+        for tool in sorted({*work.argument_fields, *work.result_fields}):
             calls = closed.run.tools.get(tool)
             results = work.result_fields.get(tool)
             if results is None:
@@ -158,7 +158,7 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
             if seen is not None:
                 young = bool(seen.young) or bool(young)
                 missing = bool(seen.missing) or bool(missing)
-    for tool in in_either(work.result_forms, _NO_TOOLS):
+    for tool in sorted(work.result_forms):
         given = work.result_forms[tool]
         if interfaces.repeats(memory.forms, tool, given, _NONE):
             seen = interfaces.NOTHING
@@ -191,7 +191,6 @@ def _names_of(arguments: tuple[str, ...], results: tuple[str, ...]) -> list[str]
 
 
 _NONE: Final[list[str]] = []
-_NO_TOOLS: Final[dict[str, list[str]]] = {}
 _saved_calls = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes, bytes])
 _names: Callable[[tuple[str, ...], tuple[str, ...]], list[str]] = lru_cache(maxsize=INTERFACES)(_names_of)
 

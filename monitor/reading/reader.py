@@ -38,6 +38,7 @@ AHEAD = ("output_broken", "arguments_broken")
 _NOTHING: Final = NOTHING
 """Compiled, a constant of this module is read without a look-up."""
 _Looked = tuple[list[float], list[str] | None, list[str] | None]
+_outlines: Final = Outlines()
 _OUTPUTS: Final = frozenset(("run_finished", "llm_call"))
 _LENGTH: Final = len(shape.FEATURES)
 _SMALL: Final = LARGEST / _LENGTH
@@ -52,7 +53,6 @@ class Reader:
         self._phrases = Phrases(config.text.refusals, config.text.apologies)
         self._errors = Beginnings(config.text.errors) if config.text.errors != ERRORS else DEFAULT
         self._contracts = Contracts(config)
-        self._outlines = Outlines()
         self._shapes: dict[bytes, _Looked] = {}
 
     def read(self, event: Event) -> None:
@@ -86,13 +86,13 @@ class Reader:
         if arguments := texts.get("arguments"):
             value = self._value(arguments)
             found["arguments_broken"] = self._contracts.of_anyones_arguments(tool, value)
-            told = self._outlines.told(value)
+            told = _outlines.told(value)
             found["arguments_fields"], found["arguments_looks"] = self._fields(told), self._looks(told)
         if result := texts.get("result"):
             value = self._value(result)
             inner = forms.unwrapped(value)
-            told = self._outlines.told(inner)
-            found["result_fields"] = self._fields(told if inner is value else self._outlines.told(value))
+            told = _outlines.told(inner)
+            found["result_fields"] = self._fields(told if inner is value else _outlines.told(value))
             found["result_looks"] = self._looks(told)
             found["result_form"] = forms.form(inner)
         return found
@@ -120,7 +120,7 @@ class Reader:
         if not arguments:
             return []
         value = self._value(arguments)
-        told = self._outlines.told(value)
+        told = _outlines.told(value)
         if event.arguments_fields is None:
             event.arguments_fields = self._fields(told)
             event.arguments_looks = self._looks(told)
@@ -133,8 +133,8 @@ class Reader:
             return
         value = self._value(result)
         inner = forms.unwrapped(value)
-        told = self._outlines.told(inner)
-        event.result_fields = self._fields(told if inner is value else self._outlines.told(value))
+        told = _outlines.told(inner)
+        event.result_fields = self._fields(told if inner is value else _outlines.told(value))
         event.result_looks = self._looks(told)
         if event.result_form is None:
             event.result_form = forms.form(inner)

@@ -211,7 +211,7 @@ def look(text: str, phrases: Phrases) -> tuple[list[float], Any]:
         float(last),
         float(bucket(words.first)) if words.count != 0 else 0.0,
         float(bucket(words.last)) if words.count != 0 else 0.0,
-        float(bucket(found.key_set)) if found.key_set is not None else 0.0,
+        float(bucket(crc32(found.key_set.encode("utf-8", "replace")))) if found.key_set else 0.0,
         _flag(is_padded),
         _flag(counts[chars.OPENER] != counts[chars.CLOSER]),
         _flag(found.kind not in _ENDLESS and last not in _STOPPED),

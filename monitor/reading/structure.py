@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any, Final
-from zlib import crc32
 
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -19,10 +18,6 @@ JSON_VALUES: Final = 2_000
 """Containers that are visited to find JSON's depth; the rest is taken to be no deeper."""
 KEY_SET: Final = 40
 """Keys that make up the key set. More: data, not a form; the set counts as one."""
-KEY_SETS: Final = 512
-"""Key sets whose hash is remembered. More: all are forgotten."""
-KEY_SET_CHARACTERS: Final = 600
-"""Characters of a key set that is remembered."""
 
 KINDS = (
     "empty",
@@ -56,7 +51,6 @@ _ITEMS = frozenset("-*+•‣◦")
 _BLANK = (" ", "\t")
 _NUMBERED = re.compile(r"[0-9]{1,3}[.)][ \t]")
 _HEADING = re.compile(r"#{1,6}[ \t]")
-_key_sets: Final[dict[tuple[str, ...], int]] = {}
 _NUMBER = re.compile(r"[-+$€£¥]?[ ]?[0-9][0-9.,  ]*(?:%|[eE][-+]?[0-9]+)?")
 
 
@@ -72,11 +66,9 @@ class Marks:
 
 
 class Found:
-    """What the whole is. `key_set`: a hash of its keys, if any. `value`: of JSON what it holds, else `UNREAD`."""
+    """What the whole is. `key_set`: the keys, sorted, as one text. `value`: of JSON what it holds, else `UNREAD`."""
 
-    def __init__(
-        self, kind: int, depth: int = 0, keys: int = 0, key_set: int | None = None, value: Any = UNREAD
-    ) -> None:
+    def __init__(self, kind: int, depth: int = 0, keys: int = 0, key_set: str = "", value: Any = UNREAD) -> None:
         self.kind = kind
         self.depth = depth
         self.keys = keys
@@ -150,23 +142,8 @@ def _json(text: str) -> Found | None:
     if value is UNREAD:
         return None
     form = value if isinstance(value, dict) else next((each for each in value if isinstance(each, dict)), {})
-    return Found(kind, _depth(value), len(form), _hash_of_keys(form), value)
-
-
-def _hash_of_keys(form: dict[str, Any]) -> int | None:
-    """A hash of the names of an object in any order; None if they are no text."""
-    names = tuple(form) if len(form) <= KEY_SET else ("*",)
-    found = _key_sets.get(names)
-    if found is None:
-        together = "\n".join(sorted(names))
-        if not together:
-            return None
-        found = crc32(together.encode("utf-8", "replace"))
-        if len(together) <= KEY_SET_CHARACTERS:
-            if len(_key_sets) >= KEY_SETS:
-                _key_sets.clear()
-            _key_sets[names] = found
-    return found
+    key_set = "\n".join(sorted(form)) if len(form) <= KEY_SET else "*"
+    return Found(kind, _depth(value), len(form), key_set, value)
 
 
 def _depth(value: Any) -> int:

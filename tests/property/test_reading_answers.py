@@ -8,7 +8,6 @@ from zlib import crc32
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.reading import structure
 from monitor.reading.calls import answers
 from monitor.reading.calls.fields import FIELDS, ITEMS, MORE, WIDE, folded
 from monitor.reading.calls.strings import look
@@ -89,11 +88,3 @@ def test_more_names_than_are_remembered_tell_the_same() -> None:
         assert answers.forms(value) == expected
     assert answers._room.known <= answers.PATHS + answers.VALUES
     assert len(answers._room.orders) <= answers.ORDERS
-
-
-@given(st.dictionaries(NAMES, st.none(), max_size=6))
-def test_a_key_set_has_the_hash_of_its_names_in_order(form: dict[str, Any]) -> None:
-    together = "\n".join(sorted(form))
-    for names in (form, dict(reversed(form.items()))):
-        found = structure._hash_of_keys(names)
-        assert found == (crc32(together.encode("utf-8", "replace")) if together else None)

@@ -51,16 +51,7 @@ def test_a_field_that_vanishes_or_changes_its_type_shows() -> None:
     assert form.fields({"id": 7, "total": 1}) == before
 
 
-def test_calls_that_are_alike_share_one_list_and_large_ones_are_not_remembered() -> None:
-    small = {"order": {"id": 1, "lines": [{"price": 1.5}]}, "tags": ["x"]}
-    alike = {"order": {"id": 2, "lines": [{"price": 9.0}, {"price": 3.0}]}, "tags": ["y", "z"]}
-    assert form.fields(alike) is form.fields(small)
-    large = {f"part_{chr(97 + i)}": {f"field_{chr(97 + k)}": k for k in range(20)} for i in range(20)}
-    assert form.fields(large) == form.fields(large)
-    assert form.fields(large) is not form.fields(large)
-
-
-def test_what_is_remembered_is_told_apart_by_types_and_places() -> None:
+def test_values_are_told_apart_by_types_and_places() -> None:
     """True is one and 1.0 is 1 to a dictionary, and a list may hold what an object holds."""
     told = [form.fields(value) for value in ({"a": 1}, {"a": True}, {"a": {}}, {"a": []}, {"a": [[]]}, [{"a": 1}])]
     assert told == [

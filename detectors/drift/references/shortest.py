@@ -10,12 +10,18 @@ from typing import Any, Final
 
 _LARGEST: Final = 2.0**53
 """Beyond it, and for what is no number, the float is written."""
+_EXACT: Final = 2.0**51
+_HALVES: Final = 1.5 * 2.0**52
+"""Added and taken away again it rounds a number below `_EXACT` to an integer."""
+
+
+def is_whole(number: float) -> bool:
+    """Whether the number is to be written as an integer."""
+    if -_EXACT < number < _EXACT:
+        return number + _HALVES - _HALVES == number
+    return -_LARGEST < number < _LARGEST and int(number) == number
 
 
 def shortest(number: float) -> Any:
     """The number as it is to be written."""
-    if -_LARGEST < number < _LARGEST:
-        whole = int(number)
-        if whole == number:
-            return whole
-    return number
+    return int(number) if is_whole(number) else number

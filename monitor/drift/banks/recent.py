@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Raw
 
 from detectors.drift import Change
-from detectors.drift.references.shortest import shortest
+from detectors.drift.references.shortest import is_whole, shortest
 from monitor.drift.banks.plan import CHANNELS, POSITIONS
 from monitor.drift.banks.slots import Read, Sample, SampleNumber
 from monitor.drift.channels import ROWS
@@ -35,9 +35,6 @@ _VALUES: Final = Sample.__struct_fields__.index("values")
 _NUMBERS: Final = [
     Sample.__struct_fields__.index(name) for name in ("at", "notice", "page", "version_notice", "version_page")
 ]
-_EXACT: Final = 2.0**51
-_HALVES: Final = 1.5 * 2.0**52
-"""Added and taken away again it rounds a number below `_EXACT` to an integer."""
 
 
 class Recent:
@@ -181,11 +178,8 @@ def _pack(sample: Sample) -> bytes:
             if codes:
                 written[at] = codes.get(value, value)
         elif isinstance(value, float):
-            number: float = value
-            if not -_EXACT < number < _EXACT:
-                written[at] = shortest(number)
-            elif number + _HALVES - _HALVES == number:
-                written[at] = int(number)  # as `shortest`, which makes any other float anew
+            if is_whole(value):  # `shortest` would make any other float anew
+                written[at] = int(value)
         elif isinstance(value, dict):
             if value:
                 written[at] = {word: shortest(part) for word, part in value.items()}

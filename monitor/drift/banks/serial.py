@@ -45,8 +45,6 @@ EVERYWHERE: Final = 0.15
 NOISE: Final = 0.1
 LAGS: Final = 24
 """Correlations are summed up to the first that is lower than the one, and no further than the other."""
-GAPS: Final = (23, 10, 4, 1)
-"""Distances at which numbers are put in order, the one after the other (Ciura 2001)."""
 
 
 def is_due(number: int, ring: int) -> bool:
@@ -106,7 +104,7 @@ def _time_of_numbers(numbers: vec[float]) -> float:
         at += 1
     if int(same) > MOSTLY * n:
         return 1.0  # most channels of most agents
-    order = _ordered(numbers)
+    order = memory.floats(sorted(numbers))
     kinds = _thirds(numbers, order)
     clear = CLEAR / sqrt(n)
     if not _clings(kinds, _agree(kinds), 0.5 * clear):  # thirds show less than the ranks, which are asked below
@@ -222,27 +220,6 @@ def _kinds(values: list[Value]) -> vec[i64]:
             kind = names.setdefault(name, len(names))
             before = value
         found[at] = kind
-    return found
-
-
-def _ordered(numbers: vec[float]) -> vec[float]:
-    """In ascending order (Shell's sort, with gaps that do for stretches: a list would need an object for each)."""
-    size: i64 = len(numbers)
-    found = numbers[:]
-    for gap in GAPS:
-        step: i64 = gap
-        at: i64 = step
-        while at < size:
-            number = found[at]
-            to: i64 = at
-            while to >= step:
-                lower = found[to - step]
-                if lower <= number:
-                    break
-                found[to] = lower
-                to -= step
-            found[to] = number
-            at += 1
     return found
 
 

@@ -28,15 +28,13 @@ class _Known:
     """One tool. `asked`: a hash of the question that was answered last."""
 
     def __init__(self, asked: int | None = None) -> None:
-        self.turn = 0
-        """Of its latest run, among those of all tools."""
         self.asked = asked
         self.arguments = Marks()
         self.results = Marks()
 
 
 class Looks:
-    """An agent's tools. `young`, `gone`: whether the latest run had values that
+    """An agent's tools, the one that was quiet longest first. `young`, `gone`: whether the latest run had values that
     look new, or was without what always is there; None where nothing can be told. `count`: takes what gave way."""
 
     def __init__(self, count: Callable[[str], None]) -> None:
@@ -44,20 +42,20 @@ class Looks:
         self.gone: bool | None = None
         self._count = count
         self._known: dict[str, _Known] = {}
-        self._turn = 0
 
     def observe(self, work: Work) -> None:
         """One run."""
         self.young = self.gone = None
-        for tool in in_either(work.argument_looks, work.result_looks):
+        for tool in sorted({*work.argument_looks, *work.result_looks}):
             known = self._known.get(tool)
-            if known is None:
+            if known is not None:
+                del self._known[tool]
+            else:
                 if len(self._known) >= TOOLS:
-                    del self._known[self._in_turn()[0]]
+                    del self._known[next(iter(self._known))]
                     self._count("looks_forgotten")
-                known = self._known[tool] = _Known()
-            self._turn += 1
-            known.turn = self._turn
+                known = _Known()
+            self._known[tool] = known  # the order of a dict is that of the latest run
             known.arguments.clear()
             known.results.clear()
             call = work.answers.get(tool)
@@ -71,8 +69,7 @@ class Looks:
     def seen(self) -> dict[str, Seen]:
         """Tool → what its latest run showed, as `argument created:digits 9-9-9`, of those that showed something."""
         found = {}
-        for tool in self._in_turn():
-            known = self._known[tool]
+        for tool, known in self._known.items():
             asked, given = known.arguments, known.results
             young, gone = _both(asked.young, given.young), _both(asked.gone, given.gone)
             if young or gone:
@@ -82,8 +79,7 @@ class Looks:
     def save(self) -> bytes:
         """The state, and what the latest run of each tool showed: a finding may be told in a run of another one."""
         packed: dict[str, list[object]] = {}
-        for tool in self._in_turn():
-            one = self._known[tool]
+        for tool, one in self._known.items():
             asked, given = one.arguments, one.results
             saved = packed[tool] = [one.asked, asked.save(), given.save()]
             shown = [asked.young, asked.gone, given.young, given.gone]
@@ -95,19 +91,12 @@ class Looks:
         """Put back a saved state."""
         for tool, saved in _saved.decode(raw).items():
             known = self._known[tool] = _Known(cast("int | None", saved[0]))
-            self._turn += 1
-            known.turn = self._turn
             known.arguments.load(cast("bytes", saved[1]))
             known.results.load(cast("bytes", saved[2]))
             if len(saved) > 3:
                 known.arguments.young, known.arguments.gone, known.results.young, known.results.gone = cast(
                     "list[list[str]]", saved[3:]
                 )
-
-    def _in_turn(self) -> list[str]:
-        """The tools, the one that was quiet longest first."""
-        known = self._known
-        return sorted(known, key=lambda tool: known[tool].turn)
 
     def _take(self, side: Marks, words: list[str] | None) -> None:
         if not words:
@@ -120,18 +109,6 @@ class Looks:
         if side.known:
             self.young = bool(side.young) or bool(self.young)
             self.gone = bool(side.gone) or bool(self.gone)
-
-
-def in_either(first: dict[str, list[str]], second: dict[str, list[str]]) -> list[str]:
-    """The tools that stand in one of two, sorted."""
-    found = list(first.keys())
-    for tool in second:
-        if tool in first:
-            continue
-        found.append(tool)
-    if len(found) > 1:
-        found.sort()
-    return found
 
 
 def _both(asked: list[str], given: list[str]) -> tuple[str, ...]:

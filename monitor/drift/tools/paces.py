@@ -27,8 +27,6 @@ STALE: Final = 250
 """A tool counts as changed for good after so many runs that were mostly `SLOWER` than usual, or faster by that."""
 _ONCE: Final = 1.0 + GRAIN / 2.0
 """Up to so many times it is told as once: halves go to the even number of steps."""
-_HALVES: Final = 1.5 * 2.0**52
-"""Added and taken away again it rounds to a whole number, halves to the even one."""
 TOOLS: Final = 40
 """Tools of one agent that are known. More: the one that was quiet longest is forgotten."""
 FELT: Final = 0.05
@@ -78,7 +76,7 @@ def told(times: float) -> float:
     grain = GRAIN
     while times > FINEST * grain:
         grain *= 2.0
-    return (times / grain + _HALVES - _HALVES) * grain
+    return round(times / grain) * grain
 
 
 def is_stale(paces: dict[str, Pace], tools: Iterable[str]) -> bool:

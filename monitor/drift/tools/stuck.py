@@ -25,9 +25,7 @@ STUCK: Final = 1e-6
 class _Known:
     """What one tool was asked last, and answered; and how questions and answers come again."""
 
-    def __init__(self, turn: int, asked: int, answered: int, questions: Stretches, answers: Stretches) -> None:
-        self.turn = turn
-        """Of its latest run, among those of all tools."""
+    def __init__(self, asked: int, answered: int, questions: Stretches, answers: Stretches) -> None:
         self.asked = asked
         self.answered = answered
         self.questions = questions
@@ -46,25 +44,24 @@ NOTHING: Final = Same({}, {})
 
 
 class Stuck:
-    """An agent's tools."""
+    """An agent's tools, the one that was quiet longest first."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
-        self._turn = 0
 
     def observe(self, calls: dict[str, tuple[int, int]]) -> Same:
         """One run: tool → hashes of what it was asked last and answered."""
         found = NOTHING
         for tool, call in calls.items():
             asked, answered = call
-            self._turn += 1
             known = self._known.get(tool)
             if known is None:
                 if len(self._known) >= TOOLS:
-                    del self._known[self._in_turn()[0]]
-                self._known[tool] = _Known(self._turn, asked, answered, Stretches(), Stretches())
+                    del self._known[next(iter(self._known))]
+                self._known[tool] = _Known(asked, answered, Stretches(), Stretches())
                 continue
-            known.turn = self._turn
+            del self._known[tool]
+            self._known[tool] = known  # the order of a dict is that of the latest run
             again = asked == known.asked
             if known.questions.take(again, STUCK):
                 if found is NOTHING:
@@ -80,22 +77,14 @@ class Stuck:
     def save(self) -> bytes:
         """The state."""
         packed = {}
-        for tool in self._in_turn():
-            one = self._known[tool]
+        for tool, one in self._known.items():
             packed[tool] = (one.asked, one.answered, one.questions.packed(), one.answers.packed())
         return _encode(packed)
 
     def load(self, raw: bytes) -> None:
         """Put back a saved state."""
         for tool, (asked, answered, questions, answers) in _saved.decode(raw).items():
-            self._turn += 1
-            known = _Known(self._turn, asked, answered, Stretches(*questions), Stretches(*answers))
-            self._known[tool] = known
-
-    def _in_turn(self) -> list[str]:
-        """The tools, the one that was quiet longest first."""
-        known = self._known
-        return sorted(known, key=lambda tool: known[tool].turn)
+            self._known[tool] = _Known(asked, answered, Stretches(*questions), Stretches(*answers))
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

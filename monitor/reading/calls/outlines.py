@@ -49,7 +49,7 @@ class Told:
 
 
 class Outlines:
-    """What was told of the outlines that were seen."""
+    """What was told of the outlines that were seen: the same whoever reads, so that all readers share one."""
 
     def __init__(self) -> None:
         self._told: dict[tuple[Any, ...], Told] = {}
