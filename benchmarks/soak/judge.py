@@ -24,9 +24,9 @@ from monitor.intake import bodies, dead_letters
 from monitor.notify.outbox import VERSION as OUTBOX_VERSION
 from monitor.notify.outbox import Outbox
 from monitor.notify.waiting.entry import Entry as Delivery
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.central import AggregatorCore, RouterCore
 from monitor.runtime.kafka.events import FINDING, EventsCore
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Outgoing
 from schemas.actions import is_action
 from schemas.config import Config

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from monitor.runtime.kafka.microbatch import Record
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.partition import Outgoing
 from monitor.runtime.parts import Entry
 

@@ -14,8 +14,8 @@ import pytest
 from kafka import KafkaAdminClient
 
 from monitor.runtime.kafka import topics
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.cluster.disk import DiskStore
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import Outgoing, Watermark
 from monitor.runtime.kafka.worker import KafkaWorker, Role, WorkerFailed
 from monitor.runtime.parts import Entry

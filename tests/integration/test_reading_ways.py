@@ -10,8 +10,8 @@ from typing import Any
 
 from monitor import history
 from monitor.intake import bodies, dead_letters
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.events import EventsCore
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts
 from monitor.runtime.replay import Replay
 from monitor.runtime.store import FILE

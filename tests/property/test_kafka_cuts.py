@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from monitor.intake import dead_letters
 from monitor.intake.bodies import read_events
 from monitor.runtime.counting import published
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.events import EventsCore, partition_of
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Outgoing
 from schemas.config import Config
 from schemas.event import Event, encode

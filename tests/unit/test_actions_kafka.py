@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from monitor.alerting.routing.receivers import plan
 from monitor.intake import dead_letters
 from monitor.notify.outbox import Outbox
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.central import ACTION, ControlCore, RouterCore
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Outgoing
 from schemas.actions import Action, Deed, Matcher, PostedAlert, SilenceSet, encode_action
 from schemas.alert import Notification

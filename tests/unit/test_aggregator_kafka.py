@@ -7,9 +7,9 @@ from collections import Counter
 import msgspec
 import pytest
 
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.central import AggregatorCore, ControlCore
 from monitor.runtime.kafka.events import partition_of
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts
 from schemas.config import Config
 from schemas.finding import decode_finding

@@ -7,8 +7,8 @@ import pytest
 from monitor.alerting.routing.receivers import plan
 from monitor.intake import dead_letters
 from monitor.notify.outbox import Outbox
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.central import TAKEOVER_SECONDS, RouterCore
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts
 from schemas.config import Config
 from schemas.records import Tick, encode_control

@@ -12,9 +12,9 @@ from monitor.intake import dead_letters
 from monitor.intake.bodies import read_events
 from monitor.notify.outbox import Outbox
 from monitor.runtime.counting import published
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.central import RouterCore
 from monitor.runtime.kafka.events import COPY, EventsCore, partition_of
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts
 from schemas.config import Config
 from schemas.event import Event, encode

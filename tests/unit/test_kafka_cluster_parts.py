@@ -16,6 +16,7 @@ from monitor.alerting.routing.receivers import plan
 from monitor.intake import bodies, dead_letters
 from monitor.notify.dispatch import Dispatcher
 from monitor.notify.outbox import Outbox
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.central import RouterCore
 from monitor.runtime.kafka.cluster.floods import WINDOW_RECORDS, DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import LEASE_SECONDS, SESSION_SECONDS, Lease
@@ -23,7 +24,6 @@ from monitor.runtime.kafka.cluster.notes import NOTE_CHARACTERS, OURS, Notes, no
 from monitor.runtime.kafka.cluster.sightings import EVERY_SECONDS, Sighter
 from monitor.runtime.kafka.cluster.watermarks import PRODUCERS, Watermarks
 from monitor.runtime.kafka.events import EventsCore, partition_of
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts
 from schemas.config import Config, Floods, Kafka
 from schemas.event import BadEvent, Reason

@@ -11,10 +11,11 @@ import pytest
 from faust.tables.recovery import RebalanceAgain, Recovery
 from faust.types import TP
 
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.cluster import recovery as sure
 from monitor.runtime.kafka.cluster.disk import DiskStore
 from monitor.runtime.kafka.cluster.store import GENERATION, Generation, PartitionStore, after, generation_of, named
-from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, MicroBatchConsumer, Record
+from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, MicroBatchConsumer
 from monitor.runtime.kafka.partition import SETTLED
 from monitor.runtime.kafka.saving.changelog import StateTable
 from monitor.runtime.kafka.worker import KafkaWorker, Role, _Kept

@@ -6,8 +6,8 @@ import pytest
 
 from monitor.intake import dead_letters
 from monitor.intake.bodies import read_events
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.events import OBSERVED, EventsCore, observed_header
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts
 from schemas.config import Config
 from schemas.event import Event, encode

@@ -17,9 +17,9 @@ from monitor.runtime import counting
 from monitor.runtime.clock import SteadyClock
 from monitor.runtime.counting import Totals
 from monitor.runtime.kafka import live
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.events import EventsCore, partition_of
 from monitor.runtime.kafka.live import AHEAD_SECONDS, KafkaMonitor
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import Core
 from monitor.runtime.kafka.worker import Role
 from schemas.event import Event, encode

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from monitor.intake import assembler, dead_letters, otlp, spans
 from monitor.intake.assembler import Assembler
 from monitor.intake.spans import Span
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.cluster.lease import Progress
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Outgoing
 from monitor.runtime.kafka.traces.reach import MARKS, Reach
 from monitor.runtime.kafka.traces.spans import AHEAD_SECONDS, AssemblerCore, SpanParts

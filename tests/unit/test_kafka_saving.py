@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.cluster.floods import DeadLetterFlood, Flood
 from monitor.runtime.kafka.cluster.lease import SESSION_SECONDS
 from monitor.runtime.kafka.cluster.store import Generation
-from monitor.runtime.kafka.microbatch import Batch, Record
+from monitor.runtime.kafka.microbatch import Batch
 from monitor.runtime.kafka.partition import LONGEST_SAVE_SECONDS, SETTLED, Outgoing, PartitionWorker, pause_seconds
 from monitor.runtime.parts import Entry
 from schemas.config import Floods

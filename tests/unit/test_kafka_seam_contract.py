@@ -9,7 +9,7 @@ from typing import Any
 
 import faust
 import pytest
-from aiokafka.consumer import AIOKafkaConsumer, group_coordinator
+from aiokafka.consumer import AIOKafkaConsumer, fetcher, group_coordinator
 from faust.stores import memory
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
@@ -17,11 +17,13 @@ from faust.types import TP
 
 from monitor.runtime.kafka import microbatch
 from monitor.runtime.kafka.broker import reliance
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.microbatch import Batch, MicroBatchApp, MicroBatchConsumer
 
 OWNERS = {
     "Consumer": driver.Consumer,
     "ConsumerThread": driver.AIOKafkaConsumerThread,
+    "PartitionRecords": fetcher.PartitionRecords,
     "Coordinator": group_coordinator.GroupCoordinator,
     "MemoryStore": memory.Store,
     "Producer": driver.Producer,
@@ -52,14 +54,9 @@ def test_the_attributes_that_are_read_are_there(consumer: MicroBatchConsumer) ->
         assert hasattr(consumer, name), name
 
 
-class _Fetched:
-    """One record as aiokafka gives it."""
-
-    def __init__(self, offset: int) -> None:
-        self.topic, self.partition, self.offset = "t", 0, offset
-        self.timestamp, self.timestamp_type, self.headers = 1_000, 0, ()
-        self.key, self.value, self.checksum = b"k", b"v%d" % offset, None
-        self.serialized_key_size = self.serialized_value_size = 1
+def _fetched(offset: int) -> Record:
+    """One record as the consumer's thread gives it."""
+    return Record(offset, b"k", b"v%d" % offset, 1.0, ())
 
 
 TOPIC = TP("t", 0)
@@ -98,7 +95,7 @@ class Reader:
 
 async def _fetch(consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch, *offsets: int) -> list[Any]:
     async def fetched(_: float) -> tuple[Any, Any]:
-        return {TOPIC: [_Fetched(offset) for offset in offsets]}, {TOPIC}
+        return {TOPIC: [_fetched(offset) for offset in offsets]}, {TOPIC}
 
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
     monkeypatch.setattr(microbatch, "PATIENCE_SECONDS", 0.0)
@@ -186,7 +183,7 @@ async def test_what_was_fetched_while_partitions_moved_is_read_again(
 
     async def fetched(_: float) -> tuple[Any, Any]:
         consumer._forget()
-        return {TOPIC: [_Fetched(9)]}, {TOPIC}
+        return {TOPIC: [_fetched(9)]}, {TOPIC}
 
     Reader.of(consumer).at = position
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
@@ -198,7 +195,7 @@ async def test_what_is_left_of_a_fetch_when_partitions_move_is_read_again(
     consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fetched(_: float) -> tuple[Any, Any]:
-        return {TOPIC: [_Fetched(offset) for offset in range(10, 10 + 2 * microbatch.BATCH_RECORDS)]}, {TOPIC}
+        return {TOPIC: [_fetched(offset) for offset in range(10, 10 + 2 * microbatch.BATCH_RECORDS)]}, {TOPIC}
 
     Reader.of(consumer).at = 10 + 2 * microbatch.BATCH_RECORDS
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
@@ -217,11 +214,11 @@ async def test_what_decides_does_not_wait_behind_events(
     first, places = TP("findings", 0), [TP("t", number) for number in range(3)]
     consumer._batched, consumer._first = frozenset({"t", "findings"}), frozenset({"findings"})
     monkeypatch.setattr(microbatch, "LOOK_SECONDS", 0.0)
-    meanwhile = [{}, {first: [_Fetched(2), _Fetched(3)]}, {}]
+    meanwhile = [{}, {first: [_fetched(2), _fetched(3)]}, {}]
 
     async def fetched(_: float) -> tuple[Any, Any]:
-        events = {place: [_Fetched(0)] for place in places}
-        return {**events, first: [_Fetched(1)]}, {*places, first}
+        events = {place: [_fetched(0)] for place in places}
+        return {**events, first: [_fetched(1)]}, {*places, first}
 
     async def looked(active: set[TP], timeout: float) -> Any:
         assert (active, timeout) == ({first}, 0.0)
@@ -242,11 +239,11 @@ async def test_what_came_meanwhile_is_read_again_when_partitions_move(
     monkeypatch.setattr(microbatch, "LOOK_SECONDS", 0.0)
 
     async def fetched(_: float) -> tuple[Any, Any]:
-        return {TOPIC: [_Fetched(9)], first: []}, {TOPIC, first}
+        return {TOPIC: [_fetched(9)], first: []}, {TOPIC, first}
 
     async def looked(_: set[TP], __: float) -> Any:
         consumer._forget()
-        return {first: [_Fetched(4)]}
+        return {first: [_fetched(4)]}
 
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
     monkeypatch.setattr(consumer, "_getmany", looked)
@@ -261,7 +258,7 @@ async def test_what_has_come_since_the_last_fetch_comes_with_what_lay_ready(
 
     async def more(active: set[TP], timeout: float) -> Any:
         assert (active, timeout) == ({TOPIC}, microbatch.FETCH_SECONDS)
-        return {TOPIC: [_Fetched(many + 1), _Fetched(many + 2)]}
+        return {TOPIC: [_fetched(many + 1), _fetched(many + 2)]}
 
     monkeypatch.setattr(consumer, "_getmany", more)
     (message,) = await _fetch(consumer, monkeypatch, *range(many))
@@ -274,7 +271,7 @@ async def test_a_recovery_is_fetched_once(consumer: MicroBatchConsumer, monkeypa
     changelog = TP("seam-t-changelog", 0)
 
     async def fetched(_: float) -> tuple[Any, Any]:
-        return {changelog: [_Fetched(at) for at in range(microbatch.MANY_RECORDS)]}, {changelog}
+        return {changelog: [_fetched(at) for at in range(microbatch.MANY_RECORDS)]}, {changelog}
 
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
     monkeypatch.setattr(consumer, "_is_changelog_tp", lambda tp: tp == changelog)
@@ -302,7 +299,7 @@ async def test_the_next_fetch_waits_until_few_batches_are_still_to_be_stepped(
     places = [TP("t", number) for number in range(4)]
 
     async def fetched(_: float) -> tuple[Any, Any]:
-        return {place: [_Fetched(0)] for place in places}, set(places)
+        return {place: [_fetched(0)] for place in places}, set(places)
 
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
     monkeypatch.setattr(microbatch, "LOOK_SECONDS", 0.0)
@@ -329,7 +326,7 @@ async def test_partitions_that_may_not_be_read_any_more_give_nothing(
     consumer: MicroBatchConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fetched(_: float) -> tuple[Any, Any]:
-        return {TOPIC: [_Fetched(9)]}, set()
+        return {TOPIC: [_fetched(9)]}, set()
 
     monkeypatch.setattr(consumer, "_wait_next_records", fetched)
     assert [message async for _, message in consumer.getmany(1.0)] == []

@@ -16,9 +16,9 @@ from monitor.engine import PartitionEngine
 from monitor.intake import dead_letters
 from monitor.intake.bodies import read_events
 from monitor.notify.outbox import Outbox
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.central import RouterCore
 from monitor.runtime.kafka.events import EventsCore
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts
 from monitor.runtime.replay import Replay
 from schemas.config import Config

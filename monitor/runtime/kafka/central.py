@@ -17,8 +17,8 @@ import msgspec
 from monitor.alerting.blind import Sight
 from monitor.alerting.router import Router
 from monitor.evidence.aggregator import Aggregator
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.events import FINDING, partition_of
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing, Watermark
 from monitor.runtime.parts import Entry, Outbox
 from monitor.runtime.steps import name_of, settled

@@ -21,9 +21,9 @@ from aiokafka.partitioner import murmur2
 from monitor.engine import PartitionEngine
 from monitor.engine import Record as EngineRecord
 from monitor.runs import Closed
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.cluster.sightings import Sighter
 from monitor.runtime.kafka.cluster.watermarks import Watermarks
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing
 from monitor.runtime.parts import Entry
 from monitor.stepping.step import RECENT_RUNS, Step

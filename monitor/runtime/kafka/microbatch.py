@@ -32,7 +32,9 @@ import faust
 from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.types.tuples import ConsumerMessage
 
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.cluster.lease import Lease, LeasedThread, Progress
 from monitor.runtime.kafka.cluster.notes import Committed, Notes
 
@@ -62,16 +64,6 @@ LEASE_WAIT_SECONDS = 120.0
 
 _Given = tuple[TP, int, Any]
 """A partition, how many of its records a message stands for, and the message."""
-
-
-class Record(NamedTuple):
-    """One record of a batch. `time`: epoch seconds at which the broker (or the producer) wrote it."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    time: float
-    headers: tuple[tuple[str, bytes], ...]
 
 
 class MicroBatchConsumer(driver.Consumer):
@@ -232,14 +224,26 @@ class MicroBatchConsumer(driver.Consumer):
         message = self._to_message(tp, last)
         message.key = None
         message.headers = {}
-        records = tuple(fetched)  # what a recovery asks for they have as they are, and it reads a million
-        if tp.topic in self._batched:
-            records = tuple(
-                Record(record.offset, record.key, record.value, record.timestamp / 1000.0, tuple(record.headers))
-                for record in fetched
-            )
-        message.value = cast(Any, Batch(tp, epoch, records))
+        message.value = cast(Any, Batch(tp, epoch, tuple(fetched)))
         return message
+
+    def _to_message(self, tp: TP, record: Record) -> Any:
+        """Faust's message of a record, of which we keep no checksum, nor who set its time."""
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            record.offset,
+            record.time,
+            0,
+            list(record.headers),
+            record.key,
+            record.value,
+            None,
+            len(record.key or b""),
+            len(record.value or b""),
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
 
     def _in_batches(self, tp: TP) -> bool:
         """Changelogs come in batches as well, to a recovery that knows them (`cluster.store`)."""
@@ -328,10 +332,7 @@ def _brings_more(records: Mapping[TP, list[Any]]) -> bool:
 
 
 class Batch(NamedTuple):
-    """What a stream gets for one message: records of one partition in order, and the epoch they were fetched in.
-
-    Those of a changelog are as the consumer has them, with the same offset, key, value and headers.
-    """
+    """What a stream gets for one message: records of one partition in order, and the epoch they were fetched in."""
 
     tp: TP
     epoch: int

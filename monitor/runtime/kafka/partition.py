@@ -29,10 +29,11 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from faust.types import TP
 
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.cluster.floods import Flood
 from monitor.runtime.kafka.cluster.notes import NOTHING, Committed
 from monitor.runtime.kafka.cluster.store import Generation
-from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer, Record
+from monitor.runtime.kafka.microbatch import Batch, MicroBatchConsumer
 from monitor.runtime.kafka.saving.changelog import StateTable
 from monitor.runtime.parts import Entry
 from schemas.event import BadEvent

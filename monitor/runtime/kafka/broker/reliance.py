@@ -22,6 +22,7 @@ RELIED_ON: dict[str, tuple[str, ...]] = {
     "ConsumerThread._ensure_consumer": ("self",),
     "ConsumerThread.on_start": ("self",),
     "ConsumerThread._create_consumer": ("self", "loop"),
+    "PartitionRecords._consumer_record": ("self", "tp", "record"),
     "Coordinator._do_heartbeat": ("self",),
     "Coordinator.fetch_committed_offsets": ("self", "partitions"),
     "MemoryStore.apply_changelog_batch": ("self", "batch", "to_key", "to_value"),

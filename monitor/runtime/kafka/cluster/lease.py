@@ -22,6 +22,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.threads import WorkerThread
 
+from monitor.runtime.kafka.broker.fetched import fetched_as_records
 from monitor.runtime.kafka.cluster.notes import Committed, Notes, noted
 
 SESSION_SECONDS = 6.0
@@ -80,14 +81,15 @@ class _Thread(WorkerThread):
 
 
 class LeasedThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread; its heartbeats renew `lease`, and it commits offsets with their `notes`."""
+    """Faust's consumer thread; its heartbeats renew `lease`, it commits offsets with their `notes`, and what it fetches
+    are `Record`s."""
 
     Worker = _Thread
     lease: Lease
     notes: Notes
 
     async def on_start(self) -> None:
-        """Start, and listen to the heartbeats."""
+        """Start, listen to the heartbeats, and take over how records are made."""
         await super().on_start()
         assert self._consumer is not None
         coordinator: Any = self._consumer._coordinator
@@ -102,6 +104,7 @@ class LeasedThread(driver.AIOKafkaConsumerThread):
 
         coordinator._do_heartbeat = heartbeat
         noted(self._consumer, self.notes)
+        fetched_as_records(self._consumer)
 
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
         """Where Faust prints a traceback: `KafkaWorker` says what it was."""

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from monitor.runtime.kafka.broker.fetched import Record
 from monitor.runtime.kafka.events import observed_header
-from monitor.runtime.kafka.microbatch import Record
 from monitor.runtime.kafka.partition import LetterParts, Letters, Outgoing, Watermark
 from monitor.runtime.parts import Assembler, Entry
 from schemas.config import Topics
