@@ -27,10 +27,11 @@ LARGE: Final = 2 * 2**20
 """Bytes of a large page, on x86 and on ARM with small pages of 4 KiB."""
 FULL: Final = 0.9
 """The part of a mapping that must be in memory: a thread's stack is mostly empty, and would grow."""
-EVERY: Final = 10.0
+EVERY: Final = 5.0
 """Seconds between two looks."""
-FAST: Final = 1.1
-"""How much more there is at a look than at the one before, where memory grows fast."""
+FAST: Final = 1.3
+"""How much more there is at a look than at the one before, where memory grows fast: state that is put back after a start
+grows it by more than half between two looks; agents that are new and learn, as fast as a worker can, by a quarter."""
 PORTION: Final = 2 * LARGE
 """Bytes that are copied at a time."""
 REST: Final = 4.0
