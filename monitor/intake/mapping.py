@@ -38,7 +38,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "finish_reason": values.finish_reason,
     "tool": values.name,
     "tool_version": values.name,
-    "call_id": values.name,
+    "call_id": values.identity,
     "source": values.name,
     "hits": values.count,
     "top_score": values.number,
@@ -61,6 +61,8 @@ def read(span: Span) -> Reading:
     """The span in neutral words."""
     dialect, role = _dialect_of(span)
     fields = _fields(span, dialect, role) if dialect is not None else {}
+    if role is Role.TOOL and "arguments" in fields:
+        fields["arguments"] = values.arguments(fields["arguments"], fields.get("tool"))
     if role is Role.TOOL and "result" in fields:
         fields["result"], said_failed = values.result(fields["result"])
         fields.setdefault("failed", said_failed)

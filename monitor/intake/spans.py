@@ -35,6 +35,7 @@ UNREAD = frozenset(
         "logfire.json_schema",
         "model_request_parameters",
         "pydantic_ai.all_messages",
+        "gcp.vertex.agent.llm_request",
         "tool.parameters",
     )
 )

@@ -26,9 +26,8 @@ BY_ROLE: Mapping[Role, Keys] = {
     Role.AGENT: {
         "agent": ("agent.name", "graph.node.id"),
         "input": ("input.value",),
-        "output": ("output.value",),
     },
-    Role.CHAIN: {"input": ("input.value",), "output": ("output.value",)},
+    Role.CHAIN: {"input": ("input.value",)},
     Role.LLM: {
         "model": ("llm.model_name",),
         "provider": ("llm.provider", "llm.system"),
@@ -47,6 +46,10 @@ BY_ROLE: Mapping[Role, Keys] = {
     Role.GUARDRAIL: {"name": ("guardrail.name",)},
     Role.EVALUATOR: {"output": ("output.value",)},
 }
+_PREPARED = re.compile(r"\w+\._prepare_\w+")
+"""LlamaIndex's spans of kind LLM are the methods of its models; these put a request together and ask nobody."""
+_REPR = re.compile(r"[A-Z]\w*\(\w+=")
+"""How a Python object is written that nobody made a text of: cut short, with addresses in it. No answer."""
 _HANDOFF = re.compile(r"hand[ -]?off to (.+)", re.IGNORECASE)
 _SAID = re.compile(r"llm\.output_messages\.(\d{1,6})\.message\.(?:content|contents\.(\d{1,6})\.message_content\.text)")
 _DOCUMENT = re.compile(r"(?:retrieval|reranker\.output)[._]documents\.(\d{1,6})\.document\.(\w+)")
@@ -60,6 +63,8 @@ def role(span: Span) -> Role | None:
     found = KINDS.get(str(kind).upper(), Role.OTHER)
     if found is Role.TOOL and "tool.name" not in span.attributes and _HANDOFF.match(span.name):
         return Role.HANDOFF
+    if found is Role.LLM and _PREPARED.fullmatch(span.name) and "llm.token_count.total" not in span.attributes:
+        return Role.OTHER
     return found
 
 
@@ -71,6 +76,8 @@ def extra(span: Span, role: Role) -> Mapping[str, Any]:
     if isinstance(metadata, dict):
         found["session"] = metadata.get("session_id", metadata.get("thread_id"))
         found["user"] = metadata.get("user_id")
+    if role in (Role.AGENT, Role.CHAIN):
+        found["output"] = _returned(attributes.get("output.value"))
     if role is Role.AGENT:
         found["label"] = span.name
     elif role is Role.TOOL:
@@ -86,12 +93,18 @@ def extra(span: Span, role: Role) -> Mapping[str, Any]:
         found["to_agent"] = match[1] if match else None
     elif role is Role.LLM:
         found["output"] = _said(span)
+        if "llm.finish_reason" not in attributes:
+            found["finish_reason"] = values.finished(attributes.get("output.value"))
     elif role is Role.RETRIEVAL:
         found["source"] = span.name
         seen = _documents(span)
         if seen is not None:
             found["hits"], found["top_score"], found["document"] = seen
     return found
+
+
+def _returned(value: Any) -> Any:
+    return None if isinstance(value, str) and _REPR.match(value) else value
 
 
 def _said(span: Span) -> str | None:

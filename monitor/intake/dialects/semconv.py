@@ -18,6 +18,8 @@ OPERATIONS = {
     "invoke_workflow": Role.WORKFLOW,
     "invoke_swarm": Role.WORKFLOW,
     "invoke_graph": Role.WORKFLOW,
+    "conversation": Role.WORKFLOW,
+    "initiate_chats": Role.WORKFLOW,
     "execute_event_loop_cycle": Role.CHAIN,
     "plan": Role.CHAIN,
     "chat": Role.LLM,
@@ -94,6 +96,7 @@ _TOOL_SPAN = re.compile(r"running tool$|execute_tool ")
 _ANSWERED = ("gen_ai.response.", "gen_ai.usage.")
 """What a span says of an answer, however it calls its kind."""
 _ADK_TEXTS = {"arguments": "gcp.vertex.agent.tool_call_args", "result": "gcp.vertex.agent.tool_response"}
+_ADK_ANSWER = "gcp.vertex.agent.llm_response"
 _ADK_NOTHING = ("{}", "N/A", "<not serializable>", '{"result": "<not specified>"}')
 """What Google's ADK writes where it has no text, or is not to show it."""
 
@@ -116,6 +119,8 @@ def extra(span: Span, role: Role) -> Mapping[str, Any]:
     if role in (Role.AGENT, Role.WORKFLOW, Role.TOOL):
         field = {Role.AGENT: "agent", Role.WORKFLOW: "label", Role.TOOL: "tool"}[role]
         found[field] = _name_in(span)
+    if role is Role.LLM:
+        found.update(_adk_answer(span))
     if role is Role.TOOL:
         status = span.attributes.get("gen_ai.tool.status")
         if status is not None:
@@ -170,7 +175,20 @@ def _role_without_operation(span: Span) -> Role | None:
     asked = "gen_ai.request.model" in attributes and "gen_ai.system" in attributes
     if asked and (span.kind == "client" or any(key.startswith(_ANSWERED) for key in attributes)):
         return Role.LLM
+    if span.name == "call_llm" and span.scope == "gcp.vertex.agent":
+        return Role.LLM  # Google's ADK 1.x writes nothing on a call that was not answered
     return None
+
+
+def _adk_answer(span: Span) -> dict[str, Any]:
+    """What Google's ADK 1.x writes of an answer; one that is none has a code in place of the reason why it ended."""
+    answered = values.parsed(span.attributes.get(_ADK_ANSWER))
+    if not isinstance(answered, dict) or not answered:
+        return {}
+    return {
+        "output": values.message_text(answered.get("content")) if "content" in answered else None,
+        "finish_reason": answered.get("finish_reason", answered.get("error_code")),
+    }
 
 
 def _name_in(span: Span) -> str | None:

@@ -46,8 +46,8 @@ BY_ROLE: Mapping[Role, Keys] = {
         "output_tokens": ("llm.usage.completion_tokens",),
     },
     Role.TOOL: {
-        "tool": ("gen_ai.tool.name", "traceloop.entity.name"),
-        "arguments": ("gen_ai.tool.call.arguments", "traceloop.entity.input"),
+        "tool": ("gen_ai.tool.name", "tool.name", "traceloop.entity.name"),
+        "arguments": ("gen_ai.tool.call.arguments", "tool.arguments", "traceloop.entity.input"),
         "result": ("gen_ai.tool.call.result", "traceloop.entity.output"),
     },
     Role.RETRIEVAL: {"source": ("db.collection.name", "db.name", "db.system")},
@@ -63,7 +63,8 @@ def role(span: Span) -> Role | None:
     kind = span.attributes.get("traceloop.span.kind")
     if kind is not None:
         said = semconv.OPERATIONS.get(str(span.attributes.get("gen_ai.operation.name")))
-        return said or KINDS.get(str(kind).lower(), Role.OTHER)
+        found = said or KINDS.get(str(kind).lower(), Role.OTHER)
+        return Role.TOOL if found is Role.CHAIN and "tool.name" in span.attributes else found
     request = span.attributes.get("llm.request.type")
     return None if request is None else REQUESTS.get(str(request), Role.OTHER)
 

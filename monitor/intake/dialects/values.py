@@ -15,12 +15,13 @@ from schemas.event import NOTHING
 
 _DEPTH = 8
 _NO_TEXT = frozenset(("tool_call", "tool_use", "tool_call_response", "tool_result", "reasoning", "thinking"))
-_TEXT_KEYS = ("parts", "content", "text", "message", "data")
+_SPEAKERS = ("assistant", "model", "ai")
+_TEXT_KEYS = ("parts", "blocks", "content", "text", "message", "data")
 
 FINISH_REASONS = {
     "stop": ("end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed", "end", "finished", "done"),
     "length": ("max_tokens", "max_output_tokens", "max_length", "model_length", "incomplete"),
-    "tool_calls": ("tool_call", "tool_use", "function_call", "tool_calls"),
+    "tool_calls": ("tool_call", "tool_use", "function_call", "function_calls", "tool_calls"),
     "content_filter": ("safety", "refusal", "recitation", "guardrail_intervened", "content_filtered", "blocklist"),
     "error": ("failed", "cancelled", "canceled"),
 }
@@ -33,6 +34,12 @@ def name(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         return None
     return str(value).strip()[: limits.NAME_LENGTH] or None
+
+
+def identity(value: Any) -> str | None:
+    """The id of a call; what a framework writes in its place (`<not specified>`) is none."""
+    found = name(value)
+    return None if found is None or found[0] + found[-1] == "<>" else found
 
 
 def number(value: Any) -> float | None:
@@ -109,14 +116,50 @@ def message_text(value: Any) -> str | None:
     return _text_of(structured, 0)
 
 
+def finished(response: Any) -> str | None:
+    """Why a model stopped, as the response of its client says, whole or the first of its choices."""
+    structured = parsed(response)
+    if not isinstance(structured, dict):
+        return None
+    choices = structured.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    for said in (structured, first):
+        if isinstance(said, dict):
+            found = finish_reason(said.get("finish_reason", said.get("stop_reason")))
+            if found is not None:
+                return found
+    return None
+
+
 def answer(value: Any) -> Any:
-    """What a run answered. A graph's whole state is no answer: the last of its messages is."""
-    state = parsed(value)
-    messages = state.get("messages") if isinstance(state, dict) else None
-    if not isinstance(messages, list) or not messages:
-        return value
-    said = _text_of(messages[-1], 0)
-    return value if said is None else said
+    """What a run answered, without what its framework wraps it in; what nobody is known to write is as it was."""
+    structured = parsed(value)
+    for _ in range(_DEPTH):
+        if not isinstance(structured, dict):
+            break
+        if structured.keys() == {"result"}:  # the last event of a workflow
+            structured = structured["result"]
+            continue
+        if "content" in structured and structured.get("role") in _SPEAKERS:
+            return _text_of(structured, 0)  # a message; one that only calls tools says nothing
+        said = _answered(structured)
+        return value if said is None else said
+    return value
+
+
+def _answered(state: dict[str, Any]) -> str | None:
+    """A graph's whole state is no answer: the last of its messages is. Beside an answer stand sources, tasks, usage."""
+    messages, content, response = state.get("messages"), state.get("content"), state.get("response")
+    if isinstance(messages, list) and messages:
+        return _text_of(messages[-1], 0)
+    if isinstance(content, dict) and "parts" in content and "role" in content:
+        return _text_of(content, 0)
+    if isinstance(response, dict) and "role" in response:
+        return _text_of(response, 0)
+    if isinstance(response, str) and ("sources" in state or "source_nodes" in state):
+        return response
+    raw = state.get("raw")
+    return raw if isinstance(raw, str) and ("tasks_output" in state or "expected_output" in state) else None
 
 
 def _text_of(value: Any, depth: int) -> str | None:
@@ -144,6 +187,20 @@ def result(value: Any) -> tuple[Any, bool | None]:
     return value, None
 
 
+def arguments(value: Any, tool: str | None) -> Any:
+    """A call's arguments without what its framework wraps them in: how Python was called, or the model's own call."""
+    if isinstance(value, str) and not value.startswith(_CALLED):
+        return value
+    called = parsed(value)
+    if not isinstance(called, dict):
+        return value
+    if called.keys() <= {"args", "kwargs"} and not called.get("args") and isinstance(called.get("kwargs"), dict):
+        return called["kwargs"]
+    if called.keys() == {"name", "arguments"} and called["name"] == tool:
+        return called["arguments"]
+    return value
+
+
 def _tool_message(value: Any) -> tuple[Any, bool | None] | None:
     """LangChain's ToolMessage, plain or dumped with its type."""
     if isinstance(value, dict) and value.get("type") == "tool" and isinstance(value.get("data"), dict):
@@ -164,7 +221,41 @@ def _content_block(value: Any) -> tuple[Any, bool | None] | None:
     return (block["json"], None) if set(block) == {"json"} else None
 
 
-_ENVELOPES: tuple[Callable[[Any], tuple[Any, bool | None] | None], ...] = (_tool_message, _content_block)
+def _tool_output(value: Any) -> tuple[Any, bool | None] | None:
+    """LlamaIndex's ToolOutput, alone or inside the event of a workflow that tells of it."""
+    if isinstance(value, dict) and "tool_id" in value and isinstance(value.get("tool_output"), dict):
+        value = value["tool_output"]
+    if not isinstance(value, dict) or "raw_output" not in value or "is_error" not in value:
+        return None
+    said = _text_of(value, 0)
+    return value["raw_output"] if said is None else said, value["is_error"] is True
+
+
+def _function_response(value: Any) -> tuple[Any, bool | None] | None:
+    """Google's FunctionResponse."""
+    if not isinstance(value, dict) or not {"name", "response"} <= value.keys() <= {"id", "name", "response"}:
+        return None
+    return value["response"], None
+
+
+def _executed(value: Any) -> tuple[Any, bool | None] | None:
+    """AG2's pair: whether the function ran to its end, and the message about it."""
+    if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], bool):
+        return None
+    message = value[1]
+    if not isinstance(message, dict) or "content" not in message or message.get("role") not in ("function", "tool"):
+        return None
+    return message["content"], not value[0]
+
+
+_CALLED = ('{"kwargs"', '{"args"', '{"arguments"', '{"name"')
+_ENVELOPES: tuple[Callable[[Any], tuple[Any, bool | None] | None], ...] = (
+    _tool_message,
+    _content_block,
+    _tool_output,
+    _function_response,
+    _executed,
+)
 
 
 class Found(NamedTuple):
