@@ -83,8 +83,7 @@ def tell(trace: str, run: Run, outcome: Outcome, told: Told, reader: Reader) -> 
 
     complete = run.resumed is None
     if complete:
-        asked = run.head.reading.fields if run.head else {}
-        event("run_started", run.head, start, input=asked.get("input"), input_hash=asked.get("input_hash"))
+        event("run_started", run.head, start, **_asked(run))
     handed = _handoffs(run)
     named = set(handed.values())
     for node in run.nodes:
@@ -133,14 +132,21 @@ def _llm_call(node: Node) -> Fields | None:
 
 
 def _tool_call(node: Node) -> Fields | None:
-    tool = node.reading.fields.get("tool") or UNKNOWN_TOOL
-    above = node.nearest
-    if above is not None and above.role is Role.TOOL and above.reading.fields.get("tool") == tool:
+    if node.wrapper is not None:
         return None  # one call, seen by the framework and by its client
-    return _call(node, _TOOL_FIELDS) | {"tool": tool}
+    told = _call(node, _TOOL_FIELDS) | {"tool": node.reading.fields.get("tool") or UNKNOWN_TOOL}
+    inside = node.inside
+    while inside is not None and told["status"] == "ok":  # a framework that makes a result of an error ends well
+        if inside.reading.failed:
+            told |= {"status": "error", "error_type": errors.error_class(inside.reading)}
+        inside = inside.inside
+    return told
 
 
-def _retrieval(node: Node) -> Fields:
+def _retrieval(node: Node) -> Fields | None:
+    above = node.nearest
+    if above is not None and above.role is Role.RETRIEVAL:
+        return None  # a step of the one around it, which says what the agent was given
     return _call(node, _RETRIEVAL_FIELDS)
 
 
@@ -159,11 +165,12 @@ def _evaluation(node: Node) -> Fields | None:
 _CALLS: dict[Role, tuple[str, Callable[[Node], Fields | None], str]] = {
     Role.LLM: ("llm_call", _llm_call, "spans_ignored:wrapped"),
     Role.TOOL: ("tool_call", _tool_call, "spans_ignored:wrapped"),
-    Role.RETRIEVAL: ("retrieval", _retrieval, ""),
+    Role.RETRIEVAL: ("retrieval", _retrieval, "spans_ignored:wrapped"),
     Role.GUARDRAIL: ("guardrail", _guardrail, ""),
     Role.EVALUATOR: ("evaluation", _evaluation, "spans_ignored:no_score"),
 }
 """Role → kind of event, its fields, and what is counted where there is no event."""
+_AGENTS = (Role.AGENT, Role.WORKFLOW)
 _READ_FOR_CONTRACT = (Role.LLM, Role.TOOL)
 
 
@@ -199,13 +206,24 @@ def _call(node: Node, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _known(node: Node) -> Fields:
-    """What is known of a call: where its own span says nothing, the one around it does, if it wraps no other call."""
-    found, around = node.reading.fields, node.wrapper
+    """What is known of a call: where its own span says nothing, one that sees the same call does.
+
+    Of a model's call that is the one around it, if it wraps no other call; of a tool's the one inside.
+    """
+    found, around, inside = node.reading.fields, node.wrapper, node.inside
+    while inside is not None:
+        said = {name for text in ("arguments", "result") if _has(found, text) for name in semconv.READ[text]}
+        found = {name: value for name, value in inside.reading.fields.items() if name not in said} | found
+        inside = inside.inside
     while around is not None and around.calls_inside == 1:
-        said = semconv.READ["output"] if any(found.get(name) is not None for name in semconv.READ["output"]) else ()
+        said = set(semconv.READ["output"] if _has(found, "output") else ())
         found = {name: value for name, value in around.reading.fields.items() if name not in said} | found
         around = around.wrapper
     return found
+
+
+def _has(fields: Fields, text: str) -> bool:
+    return any(fields.get(name) is not None for name in semconv.READ[text])
 
 
 def judgement_id(judgement: Judgement) -> str:
@@ -248,13 +266,22 @@ def _handoffs(run: Run) -> dict[str, str]:
     return found
 
 
+def _asked(run: Run) -> Fields:
+    """What the run was asked: its topmost span says it, else the first of its agent's spans that does."""
+    said = (node.reading.fields for node in run.nodes if node is run.head or node.role in _AGENTS)
+    asked: Fields = next((fields for fields in said if _has(fields, "input")), {})
+    return {name: asked.get(name) for name in semconv.READ["input"]} if run.head is not None else {}
+
+
 def _answer(run: Run) -> Fields:
-    """What the run answered: its topmost span says it, else its last model call does."""
-    if run.head is not None and _answers(run.head):
-        node: Node | None = run.head
-    else:
-        calls = [node for node in run.nodes if node.role is Role.LLM and not node.reading.failed]
-        node = max(calls, key=lambda node: (node.reading.end, node.reading.span_id), default=None)
+    """What the run answered: its topmost span says it, else the last of its agent's spans, else its last model call."""
+    node = run.head
+    if node is None or not _has(node.reading.fields, "output"):
+        agents = [node for node in run.nodes if node.role in _AGENTS and _has(node.reading.fields, "output")]
+        calls = [
+            node for node in run.nodes if node.role is Role.LLM and not node.reading.failed and not node.calls_inside
+        ]
+        node = max(agents or calls, key=lambda node: (node.reading.end, node.reading.span_id), default=None)
     if node is None:
         return {}
     fields = _known(node)
@@ -262,10 +289,6 @@ def _answer(run: Run) -> Fields:
         **{name: fields.get(name) for name in _OUTPUT_FIELDS},
         "violations": broken_by(run.agent, None, fields),
     }
-
-
-def _answers(node: Node) -> bool:
-    return any(node.reading.fields.get(name) is not None for name in _OUTPUT_FIELDS)
 
 
 def _identity(run: Run) -> dict[str, str | None]:

@@ -18,7 +18,8 @@ class Node:
 
     `lost_parent`: its parent ran in the same process, as far as we know, and never came. `roles_below`: what is below
     it, at any depth. `calls_inside`: how many model calls a model call holds right below, which then makes none itself;
-    `wrapper`: the model call that holds this one.
+    `wrapper`: the model call that holds this one. `inside`: the last call of the same tool that a call of it holds: one
+    call, seen by the framework and by its client.
     """
 
     reading: Reading
@@ -28,6 +29,7 @@ class Node:
     roles_below: frozenset[Role] = frozenset()
     calls_inside: int = 0
     wrapper: Node | None = None
+    inside: Node | None = None
 
     @property
     def role(self) -> Role:
@@ -85,6 +87,26 @@ def _look_below(roots: list[Node]) -> None:
         if above is not None and above.role is Role.LLM:
             above.calls_inside += 1
             node.wrapper = above
+        _look_inside(node)
+
+
+def _look_inside(node: Node) -> None:
+    """Marks (in place) the call of a tool that holds this one, if it is of the same tool."""
+    above = node.nearest if node.role is Role.TOOL else None
+    if above is None or above.role is not Role.TOOL or _tool(above) != _tool(node):
+        return
+    node.wrapper = above
+    if above.inside is None or _end(above.inside.reading) < _end(node.reading):
+        above.inside = node
+
+
+def _tool(node: Node) -> str | None:
+    name: str | None = node.reading.fields.get("tool")
+    return name
+
+
+def _end(reading: Reading) -> tuple[float, str]:
+    return reading.end, reading.span_id
 
 
 def _is_above(node: Node, other: Node | None) -> bool:

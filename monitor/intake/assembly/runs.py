@@ -114,7 +114,7 @@ def _walk(root: Node, above: Run | None, runs: list[Run], strays: list[Node]) ->
     stack: list[tuple[Node, Run | None]] = [(root, above)]
     while stack:
         node, run = stack.pop()
-        opened = _opens(node, run)
+        opened = _opens(node, run, root.lost_parent)
         if opened is not None:
             runs.append(opened)
             run = opened
@@ -125,7 +125,7 @@ def _walk(root: Node, above: Run | None, runs: list[Run], strays: list[Node]) ->
         stack.extend((child, run) for child in reversed(node.children))
 
 
-def _opens(node: Node, run: Run | None) -> Run | None:
+def _opens(node: Node, run: Run | None, broken_off: bool) -> Run | None:
     if run is not None:
         if node is run.head or node.role is not Role.AGENT or not _is_other(node, run):
             return None
@@ -133,20 +133,21 @@ def _opens(node: Node, run: Run | None) -> Run | None:
         child = Run(agent=name, named=named, head=node, parent=run)
         run.children.append(child)
         return child
-    if not _is_head(node):
+    if not _is_head(node, broken_off):
         return None
     name, named = _name(node)
     return Run(agent=name, named=named, head=node)
 
 
-def _is_head(node: Node) -> bool:
+def _is_head(node: Node, broken_off: bool) -> bool:
+    """`broken_off`: what is above its topmost span never came."""
     if node.role in (Role.AGENT, Role.WORKFLOW):
         return True
     if node.role is not Role.CHAIN:
         return False
     if node.roles_below & {Role.AGENT, Role.WORKFLOW}:
         return True
-    return bool(node.roles_below & WORK) and not node.lost_parent  # else a step of a headless run
+    return bool(node.roles_below & WORK) and not broken_off  # else a step of a headless run, however deep
 
 
 def _is_other(node: Node, run: Run) -> bool:
