@@ -63,6 +63,7 @@ def read(span: Span) -> Reading:
     fields = _fields(span, dialect, role) if dialect is not None else {}
     if role is Role.TOOL and "arguments" in fields:
         fields["arguments"] = values.arguments(fields["arguments"], fields.get("tool"))
+        _put(fields, "to_agent", values.taker(fields["arguments"], fields.get("tool")))
     if role is Role.TOOL and "result" in fields:
         fields["result"], said_failed = values.result(fields["result"])
         fields.setdefault("failed", said_failed)

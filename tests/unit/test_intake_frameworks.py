@@ -19,6 +19,8 @@ from schemas.event import Event
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 OI, OP, TL = "openinference.span.kind", "gen_ai.operation.name", "traceloop.span.kind"
+AGENT = {OP: "invoke_agent", "gen_ai.agent.name": "support"}
+OK: dict[str, Any] = {}
 
 
 def span(number: int, above: int | None, name: str, said: dict[str, Any], **more: Any) -> Span:
@@ -169,6 +171,31 @@ def test_steps_inside_steps_of_what_broke_off_are_one_run() -> None:
     assert {event.agent for event in whole} == {"flow"}
 
 
+def handing(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {OP: "execute_tool", "gen_ai.tool.name": tool, "gen_ai.tool.call.arguments": json.dumps(arguments)}
+
+
+OVER = [
+    ("LlamaIndex's", handing("handoff", {"kwargs": {"to_agent": "billing", "reason": "money"}}), OK, ["billing"]),
+    ("Strands'", handing("handoff_to_agent", {"agent_name": "billing", "message": "m"}), OK, ["billing"]),
+    ("Google's", handing("transfer_to_agent", {"agent_name": "billing"}), OK, ["billing"]),
+    ("one that failed", handing("handoff", {"to_agent": "nobody"}), failed("ValueError"), []),
+    ("one to nobody", handing("handoff", {"reason": "money"}), OK, []),
+    ("a tool that asks for an agent", handing("look_up", {"agent_name": "billing"}), OK, []),
+]
+
+
+@pytest.mark.parametrize(("said", "ended", "to"), [row[1:] for row in OVER], ids=[row[0] for row in OVER])
+def test_a_tool_that_hands_over_is_a_handoff_too(said: dict[str, Any], ended: dict[str, Any], to: list[str]) -> None:
+    agent, tool = span(1, None, "invoke_agent support", AGENT), span(2, 1, "x", said, **ended)
+    found = events_of(agent, tool)
+    assert [event.to_agent for event in all_of("handoff", found)] == to
+    assert one("tool_call", found).tool == said["gen_ai.tool.name"]
+    billing = {OP: "invoke_agent", "gen_ai.agent.name": "billing"}
+    again = events_of(agent, tool, span(3, 1, "invoke_agent billing", billing))
+    assert [event.to_agent for event in all_of("handoff", again)] == ["billing"]  # told once
+
+
 # CrewAI
 
 
@@ -200,10 +227,8 @@ def test_what_the_topmost_span_says_comes_first() -> None:
 # AutoGen and AG2
 
 
-AGENT = {OP: "invoke_agent", "gen_ai.agent.name": "support"}
 AROUND = {OI: "TOOL", "tool.name": "refund", "input.value": '{"order": "7"}', "output.value": "no such order"}
 INSIDE = {OP: "execute_tool", "gen_ai.tool.name": "refund", "gen_ai.tool.call.id": "c7"}
-OK: dict[str, Any] = {}
 ATTEMPTS = [
     ("it failed", [failed("ValueError")], ("error", "ValueError")),
     ("it did not", [OK], ("ok", None)),

@@ -96,11 +96,10 @@ def tell(trace: str, run: Run, outcome: Outcome, told: Told, reader: Reader) -> 
                 if node.role in _READ_FOR_CONTRACT:
                     fields["violations"] = broken_by(run.agent, fields.get("tool"), _known(node))
                 event(kind, node, node.reading.end, **fields)
+        if node.reading.span_id in handed:
+            event("handoff", node, node.reading.end, to_agent=handed[node.reading.span_id])
         elif node.role is Role.HANDOFF:
-            if node.reading.span_id in handed:
-                event("handoff", node, node.reading.end, to_agent=handed[node.reading.span_id])
-            else:
-                told.count("spans_ignored:handoff_to_nobody")
+            told.count("spans_ignored:handoff_to_nobody")
         for judgement in node.reading.judgements:
             kind, at, tag, fields = _judged(judgement)
             event(kind, node, at, tag, **fields)
@@ -251,14 +250,21 @@ def _blocked(node: Node, name: str) -> bool:
 
 
 def _handoffs(run: Run) -> dict[str, str]:
-    """Span id of each handoff → the agent that it names, or else the one that began next."""
+    """Span id of each handoff → the agent that it names, or else the one that began next.
+
+    A tool that went well and names who takes over is a handoff as well.
+    """
     children = sorted(run.children, key=lambda child: child.start)
     starts = [child.start for child in children]
     found = {}
     for node in run.nodes:
+        named = node.reading.fields.get("to_agent")
+        if node.role is Role.TOOL and named is not None:
+            call = _tool_call(node)
+            if call is not None and call["status"] == "ok":
+                found[node.reading.span_id] = named
         if node.role is not Role.HANDOFF:
             continue
-        named = node.reading.fields.get("to_agent")
         if isinstance(named, str) and named.lower() != "unknown":
             found[node.reading.span_id] = named
         elif (following := bisect.bisect_left(starts, node.reading.start)) < len(children):

@@ -201,6 +201,16 @@ def arguments(value: Any, tool: str | None) -> Any:
     return value
 
 
+def taker(called: Any, tool: str | None) -> Any:
+    """The agent to which a call hands the work over; None where the tool is none of those that frameworks do it by."""
+    if tool not in HANDING_OVER:
+        return None
+    structured = parsed(called)
+    return (
+        next((structured[key] for key in _TAKERS if key in structured), None) if isinstance(structured, dict) else None
+    )
+
+
 def _tool_message(value: Any) -> tuple[Any, bool | None] | None:
     """LangChain's ToolMessage, plain or dumped with its type."""
     if isinstance(value, dict) and value.get("type") == "tool" and isinstance(value.get("data"), dict):
@@ -248,6 +258,9 @@ def _executed(value: Any) -> tuple[Any, bool | None] | None:
     return message["content"], not value[0]
 
 
+HANDING_OVER = frozenset(("handoff", "handoff_to_agent", "transfer_to_agent"))
+"""The tools of LlamaIndex, Strands and Google's ADK that name in an argument who takes over."""
+_TAKERS = ("to_agent", "agent_name")
 _CALLED = ('{"kwargs"', '{"args"', '{"arguments"', '{"name"')
 _ENVELOPES: tuple[Callable[[Any], tuple[Any, bool | None] | None], ...] = (
     _tool_message,
