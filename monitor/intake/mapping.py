@@ -49,7 +49,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "judged": values.name,
     "triggered": lambda value: value if isinstance(value, bool) else None,
     "failed": lambda value: value if isinstance(value, bool) else None,
-    "input": lambda value: value,
+    "input": values.given,
     "output": values.answer,
     "arguments": lambda value: value,
     "result": lambda value: value,

@@ -76,6 +76,13 @@ def test_an_answer_with_fields_of_its_own_stays(said: Any) -> None:
     assert answer_of(said) == json.dumps(said)
 
 
+def test_what_python_writes_for_nothing_was_not_asked_and_not_answered() -> None:
+    asked = [
+        read("reply", {OI: "AGENT", "input.value": said, "output.value": said}).fields for said in ("None", "none")
+    ]
+    assert asked == [{}, {"input": "none", "output": "none"}]
+
+
 def test_a_model_that_writes_an_object_said_so() -> None:
     said = {"llm.output_messages.0.message.content": "Point(x=1, y=2)"}
     assert read("chat", ASKED | said).fields["output"] == "Point(x=1, y=2)"

@@ -32,6 +32,7 @@ _WORD = re.compile(r"\w+")
 _BLOCKED_WORDS = ("guardrail", "tripwire")
 _DIGEST_BYTES = 3  # two words rarely have the same one, and many words have each
 _PHRASE = re.compile(r"\s*+([^:({\[<'\"\n\d]++)[:({]")  # possessive: a long message is read once
+_STATUS = re.compile(r"[^:]*\b(?:code|status)\s*:\s*([1-5]\d\d)\b", re.IGNORECASE)
 _CAMEL_CASE = re.compile(r"\s*((?:[A-Za-z_]\w*\.)*(?:[A-Z][a-z]+){2,})\s*")
 
 
@@ -58,6 +59,7 @@ def phrase(span: Span) -> str | None:
     """The class-like beginning of the message with which the span ended in an error; None for prose.
 
     `Error running tool: …` has one, which a separator ends; so does a message that is a class (`RateLimited`).
+    HTTP's status behind `Error code: ` is part of it, as in the conventions' `error.type`: 429 is not 500.
     """
     if span.status != "error":
         return None
@@ -67,7 +69,8 @@ def phrase(span: Span) -> str | None:
     found = match[1].strip(" -.,") if match else ""
     if not found or len(found) > PHRASE_LENGTH or len(found.split()) > PHRASE_WORDS:
         return None
-    return found
+    status = _STATUS.match(span.status_message)
+    return f"{found} {status[1]}" if status else found
 
 
 def error_class(reading: Reading) -> str:

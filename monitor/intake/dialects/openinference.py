@@ -104,7 +104,7 @@ def extra(span: Span, role: Role) -> Mapping[str, Any]:
 
 
 def _returned(value: Any) -> Any:
-    return None if isinstance(value, str) and _REPR.match(value) else value
+    return None if isinstance(value, str) and _REPR.match(value) else values.given(value)
 
 
 def _said(span: Span) -> str | None:

@@ -42,6 +42,11 @@ def identity(value: Any) -> str | None:
     return None if found is None or found[0] + found[-1] == "<>" else found
 
 
+def given(value: Any) -> Any:
+    """A value as it is; Python's word for none, written as a text, is none."""
+    return None if value == "None" else value
+
+
 def number(value: Any) -> float | None:
     """A finite number, also one written as text."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
