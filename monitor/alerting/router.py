@@ -55,8 +55,8 @@ class Router:
 
     def __init__(self, config: Config) -> None:
         self._digest, heard = Digest(config.owners), Heard()
-        self._grid, releases = Grid(), Changes()
-        self._desk = Desk(config, self._digest, releases, heard.told)
+        self._grid, self._routing, releases = Grid(), Routing(config), Changes()
+        self._desk = Desk(config, self._routing, self._digest, releases, heard.told)
         self._unannounced = Unannounced(releases, config, self._desk.graph.owner)
         self._book, self._silences, self._told = Book(), Silences(), ToldLog()
         self._inhibition, self._decisions, self._expiry = Inhibition(config), Decisions(), Expiry()
@@ -65,7 +65,7 @@ class Router:
         self._counts, self._now = Counter[str](), -math.inf
         self._configure(config)
         self._news = NewsDesk(releases, config, self._routing, self._decisions)
-        self._reporter = Reporter(config, self._desk, self._news)
+        self._reporter = Reporter(config, self._routing, self._desk, self._news)
         self._dispatcher = Dispatcher(self._routing, self._world, self._decisions)
         heard.by(self._dispatcher)
 
@@ -124,11 +124,11 @@ class Router:
 
     def reload(self, config: Config, now: float) -> None:
         """Go on under another configuration: alerts, incidents, groups and what was sent stay."""
-        self._now = max(now, self._now)
+        self._now, self._routing = max(now, self._now), Routing(config)
         self._configure(config)
-        self._desk.reload(config)
+        self._desk.reload(config, self._routing)
         self._digest.reload(config.owners)
-        self._reporter.reload(config)
+        self._reporter.reload(config, self._routing)
         self._unannounced.reload(config)
         self._news.reload(config, self._routing)
         self._inhibition.reload(config, self._book)
@@ -198,7 +198,6 @@ class Router:
         return sum(parts, start=self._counts)
 
     def _configure(self, config: Config) -> None:
-        self._routing = Routing(config)
         planned = plan(config, slack=True)
         self._receivers = tuple(planned)
         self._resolve_timeout = config.global_.resolve_timeout

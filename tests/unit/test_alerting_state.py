@@ -12,6 +12,7 @@ from monitor.alerting.dispatch import book, dispatcher, groups
 from monitor.alerting.incidents import dependencies
 from monitor.alerting.muting import silences
 from monitor.alerting.router import Router
+from monitor.alerting.routing.tree import Routing
 from schemas.actions import Matcher, PostedAlert, SilenceSet
 from schemas.config import Config
 from tests.doubles.alert_log import RECEIVERS, Told, alert, routed, silence, unsilence
@@ -55,6 +56,21 @@ def test_started_under_another_tree_it_goes_on_as_after_a_reload() -> None:
         started.until(200)
         found[name] = started.lines
     assert found == {"edited": ["20 s first notification: B1", "20 r first notification: A1"], "none": []}
+
+
+def test_all_parts_of_the_router_route_by_one_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Config] = []
+    build = Routing.__init__
+
+    def counted(self: Routing, config: Config) -> None:
+        made.append(config)
+        build(self, config)
+
+    monkeypatch.setattr(Routing, "__init__", counted)
+    before, after = routed(SHORT), Config.model_validate({"owners": {"payments": {}}})
+    router = Router(before)
+    router.reload(after, START)
+    assert made == [before, after]
 
 
 def test_a_new_wait_holds_from_the_next_look() -> None:

@@ -43,7 +43,9 @@ PASSED = 1_000
 class Desk:
     """All incidents and what changes them. `counts`: what was done, by name; `told`: whether anybody knows of one."""
 
-    def __init__(self, config: Config, digest: Digest, changes: Changes, told: Callable[[Record], bool]) -> None:
+    def __init__(
+        self, config: Config, routing: Routing, digest: Digest, changes: Changes, told: Callable[[Record], bool]
+    ) -> None:
         self.incidents = Incidents(config.runtime.retention.incidents)
         self.graph = Dependencies(config)
         self._roots = Roots(self.graph)
@@ -54,11 +56,10 @@ class Desk:
         self._moment = 0.0
         self._passed: list[tuple[str, str]] = []
         """Episode and id of the findings of this moment that changed nothing. A crash forgets them with the moment."""
-        self.reload(config)
+        self.reload(config, routing)
 
-    def reload(self, config: Config) -> None:
-        """Go on under another configuration."""
-        routing = Routing(config)
+    def reload(self, config: Config, routing: Routing) -> None:
+        """Go on under another configuration. `routing`: the router's own, for who is told stands in one place."""
         self._line = deeds.Line(config.owners, config.default_owner, lambda owner: routing.to(owner).receiver)
         self._uses = {c.agent: frozenset(c.depends_on) for c in config.components if c.agent is not None}
         self.graph.reload(config)

@@ -24,17 +24,17 @@ from schemas.report import OwnerReport, Report
 class Reporter:
     """Reports on the incidents of `desk` and the complaints and objectives of `news`, which `attaching` joins."""
 
-    def __init__(self, config: Config, desk: Desk, news: NewsDesk) -> None:
+    def __init__(self, config: Config, routing: Routing, desk: Desk, news: NewsDesk) -> None:
         self.week = Weekly(config.report)
         self.attaching = Attaching(news.complaints, desk.incidents, desk.graph)
         self._desk = desk
         self._news = news
-        self.reload(config)
+        self.reload(config, routing)
 
-    def reload(self, config: Config) -> None:
+    def reload(self, config: Config, routing: Routing) -> None:
         """Go on under another configuration."""
         self._config = config
-        self._routing = Routing(config)
+        self._routing = routing
         self.week.settings = config.report
 
     def report(self, since: float, until: float) -> Report:
