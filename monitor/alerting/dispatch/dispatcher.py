@@ -107,8 +107,12 @@ class Dispatcher:
         node = self._nodes[group.node]
         members = [held for name in group.members if (held := self._world.book.get(name)) is not None]
         look = judge(Look(group=group, node=node, now=now, alerts=tuple(members), muted={}), self._world)
+        if look.muted and not all(held.alert.posted for held in members):
+            # Nothing repeats what is muted, and what was told must be known when it ends.
+            self._world.told.keep(group.key, group.receiver, now + node.interval_seconds + COLLECT_SECONDS)
         told = self._say(look, node, members)
-        gone = [name for name in group.members if (held := self._world.book.get(name)) is None or held.over(now)]
+        found = ((name, self._world.book.get(name)) for name in group.members if name not in look.owed)
+        gone = [name for name, held in found if held is None or held.over(now)]
         self.groups.looked_at(group, gone, now + node.interval_seconds)
         collected = [name for name in gone if (held := self._world.book.get(name)) is not None and held.collected]
         for name in set(collected) - self.groups.members() if collected else ():

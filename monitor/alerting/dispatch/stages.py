@@ -52,7 +52,8 @@ class World:
 class Look:
     """One look at a group: what is left of its alerts, what was muted and by what, and the verdict.
 
-    `rings`: the matters (`Held.matter`) that ring with it.
+    `rings`: the matters (`Held.matter`) that ring with it. `kept`: what is muted and told all the same, as it was told
+    last; `owed`: what is over and waits for its route's times to be told so. Both are fingerprints.
     """
 
     group: Group
@@ -63,6 +64,8 @@ class Look:
     last: Told | None = None
     verdict: NotificationReason | Quiet | None = None
     rings: tuple[str, ...] = ()
+    kept: frozenset[str] = frozenset()
+    owed: frozenset[str] = frozenset()
 
     @property
     def firing(self) -> frozenset[str]:
@@ -89,15 +92,13 @@ def inhibit(look: Look, world: World) -> Look:
 
 def active_times(look: Look, world: World) -> Look:
     """Outside of a route's active times nothing passes."""
-    names = look.node.active_times
-    inactive = bool(names) and not world.times.within(names, look.now)
+    inactive = _inactive(look, world)
     return _without(look, Quiet.NOT_ACTIVE, lambda _: inactive)
 
 
 def mute_times(look: Look, world: World) -> Look:
     """Within a route's mute times nothing passes."""
-    names = look.node.mute_times
-    muted = bool(names) and bool(world.times.within(names, look.now))
+    muted = _within_mute_times(look, world)
     return _without(look, Quiet.MUTED, lambda _: muted)
 
 
@@ -118,16 +119,44 @@ def dedup(look: Look, world: World) -> Look:
     return replace(look, last=last, verdict=reason or Quiet.NOTHING_NEW, rings=rings)
 
 
-STAGES: tuple[Stage, ...] = (inhibit, active_times, mute_times, silence, dedup)
+MUTES: tuple[Stage, ...] = (inhibit, active_times, mute_times, silence)
 
 
 def judge(look: Look, world: World) -> Look:
     """The look after the stages, with a verdict."""
-    for stage in STAGES:
+    whole = look
+    for stage in MUTES:
         look = stage(look, world)
         if look.verdict is not None:
             break
-    return look
+    look = with_ends(look, whole, world)
+    return look if look.verdict is not None else dedup(look, world)
+
+
+def with_ends(look: Look, whole: Look, world: World) -> Look:
+    """Ours: no message of an incident fires for ever. `whole`: the look before anything was muted.
+
+    The end of what a message shows is told whatever mutes it, for an edit rings nobody; behind the times of the route,
+    within which nothing passes. What goes on beside it stays in the message as it was told, muted or not. Alerts of
+    other systems leave without a word, as with Alertmanager.
+    """
+    last = world.told.last(whole.group.key, whole.group.receiver)
+    known = frozenset[str]() if last is None else last.firing
+    shown = {held.alert.fingerprint: held for held in whole.alerts if held.alert.fingerprint in known}
+    over = frozenset(name for name, held in shown.items() if held.over(look.now) and not held.alert.posted)
+    if not over:
+        return look
+    if _inactive(look, world) or _within_mute_times(look, world):
+        return replace(look, owed=over)
+    kept = frozenset(name for name, held in shown.items() if name in look.muted and not held.over(look.now))
+    told = {held.alert.fingerprint for held in look.alerts} | over | kept
+    return replace(
+        look,
+        alerts=tuple(held for held in whole.alerts if held.alert.fingerprint in told),
+        muted={name: why for name, why in look.muted.items() if name not in over},
+        verdict=None,
+        kept=kept,
+    )
 
 
 def _rings(look: Look, last: Told | None, world: World) -> tuple[str, ...]:
@@ -136,9 +165,22 @@ def _rings(look: Look, last: Told | None, world: World) -> tuple[str, ...]:
     found = (
         held.matter
         for held in look.alerts
-        if held.alert.severity == "page" and not held.over(look.now) and not root_of(held, world.incident)
+        if held.alert.severity == "page"
+        and not held.over(look.now)
+        and not root_of(held, world.incident)
+        and held.alert.fingerprint not in look.kept
     )
     return tuple(dict.fromkeys(matter for matter in found if matter not in known))
+
+
+def _inactive(look: Look, world: World) -> bool:
+    names = look.node.active_times
+    return bool(names) and not world.times.within(names, look.now)
+
+
+def _within_mute_times(look: Look, world: World) -> bool:
+    names = look.node.mute_times
+    return bool(names) and bool(world.times.within(names, look.now))
 
 
 def _without(look: Look, why: Quiet, muted: Callable[[Held], bool]) -> Look:

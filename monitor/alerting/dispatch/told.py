@@ -112,6 +112,12 @@ class ToldLog:
         if told is not None and told.left_out < mark:
             self._told.put(_name(key, receiver), msgspec.structs.replace(told, left_out=mark))
 
+    def keep(self, key: str, receiver: str, until: float) -> None:
+        """Do not forget before `until` what a message shows that says that something fires."""
+        told = self.last(key, receiver)
+        if told is not None and told.firing and told.expires_at < until:
+            self._told.put(_name(key, receiver), msgspec.structs.replace(told, expires_at=until))
+
     def keep_until(self, until: float) -> None:
         """Forget nothing before `until`: nothing could be told meanwhile."""
         for name, told in self._told.items():
