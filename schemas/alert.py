@@ -199,11 +199,15 @@ class Standing(Struct, frozen=True, kw_only=True):
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """For what a message rang last: the alert of a `fingerprint`, whose it is, and how many `more` rang with it."""
+    """For what a message rang last: the alert of a `fingerprint`, whose it is, and how many `more` of theirs rang.
+
+    `given`: it was handed over to them, so that it is they who are called, whoever else the message goes to.
+    """
 
     fingerprint: str
     owner: str
     more: int = 0
+    given: bool = False
 
 
 class Notification(Struct, frozen=True, kw_only=True):
@@ -262,6 +266,13 @@ class Notification(Struct, frozen=True, kw_only=True):
     """Of a group: for what it rang last."""
     instead_of: str = ""
     """The owner in whose place the receiver is told, for the configuration does not name them."""
+    calls: tuple[Call, ...] = ()
+    """Beside `call`, where pages of several owners rang together: one for each of the others."""
+
+    @property
+    def called(self) -> tuple[Call, ...]:
+        """For what it rang last, one for each owner."""
+        return () if self.call is None else (self.call, *self.calls)
 
 
 class AlertView(Struct, frozen=True, kw_only=True):

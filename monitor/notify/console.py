@@ -80,7 +80,7 @@ def _head(message: Message, edits: bool, channel: str) -> str:
     colour = _COLOURS[message.word]
     deed = f"edited: {message.reason}" if edits else "new message"
     where = f"Slack {channel} (no token: shown here), {deed}" if channel else deed
-    ring = f", rings {message.mention}" if message.mention is not None else ""
+    ring = f", rings {' '.join(message.mentions)}" if message.mentions else ""
     return f"{colour}┏ {message.word}{_OFF} for {message.owner} {_DIM}{where}{ring}{_OFF}"
 
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
+import msgspec
 from msgspec import Struct
 
-from schemas.alert import TimelineEntry
+from schemas.alert import Call, TimelineEntry
 
 KNOWN = 500
 """Entries of one timeline that are remembered as told; more than a timeline holds. Beyond, the oldest is forgotten."""
@@ -32,6 +33,9 @@ BUSY = 15
 
 PARTS = 10
 """Entries that a gathered line shows, the latest. Beyond: a count."""
+
+CALLED = 100
+"""Owners that one line calls. Beyond, they are told of and not rung."""
 
 TEXT = 400
 """Characters of an entry that are kept."""
@@ -49,6 +53,8 @@ class Line(Struct, frozen=True):
     """The channel sees it as well."""
     rings: bool = False
     """It calls the owner: the message became a page after it was posted."""
+    calls: tuple[Call, ...] = ()
+    """For what it rings, where several incidents are told together; empty for what the message says itself."""
 
 
 class Thread(Struct):
@@ -81,11 +87,31 @@ class Thread(Struct):
         """Revision of the line that is to call the owner; 0 for none."""
         return next((line.revision for line in self.waiting if line.rings), 0)
 
-    def ring(self, revision: int, now: float) -> None:
-        """Call the owner under the message: once, and before all that was not begun."""
-        if not self.ringing:
-            line = Line(_digest(f"ring|{revision}"), revision, ((now, "this is a page now"),), loud=True, rings=True)
-            self.waiting.insert(1 if self.uncertain or self.under_way else 0, line)
+    def ring(self, revision: int, now: float, calls: tuple[Call, ...] = ()) -> None:
+        """Call the owners under the message: before all that was not begun, by the line that waits to, if one does.
+
+        A line that may have been sent stays as it is: who is to be called beside it is by another one.
+        """
+        begun = 1 if self.uncertain or self.under_way else 0
+        waits = next((line for line in self.waiting[begun:] if line.rings), None)
+        if waits is not None or (self.ringing and not calls):
+            if waits is not None:
+                both = msgspec.structs.replace(waits, calls=together(waits.calls, calls))
+                self.waiting[self.waiting.index(waits)] = both
+            return
+        name, parts = _digest(f"ring|{revision}"), ((now, "this is a page now"),)
+        self.waiting.insert(begun, Line(name, revision, parts, loud=True, rings=True, calls=calls))
+
+    def calls_of(self) -> tuple[Call, ...]:
+        """For what lines that wait are to ring."""
+        return together(*(line.calls for line in self.waiting if line.rings))
+
+    def still(self, firing: Container[str]) -> None:
+        """Ring no more for what is over: of alerts told together these fire (fingerprints)."""
+        begun = 1 if self.uncertain or self.under_way else 0
+        for line in [line for line in self.waiting[begun:] if line.rings and line.calls]:
+            calls, place = tuple(call for call in line.calls if call.fingerprint in firing), self.waiting.index(line)
+            self.waiting[place : place + 1] = [msgspec.structs.replace(line, calls=calls)] if calls else []
 
     def hush(self) -> None:
         """It is over: nobody is to be called any more."""
@@ -113,6 +139,14 @@ class Thread(Struct):
         more = sum(line.more for line in rest) + max(0, len(parts) - PARTS)
         name = _digest("+".join(line.id for line in rest))
         self.waiting[keep:] = [Line(name, rest[-1].revision, parts[-PARTS:], more, any(line.loud for line in rest))]
+
+
+def together(*parts: tuple[Call, ...]) -> tuple[Call, ...]:
+    """Calls that wait for the same message: of each owner the latest, at most `CALLED`."""
+    found: dict[str, Call] = {}
+    for call in (call for part in parts for call in part):
+        found[call.owner] = call
+    return tuple(found.values())[:CALLED]
 
 
 def patience(failures: int, waiting: int) -> float:

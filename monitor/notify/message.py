@@ -70,11 +70,15 @@ class RunLink(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """For what a message rings that tells of several incidents: whose it is, its title, and how many more there are."""
+    """For what a message rings an owner that tells of several incidents: its title, and how many more there are.
+
+    `given`: it was handed over to them.
+    """
 
     owner: str
     title: str
     more: int = 0
+    given: bool = False
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -86,10 +90,10 @@ class Message(Struct, frozen=True, kw_only=True):
     title: str
     owner: str
     incident: str
-    mention: str | None
-    """A Slack user or group id to ring."""
-    call: Call | None = None
-    """For what it rings; None for what its own title says."""
+    mentions: tuple[str, ...] = ()
+    """Slack users' or groups' ids to ring, each once."""
+    calls: tuple[Call, ...] = ()
+    """For what it rings, one for each owner; empty for what its own title says."""
     states: tuple[Fact, ...] = ()
     """Who is on it and what holds it back: acknowledged, silenced, escalated, no data."""
     facts: tuple[Fact, ...]

@@ -120,14 +120,14 @@ class Outbox:
         if delivery.line is not None:
             if entry.thread is not None:
                 entry.thread.said(delivery.line.id)
-            entry.mention = entry.mention and not delivery.line.rings
+            entry.rang(delivery)
             self.counts["sent lines"] += 1
             self._touch(entry)
             return
         if entry.thread is not None and entry.reference is None:
             entry.thread.opened(entry.tried or delivery.revision)
         entry.reference, entry.uncertain, entry.tried = reference, False, 0
-        entry.mention = entry.mention and not delivery.mention
+        entry.rang(delivery)
         entry.delivered = max(entry.delivered, delivery.revision)
         entry.renew()
         self.counts["sent"] += 1
@@ -157,7 +157,7 @@ class Outbox:
             entry.thread.uncertain = entry.thread.uncertain or error.uncertain
             if error.gone or not error.retryable:
                 entry.thread.said(line.id)  # the message itself shows the state; its thread is a comfort
-                entry.mention = entry.mention and not line.rings
+                entry.rang(delivery)
                 self.counts["lines given up"] += 1
                 fate = Fate.GIVEN_UP
             self._touch(entry)
@@ -238,7 +238,7 @@ class Outbox:
         places = {target.name for targets in self._planned.values() for target in targets}
         stranded = [each for each in self._entries.values() if each.waiting and each.target not in places]
         for entry in sorted(stranded, key=lambda each: -each.desired.sequence):
-            wanted = msgspec.structs.replace(entry.desired, mention=entry.mention)
+            wanted = entry.unheard()
             targets = targets_of(wanted.receiver, self._planned, self._default)
             if any(target.name == entry.target for target in targets):
                 continue
@@ -300,8 +300,10 @@ class Outbox:
             entry.thread.note(notification.timeline, sequence, time, patience=wait, wanted=wanted)
             if not entry.mention:
                 entry.thread.hush()
-            elif not rung and (entry.reference is not None or entry.tried):
-                entry.thread.ring(sequence, time)
+        if entry.mention:
+            entry.ring(notification, rung=rung)
+        else:
+            entry.calls = ()
         self._fresh.add(key)
         self._touch(entry)
 
@@ -315,7 +317,7 @@ class Outbox:
         if not entry.given_up:
             entry.desired = msgspec.structs.replace(
                 entry.desired, alerts=(), timeline=(), runs=(), impact=(), series=(), incidents=(), lines=(),
-                rollout=None, standings=(),
+                rollout=None, standings=(), calls=(),
             )  # fmt: skip
         self._finished[key] = None
         while len(self._finished) > FINISHED:

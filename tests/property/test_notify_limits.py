@@ -12,8 +12,8 @@ from monitor.alerting.router import Router
 from monitor.notify import console
 from monitor.notify.composing import message_of
 from monitor.notify.lines import Thread
-from monitor.notify.slack.blocks import TEXT, render, thread_text
-from schemas.alert import Impact, TimelineEntry
+from monitor.notify.slack.blocks import TEXT, render, ring_text, thread_text
+from schemas.alert import Call, Impact, TimelineEntry
 from schemas.config import Config
 from tests.doubles import block_rules
 from tests.doubles.clock import START
@@ -77,8 +77,15 @@ def test_any_message_fits_and_rings_only_the_owner(data: st.DataObject) -> None:
         series=tuple(data.draw(st.lists(st.tuples(numbers, numbers), max_size=40))),
         incidents=tuple(data.draw(st.lists(nasty, max_size=40))),
         timeline=tuple(TimelineEntry(START, side) for side in sides),
+        call=Call(fingerprint=told[0].alerts[0].fingerprint, owner=sides[0], more=data.draw(st.integers(0, 9))),
+        calls=tuple(
+            Call(fingerprint=told[0].alerts[-1].fingerprint, owner=owner, given=data.draw(st.booleans()))
+            for owner in data.draw(st.lists(nasty, max_size=60))
+        ),
     )
     message = message_of(whole, CONFIG, mention=True)
+    ring = ring_text(message)
+    assert 0 < len(ring) <= TEXT and seen(Post("1.0", "U", ring, [], None)).rings == ("@U0",)
     way = data.draw(st.sampled_from([{"native": True}, {"native": False}, {"native": False, "file": "F1"}]))
     blocks, text = render(message, buttons=data.draw(st.booleans()), **way)
     assert block_rules.problems(blocks) == []

@@ -222,7 +222,7 @@ def test_a_page_that_joins_rings_its_own_owner_by_its_own_name() -> None:
     group.take(page(0, "alpha"))
     said = group.take(page(300, "zoo", owner="fraud"))
     message = shown(said)
-    assert message.title.startswith("alpha: ") and message.mention == "S0FRAUD"
+    assert message.title.startswith("alpha: ") and message.mentions == ("S0FRAUD",)
     assert ring_text(message) == (
         "<!subteam^S0FRAUD> this is a page now, for `fraud`: `zoo: fails 16 % of runs, was 4 %`"
     )

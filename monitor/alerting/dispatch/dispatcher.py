@@ -19,10 +19,14 @@ from monitor.alerting.dispatch.telling import explained, in_order, root_of, runs
 from monitor.alerting.dispatch.told import COLLECT_SECONDS, Told
 from monitor.alerting.incidents.record import Record
 from monitor.alerting.routing.tree import Node, Routing
-from schemas.alert import Alert, Call, Notification, NotificationReason, Severity, TimelineEntry
+from schemas.alert import Call, Notification, NotificationReason, Severity, TimelineEntry
 
 LISTED = 1_000
 """Alerts that one notification lists, what fires first. Beyond: counted in `alerts_dropped`."""
+
+CALLED = 50
+"""Owners whom one message calls, those of the first pages in it. Beyond, they are told of and not rung, and counted as
+`owner not called`."""
 
 
 class Dispatcher:
@@ -162,6 +166,7 @@ class Dispatcher:
         severity: Severity = "notice" if all(root_of(held, find) for held in pages) else "page"
         names = tuple(dict.fromkeys(held.incident for held in (*listed, *members) if held.incident))
         records = {name: record for name in names[:LISTED] if (record := find(name)) is not None}
+        calls = self._calls(listed, told, now, rings=rings)
         made = Notification(
             time=now,
             receiver=group.receiver,
@@ -181,7 +186,8 @@ class Dispatcher:
             timeline=self._timeline(group, told, records),
             alerts_dropped=max(0, len(alerts) - LISTED),
             incidents=names,
-            call=self._call(listed, told, now),
+            call=calls[0] if calls else None,
+            calls=calls[1:],
             instead_of=self._routing.by(self._nodes[group.node], alerts[0].labels).stands_for,
         )
         return explained(made, listed, records, now)
@@ -191,16 +197,20 @@ class Dispatcher:
         self._world.told.leave_out(group.key, group.receiver, mark)
         return timeline
 
-    def _call(self, listed: Sequence[Held], told: Told, now: float) -> Call | None:
-        """For what the message rang last, as far as that still fires."""
-        found: dict[str, Alert] = {}
-        for held in listed:
-            if held.matter in told.ringing and held.alert.severity == "page" and not held.over(now):
-                found.setdefault(held.matter, held.alert)
-        if not found:
-            return None
-        first = next(iter(found.values()))
-        return Call(fingerprint=first.fingerprint, owner=self._routing.owner(first.labels), more=len(found) - 1)
+    def _calls(self, listed: Sequence[Held], told: Told, now: float, *, rings: bool) -> tuple[Call, ...]:
+        """For what the message rang last, as far as that still fires: one call for each owner."""
+        ringing, found = frozenset(told.ringing), dict[str, Held]()
+        for held in listed if ringing else ():
+            if held.matter in ringing and held.alert.severity == "page" and not held.over(now):
+                found.setdefault(held.matter, held)
+        whose: dict[str, list[Held]] = {}
+        for held in found.values():
+            whose.setdefault(self._routing.owner(held.alert.labels), []).append(held)
+        self.counts["owner not called"] += max(0, len(whose) - CALLED) if rings else 0
+        return tuple(
+            Call(fingerprint=mine[0].alert.fingerprint, owner=owner, more=len(mine) - 1)
+            for owner, mine in list(whose.items())[:CALLED]
+        )
 
 
 class Heard:

@@ -42,9 +42,12 @@ NAMED = 3
 
 ERRORS = 3
 
+MENTIONS = 50
+"""Users and groups that one message mentions. Beyond, they are told of and not rung."""
+
 
 def compose(notification: Notification, config: Config, *, mention: bool = False) -> Message:
-    """The message of a notification; `mention`: ring the owner with it."""
+    """The message of a notification; `mention`: ring the owner with it, or all whose pages ring."""
     whole = _incident(notification, config, mention)
     if not notification.root or notification.status == "resolved":
         return whole
@@ -59,10 +62,6 @@ def compose(notification: Notification, config: Config, *, mention: bool = False
 def _incident(notification: Notification, config: Config, mention: bool) -> Message:
     lead = notification.alerts[0]
     finding = harmless(lead.finding, config)
-    # An escalation rings the owner that it goes to, not the one who did not hear.
-    owner = config.owners.get(notification.receiver) or config.owners.get(
-        notification.owner if notification.call is None else notification.call.owner
-    )
     external = config.runtime.external_url
     said = str(notification.reason) if notification.reason in deeds.WORDS.values() else ""
     recovery = None if lead.recovery is None else harmless(lead.recovery, config)
@@ -74,8 +73,8 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         title=clip(headline(finding) if firing else closing_line(finding, recovery, said)),
         owner=name(notification.owner, 60),
         incident=notification.incident,
-        mention=owner.mention if owner is not None and mention and firing else None,
-        call=_call(notification, config),
+        mentions=_mentions(notification, config) if mention and firing else (),
+        calls=_calls(notification, config),
         states=_states(notification),
         cause=redact(notification.cause, words.CAUSE_LENGTH),
         cause_url=words.link_of(notification.causes),
@@ -105,12 +104,27 @@ def person(by: str) -> str:
     return name(f"{who} ({where})" if who else by, 80)
 
 
-def _call(notification: Notification, config: Config) -> Call | None:
-    call = notification.call
-    for alert in notification.alerts:
-        if call is not None and alert.fingerprint == call.fingerprint:
-            return Call(name(call.owner, 60), clip(headline(harmless(alert.finding, config))), call.more)
-    return None
+def _mentions(notification: Notification, config: Config) -> tuple[str, ...]:
+    """Whom it rings: the owner that it goes to, else whose pages they are; to whom one was given, wherever it goes."""
+    receiver = config.owners.get(notification.receiver)
+    if not notification.called:
+        whom = [receiver or config.owners.get(notification.owner)]
+    else:
+        whom = [
+            receiver if receiver and not each.given else config.owners.get(each.owner) for each in notification.called
+        ]
+    found = (owner.mention for owner in whom if owner is not None and owner.mention is not None)
+    return tuple(dict.fromkeys(found))[:MENTIONS]
+
+
+def _calls(notification: Notification, config: Config) -> tuple[Call, ...]:
+    """For what it rings, as far as its alerts tell it."""
+    alerts = {alert.fingerprint: alert for alert in notification.alerts} if notification.called else {}
+    return tuple(
+        Call(name(each.owner, 60), clip(headline(harmless(alert.finding, config))), each.more, each.given)
+        for each in notification.called
+        if (alert := alerts.get(each.fingerprint)) is not None
+    )
 
 
 def _together(notification: Notification) -> tuple[Alert, ...]:

@@ -67,7 +67,6 @@ def _listing(
         title=title,
         owner=name(notification.owner, 60),
         incident=notification.incident,
-        mention=None,
         facts=(),
         affected=(),
         unaffected=(),

@@ -34,7 +34,6 @@ def compose(notification: Notification, rollout: RolloutView, config: Config) ->
         title=_clip(words.title(harmless(rollout))),
         owner=name(notification.owner, 60),
         incident=notification.incident,
-        mention=None,
         facts=_facts(rollout),
         cause=redact(seen.reason),
         lists=lists(seen),

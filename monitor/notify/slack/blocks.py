@@ -37,6 +37,9 @@ LINE = 240
 TOTAL = 10_000
 """JSON characters over all blocks. Slack refuses at about 13,200 (`msg_blocks_too_long`)."""
 
+CALLS = 10
+"""Owners that are named where several are called. Beyond: a count; all are mentioned."""
+
 ALSO, BESIDE = "Also in this incident", "Also in this group"
 
 _PREVIEWED = ("Since about", "Since", "Lasted")
@@ -110,13 +113,15 @@ def thread_text(line: Line) -> str:
 
 
 def ring_text(message: Message) -> str:
-    """The line under a message that is there, as mrkdwn: it became a page, or another's. It calls the owner."""
-    ring = "This" if message.mention is None else f"{_call(message.mention)} this"
-    call = message.call or Call(message.owner, message.title)
-    more = f" and {call.more} more" if call.more else ""
-    given = None if message.call else _GIVEN.get(message.reason)  # a group rings for pages that join it alone
-    what = given or "is a page now, for"
-    return whole(f"{ring} {what} {code(call.owner)}: {code(call.title)}{more}", TEXT)
+    """The line under a message that is there, as mrkdwn: it became a page, or another's. It calls who is to hear it."""
+    if len(message.calls) > 1:
+        return "\n".join(_fitting(_called(message, "these are pages now:"), TEXT))
+    ring = f"{_rings(message)} this" if message.mentions else "This"
+    call = message.calls[0] if message.calls else Call(message.owner, message.title)
+    # A group rings for what joins it, or is given to another owner in it, whatever else is said of it since.
+    given = _GIVEN[NotificationReason.HANDED_OVER] if call.given else None
+    what = given or (None if message.calls else _GIVEN.get(message.reason)) or "is a page now, for"
+    return whole(f"{ring} {what} {code(call.owner)}: {code(call.title)}{_more(call)}", TEXT)
 
 
 def _header(message: Message) -> Block:
@@ -130,15 +135,32 @@ def _sign(message: Message) -> str:
 
 
 def _mention(message: Message) -> Block | None:
-    if message.mention is None:
+    if not message.mentions:
         return None
-    call = message.call or Call(message.owner, message.title)
+    if len(message.calls) > 1:
+        return _section(_called(message, "these are pages:"))
+    call = message.calls[0] if message.calls else Call(message.owner, message.title)
     what = "this" if call.title == message.title else code(call.title)
-    return _section([f"{_call(message.mention)} {what} is a page for {code(call.owner)}."])
+    return _section([f"{_rings(message)} {what} is a page for {code(call.owner)}."])
 
 
-def _call(mention: str) -> str:
-    return f"<!subteam^{mention}>" if mention.startswith("S") else f"<@{mention}>"
+def _rings(message: Message) -> str:
+    return " ".join(f"<!subteam^{each}>" if each.startswith("S") else f"<@{each}>" for each in message.mentions)
+
+
+def _called(message: Message, what: str) -> list[str]:
+    """All who are called in one line, then for what, a line for each owner."""
+    shown = [
+        f"• {'handed over to' if call.given else 'for'} {code(call.owner)}: {code(call.title)}{_more(call)}"
+        for call in message.calls[:CALLS]
+    ]
+    more = len(message.calls) - len(shown)
+    head = f"{_rings(message)} {what}" if message.mentions else what[0].upper() + what[1:]
+    return [head, *shown, *([f"• and for {more} more"] if more else [])]
+
+
+def _more(call: Call) -> str:
+    return f" and {call.more} more" if call.more else ""
 
 
 def _fields(facts: Iterable[Fact]) -> Block | None:
@@ -256,12 +278,17 @@ def _context(message: Message) -> Block:
 
 def _section(lines: list[str]) -> Block | None:
     """Whole lines as long as they fit: a line cut in the middle could open what it does not close."""
+    kept = _fitting(lines, SECTION)
+    return {"type": "section", "text": _mrkdwn("\n".join(kept))} if kept else None
+
+
+def _fitting(lines: list[str], limit: int) -> list[str]:
     kept: list[str] = []
     for line in lines:
-        if len("\n".join((*kept, line))) > SECTION:
+        if len("\n".join((*kept, line))) > limit:
             break
         kept.append(line)
-    return {"type": "section", "text": _mrkdwn("\n".join(kept))} if kept else None
+    return kept
 
 
 def _sections(lines: tuple[str, ...]) -> list[tuple[int, Block | None]]:

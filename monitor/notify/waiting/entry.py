@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 from msgspec import Struct
 
 from monitor.notify.delivery import Delivery, FailureReason
-from monitor.notify.lines import Line, Thread
-from schemas.alert import Notification
+from monitor.notify.lines import Line, Thread, together
+from schemas.alert import Call, Notification
 
 REFUSED_SOON_SECONDS, REFUSED_LATER_SECONDS = 300.0, 3_600.0
 """What a place refuses (4xx, a channel that the bot is not in) is sent again so often: at first, and later."""
@@ -28,7 +29,8 @@ class Entry(Struct, kw_only=True):
     for none. `mention`: the owner is to be rung, and was not yet; `owed`: it was over before that, so they are rung
     when its page fires again. `thread`: None where the target has none. `attempts`: those in a row that failed.
     `not_before`: when it may be sent again, `refused_at`: when the present state was refused first, `again_at`: when it
-    is sent all the same; epoch seconds, 0 for none.
+    is sent all the same; epoch seconds, 0 for none. `calls`: for what the first message rings, where several incidents
+    are told together; once that may have been sent it stays so, and lines of the thread ring for what came since.
     """
 
     target: str
@@ -49,6 +51,7 @@ class Entry(Struct, kw_only=True):
     refused_at: float = 0.0
     again_at: float = 0.0
     owed: bool = False
+    calls: tuple[Call, ...] = ()
 
     @property
     def stale(self) -> bool:
@@ -95,19 +98,47 @@ class Entry(Struct, kw_only=True):
         """What is to be sent of it at `now`."""
         thread, line = self.thread, self._line(now)
         # Where an earlier first send may stand that rang nobody, a line below it rings.
-        silent = thread is not None and (self.reference is not None or 0 < self.tried < thread.ringing)
+        later = thread is not None and 0 < self.tried < thread.ringing and not self.calls
+        silent = thread is not None and (self.reference is not None or later)
+        calls = self._calls() if line is None else line.calls
         return Delivery(
             target=self.target,
             incident=self.incident,
             revision=self.desired.sequence,
             generation=self.generation,
-            notification=self.desired,
+            notification=calling(self.desired, calls),
             reference=self.reference,
             uncertain=self.uncertain if line is None or thread is None else thread.uncertain,
             mention=self.mention and not silent,
             since=self.since,
             line=line,
         )
+
+    def ring(self, told: Notification, *, rung: bool) -> None:
+        """Somebody is to be rung by what it shows now. `rung`: somebody was to be before, and was not yet."""
+        firing = {alert.fingerprint for alert in told.alerts if alert.status == "firing"}
+        fresh = told.called if told.mention or not rung else ()
+        if self.thread is None or (self.reference is None and not self.tried):
+            waits = tuple(call for call in self.calls if call.fingerprint in firing)
+            self.calls = together(waits if rung else (), fresh)
+            return
+        self.thread.still(firing)
+        if fresh or not rung:
+            self.thread.ring(told.sequence, told.time, fresh)
+        self.mention = self.reference is None or bool(self.thread.ringing)
+
+    def rang(self, delivery: Delivery) -> None:
+        """What the delivery was to ring was rung, or cannot be; who waits for another line still is to be."""
+        if delivery.mention:
+            said = {call.fingerprint for call in delivery.notification.called}
+            self.calls = tuple(call for call in self.calls if call.fingerprint not in said)
+        if delivery.mention or (delivery.line is not None and delivery.line.rings):
+            waits = bool(self.calls) if self.thread is None else bool(self.thread.ringing)
+            self.mention = self.mention and waits
+
+    def unheard(self) -> Notification:
+        """What it is to show, as one that rings whom nobody rang yet."""
+        return calling(msgspec.structs.replace(self.desired, mention=self.mention), self._calls())
 
     def refuse(self, now: float) -> bool:
         """The present state was refused: it is given up, and sent again ever more slowly. Whether this is news."""
@@ -141,9 +172,19 @@ class Entry(Struct, kw_only=True):
     def _over_at(self) -> float:
         return self.refused_at + REFUSED_FOR_SECONDS
 
+    def _calls(self) -> tuple[Call, ...]:
+        """For what a message rings that is posted now: it takes the place of lines, where it was not tried before."""
+        lines = () if self.tried or self.thread is None else self.thread.calls_of()
+        return together(self.calls, lines)
+
     def _line(self, now: float) -> Line | None:
         """What is to be said in the thread, before the message is edited where that rings or does not wait for it."""
         if self.thread is None or not self.speaks:
             return None
         edits = self.stale and (not self.given_up or self.again_at <= now)
         return self.thread.waiting[0] if self.thread.waiting[0].rings or not edits else None
+
+
+def calling(told: Notification, calls: tuple[Call, ...]) -> Notification:
+    """The notification as one that rings for `calls`; where there are none, for what it says itself."""
+    return msgspec.structs.replace(told, call=calls[0], calls=calls[1:]) if calls else told
