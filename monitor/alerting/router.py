@@ -332,7 +332,7 @@ class Router:
         found = {record.incident.id: record for record in records}
         found.update((record.incident.id, record) for record in self._reporter.attaching.changed(found.values(), now))
         for record in found.values():
-            for held in self._book.follow(record.incident, now):
+            for held in self._book.follow(record.incident, now, handed=record.handed):
                 self._inhibition.seen(held, self._book)
                 self._inhibited.seen(held, now)
                 if self._routing.root is not None and not record.in_digest:

@@ -165,10 +165,14 @@ def test_each_message_of_a_group_is_a_sane_story(records: list[Record]) -> None:
             continue
         assert story[0].reason == "first notification"
         assert "resolved" not in [each.status for each in story[:-1]]
+        deeds = [each for each in records if isinstance(each, Deed) and each.act == "not_mine"]
+        assert sum(each.mention and handed(each) for each in story) <= len(deeds), (
+            "once each time that it changes hands"
+        )
         rung: set[str] = set()
         for each, before in zip(story, [None, *story], strict=False):
-            fresh = pages(each) - rung
-            assert each.mention if fresh else not each.mention or again(each) - pages(before)
+            fresh = pages(each) - rung - apart(each, stories)
+            assert each.mention if fresh else not each.mention or handed(each) or again(each) - pages(before)
             rung = (rung | fresh) - {alert.key for alert in each.alerts if alert.posted and alert.status == "resolved"}
 
 
@@ -179,6 +183,18 @@ def pages(told: Notification | None) -> set[str]:
     whose = [(each.incident, each.root) for each in told.standings] or [("".join(told.incidents), told.root)] * 1_000
     fires = [(alert, *how) for alert, how in zip(told.alerts, whose, strict=False) if alert.status == "firing"]
     return {alert.key if alert.posted else name for alert, name, root in fires if alert.severity == "page" and not root}
+
+
+def apart(told: Notification, stories: dict[tuple[str, str], list[Notification]]) -> set[str]:
+    """The incidents of a notification whose owner has a message of its own of them, since they were escalated."""
+    owners = {alert.labels.get("owner", "") for alert in told.alerts}
+    own = [(name, stories.get((owner, name), [])) for owner in owners & OWNERS.keys() for name in told.incidents]
+    return {name for name, story in own if story and story[0].time <= told.time}
+
+
+def handed(told: Notification) -> bool:
+    """Whether it calls somebody for what was handed over to them."""
+    return any(call.given for call in told.called)
 
 
 def again(told: Notification) -> set[str]:

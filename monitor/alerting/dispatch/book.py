@@ -50,6 +50,8 @@ class Held(Struct, frozen=True, kw_only=True):
     collected: bool = False
     action: str = ""
     """A digest of the record that posted it: the same one again changes nothing."""
+    handed: int = 0
+    """How often its incident was handed over before."""
 
     @property
     def ends(self) -> float:
@@ -58,8 +60,8 @@ class Held(Struct, frozen=True, kw_only=True):
 
     @property
     def matter(self) -> str:
-        """What rings once in a message: the incident, or of a posted alert itself."""
-        return self.incident or self.alert.key
+        """What rings once in a message: the incident, anew for each owner who is given it; or the posted alert."""
+        return f"{self.incident}/{self.handed}" if self.handed else self.incident or self.alert.key
 
     def over(self, now: float) -> bool:
         """Whether it is resolved at `now`."""
@@ -121,12 +123,13 @@ class Book:
             return None if old.over(now) else old
         return self._put(_merged(old, Held(alert=alert, updated_at=now, timeout=timeout, action=action)), now)
 
-    def take(self, alert: Alert, incident: str, now: float) -> Held | None:
+    def take(self, alert: Alert, incident: str, now: float, handed: int = 0) -> Held | None:
         """Take one of ours, as its incident has it now."""
-        return self._put(Held(alert=alert, updated_at=now, incident=incident), now)
+        return self._put(Held(alert=alert, updated_at=now, incident=incident, handed=handed), now)
 
-    def follow(self, incident: Incident, now: float) -> Iterator[Held]:
-        """Take the alerts of an incident as they are now; those that changed. Posted ones are known already."""
+    def follow(self, incident: Incident, now: float, *, handed: int = 0) -> Iterator[Held]:
+        """Take the alerts of an incident, which was `handed` over so often, as they are now; those that changed. Posted
+        ones are known already."""
         names = {alert.fingerprint for alert in incident.alerts}
         gone = [h.alert for h in self.of_incident(incident.id) if h.alert.fingerprint not in names and not h.over(now)]
         alerts = [alert for alert in incident.alerts if not alert.posted]
@@ -136,7 +139,7 @@ class Book:
                 continue
             if alert.ends_at is not None and (known is None or known.incident != incident.id):
                 continue  # over before it was put, or another episode of the same labels goes on
-            held = self.take(alert, incident.id, now)
+            held = self.take(alert, incident.id, now, handed)
             if held is not None:
                 yield held
 

@@ -14,7 +14,7 @@ from weakref import ref
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.dispatch.book import Held
 from monitor.alerting.dispatch.groups import Group, Groups
-from monitor.alerting.dispatch.stages import Look, Quiet, World, judge
+from monitor.alerting.dispatch.stages import Look, Quiet, World, judge, ringing
 from monitor.alerting.dispatch.telling import explained, in_order, root_of, runs_of, shown, timeline_of
 from monitor.alerting.dispatch.told import COLLECT_SECONDS, Told
 from monitor.alerting.incidents.record import Record
@@ -78,7 +78,10 @@ class Dispatcher:
         return any(last is not None and bool(last.firing & mine) for last in lasts)
 
     def word(self, incident: str, reason: NotificationReason, now: float) -> list[Notification]:
-        """A word of ours about an incident, on the messages of the groups that were told of its alerts."""
+        """A word of ours about an incident, on the messages of the groups that were told of its alerts.
+
+        It rings where the incident was handed over, and its new owner was not rung in that message yet.
+        """
         said: list[Notification] = []
         for group in sorted(self.groups, key=lambda each: (each.key, each.receiver, each.name)):
             last = self._world.told.last(group.key, group.receiver)
@@ -90,10 +93,13 @@ class Dispatcher:
             fires = (each for each in held if not each.over(now))
             known = [each for each in fires if each.alert.fingerprint in last.firing or each.incident in given]
             if known:
-                told = self._world.told.again(group.key, group.receiver, last)
+                calls = tuple(each for each in known if each.incident == incident and each.handed)
+                node = self._nodes[group.node]
+                rings = ringing(Look(group=group, node=node, now=now, alerts=calls, muted={}), self._world)
+                told = self._world.told.again(group.key, group.receiver, last, rings, held)
                 self.counts[f"notification {reason}"] += 1
                 self._decisions.note(now, "told", group.key, group.receiver, reason, known[0].alert.labels)
-                said.append(self._notification(group, known, told, reason, now))
+                said.append(self._notification(group, known, told, reason, now, rings=bool(rings)))
         return said
 
     def _given(self, held: Sequence[Held], last: Told, now: float) -> set[str]:
@@ -208,7 +214,12 @@ class Dispatcher:
             whose.setdefault(self._routing.owner(held.alert.labels), []).append(held)
         self.counts["owner not called"] += max(0, len(whose) - CALLED) if rings else 0
         return tuple(
-            Call(fingerprint=mine[0].alert.fingerprint, owner=owner, more=len(mine) - 1)
+            Call(
+                fingerprint=mine[0].alert.fingerprint,
+                owner=owner,
+                more=len(mine) - 1,
+                given=all(held.handed for held in mine),
+            )
             for owner, mine in list(whose.items())[:CALLED]
         )
 

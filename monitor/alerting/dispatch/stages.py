@@ -133,6 +133,13 @@ def judge(look: Look, world: World) -> Look:
     return look if look.verdict is not None else dedup(look, world)
 
 
+def ringing(look: Look, world: World) -> tuple[str, ...]:
+    """What of a look may ring now, and did not ring in its group's message: for a word that waits for no look."""
+    for stage in MUTES:
+        look = stage(look, world)
+    return _rings(look, world.told.last(look.group.key, look.group.receiver), world)
+
+
 def with_ends(look: Look, whole: Look, world: World) -> Look:
     """Ours: no message of an incident fires for ever. `whole`: the look before anything was muted.
 
@@ -160,7 +167,10 @@ def with_ends(look: Look, whole: Look, world: World) -> Look:
 
 
 def _rings(look: Look, last: Told | None, world: World) -> tuple[str, ...]:
-    """Pages that fire, that no other incident causes, and that did not ring in the message: the matters of them."""
+    """Pages that fire, that no other incident causes, and that did not ring in the message: the matters of them.
+
+    Whom an incident is given who has a message of its own of it is rung there.
+    """
     known = frozenset[str]() if last is None else last.knows(look.alerts)
     found = (
         held.matter
@@ -169,8 +179,15 @@ def _rings(look: Look, last: Told | None, world: World) -> tuple[str, ...]:
         and not held.over(look.now)
         and not root_of(held, world.incident)
         and held.alert.fingerprint not in look.kept
+        and not _has_own(held, world.incident)
     )
     return tuple(dict.fromkeys(matter for matter in found if matter not in known))
+
+
+def _has_own(held: Held, find: Callable[[str], Record | None]) -> bool:
+    """Whether the owner to whom an alert's incident was handed over has a message of its own of it."""
+    record = find(held.incident) if held.handed else None
+    return record is not None and record.incident.owner in record.sent
 
 
 def _inactive(look: Look, world: World) -> bool:

@@ -100,9 +100,12 @@ class ToldLog:
         self._told.put(_name(key, receiver), told)
         return told
 
-    def again(self, key: str, receiver: str, told: Told) -> Told:
-        """Note one more word of ours on the same message; it does not count as Alertmanager's last."""
+    def again(self, key: str, receiver: str, told: Told, rings: tuple[str, ...], held: Sequence[Held]) -> Told:
+        """Note one more word of ours on the same message, that `rings`; it does not count as Alertmanager's last."""
         more = msgspec.structs.replace(told, sequence=told.sequence + 1)
+        if rings:
+            known = told.rung if told.rung is not None else tuple(sorted(told.knows(held)))
+            more = msgspec.structs.replace(more, rang=True, rung=(*known, *rings), ringing=rings)
         self._told.put(_name(key, receiver), more)
         return more
 

@@ -149,7 +149,7 @@ def _hand_over(record: Record, to: str, by: str, note: str, line: Line, now: flo
     record.also.pop(to, None)
     record.firsts[to] = NotificationReason.HANDED_OVER
     _call(record, to, NotificationReason.HANDED_OVER)
-    record.chain, record.escalate_at = [], None
+    record.chain, record.escalate_at, record.handed = [], None, record.handed + 1
     record.change(owner=to, handed_from=old, acked_by="", acked_at=None, escalated_to="")
     record.own(to)
     record.news(NotificationReason.HANDED_OVER, now, f"{by} says it is not {old}'s{note}: handed over to {to}")

@@ -93,6 +93,8 @@ class Record(Struct, kw_only=True):
     """The revision that groups of a written `route:` were told of."""
     levels: dict[str, list[tuple[float, float]]] = msgspec.field(default_factory=dict)
     """Episode → time and level of its alert, as they were reported."""
+    handed: int = 0
+    """How often it was handed over."""
 
     def change(self, **fields: Any) -> None:
         """Replace fields of the incident."""

@@ -272,13 +272,17 @@ def _sides(sides: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _others(notification: Notification, config: Config) -> tuple[str, ...]:
-    rest = notification.alerts[1:]
-    alone = [_alone(notification, each) for each in notification.standings[1 : OTHERS + 1]] or [""] * OTHERS
+    standings: tuple[Standing | None, ...] = notification.standings or (None,) * len(notification.alerts)
+    # An alert that changed hands is in it twice until its group forgets the one that it was: it is not over by that.
+    fires = {alert.key for alert in notification.alerts if alert.status == "firing"}
+    pairs = zip(notification.alerts[1:], standings[1:], strict=False)
+    rest = [(alert, each) for alert, each in pairs if alert.status == "firing" or alert.key not in fires]
+    stands = ["" if each is None else _alone(notification, each) for _, each in rest[:OTHERS]]
     shown = tuple(
         ("" if alert.status == "firing" else "resolved: ")
         + clip(headline(harmless(alert.finding, config)))
-        + (f" ({stands})" if stands and alert.status == "firing" else "")
-        for alert, stands in zip(rest, alone, strict=False)
+        + (f" ({alone})" if alone and alert.status == "firing" else "")
+        for (alert, _), alone in zip(rest, stands, strict=False)
     )
     more = len(rest) - len(shown) + notification.alerts_dropped
     return (*shown, f"and {more} more") if more else shown
