@@ -268,6 +268,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     """The owner in whose place the receiver is told, for the configuration does not name them."""
     calls: tuple[Call, ...] = ()
     """Beside `call`, where pages of several owners rang together: one for each of the others."""
+    gone_to: tuple[str, ...] = ()
+    """Of a group: receivers that are told now of alerts that left its message; it is over where all did."""
 
     @property
     def called(self) -> tuple[Call, ...]:

@@ -49,6 +49,8 @@ def groups(routing: Routing, world: World, kept: Groups, records: Sequence[Recor
     nodes = {node.id: node for node in routing.nodes()}
     found = []
     for group in kept:
+        if not group.members:
+            continue  # another tree made it; it has only to say that
         held = [each for name in group.members if (each := world.book.get(name)) is not None]
         shown = tuple(_view(each, [group], nodes, routing, world, now) for each in held)
         found.append(

@@ -21,6 +21,7 @@ _COLOURS = {
     "PAGE": "\x1b[1;31m",
     "Notice": "\x1b[1;33m",
     "Resolved": "\x1b[1;32m",
+    "Handed over": "\x1b[1;34m",
     "Digest": "\x1b[1;36m",
     "Report": "\x1b[1;36m",
     "Rollout": "\x1b[1;35m",

@@ -125,7 +125,7 @@ class Message(Struct, frozen=True, kw_only=True):
 
     @property
     def word(self) -> str:
-        """`PAGE`, `Notice`, `Resolved`, `Digest`, `Report` or `Rollout`."""
+        """`PAGE`, `Notice`, `Resolved`, `Handed over`, `Digest`, `Report` or `Rollout`."""
         if self.reason is NotificationReason.REPORT:
             return "Report"
         if self.verdict:
@@ -133,7 +133,7 @@ class Message(Struct, frozen=True, kw_only=True):
         if self.reason is NotificationReason.DIGEST:
             return "Digest"
         if self.status == "resolved":
-            return "Resolved"
+            return "Handed over" if self.reason is NotificationReason.HANDED_OVER else "Resolved"
         return "PAGE" if self.severity == "page" else "Notice"
 
 

@@ -269,6 +269,8 @@ class Outbox:
             return  # what rings is told, whatever has ended beside it
         key = f"{PREFIX}{target.name}/{notification.incident}"
         entry = self._entries.get(key)
+        if entry is None and _moved(notification):
+            return  # what a place was never told has not left it
         if entry is not None and notification.sequence <= entry.desired.sequence:
             self.counts["replayed"] += 1
             return
@@ -288,9 +290,11 @@ class Outbox:
         entry.desired = notification
         entry.renew()
         rung, owed = entry.mention, entry.mention or entry.owed or notification.mention
-        calls = notification.status == "firing" and (notification.severity == "page" or not entry.owed)
+        goes_on = notification.status == "firing" or _moved(notification)
+        calls = goes_on and (notification.severity == "page" or not entry.owed)
         entry.mention, entry.owed = owed and calls, owed and not calls
         wanted = notification.status != "resolved" or target.send_resolved or notification.reason in LISTS
+        wanted = wanted and not (target.kind == "webhook" and _moved(notification))
         if not wanted:
             entry.delivered = notification.sequence
         if entry.thread is not None:
@@ -365,6 +369,12 @@ class Outbox:
 def _is_of_group(told: Notification) -> bool:
     """Whether a group of a written `route:` tells it: its message is of no single incident, list or rollout."""
     return told.incident not in told.incidents and told.reason not in LISTS and told.rollout is None
+
+
+def _moved(told: Notification) -> bool:
+    """Whether it only says that other messages tell of alerts that go on: to a webhook that is no news of an alert, and
+    as an end it would be wrong."""
+    return bool(told.gone_to) and any(alert.status == "firing" for alert in told.alerts)
 
 
 def _key(of: Entry | Delivery) -> str:

@@ -63,6 +63,7 @@ NAMES = {
     "traces_timed_out": "traces_timed_out",
     # monitor.alerting.router
     "owner unknown": "owners_unknown",
+    "owner not called": "evicted:calls_of_a_message",
     "overflow": "evicted:incidents_of_an_owner",
     "escalated": "escalations",
     "reopened": "incidents_reopened",

@@ -20,13 +20,22 @@ TARGET = "payments/slack/#payments"
 class Desk:
     """Outbox, dispatcher and notifier. `stored` is what was durable."""
 
-    def __init__(self, slack: SlackDouble, clock: Clock, stored: dict[str, bytes], token: str = BOT_TOKEN) -> None:
+    def __init__(
+        self,
+        slack: SlackDouble,
+        clock: Clock,
+        stored: dict[str, bytes],
+        token: str = BOT_TOKEN,
+        config: Config = CONFIG,
+    ) -> None:
         self.clock = clock
         self.stored = stored
-        self.outbox = Outbox(plan(CONFIG, slack=True))
+        self.outbox = Outbox(plan(config, slack=True))
         self.outbox.load(stored.items())
-        notifier = SlackNotifier(SlackClient(token, base_url=slack.base_url, timeout_seconds=1), "#payments", CONFIG)
-        self.dispatcher = Dispatcher(self.outbox, {TARGET: notifier}, self.commit, clock)
+        client = SlackClient(token, base_url=slack.base_url, timeout_seconds=1)
+        targets = (target for found in plan(config, slack=True).values() for target in found if target.kind == "slack")
+        notifiers = {target.name: SlackNotifier(client, target.channel, config) for target in targets}
+        self.dispatcher = Dispatcher(self.outbox, notifiers, self.commit, clock)
 
     async def commit(self) -> None:
         for key, raw in self.outbox.changes():

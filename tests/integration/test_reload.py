@@ -54,8 +54,9 @@ def test_a_reload_moves_routes_and_keeps_alerts_silences_and_what_was_told(monit
     assert receivers(monitor, "First") == ["platform"]
     post(monitor, "Second")
     until(lambda: "┃ Second" in monitor.said(), "the message of the other route")
-    # The first alert has come to a receiver who did not know of it; nobody is told twice.
-    assert monitor.said().count("new message") == 3 and monitor.said().count("┃ First") == 2, monitor.said()
+    # The first alert has come to a receiver who did not know of it, and its old message says so; nobody is told twice.
+    assert monitor.said().count("new message") == 3 and monitor.said().count("┃ First") == 3, monitor.said()
+    assert monitor.said().count("┏ Handed over for payments edited: handed over") == 1
 
     # what was reloaded is what a restart finds; a message whose sending was not noted yet would be sent again
     until(lambda: b"\nforewarn_outbox_pending 0" in monitor.ask("/metrics")[1], "nothing waits to be sent")

@@ -127,6 +127,19 @@ def test_who_is_given_it_while_it_is_silenced_is_called_behind_the_silence() -> 
     assert rings(told) == ["oncall payments"]
     told.until(600)
     assert rings(told) == ["oncall payments", "oncall fraud"]
+    assert len({each.incident for each in told.notifications}) == 1
+    assert {each.status for each in told.notifications} == {"firing"}
+
+
+def test_the_end_of_another_one_does_not_close_the_message_of_what_is_handed_over_and_silenced() -> None:
+    told = paged(config())
+    told.take(finding(5, key="k2", node={"agent": "other"}, onset=-9000), silence(70, "tool=issue_refund", 70, 500))
+    give(told, 90, "fraud")
+    told.take(finding(100, key="k2", node={"agent": "other"}, status="resolved"))
+    told.until(499)
+    assert {each.status for each in told.notifications} == {"firing"} and "fraud" not in str(rings(told))
+    told.until(600)
+    assert rings(told)[-1] == "oncall fraud" and len({each.incident for each in told.notifications}) == 1
 
 
 def test_a_silence_of_the_former_owner_does_not_keep_the_new_one_from_being_called_at_once() -> None:

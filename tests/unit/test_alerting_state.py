@@ -35,6 +35,7 @@ def test_under_another_tree_what_was_told_is_not_told_again_and_no_end_is_lost()
         "10 r first notification: A1",
         "10 r first notification: B1",
         "25 s first notification: B1",  # where it goes now; its start is older than the wait
+        "25 r handed over: B1",
         "70 r all alerts resolved: -A1",
     ]
 
@@ -55,7 +56,13 @@ def test_started_under_another_tree_it_goes_on_as_after_a_reload() -> None:
         started.router.groups()
         started.until(200)
         found[name] = started.lines
-    assert found == {"edited": ["20 s first notification: B1", "20 r first notification: A1"], "none": []}
+    assert found == {
+        "edited": [
+            "20 s handed over: A1", "20 s first notification: B1",
+            "20 r first notification: A1", "20 r handed over: B1",
+        ],
+        "none": [],
+    }  # fmt: skip
 
 
 def test_all_parts_of_the_router_route_by_one_tree(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +99,7 @@ def test_from_a_tree_to_owners_and_back_nothing_is_lost() -> None:
     told.router.reload(Config.model_validate({"owners": {"payments": {}}}), START + 300)
     told.take(finding(400, status="resolved"))
     assert told.lines[2:] == ["400 payments all alerts resolved: -tool.failed"]
+    assert [each.mention for each in told.notifications] == [True, False, False], "payments was rung at first"
 
 
 def test_after_an_absence_groups_wait_so_that_sources_can_send_again() -> None:

@@ -17,6 +17,7 @@ from monitor.notify.delivery import Delivery, DeliveryError, FailureReason
 from monitor.notify.incidents.message import MENTIONS
 from monitor.notify.outbox import Outbox
 from monitor.notify.slack.blocks import TEXT, render, ring_text
+from monitor.runtime.counting import published
 from schemas.alert import Call, Notification
 from schemas.config import Config
 from tests.doubles import block_rules
@@ -114,7 +115,10 @@ def test_however_many_owners_the_message_fits_and_who_is_not_called_is_counted()
     group = Group(many)
     told = group.take(0, **{f"a{n:03}": f"{'&' * 50}{n:03}" for n in range(60)})
     message = message_of(told, many, mention=True)
-    assert len(message.mentions) == MENTIONS == dispatcher.CALLED and group.router.counts["owner not called"] == 10
+    assert (
+        len(message.mentions) == MENTIONS == dispatcher.CALLED
+        and published(group.router.counts)["evicted:calls_of_a_message"] == 10
+    )
     blocks, text = render(message, buttons=True)
     assert block_rules.problems(blocks) == [] and block_rules.total(blocks) < block_rules.TOTAL and len(text) <= TEXT
     assert len(seen(Post("1.0", "U", text, blocks, None)).rings) == len(rung(message)) == MENTIONS

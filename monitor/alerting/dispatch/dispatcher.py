@@ -11,9 +11,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from weakref import ref
 
+import msgspec
+
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.dispatch.book import Held
 from monitor.alerting.dispatch.groups import Group, Groups
+from monitor.alerting.dispatch.parting import part, went_to
 from monitor.alerting.dispatch.stages import Look, Quiet, World, judge, ringing
 from monitor.alerting.dispatch.telling import explained, in_order, root_of, runs_of, shown, timeline_of
 from monitor.alerting.dispatch.told import COLLECT_SECONDS, Told
@@ -25,8 +28,8 @@ LISTED = 1_000
 """Alerts that one notification lists, what fires first. Beyond: counted in `alerts_dropped`."""
 
 CALLED = 50
-"""Owners whom one message calls, those of the first pages in it. Beyond, they are told of and not rung, and counted as
-`owner not called`."""
+"""Owners whom one message calls, those of the first pages in it. Beyond, they are told of and not rung: `owner
+not called`."""
 
 
 class Dispatcher:
@@ -43,13 +46,13 @@ class Dispatcher:
         """Go on under another tree."""
         self._world = world
         self._route(routing)
-        self.groups.regroup(list(world.book), routing, now)
+        self._regroup(now)
 
     def loaded(self, now: float) -> None:
         """Groups were taken up as they were at `now`. If the tree was edited meanwhile, they go on under this one."""
         alerts = list(self._world.book)
         if not self.groups.made_by(self._routing, alerts, now):
-            self.groups.regroup(alerts, self._routing, now)
+            self._regroup(now)
 
     def take(self, held: Held, now: float) -> None:
         """An alert was put into the book at `now`."""
@@ -112,8 +115,53 @@ class Dispatcher:
         self._routing = routing
         self._nodes = {node.id: node for node in routing.nodes()}
 
+    def _regroup(self, now: float) -> None:
+        before = list(self.groups)
+        self.groups.regroup(list(self._world.book), self._routing, now)
+        part(before, self.groups, self._world.told, self._world.book, self._routing, now)
+
+    def _part(self, group: Group, now: float) -> list[Notification]:
+        """Say in a group's message that other messages tell of some of its alerts now, or of all: then it is over."""
+        last = self._world.told.last(group.key, group.receiver)
+        members = [held for name in group.members if (held := self._world.book.get(name)) is not None]
+        stays = [] if last is None else [held for held in members if held.alert.fingerprint in last.firing]
+        left = [held for name in group.left if (held := self._world.book.get(name)) is not None]
+        goes_on = [held for held in left if not held.over(now)]
+        closes = all(held.over(now) for held in stays)
+        ended = NotificationReason.ALL_RESOLVED if closes else NotificationReason.SOME_RESOLVED
+        reason = NotificationReason.HANDED_OVER if goes_on else ended
+        shown_now = stays if goes_on and not closes else [*stays, *left]
+        firing = frozenset(held.alert.fingerprint for held in stays) if not closes else frozenset[str]()
+        told = None if last is None else self._world.told.parted(group.key, group.receiver, last, firing)
+        self.groups.parted(group)
+        wanted = self._world.send_resolved.get(group.receiver, True)
+        there = group.receiver in self._routing.receivers
+        if told is None or not there or not any(wanted or not held.over(now) for held in shown_now):
+            return []
+        self.counts[f"notification {reason}"] += 1
+        self._decisions.note(now, "told", group.key, group.receiver, reason, shown_now[0].alert.labels)
+        to = went_to(goes_on, self._routing)
+        made = self._notification(group, shown_now, told, reason, now, gone_to=to, closes=closes)
+        if to:
+            entry = TimelineEntry(now, f"the configuration was edited: {', '.join(to)} told of it from now on")
+            made = msgspec.structs.replace(made, timeline=(*made.timeline, entry))
+        return [made]
+
+    def _given_away(self, look: Look) -> tuple[str, ...]:
+        """Who is told now of what a message ends with, where that did not end but was handed over; nobody: it ended."""
+        over = [held for held in look.alerts if held.incident and held.over(look.now)]
+        records = (self._world.incident(name) for name in dict.fromkeys(held.incident for held in over))
+        found = (
+            each.incident for each in records if each is not None and each.handed and each.incident.status == "firing"
+        )
+        alerts = (alert for incident in found for alert in incident.alerts if alert.status == "firing")
+        receivers = (each.receiver for alert in alerts for each in self._routing.destinations(alert.labels))
+        return tuple(dict.fromkeys(receivers))
+
     def _look(self, group: Group, now: float) -> list[Notification]:
         """One look at a group at `now`."""
+        if group.left:
+            return self._part(group, now)
         node = self._nodes[group.node]
         members = [held for name in group.members if (held := self._world.book.get(name)) is not None]
         look = judge(Look(group=group, node=node, now=now, alerts=tuple(members), muted={}), self._world)
@@ -141,18 +189,22 @@ class Dispatcher:
             return []
         told = self._world.told.record(
             group.key, group.receiver, verdict, look.firing, look.resolved, node.repeat_seconds, look.now,
-            held=members, rings=look.rings,
+            held=members, rings=look.rings, rung_before=group.rung,
         )  # fmt: skip
+        group.rung = ()
         if not look.firing and not self._world.send_resolved.get(group.receiver, True):
             self.counts[f"quiet {Quiet.UNWANTED}"] += 1
             self._decisions.note(look.now, "quiet", group.key, group.receiver, Quiet.UNWANTED, labels)
             return []
+        gone_to = self._given_away(look) if verdict is NotificationReason.ALL_RESOLVED else ()
+        verdict = NotificationReason.HANDED_OVER if gone_to else verdict
         self.counts[f"notification {verdict}"] += 1
         self._decisions.note(look.now, "told", group.key, group.receiver, verdict, labels)
         known = frozenset[str]() if look.last is None or told.sequence == 1 else look.last.firing
         fresh = (held.alert for held in look.alerts if held.alert.fingerprint in look.firing - known)
         self.counts["owner unknown"] += any(self._routing.by(node, alert.labels).stands_for for alert in fresh)
-        return [self._notification(group, look.alerts, told, verdict, look.now, rings=bool(look.rings))]
+        rings = bool(look.rings)
+        return [self._notification(group, look.alerts, told, verdict, look.now, rings=rings, gone_to=gone_to)]
 
     def _notification(
         self,
@@ -163,11 +215,13 @@ class Dispatcher:
         now: float,
         *,
         rings: bool = False,
+        gone_to: tuple[str, ...] = (),
+        closes: bool = False,
     ) -> Notification:
         wanted, find = self._world.send_resolved.get(group.receiver, True), self._world.incident
         listed = in_order((held for held in members if wanted or not held.over(now)), now, find)
         alerts = tuple(shown(held, now) for held in listed)
-        firing = alerts[0].status == "firing"
+        firing, node = alerts[0].status == "firing" and not closes, self._nodes.get(group.node)
         pages = (held for held in listed if held.alert.severity == "page")
         severity: Severity = "notice" if all(root_of(held, find) for held in pages) else "page"
         names = tuple(dict.fromkeys(held.incident for held in (*listed, *members) if held.incident))
@@ -194,7 +248,8 @@ class Dispatcher:
             incidents=names,
             call=calls[0] if calls else None,
             calls=calls[1:],
-            instead_of=self._routing.by(self._nodes[group.node], alerts[0].labels).stands_for,
+            instead_of="" if node is None else self._routing.by(node, alerts[0].labels).stands_for,
+            gone_to=gone_to,
         )
         return explained(made, listed, records, now)
 

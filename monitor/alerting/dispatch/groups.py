@@ -40,6 +40,12 @@ class Group(Struct, kw_only=True):
     looked: bool = False
     urgent: bool = False
     """Whether a page is in it: of many that are due, these come first."""
+    left: dict[str, None] = {}
+    """Alerts that its message shows and that other groups hold since the tree was edited: it is to say so."""
+    resumes_at: float = 0.0
+    """When it was to be looked at, before it had that to say."""
+    rung: tuple[str, ...] = ()
+    """Matters that rang, before the tree was edited, in the messages of others; its own is told of them once."""
 
 
 class Groups:
@@ -126,7 +132,31 @@ class Groups:
                 continue
             if before is not None:
                 group.next_at, group.looked = before.next_at, before.looked
+                group.rung = before.rung
             self._keep(group)
+
+    def part(self, group: Group, left: Iterable[str], now: float) -> None:
+        """Alerts have left a group that was told of them: it is due at once. One that is not made any more is kept for
+        that, without members."""
+        known = self._groups.get(group.name)
+        if known is None:
+            known = group
+            known.members, known.left = {}, {}
+        if not known.left:
+            known.resumes_at = known.next_at
+        known.left = {**known.left, **dict.fromkeys(left)}
+        known.next_at = now
+        self._keep(known)
+
+    def parted(self, group: Group) -> None:
+        """It has said what left it."""
+        group.left = {}
+        self.looked_at(group, (), group.resumes_at)
+
+    def rang(self, group: Group, matters: tuple[str, ...]) -> None:
+        """Note what rang elsewhere; empty once its own message was told."""
+        group.rung = matters
+        self._keep(group)
 
     def made_by(self, routing: Routing, alerts: Iterable[Held], now: float) -> bool:
         """Whether this tree puts the alerts that go on where they are."""
@@ -139,7 +169,7 @@ class Groups:
 
     def members(self) -> set[str]:
         """Fingerprints that some group holds."""
-        return {name for group in self._groups for name in group.members}
+        return {name for group in self._groups for name in (*group.members, *group.left)}
 
     def changes(self) -> list[tuple[str, bytes | None]]:
         """Entries that changed since the last call."""

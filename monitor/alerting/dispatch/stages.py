@@ -150,12 +150,16 @@ def with_ends(look: Look, whole: Look, world: World) -> Look:
     last = world.told.last(whole.group.key, whole.group.receiver)
     known = frozenset[str]() if last is None else last.firing
     shown = {held.alert.fingerprint: held for held in whole.alerts if held.alert.fingerprint in known}
-    over = frozenset(name for name, held in shown.items() if held.over(look.now) and not held.alert.posted)
+    fires = {held.alert.key: held for held in whole.alerts if not held.over(look.now)}
+    # What changed hands goes on under the labels of its new owner.
+    ended = (held for held in shown.values() if held.over(look.now) and held.alert.key not in fires)
+    over = frozenset(held.alert.fingerprint for held in ended if not held.alert.posted)
     if not over:
         return look
     if _inactive(look, world) or _within_mute_times(look, world):
         return replace(look, owed=over)
-    kept = frozenset(name for name, held in shown.items() if name in look.muted and not held.over(look.now))
+    goes_on = {fires[held.alert.key].alert.fingerprint for held in shown.values() if held.alert.key in fires}
+    kept = frozenset(goes_on & look.muted.keys())
     told = {held.alert.fingerprint for held in look.alerts} | over | kept
     return replace(
         look,
@@ -171,7 +175,7 @@ def _rings(look: Look, last: Told | None, world: World) -> tuple[str, ...]:
 
     Whom an incident is given who has a message of its own of it is rung there.
     """
-    known = frozenset[str]() if last is None else last.knows(look.alerts)
+    known = frozenset(look.group.rung) | (frozenset() if last is None else last.knows(look.alerts))
     found = (
         held.matter
         for held in look.alerts
@@ -185,8 +189,9 @@ def _rings(look: Look, last: Told | None, world: World) -> tuple[str, ...]:
 
 
 def _has_own(held: Held, find: Callable[[str], Record | None]) -> bool:
-    """Whether the owner to whom an alert's incident was handed over has a message of its own of it."""
-    record = find(held.incident) if held.handed else None
+    """Whether the owner of an alert's incident has a message of its own of it: it was escalated to them before it was
+    handed over, or there was no tree then."""
+    record = find(held.incident) if held.incident else None
     return record is not None and record.incident.owner in record.sent
 
 

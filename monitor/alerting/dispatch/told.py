@@ -79,8 +79,12 @@ class ToldLog:
         *,
         held: Sequence[Held],
         rings: tuple[str, ...],
+        rung_before: tuple[str, ...] = (),
     ) -> Told:
-        """Note a notification; `repeat` in seconds, `held`: what is in the group, `rings`: matters that ring."""
+        """Note a notification; `repeat` in seconds, `held`: what is in the group, `rings`: matters that ring.
+
+        `rung_before`: matters that rang in other messages, and count as those that rang in this one.
+        """
         last = self.last(key, receiver)
         begins = last is None or reason is NotificationReason.FIRST
         rung = () if last is None or begins else _rung(last, held, resolved)
@@ -93,7 +97,7 @@ class ToldLog:
             expires_at=now + min(KEPT_SECONDS, 2.0 * repeat),
             opened_at=now if last is None or begins else last.opened_at,
             rang=bool(rings) or (last is not None and not begins and last.rang),
-            rung=(*rung, *rings),
+            rung=tuple(dict.fromkeys((*rung, *rung_before, *rings))),
             ringing=rings if rings or last is None or begins else last.ringing,
             left_out=(0.0, "") if last is None or begins else last.left_out,
         )
@@ -108,6 +112,12 @@ class ToldLog:
             more = msgspec.structs.replace(more, rang=True, rung=(*known, *rings), ringing=rings)
         self._told.put(_name(key, receiver), more)
         return more
+
+    def parted(self, key: str, receiver: str, told: Told, firing: frozenset[str]) -> Told:
+        """Note that alerts have left a message for others: `firing` is what it still shows. Nothing: it is over."""
+        less = msgspec.structs.replace(told, sequence=told.sequence + 1, firing=firing)
+        self._told.put(_name(key, receiver), less)
+        return less
 
     def leave_out(self, key: str, receiver: str, mark: Mark) -> None:
         """Entries of timelines before `mark` are not told in the present message any more."""

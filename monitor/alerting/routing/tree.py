@@ -68,8 +68,10 @@ class Routing:
 
     def __init__(self, config: Config) -> None:
         self.root = None if config.route is None or config.route == Route() else _node(config.route, None, 0)
-        self._default_owner = config.default_owner
-        self._known = frozenset(plan(config, slack=True)) if config.owners else None
+        self._default_owner, self._owners = config.default_owner, frozenset(config.owners)
+        self.receivers = frozenset(plan(config, slack=True))
+        """Names of all that can be told: owners and receivers of the configuration."""
+        self._known = self.receivers if config.owners else None
         """None: no owner is named, so that each is as good as another."""
 
     def owner(self, labels: Mapping[str, str]) -> str:
@@ -87,6 +89,10 @@ class Routing:
         if node.receiver is None:
             return self.to(self.owner(labels), node.key, node.repeat_seconds)
         return Destination(node.receiver, node.key, node.repeat_seconds)
+
+    def called(self, receiver: str, labels: Mapping[str, str]) -> str:
+        """Whom a page rings at a receiver: that itself where it is an owner, else whose alert it is."""
+        return receiver if receiver in self._owners else self.owner(labels)
 
     def destinations(self, labels: Mapping[str, str]) -> tuple[Destination, ...]:
         """Who is told of an alert with these labels; one entry for each receiver, the first route to it."""

@@ -40,6 +40,9 @@ OWNERS = 99
 NAMED = 3
 """Incidents of a group that its last line names. Beyond: a count."""
 
+GONE_TO = 10
+"""Receivers that are named where other messages tell of its alerts now. Beyond, they are left out."""
+
 ERRORS = 3
 
 MENTIONS = 50
@@ -70,10 +73,10 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         status=notification.status,
         severity=notification.severity,
         reason=notification.reason,
-        title=clip(headline(finding) if firing else closing_line(finding, recovery, said)),
+        title=clip(headline(finding) if firing or _goes_on(notification) else closing_line(finding, recovery, said)),
         owner=name(notification.owner, 60),
         incident=notification.incident,
-        mentions=_mentions(notification, config) if mention and firing else (),
+        mentions=_mentions(notification, config) if mention and (firing or _goes_on(notification)) else (),
         calls=_calls(notification, config),
         states=_states(notification),
         cause=redact(notification.cause, words.CAUSE_LENGTH),
@@ -95,6 +98,11 @@ def _incident(notification: Notification, config: Config, mention: bool) -> Mess
         footer=_footer(notification, lead, finding, config),
         link=None if external is None else f"{external.rstrip('/')}/#incident-{_incidents(notification)[0]}",
     )
+
+
+def _goes_on(notification: Notification) -> bool:
+    """Whether a message is over because another one tells of its alerts now."""
+    return notification.status == "resolved" and bool(notification.gone_to)
 
 
 def person(by: str) -> str:
@@ -142,6 +150,10 @@ def _states(notification: Notification) -> tuple[Fact, ...]:
         found.append(Fact("Acknowledged by", person(notification.acked_by), at=notification.acked_at))
     if notification.silenced_until is not None and notification.status == "firing":
         found.append(Fact("Silenced until", "", notification.silenced_until))
+    if notification.gone_to:
+        what = "Handed over to" if _goes_on(notification) else "Others handed over to"
+        others = [name(each, 60) for each in notification.gone_to[:GONE_TO] if each != notification.receiver]
+        found.append(Fact(what, ", ".join(others) or "another message here"))
     if notification.escalated_to:
         found.append(Fact("Escalated to", name(notification.escalated_to, 60)))
     if notification.no_data_since is not None:
@@ -203,14 +215,14 @@ def _facts(notification: Notification, lead: Alert, finding: Finding) -> tuple[F
     before, after = level_texts(finding)
     own = _together(notification)
     since = min(alert.finding.onset for alert in own)
-    word = "Now" if notification.status == "firing" else "Reached"
+    word = "Now" if notification.status == "firing" or _goes_on(notification) else "Reached"
     learned = _counted(before, finding.before_bad, finding.before_n, finding)
     usual = f"{before} (declared)" if finding.reference == "declared" else learned
     reached = _counted(after, finding.after_bad, finding.after_n, finding, " since")
     facts = [
         Fact(what, level, ours=True, share_of=finding.share_of) for what, level in ((word, reached), ("Before", usual))
     ]
-    if notification.status == "resolved" and notification.resolved_at is not None:
+    if notification.status == "resolved" and not notification.gone_to and notification.resolved_at is not None:
         ended = max((alert.ends_at for alert in own if alert.ends_at is not None), default=notification.resolved_at)
         facts += [*_recovery(lead, finding), Fact("Resolved", "", ended)]
         facts += [
@@ -237,7 +249,7 @@ def _spread(notification: Notification) -> tuple[float, float] | None:
 def _posted(notification: Notification, lead: Alert) -> tuple[Fact, ...]:
     """What another system said: its labels, no numbers of ours."""
     facts = [Fact("Since", "", lead.starts_at)]
-    if notification.status == "resolved" and notification.resolved_at is not None:
+    if notification.status == "resolved" and not notification.gone_to and notification.resolved_at is not None:
         facts.append(Fact("Resolved", "", notification.resolved_at))
     facts += [Fact(name(label, 40), name(value, 80) or "-") for label, value in lead.labels.items()]
     return (*facts[:POSTED_FACTS], Fact("Owner", name(notification.owner, 60)))

@@ -49,7 +49,7 @@ _GIVEN = {
     NotificationReason.ESCALATED: "was escalated, a page of",
     NotificationReason.HANDED_OVER: "was handed over to",
 }
-_SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅", "Digest": "📋", "Report": "📈"}
+_SIGNS = {"PAGE": "🔴", "Notice": "🟠", "Resolved": "✅", "Handed over": "➡️", "Digest": "📋", "Report": "📈"}
 
 
 def render(
@@ -125,7 +125,7 @@ def ring_text(message: Message) -> str:
 
 
 def _header(message: Message) -> Block:
-    word = f"{message.word}: " if message.word in ("Resolved", "Digest", "Report") else ""
+    word = f"{message.word}: " if message.word in ("Resolved", "Handed over", "Digest", "Report") else ""
     text = f"{_sign(message)} {word}{message.title}"
     return {"type": "header", "text": {"type": "plain_text", "text": text[:HEADER], "emoji": True}}
 

@@ -117,6 +117,8 @@ class Entry(Struct, kw_only=True):
     def ring(self, told: Notification, *, rung: bool) -> None:
         """Somebody is to be rung by what it shows now. `rung`: somebody was to be before, and was not yet."""
         firing = {alert.fingerprint for alert in told.alerts if alert.status == "firing"}
+        if told.gone_to:  # what left for another message rings there only where nobody was to be rung here
+            firing |= {call.fingerprint for call in (*self.calls, *(self.thread.calls_of() if self.thread else ()))}
         fresh = told.called if told.mention or not rung else ()
         if self.thread is None or (self.reference is None and not self.tried):
             waits = tuple(call for call in self.calls if call.fingerprint in firing)
