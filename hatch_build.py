@@ -48,6 +48,8 @@ MODULES = (
     "detectors/drift/references/shares.py",
     "detectors/drift/references/shortest.py",
     "detectors/drift/references/suspicion.py",
+    "monitor/blocks.py",
+    "monitor/changes/sightings.py",
     "monitor/readiness/carried.py",
     "monitor/rollouts/book.py",
     "monitor/rollouts/comparing.py",

@@ -10,7 +10,7 @@ Values: one version byte, then msgpack. This version reads its own byte and that
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,10 +18,10 @@ from monitor.agents import Agent
 from monitor.changes.sightings import BLOCK as SIGHTINGS
 from monitor.evidence.within.node import Node
 from monitor.runs.packing import Stored, runs_from_bytes, runs_to_bytes
-from monitor.saved.core import Core
+from monitor.saved.core import Core, Saved
 from monitor.saved.turning import nodes_from_bytes, nodes_to_bytes
 
-VERSION = b"\x01"
+VERSION: Final = b"\x01"
 
 Entry = tuple[str, bytes | None]
 
@@ -39,13 +39,8 @@ class Found(NamedTuple):
     drift: dict[str, bytes | memoryview]
 
 
-class _Saved(msgspec.Struct, array_like=True):
-    core: Core
-    manifest: dict[str, int]
-
-
 _encoder = msgspec.msgpack.Encoder()
-_saved = msgspec.msgpack.Decoder(_Saved)
+_saved = msgspec.msgpack.Decoder(Saved)
 
 
 class Blocks:
@@ -87,7 +82,7 @@ class Blocks:
             elif name in manifest:
                 del manifest[name]
                 gone += [(f"agent/{agent.name}/{name}.{parity}", None) for parity in (0, 1)]
-        saved = _Saved(_core(agent), manifest)
+        saved = Saved(_core(agent), manifest)
         entries.append((f"agent/{agent.name}/core", VERSION + _encoder.encode(saved)))
         return entries + gone
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
 from monitor.runs import Closed, Run
+from monitor.saved.sightings import Interface, Shown
 from schemas.news import ChangeSeen, News, Stage
 
 COMPONENTS = 100
@@ -40,20 +42,16 @@ HOUR_SECONDS = 3_600.0
 BLOCK = "s"
 
 
-class _Interface(Struct, array_like=True):
-    """The fields of one tool, as `result.status:string`. `changed`: runs of the agent when the last one came to be;
-    `last`: fields of the latest run that differed."""
-
-    changed: int = 0
-    fields: dict[str, None] = {}
-    last: list[str] = []
+_NONE: Final[list[str]] = []
 
 
-class _Saved(Struct, array_like=True):
-    known: dict[str, list[str]]
-    interfaces: dict[str, _Interface]
-    due: list[str]
-    told: dict[str, tuple[float, int]]
+@mypyc_attr(acyclic=True)
+class _Latest:
+    """The fields of a tool in the run that showed it last. Most runs show the very same lists: those of one outline."""
+
+    def __init__(self, results: list[str], arguments: list[str]) -> None:
+        self.results = results
+        self.arguments = arguments
 
 
 class Sightings:
@@ -64,7 +62,9 @@ class Sightings:
         self._tell = tell
         self._count = count
         self._known: dict[str, list[str]] = {}
-        self._interfaces: dict[str, _Interface] = {}
+        self._interfaces: dict[str, Interface] = {}
+        self._latest: dict[str, _Latest] = {}
+        """Of the tools of `_interfaces`."""
         self._due: list[str] = []
         self._told: dict[str, tuple[float, int]] = {}
         """Component → the beginning of an hour, and what was told of it since."""
@@ -85,9 +85,14 @@ class Sightings:
         if work.response_model is not None and work.model is not None:
             self._see(f"model:{work.model}", work.response_model, "response_model", closed.run, runs, now)
         for tool in closed.run.tools:
-            fields = work.result_fields.get(tool, _NONE) + work.argument_fields.get(tool, _NONE)
+            results, arguments = work.result_fields.get(tool, _NONE), work.argument_fields.get(tool, _NONE)
+            latest = self._latest.get(tool)
+            if latest is not None and latest.results is results and latest.arguments is arguments:
+                continue
+            fields = results + arguments
             if fields:
                 self._see_fields(tool, fields, closed.run, runs, now)
+                self._latest[tool] = _Latest(results, arguments)
 
     def due(self) -> list[str]:
         """What was seen since the last call that is a deploy for the agent's nodes: component and version."""
@@ -102,12 +107,12 @@ class Sightings:
         if not self._changed:
             return []
         self._changed = False
-        return [(BLOCK, msgspec.msgpack.encode(_Saved(self._known, self._interfaces, self._due, self._told)))]
+        return [(BLOCK, msgspec.msgpack.encode(Shown(self._known, self._interfaces, self._due, self._told)))]
 
     def load(self, saved: bytes, versions: dict[str, float]) -> None:
         """Put back the block. Where a version before this one saved none, the agent's `versions` are known."""
         if saved:
-            found = msgspec.msgpack.decode(saved, type=_Saved)
+            found = msgspec.msgpack.decode(saved, type=Shown)
             self._known, self._interfaces = found.known, found.interfaces
             self._due, self._told = found.due, found.told
         elif versions:
@@ -149,8 +154,10 @@ class Sightings:
         interface = self._interfaces.get(tool)
         if interface is None:
             if len(self._interfaces) >= TOOLS:
-                del self._interfaces[next(iter(self._interfaces))]
-            interface = self._interfaces[tool] = _Interface(runs, {}, [])
+                oldest = next(iter(self._interfaces))
+                del self._interfaces[oldest]
+                self._latest.pop(oldest, None)
+            interface = self._interfaces[tool] = Interface(runs, {}, [])
         if fields == interface.last:
             return
         self._changed = True
@@ -184,6 +191,3 @@ class Sightings:
         )
         if due:
             self._due.append(f"{component} {version}")
-
-
-_NONE: list[str] = []

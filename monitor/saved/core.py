@@ -58,3 +58,10 @@ class Core(Struct, array_like=True):
     carried: Carried = field(default_factory=Carried)
     standing: Standing | None = None
     """None where the version before wrote it."""
+
+
+class Saved(Struct, array_like=True):
+    """The core with its manifest: block → which of its two keys counts."""
+
+    core: Core
+    manifest: dict[str, int]
