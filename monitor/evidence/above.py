@@ -100,17 +100,14 @@ class Above:
         self.covers = Covers()
         """Those of the partition, once the engine has handed them over."""
         self._chains: dict[tuple[str, str | None, str], tuple[str, tuple[str, ...]]] = {}
-        self._places: dict[tuple[str | None, str | None], str] = {}
+        self._place, self._provider, self._model = cells.NOWHERE, "", ""
 
     def place(self, work: Work) -> str:
         """Where a run took place, as far as it said so."""
-        where = (work.provider, work.model)
-        found = self._places.get(where)
-        if found is None:
-            if len(self._places) >= NAMES:
-                self._places.clear()
-            found = self._places[where] = cells.place_of(*where)
-        return found
+        provider, model = work.provider or "", work.model or ""
+        if provider != self._provider or model != self._model:
+            self._place, self._provider, self._model = cells.place_of(provider, model), provider, model
+        return self._place
 
     def cell(self, pair: Pair, place: str) -> str:
         """The cell of what a run at this place says of these nodes."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Final
 
 from detectors import failure, recursion
 from monitor.drift import methods
@@ -24,7 +25,7 @@ from monitor.evidence.within import deploys, hitters, objectives
 from monitor.evidence.within.episodes import Episodes
 from monitor.evidence.within.facts import Facts
 from monitor.evidence.within.node import SUSPICIOUS, Node
-from monitor.evidence.within.order import Observation, Order, Pair
+from monitor.evidence.within.order import Observation, Order, Pair, Pairs
 from monitor.evidence.within.table import Table
 from monitor.runs import SPENT, Closed, Fact, Run, RunTracker
 from monitor.saved.states import Key, Waiting
@@ -52,6 +53,8 @@ FAULT_SECONDS = 86_400.0
 """A slice that fires for longer may show by now what is normal."""
 DEPLOYED = (RUN_FAILED.name, RUN_SILENT.name)
 """Signals of a version, beside that of its tools, that a deploy may break."""
+_UNHAPPY: Final = late.UNHAPPY
+"""At hand: compiled code looks a name of another module up each time."""
 
 
 class Slices:
@@ -105,27 +108,28 @@ class Slices:
         run, place = closed.run, self.above.place(closed.work)
         found: list[Observation] = []
         told = False
+        pairs = self.table.pairs.get(run.version)
         if self._tools:
             for tool, calls in run.tools.items():
                 failed = calls[1]
                 error = run.error_type if failed else None
-                fires = self._observe(found, TOOL_FAILED.name, run, tool, failed / calls[0], error, now, place)
+                fires = self._observe(found, pairs, TOOL_FAILED.name, run, tool, failed / calls[0], error, now, place)
                 told = told or (fires and failed > 0)
         for row in self._rows:
             y = row.read(closed)
             if y is None or (told and y and row is RUN_SILENT):
                 continue  # silent because of a tool whose failing is told already
-            self._observe(found, row.name, run, None, y, closed.error_type if y else None, now, place)
+            self._observe(found, pairs, row.name, run, None, y, closed.error_type if y else None, now, place)
         for row in self._rare:
             y = row.read(closed)
             if y is not None and (y or (row.name, None, None) in self.nodes):
                 self._begin_rare(row.name, now)
-                self._observe(found, row.name, run, None, y, None, now, place)
+                self._observe(found, pairs, row.name, run, None, y, None, now, place)
         if self.burn is not None:
             bad = closed.status != "ok" or closed.silent
-            self._observe(found, OBJECTIVE, run, None, float(bad), closed.error_type if bad else None, now)
-        if (late.UNHAPPY, None, None) in self.nodes:
-            self._observe(found, late.UNHAPPY, run, None, 0.0, None, now)
+            self._observe(found, None, OBJECTIVE, run, None, float(bad), closed.error_type if bad else None, now)
+        if (_UNHAPPY, None, None) in self.nodes:
+            self._observe(found, pairs, _UNHAPPY, run, None, 0.0, None, now)
         if found:
             self.order.add(run, place if run.parent_run is None else None, found)
         self.runs += 1.0
@@ -152,7 +156,7 @@ class Slices:
         if signal == late.UNHAPPY:
             self._begin_rare(signal, now)
         found: list[Observation] = []
-        self._observe(found, signal, run, None, y, None, now)
+        self._observe(found, None, signal, run, None, y, None, now)
         self._feed(run.run, run.started, NOWHERE if run.parent_run is None else None, found, now)
 
     def fact(self, fact: Fact, run: Run, now: float) -> None:
@@ -215,6 +219,7 @@ class Slices:
     def _observe(
         self,
         found: list[Observation],
+        pairs: Pairs | None,
         signal: str,
         run: Run,
         tool: str | None,
@@ -223,12 +228,14 @@ class Slices:
         now: float,
         place: str = NOWHERE,
     ) -> bool:
-        """Count one observation where it belongs; what is to be bet on goes to `found`.
+        """Count one observation where it belongs; what is to be bet on goes to `found`. `pairs`: of the run's version,
+        where they are at hand.
 
         True if its slice fires, or a node above agents to which it belongs.
         """
-        version = run.version if signal != OBJECTIVE else None
-        pair = self.table.pairs.get((signal, version, tool)) or self.table.pair(signal, version, tool, now)
+        pair = None if pairs is None else pairs.get(signal, tool)
+        if pair is None:
+            pair = self.table.pair(signal, run.version if signal != OBJECTIVE else None, tool, now)
         middle, leaf = pair.middle, pair.leaf
         middle.seen = leaf.seen = now
         self.touched.add(middle.block)

@@ -9,6 +9,7 @@ from benchmarks.detection.lanes import Lanes
 from detectors import reference
 from monitor.evidence import nodes
 from monitor.evidence.nodes import Node
+from monitor.evidence.within.order import Pair, Pairs
 from monitor.signals import TOOL_FAILED
 
 
@@ -107,3 +108,23 @@ def test_young_references_do_not_page_by_themselves(share: float, least: int, mo
     for run in range(1_000 if share < 0.1 else young + 60):
         paged |= lanes.step((rng.random(width) < (0.01 if run < young else share)).astype(float))
     assert least <= paged.sum() <= most, f"{why}: {paged.sum()}"
+
+
+def test_pairs_let_go_of_nodes_that_made_room() -> None:
+    """A tool may be called as a signal is."""
+    run, tool = _pair("run.failed", None), _pair("tool.failed", "run.failed")
+    pairs = Pairs()
+    pairs.put(run)
+    pairs.put(tool)
+    assert pairs.get("run.failed", None) is run
+    assert pairs.get("tool.failed", "run.failed") is tool
+    kept = {node.key: node for node in (run.middle, run.leaf, tool.middle)}
+    assert pairs.forget(kept)
+    assert (run.gone, tool.gone) == (False, True)
+    assert pairs.get("tool.failed", "run.failed") is None
+    assert not pairs.forget({})
+
+
+def _pair(signal: str, tool: str | None) -> Pair:
+    both = [Node(signal, version, tool, "one", nodes.NO_EVIDENCE, 0.0) for version in (None, "v1")]
+    return Pair(signal, "v1", tool, *both)

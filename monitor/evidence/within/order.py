@@ -17,7 +17,7 @@ from mypy_extensions import mypyc_attr
 from detectors.failure import Bets
 from monitor.evidence.within.node import Node
 from monitor.runs import Run, RunTracker
-from monitor.saved.states import Seen, Waiting
+from monitor.saved.states import Key, Seen, Waiting
 
 WAITING: Final = 3_000
 """Observations of one agent that wait for earlier runs. One more: the earliest run goes in, counted as
@@ -50,6 +50,35 @@ class Pair:
         self.middle = middle
         self.leaf = leaf
         self.nodes = (middle,) if leaf is middle else (middle, leaf)
+
+
+@mypyc_attr(acyclic=True)
+class Pairs:
+    """The pairs of one version: those of whole runs by signal, those of tools, which have but one signal, by tool."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, Pair] = {}
+        self.tools: dict[str, Pair] = {}
+
+    def get(self, signal: str, tool: str | None) -> Pair | None:
+        """The pair of a signal, or of a tool."""
+        return self.runs.get(signal) if tool is None else self.tools.get(tool)
+
+    def put(self, pair: Pair) -> None:
+        """Keep a pair."""
+        if pair.tool is None:
+            self.runs[pair.signal] = pair
+        else:
+            self.tools[pair.tool] = pair
+
+    def forget(self, nodes: dict[Key, Node]) -> bool:
+        """Let go of pairs of which a node is no longer among these; whether any is left."""
+        for known in (self.runs, self.tools):
+            for name, pair in list(known.items()):
+                if pair.middle.key not in nodes or pair.leaf.key not in nodes:
+                    pair.gone = True
+                    del known[name]
+        return bool(self.runs or self.tools)
 
 
 Observation = tuple[Pair, float, Bets, float, bool]

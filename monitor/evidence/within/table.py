@@ -16,7 +16,7 @@ from monitor.evidence.within import deploys
 from monitor.evidence.within.deploys import Deploys
 from monitor.evidence.within.node import NO_EVIDENCE, Node
 from monitor.evidence.within.objectives import Burn
-from monitor.evidence.within.order import Observation, Pair
+from monitor.evidence.within.order import Observation, Pair, Pairs
 from monitor.runs import RunTracker
 from monitor.saved.states import Account, Key, Seen
 from monitor.signals import FAILURE_SIGNALS, OBJECTIVE
@@ -50,7 +50,8 @@ class Table:
         """Blocks that must be saved."""
         self.accounts: dict[str, Account] = {}
         self.deploys = Deploys({}, [])
-        self.pairs: dict[tuple[str, str | None, str | None], Pair] = {}
+        self.pairs: dict[str | None, Pairs] = {}
+        """By version."""
         self.account(self.owner)
 
     def node(self, key: Key, now: float) -> Node:
@@ -75,13 +76,17 @@ class Table:
         return node
 
     def pair(self, signal: str, version: str | None, tool: str | None, now: float) -> Pair:
-        """The two nodes of an observation that `pairs` does not hold, made if need be."""
+        """The two nodes of an observation, made if need be."""
+        known = self.pairs.get(version)
+        found = None if known is None else known.get(signal, tool)
+        if found is not None:
+            return found
         middle = self.node((signal, None, tool), now)
         leaf = middle if version is None else self.node((signal, version, tool), now)
         pair = Pair(signal, version, tool, middle, leaf)
         pair.gone = self.nodes.get(middle.key) is not middle  # it made room for its own leaf
         if not pair.gone:
-            self.pairs[(signal, version, tool)] = pair
+            self._keep(pair)
         return pair
 
     def is_still(self, pair: Pair) -> bool:
@@ -157,7 +162,8 @@ class Table:
     def again(self, seen: Seen) -> Observation | None:
         """An observation that was saved while it waited; None if its nodes are gone."""
         version, tool = seen.version or None, seen.tool or None
-        pair = self.pairs.get((seen.signal, version, tool))
+        known = self.pairs.get(version)
+        pair = None if known is None else known.get(seen.signal, tool)
         if pair is None:
             middle = self.nodes.get((seen.signal, None, tool))
             leaf = self.nodes.get((seen.signal, version, tool))
@@ -167,7 +173,7 @@ class Table:
             pair = Pair(seen.signal, version, tool, one, other)
             pair.gone = middle is None or leaf is None
             if not pair.gone:
-                self.pairs[(seen.signal, version, tool)] = pair
+                self._keep(pair)
         return pair, seen.y, self.bets(seen.signal, seen.mean), seen.normal, seen.young
 
     # -- inner
@@ -196,10 +202,13 @@ class Table:
             del self.blocks[node.block][key]
             self.touched.add(node.block)
             self.tracker.count("nodes_evicted")
-        for place, pair in list(self.pairs.items()):
-            if pair.middle.key not in self.nodes or pair.leaf.key not in self.nodes:
-                pair.gone = True
-                del self.pairs[place]
+        self.pairs = {version: pairs for version, pairs in self.pairs.items() if pairs.forget(self.nodes)}
+
+    def _keep(self, pair: Pair) -> None:
+        known = self.pairs.get(pair.version)
+        if known is None:
+            known = self.pairs[pair.version] = Pairs()
+        known.put(pair)
 
 
 _NO_SETTING = DetectorSettings()
