@@ -256,8 +256,9 @@ class Run:
 
     def fields(self, work: object) -> list[object]:
         """Its fields in the order of `RunState`, with what stands for its work. The same run gives the same bytes."""
+        ids = sorted(self.ids) if self.ids else NO_NAMES
         return [
-            self.run, self.version, self.block, self.started, self.seen, sorted(self.ids), self.tools, work,
+            self.run, self.version, self.block, self.started, self.seen, ids, self.tools, work,
             self.parent_run, self.parent_agent, self.variant, self.error_type, self.counted, self.entered, self.passed,
             self.order, self.closed, self.packed, self.model, self.tenant, self.labels, self.asked,
         ]  # fmt: skip

@@ -20,7 +20,7 @@ from detectors import durations
 from monitor.runs import silent
 from monitor.runs import work as adding
 from monitor.runs.contracts import Rules
-from monitor.runs.packing import Stored, pack, unpack
+from monitor.runs.packing import Stored, checksums, pack, unpack
 from monitor.runs.run import SPENT, Closed, Run, Work
 from monitor.runs.work import TOOLS_PER_RUN as TOOLS_PER_RUN
 from schemas.config import Contract
@@ -44,9 +44,6 @@ RETRY_SECONDS: Final = 300.0
 
 _NO_IDS: Final[set[str]] = set()
 """What closed runs hold; nothing is ever added to it."""
-
-_checksum: Final = crc32
-"""At hand: compiled code looks a name of another module up each time."""
 
 _Remembered = tuple[float, str, int, str]
 """When a run closed, which, its block, and who gave it its input, if that is known."""
@@ -83,6 +80,8 @@ class RunTracker:
         self._asked: dict[str, str] = {}
         self._limited = self._book.rules.limited
         self._unspent: list[Run] = []
+        self._latest: Run | None = None
+        """The run of the event before: many come one after the other."""
 
     @property
     def loop_mass(self) -> float:
@@ -120,7 +119,9 @@ class RunTracker:
             kind = event.kind
         name, event_id, time = event.run or "", event.id, event.time
         at = time if type(time) is float else event.at
-        run = self.open.get(name)
+        run = self._latest
+        if run is None or run.closed or run.run != name:
+            run = self._latest = self.open.get(name)
         if run is None:
             before = self.known(name)
             if before is not None:
@@ -133,7 +134,7 @@ class RunTracker:
                 if kind == "run_finished":
                     self._learn_late(before, event, known)
                 return None
-            run = self._begin(name, event, kind, at, now)
+            run = self._latest = self._begin(name, event, kind, at, now)
         ids = run.ids
         known_ids = len(ids)
         if known_ids < IDS_PER_RUN:
@@ -346,7 +347,7 @@ class RunTracker:
         run.order = self._order
         run.closed = True
         run.seen = now
-        run.packed = array("I", sorted([_checksum(name.encode()) for name in run.ids])).tobytes()
+        run.packed = checksums(run.ids)
         run.ids = _NO_IDS
         work = run.work
         if work.output_shape is not None:
