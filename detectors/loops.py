@@ -89,16 +89,17 @@ def step(loop: Loop, tool: str, arguments: int | None, result: int | None, bad: 
 
     `start_mass` in (0, 1): the false loops that one call may cost.
     """
-    last, before = loop.last, loop.before
+    last, before, third, fourth = loop.last, loop.before, loop.third, loop.fourth
     call: Call | None = (tool, arguments, result) if arguments is not None and result is not None else None
     now_bad: Call | None = (tool, result) if bad and result is not None else None
-    again = call is not None and call == last
-    ping_pong = call is not None and call == before
+    # Most runs are short: what is not there need not be compared.
+    again = call is not None and last is not None and call == last
+    ping_pong = call is not None and before is not None and call == before
     stuck = now_bad is not None and now_bad == loop.bad
-    loop.threes = loop.threes + 1 if call is not None and call == loop.third else 0
-    loop.fours = loop.fours + 1 if call is not None and call == loop.fourth else 0
+    loop.threes = loop.threes + 1 if call is not None and third is not None and call == third else 0
+    loop.fours = loop.fours + 1 if call is not None and fourth is not None and call == fourth else 0
     cycle = loop.threes >= 3 or loop.fours >= 4
-    loop.fourth, loop.third = loop.third, before
+    loop.fourth, loop.third = third, before
     loop.last, loop.before = call, last
     if now_bad is not loop.bad:
         loop.bad = now_bad
