@@ -343,7 +343,8 @@ _NO_SETTING = DetectorSettings()
 
 
 def _see(names: dict[str, float], name: str, now: float) -> None:
-    if names.get(name) == now:
+    seen = names.get(name)
+    if seen is not None and seen == now:
         return  # within a tick the first order stays
     names.pop(name, None)  # the order of a dict is that of first insertion
     names[name] = now

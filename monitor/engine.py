@@ -79,9 +79,10 @@ class PartitionEngine:
         """
         step = self._outlet.step = Step()
         groups: dict[str, list[Numbered]] = {}
+        an_event = Event  # at hand: compiled code looks a name of another module up each time
         for item in cast("Iterable[Numbered]", batch):
             record = item[1]
-            if isinstance(record, Event):
+            if isinstance(record, an_event):
                 if self.now == 0.0:
                     self._settle(record, record.observed_time)
                     self.now = self.settings.began = float(int(record.at))

@@ -41,12 +41,16 @@ def observe(carried: Carried, closed: Closed, now: float) -> int:
             return 0
     run, work, counts = closed.run, closed.work, carried.now
     counts[0] += 1
-    counts[1] += run.version is not None
-    counts[2] += closed.outcome is not None
+    if run.version is not None:
+        counts[1] += 1
+    if closed.outcome is not None:
+        counts[2] += 1
     if work.llm_calls:
         counts[3] += 1
-        counts[4] += work.tokens is not None
-        counts[5] += work.cost_usd is not None
+        if work.input_tokens is not None or work.output_tokens is not None:
+            counts[4] += 1
+        if work.cost_usd is not None:
+            counts[5] += 1
     tools, uses = carried.tools, carried.uses
     for tool, (calls, _, _, lacks) in run.tools.items():
         used = _used(tools, tool, now)

@@ -84,11 +84,11 @@ class Rollouts:
         """A run has closed, of whatever variant."""
         run, state = closed.run, self.state
         version = run.version or ""
-        pair = closed.work.pair
-        if state.canary is None and pair is None and run.variant == "stable" and version == state.watch.current:
-            if state.watch.young:
+        pair, watch = closed.work.pair, state.watch
+        if state.canary is None and pair is None and run.variant == "stable" and version == watch.current:
+            if watch.young:
                 self._touched.add("core")
-                versions.see(state.watch, version, now)
+                versions.see(watch, version, now)
             return
         if run.variant != "shadow":
             self._watch(run, version, now)
