@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import attrgetter
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -52,7 +51,9 @@ EVIDENCE_BYTES = 256 * 1024
 """Evidence of many agents goes in one record, for a record costs more to send than to make. More: another record."""
 
 _evidence = msgspec.json.Encoder()
-_kind_of = attrgetter("kind")
+# At hand: compiled code looks a name of another module up each time.
+_decode: Final = decode
+_CONTROL_PREFIX: Final = CONTROL_PREFIX
 
 
 class Read(Protocol):
@@ -182,10 +183,21 @@ class EventsCore:
         Decoding, reading and stepping each go over the whole batch, and reading goes kind by kind: a processor is much
         quicker at what it has just done than at everything in turn.
         """
-        read = self._reader.read
-        for event in sorted([taken for _, taken in self._batch if isinstance(taken, Event)], key=_kind_of):
-            read(event)
-            derive.drop_text(event)
+        kinds: dict[str, list[Event]] = {}
+        an_event = Event  # at hand
+        for _, taken in self._batch:
+            if isinstance(taken, an_event):
+                kind = taken.kind
+                events = kinds.get(kind)
+                if events is None:
+                    kinds[kind] = [taken]
+                else:
+                    events.append(taken)
+        reader = self._reader
+        for kind in sorted(kinds):
+            for event in kinds[kind]:
+                reader.read(event)
+                derive.drop_text(event)
 
     def _take(self, record: Record, outgoing: list[Outgoing]) -> EngineRecord | None:
         """What the engine is to see of a record; the rest goes out."""
@@ -193,10 +205,10 @@ class EventsCore:
         if value is None:
             self.counts["events_skipped"] += 1
             return None
-        if value.startswith(CONTROL_PREFIX):
+        if value.startswith(_CONTROL_PREFIX):
             return self._control(value, record, outgoing)
         try:
-            event = decode(value)
+            event = _decode(value)
         except BadEvent as error:
             if error.reason is Reason.UNKNOWN_KIND:
                 self.counts["events_skipped"] += 1
