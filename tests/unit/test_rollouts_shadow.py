@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.blocks import Blocks, _Saved
+from monitor.blocks import Blocks
 from monitor.engine import Engine
 from monitor.rollouts import book, pairing
+from monitor.saved.core import Saved
 from schemas.event import Event
 from schemas.news import Compared, RolloutSeen
 from tests.doubles.fleet_log import START, Item, log
@@ -205,7 +206,7 @@ def _nodes_and_banks(engine: Engine) -> dict[str, Any]:
     saved = dict(engine.partition.changes())
     raw = saved["agent/x/core"]
     assert raw is not None
-    core = msgspec.msgpack.decode(raw[1:], type=_Saved).core
+    core = msgspec.msgpack.decode(raw[1:], type=Saved).core
     found: dict[str, Any] = {
         key: value for key, value in saved.items() if key.startswith(("agent/x/n", "agent/x/d", "agent/x/m"))
     }
