@@ -92,6 +92,8 @@ MODULES = (
     "monitor/drift/tools/looks.py",
     "monitor/drift/tools/paces.py",
     "monitor/drift/tools/stuck.py",
+    "monitor/drift/banks/columns.py",
+    "monitor/drift/banks/packed.py",
     "monitor/drift/banks/profile.py",
     "monitor/drift/banks/recent.py",
     "monitor/drift/banks/serial.py",

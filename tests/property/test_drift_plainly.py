@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from array import array
 
 from hypothesis import given, settings
@@ -14,7 +15,11 @@ from detectors.drift.references import learning, memory
 from detectors.drift.references.gathering import Gathering
 from detectors.drift.references.share import ShareChannel
 from detectors.drift.references.shares import ShareChannels
-from monitor.drift.banks import serial
+from monitor.drift.banks import packed, serial
+from monitor.drift.banks.columns import Columns
+from monitor.drift.banks.recent import RING, Recent
+from monitor.drift.banks.slots import Sample
+from monitor.drift.channels import ROWS, Row
 
 told = st.one_of(st.floats(allow_nan=False), st.sampled_from([0.0, -0.0, 1.0, 2.5, 1e-40, 1e300]))
 
@@ -114,3 +119,85 @@ def test_numbers_cling_together_as_in_lists(levels: list[int], block: int) -> No
     column = [levels[at // block] + 0.25 * (at * 7 % 3) for at in range(len(levels))]
     rows: list[list[Value]] = [[one] for one in column]
     assert serial.look(rows) == serial.roots_of(2.0 / (1.0 + _time(column)))
+
+
+@given(st.lists(st.integers(-4, 4).map(float) | st.floats(allow_nan=False), min_size=40, max_size=RING))
+def test_limits_of_thirds_are_found_as_by_sorting(numbers: list[float]) -> None:
+    order, size = sorted(numbers), len(numbers)
+    assert serial._limits(memory.floats(numbers)) == (order[size // 3], order[2 * size // 3])
+
+
+_EDGES = [
+    0.0,
+    -0.0,
+    127.0,
+    128.0,
+    255.0,
+    256.0,
+    65_536.0,
+    2.0**32,
+    2.0**53,
+    1e300,
+    -32.0,
+    -33.0,
+    -200.0,
+    -4e4,
+    -2e9,
+    -3e9,
+]
+_NAMES = ["a", "b", "ü" * 20, "", "x" * 40, "y" * 300, *(f"t{at}" for at in range(20))]
+
+
+def _pool(row: Row, rng: random.Random) -> list[Value]:
+    """A few values that a channel may have."""
+    some = rng.randrange(1, 6)
+    if row.kind in ("number", "rate"):
+        return rng.choice([[0.0, 1.0], [rng.random() for _ in range(some)], rng.sample(_EDGES, some)])
+    if row.kind == "category":
+        return [rng.choice(row.place.words if row.place is not None else _NAMES) for _ in range(some)]
+    maps: list[Value] = [
+        {name: part for name in rng.sample(_NAMES, rng.choice([1, 2, 3, 18])) for part in [rng.choice([0.5, 1.0])]}
+        for _ in range(some)
+    ]
+    return [*maps, *(dict(reversed(one.items())) for one in maps if isinstance(one, dict)), {}]
+
+
+def _stretch(rng: random.Random, block: int) -> Recent:
+    """Packed runs, some channels of which go on for `block` runs with the same."""
+    pools = [(_pool(row, rng), rng.random() < 0.5, rng.choice([0.0, 0.0, 0.3, 1.0])) for row in ROWS]
+    ring, turn = Recent(), 0
+    for number in range(RING):
+        turn = turn if number % block else rng.randrange(100)
+        values = [
+            None if rng.random() < silent else pool[turn % len(pool)] if clings else rng.choice(pool)
+            for pool, clings, silent in pools
+        ]
+        ring.add(Sample(number, "r" * rng.choice([1, 40, 400]), "v", 0.5 + number, values, 0.0, 1.5))
+    return ring
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32), st.integers(1, 12))
+def test_a_packed_stretch_says_what_the_unpacked_one_does(seed: int, block: int) -> None:
+    ring = _stretch(random.Random(seed), block)
+    rows, columns = [one.values for one in ring.samples()], Columns(len(ROWS), RING, packed.WORDED)
+    assert columns.read(ring._packed)
+    for position in range(len(ROWS)):
+        said: list[Value] = [row[position] for row in rows if row[position] is not None]
+        assert columns.told[position] == len(said)
+        assert columns.same[position] == sum(value == said[0] for value in said)
+        if columns.is_of_numbers(position):
+            assert list(columns.numbers(position)) == said
+        else:
+            assert list(columns.kinds(position)) == list(serial._kinds(said))
+    assert ring.alike() == serial.look_at(columns) == serial.look(rows)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32), st.sampled_from(["no word", {"a": 1.0}]), st.integers(0, len(ROWS) - 1))
+def test_a_stretch_that_is_written_otherwise_is_unpacked(seed: int, odd: Value, at: int) -> None:
+    ring = _stretch(random.Random(seed), 5)
+    one = ring.samples()[9]
+    one.values[at] = odd
+    ring._packed[9] = packed.pack(one)
+    assert ring.alike() == serial.look([sample.values for sample in ring.samples()])

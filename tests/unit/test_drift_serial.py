@@ -106,10 +106,10 @@ def test_a_stretch_that_looks_so_alone_counts_for_nothing() -> None:
     apart: list[list[Value]] = [[kind] for kind in _blocks(1.0, 2)]
     found: list[int] = []
     for runs in (apart, apart, alike, *[apart] * (serial.WINDOWS - 1), alike):
-        found = serial.followed(found, runs)
+        found = serial.followed(found, serial.look(runs))
         assert len(found) <= serial.WINDOWS
         assert serial.second(found) == 0
-    assert serial.second(serial.followed(found, alike)) == serial.look(alike) > 0
+    assert serial.second(serial.followed(found, serial.look(alike))) == serial.look(alike) > 0
 
 
 def test_when_it_is_looked() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detectors.drift.references.shortest import shortest
 from monitor.drift import channels
-from monitor.drift.banks import recent
+from monitor.drift.banks import packed, recent
 from monitor.drift.banks.slots import Sample
 from monitor.drift.memory import Reading
 from monitor.drift.outputs.answers import AWAY, Answers
@@ -152,7 +152,7 @@ def test_a_run_is_packed_number_by_number_in_the_fewest_bytes(some: list[Any], a
         else:
             written.append(value)
     fields = (7, "r", "v", 10**9, written, -0.5, 2, 3, 0, True, True, ["tenant=a"], 2)
-    assert recent._pack(sample) == msgspec.msgpack.encode(fields)
+    assert packed.pack(sample) == msgspec.msgpack.encode(fields)
 
 
 @settings(deadline=None)

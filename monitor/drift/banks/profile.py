@@ -130,7 +130,7 @@ class Profile:
         self.number += 1
         self._recent.add(sample)
         if serial.is_due(self.number, RING):
-            self.serial = serial.followed(self.serial, [one.values for one in self._recent.samples()])
+            self.serial = serial.followed(self.serial, self._recent.alike())
         own.runs += 1
         own.stepped = sample.number
         said = self._said(AGENT, _step(banks[AGENT], AGENT, sample))

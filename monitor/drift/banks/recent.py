@@ -1,8 +1,7 @@
 """The latest runs of an agent as its banks took them: what they show of a change, and what restores a bank.
 
-They lie packed, as they are saved: less memory, and a save copies them. They are unpacked where a change is
-told, which is rare. Numbers without a fraction are written as integers, and words that a channel has few of by their
-place among them: half the bytes.
+They lie packed (`packed`), as they are saved: less memory, and a save copies them. They are unpacked where a change is
+told, which is rare.
 
 Invariant: the latest `RING` runs, whole, in the order in which they closed.
 """
@@ -10,16 +9,17 @@ Invariant: the latest `RING` runs, whole, in the order in which they closed.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Raw
 
 from detectors.drift import Change
-from detectors.drift.references.shortest import is_whole, shortest
+from monitor.drift.banks import packed as packing
+from monitor.drift.banks import serial
+from monitor.drift.banks.columns import Columns
 from monitor.drift.banks.plan import CHANNELS, POSITIONS
-from monitor.drift.banks.slots import Read, Sample, SampleNumber
-from monitor.drift.channels import ROWS
+from monitor.drift.banks.slots import Sample, SampleNumber
 from monitor.evidence.within import hitters
 
 RING: Final = 64
@@ -27,14 +27,6 @@ RING: Final = 64
 CHUNK: Final = 8
 """Runs that are saved together."""
 _CHUNKS = RING // CHUNK + 1
-_WORDS: Final = [list(row.place.words) if row.place is not None else [] for row in ROWS]
-"""The words of a channel, where they are known; their order is that of the shapes that events carry."""
-_WORDED: Final = [position for position, words in enumerate(_WORDS) if words]
-_CODES: Final = [{word: code for code, word in enumerate(words)} for words in _WORDS]
-_VALUES: Final = Sample.__struct_fields__.index("values")
-_NUMBERS: Final = [
-    Sample.__struct_fields__.index(name) for name in ("at", "notice", "page", "version_notice", "version_page")
-]
 
 
 class Recent:
@@ -49,7 +41,7 @@ class Recent:
 
     def add(self, sample: Sample) -> None:
         """One more run; its number is one more than that of the last."""
-        self._packed.append(_pack(sample))
+        self._packed.append(packing.pack(sample))
         self._end = sample.number + 1
         if len(self._packed) > RING:
             del self._packed[0]
@@ -57,7 +49,13 @@ class Recent:
     def samples(self, first: int = 0) -> list[Sample]:
         """The runs from number `first` on, the latest last."""
         skipped = max(first - (self._end - len(self._packed)), 0)
-        return [_unpack(packed) for packed in self._packed[skipped:]]
+        return [packing.unpack(packed) for packed in self._packed[skipped:]]
+
+    def alike(self) -> int:
+        """What these runs are worth as news, in square roots: see `serial`."""
+        if _columns.read(self._packed):
+            return serial.look_at(_columns)
+        return serial.look([one.values for one in self.samples()])
 
     def since(self, onset: float) -> dict[str, int]:
         """Version → its runs since `onset`, of those that are kept; runs without version under the empty name."""
@@ -145,7 +143,8 @@ class Recent:
         for chunk in range(max(self._saved, first) // CHUNK, (self._end - 1) // CHUNK + 1):
             begin, end = max(chunk * CHUNK - first, 0), (chunk + 1) * CHUNK - first
             # of those that are kept each chunk has a place of its own
-            found[chunk % _CHUNKS] = _encode([Raw(packed) for packed in self._packed[begin:end]])
+            some = self._packed[begin:end]
+            found[chunk % _CHUNKS] = packing.LISTS[len(some)] + b"".join(some)
         changed: dict[str, bytes | None] = {f"runs{place}": found[place] for place in sorted(found)}
         self._saved = self._end
         return changed
@@ -157,45 +156,6 @@ class Recent:
         self._end = self._saved = number
 
 
-_encode: Final = msgspec.msgpack.Encoder().encode
 _chunk = msgspec.msgpack.Decoder(list[Raw])
-_decode: Final = msgspec.msgpack.Decoder(Sample).decode
 _number = msgspec.msgpack.Decoder(SampleNumber).decode
-_fields_of: Final = msgspec.structs.astuple
-
-
-def _pack(sample: Sample) -> bytes:
-    fields: list[Any] = list(_fields_of(sample))  # one by one a struct gives them ten times as slowly
-    for place in _NUMBERS:
-        fields[place] = shortest(fields[place])
-    values: list[Any] = fields[_VALUES]
-    written = fields[_VALUES] = values.copy()
-    for at, value in enumerate(values):
-        if value is None:
-            continue
-        if isinstance(value, str):
-            codes = _CODES[at]
-            if codes:
-                written[at] = codes.get(value, value)
-        elif isinstance(value, float):
-            if is_whole(value):  # `shortest` would make any other float anew
-                written[at] = int(value)
-        elif isinstance(value, dict):
-            if value:
-                written[at] = {word: shortest(part) for word, part in value.items()}
-        else:
-            written[at] = None
-    return _encode(fields)
-
-
-def _unpack(packed: bytes | Raw) -> Sample:
-    """Also what versions before wrote: every number a float, every word itself, and fewer channels."""
-    sample = _decode(packed)
-    values = sample.values
-    if len(values) < len(CHANNELS):
-        values += [None] * (len(CHANNELS) - len(values))
-    for position in _WORDED:
-        value: Read = values[position]
-        if isinstance(value, float):
-            values[position] = _WORDS[position][int(value)]
-    return sample
+_columns: Final = Columns(len(CHANNELS), RING, packing.WORDED)

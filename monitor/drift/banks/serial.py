@@ -24,6 +24,7 @@ from mypy_extensions import i64
 
 from detectors.drift.channels import Value
 from detectors.drift.references import memory
+from monitor.drift.banks.columns import Columns
 from monitor.drift.banks.sessions import roots_of
 
 WINDOWS: Final = 8
@@ -80,9 +81,27 @@ def look(runs: list[list[Value]]) -> int:
     return roots_of(2.0 / (1.0 + longest))
 
 
-def followed(found: Sequence[int], runs: list[list[Value]]) -> list[int]:
+def look_at(columns: Columns) -> int:
+    """The same, of runs that are read as they are packed."""
+    longest = 1.0
+    position: i64 = 0
+    width: i64 = columns.width
+    while position < width:
+        told: i64 = columns.told[position]
+        if told >= FEWEST and float(columns.same[position]) <= MOSTLY * float(told):
+            if columns.is_of_numbers(position):
+                numbers = columns.numbers(position)
+                low, high = _limits(numbers)
+                longest = max(longest, _time_by_thirds(numbers, low, high))
+            else:
+                longest = max(longest, _time_by_kinds(columns.kinds(position)))
+        position += 1
+    return roots_of(2.0 / (1.0 + longest))
+
+
+def followed(found: Sequence[int], roots: int) -> list[int]:
     """What is kept of the latest stretches, with one more."""
-    return [*found[1 - WINDOWS :], look(runs)]
+    return [*found[1 - WINDOWS :], roots]
 
 
 def second(found: Sequence[int]) -> int:
@@ -104,12 +123,20 @@ def _time_of_numbers(numbers: vec[float]) -> float:
         at += 1
     if int(same) > MOSTLY * n:
         return 1.0  # most channels of most agents
-    order = memory.floats(sorted(numbers))
-    kinds = _thirds(numbers, order)
+    order = sorted(numbers)
+    return _time_by_thirds(numbers, order[n // 3], order[2 * n // 3])
+
+
+def _time_by_thirds(numbers: vec[float], low: float, high: float) -> float:
+    """The same of numbers that are not mostly one, by the limits of their thirds."""
+    size: i64 = len(numbers)
+    n = int(size)
+    at: i64 = 0
+    kinds = _thirds(numbers, low, high)
     clear = CLEAR / sqrt(n)
     if not _clings(kinds, _agree(kinds), 0.5 * clear):  # thirds show less than the ranks, which are asked below
         return 1.0
-    ranks = _ranks(numbers, order)
+    ranks = _ranks(numbers, memory.floats(sorted(numbers)))
     spread = sum([rank * rank for rank in ranks]) / n
     found = 1.0
     for lag in range(1, LAGS + 1):
@@ -129,11 +156,13 @@ def _time_of_numbers(numbers: vec[float]) -> float:
 def _time_of_kinds(values: list[Value]) -> float:
     """The same of anything else: the correlation at a lag is by how much pairs at this distance agree more often than
     pairs drawn apart, as a part of what they could."""
-    if _is_mostly_one(values):
-        return 1.0
-    kinds = _kinds(values)
+    return 1.0 if _is_mostly_one(values) else _time_by_kinds(_kinds(values))
+
+
+def _time_by_kinds(kinds: vec[i64]) -> float:
+    """The same of values that are not mostly one."""
     agree = _agree(kinds)
-    clear = CLEAR / sqrt(len(values))
+    clear = CLEAR / sqrt(len(kinds))
     if not _clings(kinds, agree, clear):
         return 1.0
     found = 1.0
@@ -223,10 +252,42 @@ def _kinds(values: list[Value]) -> vec[i64]:
     return found
 
 
-def _thirds(numbers: vec[float], order: vec[float]) -> vec[i64]:
+def _limits(numbers: vec[float]) -> tuple[float, float]:
+    """The lowest number of the middle third and of the highest one. None of them is NaN."""
+    size: i64 = len(numbers)
+    some = numbers[:]
+    low, high = size // 3, 2 * size // 3
+    return _put_in_place(some, low), _put_in_place(some, high)
+
+
+def _put_in_place(numbers: vec[float], place: i64) -> float:
+    """The number that has this place in ascending order (Hoare's FIND, 1961: numbers are changed in place)."""
+    first: i64 = 0
+    last: i64 = len(numbers) - 1
+    while first < last:
+        pivot = numbers[place]
+        low, high = first, last
+        while low <= high:
+            while numbers[low] < pivot:
+                low += 1
+            while pivot < numbers[high]:
+                high -= 1
+            if low <= high:
+                number = numbers[low]
+                numbers[low] = numbers[high]
+                numbers[high] = number
+                low += 1
+                high -= 1
+        if high < place:
+            first = low
+        if place < low:
+            last = high
+    return numbers[place]
+
+
+def _thirds(numbers: vec[float], low: float, high: float) -> vec[i64]:
     """For each number whether it is in the lowest third, the middle or the highest; equal ones are in one."""
-    size: i64 = len(order)
-    low, high = order[size // 3], order[2 * size // 3]
+    size: i64 = len(numbers)
     found = vec[i64]([i64(0)] * len(numbers))
     at: i64 = 0
     while at < size:
