@@ -97,6 +97,7 @@ MODULES = (
     "monitor/drift/banks/profile.py",
     "monitor/drift/banks/recent.py",
     "monitor/drift/banks/serial.py",
+    "monitor/drift/banks/sessions.py",
     "monitor/drift/watch.py",
     "monitor/reading/characters.py",
     "monitor/reading/calls/answers.py",

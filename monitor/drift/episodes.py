@@ -22,8 +22,7 @@ from detectors.drift.channels import How
 from monitor.drift import words
 from monitor.drift.banks.profile import AGENT, Profile
 from monitor.drift.banks.regimes import Returned
-from monitor.drift.banks.sessions import Sessions
-from monitor.drift.banks.slots import Saved
+from monitor.drift.banks.slots import Saved, Sessions
 from monitor.drift.channels import ROW_OF
 from monitor.drift.memory import Memory
 from monitor.drift.tools.pace import Pace

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from mypy_extensions import mypyc_attr
 
-from monitor.drift.banks.sessions import Sessions
+from monitor.drift.banks.slots import Sessions
 from monitor.drift.outputs.versions import Versions
 from monitor.drift.tools import interfaces, paces
 from monitor.drift.tools.interfaces import Interface, Seen

@@ -14,6 +14,7 @@ import msgspec
 from monitor.drift import channels, memory
 from monitor.drift.anomaly import SIGNAL as UNUSUAL
 from monitor.drift.anomaly import Unusual
+from monitor.drift.banks import sessions
 from monitor.drift.banks.plan import Plans
 from monitor.drift.banks.profile import Profile
 from monitor.drift.banks.slots import Rates
@@ -87,7 +88,7 @@ class Drift:
         values = channels.values_of(reading, self.plans.off)
         run = closed.run
         whose = hitters.whose(run, self.plans.labels)
-        roots = kept.sessions.take(closed.work.session)
+        roots = sessions.take(kept.sessions, closed.work.session)
         said = self.profile.observe(run.run, run.version, values, now, usual, paid, learns, whose, roots)
         for bank, word in said:
             self.episodes.take(bank, word, now)

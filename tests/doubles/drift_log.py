@@ -164,12 +164,15 @@ def answer(rng: random.Random, kind: str) -> str:
     return known.get(kind, f"<p>{text}</p>")
 
 
-def told(engine: Engine, entries: Iterable[Item], serial: bool = True) -> list[Finding]:
-    """What an engine says to a log. `serial`: whether it sees which runs come alike in a row."""
+def told(engine: Engine, entries: Iterable[Item], serial: bool = True, sessions: bool = True) -> list[Finding]:
+    """What an engine says to a log. `serial`: whether it sees which runs come alike in a row; `sessions`: whether it
+    takes those of a session for less than so many that are drawn apart."""
     found: list[Finding] = []
     for entry in entries:
         found += engine.step([entry]).findings
-        if not serial:
-            for agent in engine.partition.agents.values():
+        for agent in engine.partition.agents.values():
+            if not serial:
                 agent.drift.profile.serial = []
+            if not sessions:
+                agent.drift.memory.sessions.begins = 1.0
     return found

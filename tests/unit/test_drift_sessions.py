@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from detectors.drift import Bank, Channel, Plan, Signal
-from monitor.drift.banks.sessions import APART, MOST, Sessions, teaches
+from monitor.drift.banks.sessions import APART, MOST, take, teaches
+from monitor.drift.banks.slots import Sessions
 from monitor.engine import Engine
 from schemas.config import Config
 from schemas.finding import Finding
@@ -55,22 +56,22 @@ WORTH: list[tuple[Iterator[str | None], int, str]] = [
 @pytest.mark.parametrize(("sessions", "roots", "why"), WORTH, ids=[row[2] for row in WORTH])
 def test_what_a_run_is_worth(sessions: Iterator[str | None], roots: int, why: str) -> None:
     known = Sessions(latest={})
-    latest = [known.take(session) for session in sessions][-60:]
+    latest = [take(known, session) for session in sessions][-60:]
     assert sorted(latest)[30] == roots, why
 
 
 def test_a_run_is_worth_what_was_usual_before_it() -> None:
     """Else the bet would know the run; so the first ones count in full."""
     known = Sessions(latest={})
-    assert [known.take(session) for session in _each(4, APART)][:10] == [0] * 10
+    assert [take(known, session) for session in _each(4, APART)][:10] == [0] * 10
 
 
 def test_a_restart_changes_nothing() -> None:
     whole, sessions = Sessions(latest={}), list(_mixed(9, 4))
     for session in sessions[:300]:
-        whole.take(session)
+        take(whole, session)
     again = msgspec.msgpack.decode(msgspec.msgpack.encode(whole), type=Sessions)
-    assert [whole.take(session) for session in sessions[300:]] == [again.take(session) for session in sessions[300:]]
+    assert [take(whole, session) for session in sessions[300:]] == [take(again, session) for session in sessions[300:]]
 
 
 @pytest.mark.parametrize("roots", [0, 1, 2, 3, 4])
@@ -113,10 +114,10 @@ def _in_sessions(kept: bool, change: bool) -> Callable[[int, Work], Work]:
     return work
 
 
-def _told(kept: bool, change: bool, serial: bool = True) -> list[Finding]:
-    """`serial`: whether it is seen which runs come alike in a row."""
+def _told(kept: bool, change: bool, serial: bool = True, sessions: bool = True) -> list[Finding]:
+    """`serial`, `sessions`: see `drift_log.told`."""
     entries = log(drift_log.events(drift_log.stream(RUNS, _in_sessions(kept, change))))
-    findings = drift_log.told(Engine(CONFIG), entries, serial)
+    findings = drift_log.told(Engine(CONFIG), entries, serial, sessions)
     return [one for one in findings if one.status == "firing" and one.signal == "run.output_shape"]
 
 
@@ -124,11 +125,10 @@ def test_healthy_sessions_are_no_change() -> None:
     assert not _told(True, False)
 
 
-def test_taken_as_drawn_apart_they_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_taken_as_drawn_apart_they_would_be() -> None:
     """Else the test above shows nothing. Without their names, runs that come alike in a row are seen as such."""
-    monkeypatch.setattr(Sessions, "take", lambda *_: 0)
-    assert len([one for one in _told(True, False) if one.mode == "page"]) == 0
-    assert len([one for one in _told(True, False, serial=False) if one.mode == "page"]) > 2
+    assert len([one for one in _told(True, False, sessions=False) if one.mode == "page"]) == 0
+    assert len([one for one in _told(True, False, serial=False, sessions=False) if one.mode == "page"]) > 2
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["in sessions", "run by run"])

@@ -10,48 +10,41 @@ Calibrated, not proved: sessions differ. Not here: single signals that skip a se
 
 from __future__ import annotations
 
+from typing import Final
 from zlib import crc32
 
-from msgspec import Struct
+from monitor.drift.banks.slots import Sessions
 
-LATEST = 64
+LATEST: Final = 64
 """Sessions that are remembered, the latest. A run of an older one begins a session."""
-APART = 64
+APART: Final = 64
 """Runs of an agent in a row that are of one session alone: it then says nothing, such as the name of a process."""
-STEP = 1.0 / 64.0
+STEP: Final = 1.0 / 64.0
 """Part by which the usual share of runs that begin a session follows each run."""
-MOST = 4
+MOST: Final = 4
 """Square roots at most: sessions of more than eleven runs count as if they had sixteen."""
 
 
-class Sessions(Struct, array_like=True):
-    """Of one agent. `latest`: a hash of each session → the number of its latest run, the oldest first; `begins`: the
-    usual share of runs that begin one; `alone`: runs in a row of the latest session."""
+def take(kept: Sessions, session: str | None) -> int:
+    """Count a run; how many square roots of its e-values count, by the runs before it."""
+    share = kept.begins
+    kept.begins = share + STEP * ((1.0 if _begins(kept, session) else 0.0) - share)
+    return roots_of(share)
 
-    latest: dict[int, int] = {}
-    runs: int = 0
-    begins: float = 1.0
-    alone: int = 0
 
-    def take(self, session: str | None) -> int:
-        """Count a run; how many square roots of its e-values count, by the runs before it."""
-        roots = roots_of(self.begins)
-        begins = self._begins(session)
-        self.begins += STEP * ((1.0 if begins else 0.0) - self.begins)
-        return roots
-
-    def _begins(self, session: str | None) -> bool:
-        if session is None:
-            self.alone = 0
-            return True
-        self.runs += 1
-        name = crc32(session.encode())
-        known = self.latest.pop(name, None)
-        self.alone = self.alone + 1 if known == self.runs - 1 else 0
-        self.latest[name] = self.runs
-        if len(self.latest) > LATEST:
-            del self.latest[next(iter(self.latest))]
-        return known is None or self.alone >= APART
+def _begins(kept: Sessions, session: str | None) -> bool:
+    if session is None:
+        kept.alone = 0
+        return True
+    latest, before = kept.latest, kept.runs
+    name = crc32(session.encode())
+    known = latest.pop(name, None)
+    alone = kept.alone + 1 if known == before else 0
+    kept.runs, kept.alone = before + 1, alone
+    latest[name] = before + 1
+    if len(latest) > LATEST:
+        del latest[next(iter(latest))]
+    return known is None or alone >= APART
 
 
 def teaches(number: int, roots: int) -> bool:

@@ -27,6 +27,16 @@ class Slot(Struct, array_like=True):
     """The number of the first run that is not in the bank as it was saved; negative: it must be saved."""
 
 
+class Sessions(Struct, array_like=True):
+    """Of one agent. `latest`: a hash of each session → the number of its latest run, the oldest first; `begins`: the
+    usual share of runs that begin one; `alone`: runs in a row of the latest session."""
+
+    latest: dict[int, int] = {}
+    runs: int = 0
+    begins: float = 1.0
+    alone: int = 0
+
+
 class Rates(Struct, frozen=True):
     """What flows into the profile: expected false alarms per second, until `end`."""
 
