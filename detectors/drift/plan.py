@@ -6,7 +6,8 @@ it outlives a step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 
 from librt.vecs import vec
 
@@ -43,6 +44,8 @@ class Plan:
             tuple(i for i, at in enumerate(self.signal_of) if at == signal) for signal in range(len(signals))
         )
         """Positions of the channels of each signal."""
+        self.layout = layout_of(channel.name for channel in channels)
+        """By which a bank of other channels is known."""
         self.tolerances = tuple(signals[at].tolerance for at in self.signal_of)
         self.number_positions = memory.indices(self.numbers)
         self._room = memory.filled(0, 1.0)
@@ -52,6 +55,11 @@ class Plan:
         if len(self._room) < size:
             self._room = memory.filled(size, 1.0)
         return self._room
+
+
+def layout_of(channels: Iterable[str]) -> bytes:
+    """A hash of the names of channels."""
+    return blake2b("\n".join(channels).encode(), digest_size=8).digest()
 
 
 def _check(channels: Sequence[Channel], signals: Sequence[Signal]) -> None:

@@ -7,8 +7,6 @@ speed alone is made anew.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -21,11 +19,10 @@ from detectors.drift.bank import Bank
 from detectors.drift.bets import odds
 from detectors.drift.channels import Kind
 from detectors.drift.episode import Episode
-from detectors.drift.plan import Plan
+from detectors.drift.plan import Plan, layout_of
 from detectors.drift.references import learning, memory
 from detectors.drift.references.numbers import NumberChannels
 from detectors.drift.references.share import ShareChannel
-from detectors.drift.references.shortest import shortest
 
 VERSION = 3
 _BEFORE = 2
@@ -36,7 +33,7 @@ _CELLS = ("places", "marks")
 
 
 class _Share(Struct, array_like=True):
-    """`references.share.ShareChannel`."""
+    """What `references.share.ShareChannel` says of itself."""
 
     position: int
     kind: Kind
@@ -80,27 +77,26 @@ class _Version(Struct, array_like=True):
 
 
 def to_bytes(bank: Bank) -> bytes:
-    """The whole state of a bank."""
+    """The whole state of a bank, in the order of `_Saved`."""
     bank.learn()
     numbers, shares, accounts = bank.numbers, bank.shares, bank.accounts
-    saved = _Saved(
+    return msgspec.msgpack.encode((
         VERSION,
-        _layout(channel.name for channel in bank.plan.channels),
+        bank.plan.layout,
         bank.runs,
         bank.counted,
         bank.names,
-        _bytes(np.array(bank.times)),
-        [(at, _bytes(np.array(one.values)), one.n) for at, one in bank.learners.items()],
+        _of_array(bank.times),
+        [(at, _of_array(one.values), one.n) for at, one in bank.learners.items()],
         _arrays(numbers) if numbers is not None else None,
         list(zip(numbers.live, numbers.learns, numbers.few, strict=True)) if numbers is not None else [],
-        [_share(channel) for channel in shares.channels],
+        [channel.fields() for channel in shares.channels],
         (_packed(shares.counts), _packed(shares.slopes), _packed(shares.scales)),
         (_bytes(accounts.notice), _bytes(accounts.page), _bytes(accounts.block_sums), accounts.block_runs,
          accounts.block_drip),
         list(bank.episodes.values()),
         _declared(bank.plan),
-    )  # fmt: skip
-    return msgspec.msgpack.encode(saved)
+    ))  # fmt: skip
 
 
 def from_bytes(plan: Plan, data: bytes | memoryview) -> Bank:
@@ -109,7 +105,7 @@ def from_bytes(plan: Plan, data: bytes | memoryview) -> Bank:
         saved = _read(data)
     except msgspec.DecodeError as error:
         raise ValueError(f"not a bank: {error}") from None
-    if saved.layout != _layout(channel.name for channel in plan.channels):
+    if saved.layout != plan.layout:
         raise ValueError("a bank of another plan")
     bank = Bank(plan)
     bank.runs, bank.counted, bank.names = saved.runs, saved.counted, saved.names
@@ -151,7 +147,7 @@ def _read(data: bytes | memoryview) -> _Saved:
     if version != _BEFORE:
         raise ValueError(f"a bank of version {version}; this one reads {_BEFORE} and {VERSION}")
     parts = msgspec.msgpack.decode(data)  # the same fields, but the names of channels and those of a share's fields
-    parts[1] = _layout(parts[1])
+    parts[1] = layout_of(parts[1])
     shares = _Saved.__struct_fields__.index("shares")
     parts[shares] = [_of_before(share) for share in parts[shares]]
     return msgspec.convert(parts, _Saved)
@@ -161,10 +157,6 @@ def _of_before(share: dict[str, Any]) -> list[Any]:
     if share["learner"] is not None:
         share["learner"] = [share["learner"][name] for name in learning.Shares.__struct_fields__]
     return [share[name] for name in _Share.__struct_fields__]
-
-
-def _layout(channels: Iterable[str]) -> bytes:
-    return blake2b("\n".join(channels).encode(), digest_size=8).digest()
 
 
 def _follow(bank: Bank, before: dict[int, float]) -> None:
@@ -191,25 +183,16 @@ def _arrays(numbers: NumberChannels) -> dict[str, bytes]:
     return found | {"rows": _bytes(numbers.rows())}
 
 
-def _share(channel: ShareChannel) -> _Share:
-    learner = channel.learner
-    if learner is not None:
-        sums = {name: shortest(part) for name, part in learner.sums.items()}
-        learner = learning.Shares(sums, learner.n, shortest(learner.met))
-    return _Share(
-        channel.position, channel.kind, shortest(channel.tolerance), learner, channel.start, channel.cells,
-        channel.live, channel.learns, channel.names,
-        {name: shortest(part) for name, part in channel.others.items()}, shortest(channel.met), shortest(channel.n),
-        shortest(channel.due), memory.view_bytes(channel.tape).tobytes(),
-    )  # fmt: skip
-
-
 def _channel(share: _Share) -> ShareChannel:
     return ShareChannel(*[getattr(share, name) for name in _Share.__struct_fields__])
 
 
 def _packed(values: vec[float]) -> bytes:
     return _bytes(memory.view(values))
+
+
+def _of_array(values: array[float]) -> bytes:
+    return values.tobytes() if _LITTLE else _bytes(np.array(values))
 
 
 def _bytes(values: NDArray[np.generic]) -> bytes:

@@ -54,6 +54,11 @@ def bytes_of(values: bytes) -> vec[u8]:
     return vec[u8]([u8(value) for value in values])
 
 
+def to_bytes(values: vec[u8]) -> bytes:
+    """The small integers as bytes."""
+    return bytes(cast(Any, values)) if len(values) else b""
+
+
 def indices(values: Iterable[int]) -> vec[i64]:
     """A packed array of integers."""
     return vec[i64]([i64(value) for value in values])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from mypy_extensions import i64
 
 from detectors.drift.channels import Kind, Value
 from detectors.drift.references import learning, memory
 from detectors.drift.references.learning import KNOWN, LONGEST
+from detectors.drift.references.shortest import all_shortest, shortest
 
 Name = str | int
 STEPS: Final = 250.0
@@ -64,7 +65,17 @@ class ShareChannel:
         """Names that get a cell of their own."""
         return learning.NAMED_OF_SETS if self.kind == "set" else learning.NAMED
 
-    def learn_from(self, rows: list[list[Value]]) -> None:
+    def fields(self) -> list[Any]:
+        """What is written of it: the arguments of a new one."""
+        learner = self.learner
+        learned = None if learner is None else [all_shortest(learner.sums), learner.n, shortest(learner.met)]
+        return [
+            self.position, self.kind, shortest(self.tolerance), learned, self.start, self.cells, self.live, self.learns,
+            self.names, all_shortest(self.others), shortest(self.met), shortest(self.n), shortest(self.due),
+            memory.to_bytes(self.tape),
+        ]  # fmt: skip
+
+    def learn_from(self, rows: list[list[Any]]) -> None:
         """Give the learner the values of runs, in the order in which they came."""
         learner = self.learner
         if learner is None:

@@ -6,8 +6,9 @@ Whoever reads them asks for a `float`, and gets one. Not here: the sign of a zer
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+_Name = TypeVar("_Name")
 _LARGEST: Final = 2.0**53
 """Beyond it, and for what is no number, the float is written."""
 _EXACT: Final = 2.0**51
@@ -25,3 +26,8 @@ def is_whole(number: float) -> bool:
 def shortest(number: float) -> Any:
     """The number as it is to be written."""
     return int(number) if is_whole(number) else number
+
+
+def all_shortest(numbers: dict[_Name, float]) -> dict[_Name, Any]:
+    """The same numbers as they are to be written."""
+    return {name: int(number) if is_whole(number) else number for name, number in numbers.items()}
