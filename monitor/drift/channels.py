@@ -92,9 +92,9 @@ def _number(value: float | None) -> float | None:
 
 
 def _shares(counts: dict[str, int]) -> dict[str, float] | None:
-    if not counts:
-        return None
-    total = sum(counts.values())
+    total = 0
+    for n in counts.values():
+        total += n
     if total <= 0:
         return None
     return {name if len(name) <= WORD_LENGTH else name[:WORD_LENGTH]: n / total for name, n in counts.items()}
@@ -119,7 +119,13 @@ def _cached(reading: Reading) -> float | None:
 
 
 def _calls(reading: Reading) -> dict[str, float] | None:
-    return _shares({tool: calls[0] for tool, calls in reading.closed.run.tools.items()})
+    tools = reading.closed.run.tools
+    total = 0
+    for calls in tools.values():
+        total += calls[0]
+    if total <= 0:
+        return None
+    return {tool if len(tool) <= WORD_LENGTH else tool[:WORD_LENGTH]: calls[0] / total for tool, calls in tools.items()}
 
 
 def _used(reading: Reading) -> dict[str, float]:

@@ -142,7 +142,7 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
         repeated = memory.note(work.output_hash)
     young = missing = None
     if work.argument_fields or work.result_fields:
-        for tool in sorted({*work.argument_fields, *work.result_fields}):
+        for tool in interfaces.tools_of(work.argument_fields, work.result_fields):
             calls = closed.run.tools.get(tool)
             results = work.result_fields.get(tool)
             if results is None:

@@ -161,6 +161,15 @@ def observe(tools: dict[str, Interface], tool: str, names: list[str]) -> Seen | 
     return seen if interface.runs > WARM_RUNS else None
 
 
+def tools_of(arguments: dict[str, list[str]], results: dict[str, list[str]]) -> list[str]:
+    """The tools of which the one or the other tells, by name."""
+    found = list(arguments)
+    found += [tool for tool in results if tool not in arguments]
+    if len(found) > 1:
+        found.sort()
+    return found
+
+
 def repeats(tools: dict[str, Interface], tool: str, arguments: list[str], results: list[str]) -> bool:
     """Count one run's calls of one tool if they are told of in the same words as those of the run before it, which had
     nothing to tell; else nothing is done."""

@@ -17,7 +17,7 @@ from typing import Final, cast
 import msgspec
 
 from monitor.drift.outputs.marks import Marks
-from monitor.drift.tools.interfaces import Seen
+from monitor.drift.tools.interfaces import Seen, tools_of
 from monitor.runs import Work
 
 TOOLS: Final = 40
@@ -46,7 +46,7 @@ class Looks:
     def observe(self, work: Work) -> None:
         """One run."""
         self.young = self.gone = None
-        for tool in sorted({*work.argument_looks, *work.result_looks}):
+        for tool in tools_of(work.argument_looks, work.result_looks):
             known = self._known.get(tool)
             if known is not None:
                 del self._known[tool]
