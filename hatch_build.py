@@ -103,6 +103,7 @@ MODULES = (
     "monitor/reading/calls/answers.py",
     "monitor/reading/calls/fields.py",
     "monitor/reading/calls/forms.py",
+    "monitor/reading/calls/known.py",
     "monitor/reading/calls/looks.py",
     "monitor/reading/calls/outlines.py",
     "monitor/reading/calls/strings.py",

@@ -13,9 +13,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from msgspec import Raw
+
 from monitor.reading import marks, shape
 from monitor.reading.calls import answers, forms
 from monitor.reading.calls import fields as named
+from monitor.reading.calls.known import ARGUMENTS_BYTES, RESULT_BYTES, Arguments, Known, Result
 from monitor.reading.calls.outlines import Outlines, Told
 from monitor.reading.contracts import Contracts, are_of
 from monitor.reading.phrases import Phrases
@@ -54,23 +57,29 @@ class Reader:
         self._errors = Beginnings(config.text.errors) if config.text.errors != ERRORS else DEFAULT
         self._contracts = Contracts(config)
         self._shapes: dict[bytes, _Looked] = {}
+        self._arguments: Known[Arguments] = Known(ARGUMENTS_BYTES)
+        self._results: Known[Result] = Known(RESULT_BYTES)
 
     def read(self, event: Event) -> None:
         """Write beside the text what it says, in place."""
         kind = event.kind
         if kind == "tool_call":
-            has_text = event.arguments is not _NOTHING or event.result is not _NOTHING
+            arguments, result = event.arguments, event.result
+            has_text = arguments is not _NOTHING or result is not _NOTHING
             if (has_text or self._contracts.any) and event.actor == "agent":
-                self._read_call(event)
+                has_text = self._read_call(event, arguments, result)
             if has_text:
                 derive.derive(event, self._errors)
         elif kind in _OUTPUTS:
-            if event.output is not _NOTHING:
-                derive.derive(event)
+            raw = event.output
+            output = b"" if raw is _NOTHING else b"" + raw  # `bytes(raw)` costs twice as much
+            if output:
+                if event.output_hash is None:
+                    event.output_hash = derive.text_hash(output)
             elif event.output_shape is None:
                 return
             if event.actor == "agent":
-                self._read_output(event)
+                self._read_output(event, output)
         elif kind == "run_started":
             derive.derive(event)
 
@@ -99,58 +108,90 @@ class Reader:
 
     # -- inner
 
-    def _read_call(self, event: Event) -> None:
-        rules: list[str] = []
+    def _read_call(self, event: Event, arguments: Raw, result: Raw) -> bool:
+        """Whether something may be left of what `derive` writes."""
+        rules: list[str] | None = None
         checks = False
         if self._contracts.any:
             tool = event.tool or ""
             rules = self._contracts.of_call(event.agent, tool, event.tool_version)
             checks = self._contracts.checks_arguments(event.agent, tool)
-        arguments = event.arguments
-        if arguments is not _NOTHING and (checks or event.arguments_fields is None):
-            rules += self._read_arguments(event, bytes(arguments), checks)
-        result = event.result
-        if result is not _NOTHING and event.result_fields is None:
-            self._read_result(event, bytes(result))
+        is_left = False
+        if arguments is not _NOTHING:
+            is_new = event.arguments_fields is None
+            if is_new or checks:
+                broken = self._read_arguments(event, b"" + arguments, is_new, checks)
+                if broken:
+                    rules = [*rules, *broken] if rules else broken
+            else:
+                is_left = True
+        if result is not _NOTHING:
+            if event.result_fields is None:
+                self._read_result(event, b"" + result)
+            else:
+                is_left = True
         if rules:
             self._add(event, rules)
+        return is_left
 
-    def _read_arguments(self, event: Event, arguments: bytes, checks: bool) -> list[str]:
+    def _read_arguments(self, event: Event, arguments: bytes, is_new: bool, checks: bool) -> list[str] | None:
         """What they look like and their hash; the rules that they break, if those are to be checked."""
         if not arguments:
-            return []
-        value = self._value(arguments)
-        told = _outlines.told(value)
-        if event.arguments_fields is None:
-            event.arguments_fields = self._fields(told)
-            event.arguments_looks = self._looks(told)
+            return None
+        found = self._arguments.get(arguments)
+        value: Any = None
+        if found is None:
+            value = self._value(arguments)
+            told = _outlines.told(value)
+            found = Arguments(told, derive.arguments_hash(arguments, value, told.volatile))
+            self._arguments.keep(arguments, found)
+        elif checks:
+            value = value_of(arguments)
+        if is_new:
+            event.arguments_fields = self._fields(found.told)
+            event.arguments_looks = self._looks(found.told)
         if event.arguments_hash is None:
-            event.arguments_hash = derive.arguments_hash(arguments, value, told.volatile)
-        return self._contracts.of_arguments(event.agent, event.tool or "", value) if checks else []
+            event.arguments_hash = found.hashed
+        return self._contracts.of_arguments(event.agent, event.tool or "", value) if checks else None
 
     def _read_result(self, event: Event, result: bytes) -> None:
         if not result:
             return
+        found = self._results.get(result)
+        if found is None:
+            found = self._look_at_result(result)
+        event.result_fields = self._fields(found.named)
+        event.result_looks = self._looks(found.told)
+        if event.result_form is None:
+            event.result_form = found.form
+        if event.result_hash is None:
+            event.result_hash = found.hashed
+        if event.soft_error is None:
+            event.soft_error = found.soft_error
+        if event.result_empty is None:
+            event.result_empty = found.is_empty
+
+    def _look_at_result(self, result: bytes) -> Result:
+        """What a result says that is not known."""
         value = self._value(result)
         inner = forms.unwrapped(value)
         told = _outlines.told(inner)
-        event.result_fields = self._fields(told if inner is value else _outlines.told(value))
-        event.result_looks = self._looks(told)
-        if event.result_form is None:
-            event.result_form = forms.form(inner)
-        if event.result_hash is None:
-            event.result_hash = derive.result_hash(result, value)
-        if event.soft_error is None:
-            event.soft_error = derive.soft_error(result, self._errors, value)
-        if event.result_empty is None:
-            event.result_empty = derive.is_empty(result, value)
+        found = Result(
+            told if inner is value else _outlines.told(value),
+            told,
+            forms.form(inner),
+            derive.result_hash(result, value),
+            derive.soft_error(result, self._errors, value),
+            derive.is_empty(result, value),
+        )
+        self._results.keep(result, found)
+        return found
 
-    def _read_output(self, event: Event) -> None:
+    def _read_output(self, event: Event, output: bytes) -> None:
         written = event.output_shape
         if written is not None and not _is_shape(written):
             event.output_shape = written = None
             self._count("shapes_refused")
-        output = bytes(event.output)
         if not output:
             return
         if written is None:

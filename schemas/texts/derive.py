@@ -125,16 +125,16 @@ def derive(event: Event, beginnings: Beginnings = DEFAULT) -> Event:
         if event.result is not _NOTHING:
             _derive_result(event, beginnings)
         if event.arguments is not _NOTHING and event.arguments_hash is None:
-            arguments = bytes(event.arguments)
+            arguments = b"" + event.arguments
             if arguments:
                 event.arguments_hash = arguments_hash(arguments)
     elif kind in _WITH_OUTPUT:
         if event.output is not _NOTHING and event.output_hash is None:
-            output = bytes(event.output)
+            output = b"" + event.output
             if output:
                 event.output_hash = text_hash(output)
     elif kind == "run_started" and event.input is not _NOTHING and event.input_hash is None:
-        asked = bytes(event.input)
+        asked = b"" + event.input
         if asked:
             event.input_hash = text_hash(asked)
     return event
@@ -143,7 +143,7 @@ def derive(event: Event, beginnings: Beginnings = DEFAULT) -> Event:
 def _derive_result(event: Event, beginnings: Beginnings) -> None:
     if event.soft_error is not None and event.result_hash is not None and event.result_empty is not None:
         return
-    result = bytes(event.result)
+    result = b"" + event.result
     if result:
         if event.soft_error is None:
             event.soft_error = soft_error(result, beginnings)
