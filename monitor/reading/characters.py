@@ -13,7 +13,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 from numpy.typing import NDArray
 
-CLASSES = (
+CLASSES: Final[tuple[str, ...]] = (
     "other",
     "space",
     "newline",

@@ -9,10 +9,11 @@ import re2
 from librt.vecs import vec
 from mypy_extensions import i64
 
-HEAD = 600
-TAIL = 200
+HEAD: Final = 600
+TAIL: Final = 200
 """Characters from the start and from the end in which a phrase is looked for: what follows is about something else."""
-_REFUSES, _APOLOGISES = 0, 1
+_REFUSES: Final = 0
+_APOLOGISES: Final = 1
 _TRIGRAMS: Final = 4_095
 """Three characters in a row are known by so many bits: without regard to case, and some share theirs."""
 

@@ -112,28 +112,28 @@ INDEX: dict[str, int] = {feature.name: number for number, feature in enumerate(F
 """Name → place."""
 
 # A word is what stands between ASCII punctuation and the usual signs of other scripts: our own rule, for `\w` grows.
-_DIGITS = bytes(ord("0") if code in b"0123456789" else code for code in range(256))
+_DIGITS: Final = bytes(ord("0") if code in b"0123456789" else code for code in range(256))
 """Digits of words and trigrams are one character: a date, a number, an id is told by its form."""
-_APART = bytes(code if chr(code).isascii() and chr(code).isalnum() else ord(" ") for code in _DIGITS)
-_WORD = re.compile(
+_APART: Final = bytes(code if chr(code).isascii() and chr(code).isalnum() else ord(" ") for code in _DIGITS)
+_WORD: Final = re.compile(
     "[^\\x00-/:-@\\[-`{-\\xbf\\xd7\\xf7\u2000-\u206f\u2190-\u2bff\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]+"
 )
-_SENTENCE_ENDS = (". ", ".\n", "? ", "?\n", "! ", "!\n")
-_SENTENCE_ENDS_BEYOND_ASCII = ("。", "！", "？", "।", "۔", "؟", "…")  # noqa: RUF001 (the characters themselves)
-_ENTITY = re.compile("&(?:[A-Za-z]{2,8}|#[0-9xX][0-9A-Fa-f]{0,6});")
-_SIGNS_BEYOND_LATIN = re.compile("[\u20a0-\u20cf]")
+_SENTENCE_ENDS: Final = (". ", ".\n", "? ", "?\n", "! ", "!\n")
+_SENTENCE_ENDS_BEYOND_ASCII: Final = ("。", "！", "？", "।", "۔", "؟", "…")  # noqa: RUF001 (the characters themselves)
+_ENTITY: Final = re.compile("&(?:[A-Za-z]{2,8}|#[0-9xX][0-9A-Fa-f]{0,6});")
+_SIGNS_BEYOND_LATIN: Final = re.compile("[\u20a0-\u20cf]")
 # begins where a number begins and never goes back into one, so that a long row of digits is read once
-_UNIT = re.compile(
+_UNIT: Final = re.compile(
     "(?<![0-9.,])(?:([$¢-¥\u20a0-\u20cf])[ \xa0]?[0-9]|[0-9][0-9.,]*+[ \xa0]?([A-Za-zµ°À-ɏ]+|[%$¢-¥\u20a0-\u20cf]))"
 )
-_ENDS = frozenset((chars.STOP, chars.QUESTION, chars.EXCLAMATION))
-_STOPPED = frozenset(
+_ENDS: Final = frozenset((chars.STOP, chars.QUESTION, chars.EXCLAMATION))
+_STOPPED: Final = frozenset(
     (chars.STOP, chars.QUESTION, chars.EXCLAMATION, chars.COLON, chars.QUOTE, chars.CLOSER, chars.MARK, chars.TICK,
      chars.ANGLE, chars.PIPE, chars.EMOJI, chars.OTHER, chars.SIGN, chars.HASH)
 )  # fmt: skip
 """Classes of a last character after which nothing need follow; a letter, a digit or a comma is cut off."""
-_JSON = frozenset((structure.JSON_OBJECT, structure.JSON_ARRAY))
-_ENDLESS = frozenset((structure.EMPTY, structure.NUMBER, structure.WORD, structure.SIGNS))
+_JSON: Final = frozenset((structure.JSON_OBJECT, structure.JSON_ARRAY))
+_ENDLESS: Final = frozenset((structure.EMPTY, structure.NUMBER, structure.WORD, structure.SIGNS))
 _MIXED = {name: np.uint32(value) for name, value in (("a", 2654435761), ("b", 2246822519), ("c", 3266489917))}
 _ZERO, _NINE = np.uint32(48), np.uint32(57)
 _FIFTEEN, _TOP = np.uint32(15), np.uint32(32 - (2 * PROJECTIONS - 1).bit_length())
@@ -211,7 +211,7 @@ def look(text: str, phrases: Phrases) -> tuple[list[float], Any]:
         float(last),
         float(bucket(words.first)) if words.count != 0 else 0.0,
         float(bucket(words.last)) if words.count != 0 else 0.0,
-        float(bucket(crc32(found.key_set.encode("utf-8", "replace")))) if found.key_set else 0.0,
+        float(bucket(found.key_set)) if found.key_set != structure.NO_KEYS else 0.0,
         _flag(is_padded),
         _flag(counts[chars.OPENER] != counts[chars.CLOSER]),
         _flag(found.kind not in _ENDLESS and last not in _STOPPED),

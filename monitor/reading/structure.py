@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any, Final
+from zlib import crc32
 
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -18,6 +19,12 @@ JSON_VALUES: Final = 2_000
 """Containers that are visited to find JSON's depth; the rest is taken to be no deeper."""
 KEY_SET: Final = 40
 """Keys that make up the key set. More: data, not a form; the set counts as one."""
+KEY_SETS: Final = 256
+"""Sets of keys whose hash is remembered, for answers mostly have the same ones. More: all are forgotten."""
+KEY_SET_CHARACTERS: Final = 1_000
+"""Sets of keys with more characters are not remembered."""
+NO_KEYS: Final = -1
+"""In place of the hash of a set of keys that is empty."""
 
 KINDS = (
     "empty",
@@ -47,11 +54,12 @@ WORD: Final = 9
 SIGNS: Final = 10
 PROSE: Final = 11
 
-_ITEMS = frozenset("-*+•‣◦")
-_BLANK = (" ", "\t")
-_NUMBERED = re.compile(r"[0-9]{1,3}[.)][ \t]")
-_HEADING = re.compile(r"#{1,6}[ \t]")
-_NUMBER = re.compile(r"[-+$€£¥]?[ ]?[0-9][0-9.,  ]*(?:%|[eE][-+]?[0-9]+)?")
+_key_sets: Final[dict[tuple[str, ...], int]] = {}
+_ITEMS: Final = frozenset("-*+•‣◦")
+_BLANK: Final = (" ", "\t")
+_NUMBERED: Final = re.compile(r"[0-9]{1,3}[.)][ \t]")
+_HEADING: Final = re.compile(r"#{1,6}[ \t]")
+_NUMBER: Final = re.compile(r"[-+$€£¥]?[ ]?[0-9][0-9.,  ]*(?:%|[eE][-+]?[0-9]+)?")
 
 
 class Marks:
@@ -66,9 +74,9 @@ class Marks:
 
 
 class Found:
-    """What the whole is. `key_set`: the keys, sorted, as one text. `value`: of JSON what it holds, else `UNREAD`."""
+    """What the whole is. `key_set`: a hash of the keys, or `NO_KEYS`. `value`: of JSON what it holds, else `UNREAD`."""
 
-    def __init__(self, kind: int, depth: int = 0, keys: int = 0, key_set: str = "", value: Any = UNREAD) -> None:
+    def __init__(self, kind: int, depth: int = 0, keys: int = 0, key_set: int = NO_KEYS, value: Any = UNREAD) -> None:
         self.kind = kind
         self.depth = depth
         self.keys = keys
@@ -142,8 +150,23 @@ def _json(text: str) -> Found | None:
     if value is UNREAD:
         return None
     form = value if isinstance(value, dict) else next((each for each in value if isinstance(each, dict)), {})
-    key_set = "\n".join(sorted(form)) if len(form) <= KEY_SET else "*"
-    return Found(kind, _depth(value), len(form), key_set, value)
+    return Found(kind, _depth(value), len(form), _key_set(form), value)
+
+
+def _key_set(form: dict[str, Any]) -> int:
+    """A hash of the keys, whatever their order."""
+    if len(form) > KEY_SET:
+        return crc32(b"*")
+    keys = tuple(form)
+    found = _key_sets.get(keys)
+    if found is None:
+        said = "\n".join(sorted(keys))
+        found = crc32(said.encode("utf-8", "replace")) if said else NO_KEYS
+        if len(said) <= KEY_SET_CHARACTERS:
+            if len(_key_sets) >= KEY_SETS:
+                _key_sets.clear()
+            _key_sets[keys] = found
+    return found
 
 
 def _depth(value: Any) -> int:

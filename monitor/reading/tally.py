@@ -47,6 +47,7 @@ _CRC: Final[vec[i64]] = vec[i64]([i64(_crc_of(code)) for code in range(256)])
 _FOLDED: Final[vec[i64]] = vec[i64]([i64(48 if 48 <= code <= 57 else code) for code in range(128)])
 """Digits are one character in words and trigrams: a date, a number, an id is told by its form."""
 _CLASS: Final[vec[i64]] = vec[i64]([i64(chars.TABLE[code]) for code in range(128)])
+_CLASSES: Final = len(chars.CLASSES)
 _IN_WORD: Final = 1
 _BLANK: Final = 2
 _END: Final = 4
@@ -57,8 +58,10 @@ def _kind_of(code: int) -> int:
     return _IN_WORD if character.isalnum() else _BLANK if character in " \n" else _END if character in ".?!" else 0
 
 
-_KINDS: Final[vec[i64]] = vec[i64]([i64(_kind_of(code)) for code in range(128)])
-"""What a character of ASCII is to words and sentences."""
+_KIND: Final = 7
+_BITS: Final = 3
+_READ_AS: Final[vec[i64]] = vec[i64]([i64((_FOLDED[code] << _BITS) + _kind_of(code)) for code in range(128)])
+"""What a character of ASCII is to words and sentences (`_KIND`), and above that many bits as `_FOLDED`."""
 
 
 class _Room:
@@ -120,7 +123,7 @@ def walk(text: bytes, sums: int) -> Walk:
     mark: i64 = _room.mark
     marks, keys, order = _room.marks, _room.keys, _room.order
     three_marks, three_keys = _room.three_marks, _room.three_keys
-    kinds, folded, crcs = _KINDS, _FOLDED, _CRC
+    reads, crcs = _READ_AS, _CRC
     shift: i64 = 33 - _bits(2 * sums)
     low: i64 = _LOW
     end: i64 = len(text)
@@ -149,8 +152,9 @@ def walk(text: bytes, sums: int) -> Walk:
         if at < end:
             code: i64 = text[at]
             found[code] += 1
-            kind = kinds[code]
-            three: i64 = folded[code]
+            read: i64 = reads[code]
+            kind = read & _KIND
+            three: i64 = read >> _BITS
             if at > 1:
                 # as `_place(one * _A + two * _B + three * _C, shift)`; compiled code does not make one of the other
                 mixed = (one * _A + two * _B + three * _C) & low
@@ -217,7 +221,7 @@ def walk_wide(text: bytes, sums: int, words: Words) -> Walk:
     low: i64 = _LOW
     end: i64 = len(text)
     found = vec[i64]([i64(0)] * 128)
-    beyond = vec[i64]([i64(0)] * len(chars.CLASSES))
+    beyond = vec[i64]([i64(0)] * _CLASSES)
     trigrams = vec[i64]([i64(0)] * (2 * sums))
     at: i64 = 0
     one: i64 = 0
@@ -279,7 +283,7 @@ def rounded(value: float) -> float:
 
 def _classes(found: vec[i64]) -> vec[i64]:
     """The classes of characters of ASCII."""
-    classes = vec[i64]([i64(0)] * len(chars.CLASSES))
+    classes = vec[i64]([i64(0)] * _CLASSES)
     of = _CLASS
     code: i64 = 0
     while code < 128:

@@ -21,7 +21,7 @@ class Unread:
     """The mark for JSON that is too long, too deep or no JSON."""
 
 
-UNREAD = Unread()
+UNREAD: Final = Unread()
 
 
 def text_of(raw: bytes) -> str:

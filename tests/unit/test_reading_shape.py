@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from monitor.reading import shape
+from monitor.reading import shape, structure
 from monitor.reading.characters import CLASSES, SCRIPTS
 from monitor.reading.phrases import Phrases
 from monitor.reading.shape import FEATURES, INDEX
@@ -186,6 +186,19 @@ def test_golden_numbers_are_the_same_on_every_machine() -> None:
     """A change here moves every learned reference: state of older versions would alarm."""
     found = shape.read(f"{GERMAN}\n\n- eins\n- zwei 🎉", PHRASES)
     assert found == GOLDEN, found
+
+
+def test_keys_are_told_whatever_their_order_and_however_many_were_told_before() -> None:
+    def told(*keys: str) -> float:
+        return features(json.dumps(dict.fromkeys(keys, 1)))["json_key_set"]
+
+    sets = [("a", "b"), ("b", "a"), ("a",), (), ("",), ("n" * structure.KEY_SET_CHARACTERS,)]
+    before = [told(*keys) for keys in sets]
+    for number in range(2 * structure.KEY_SETS):
+        assert told(f"n{number}") > 0.0
+    assert [told(*keys) for keys in sets] == before
+    assert before[0] == before[1] != before[2]
+    assert before[3] == before[4] == 0.0
 
 
 def test_a_long_text_is_read_from_both_ends_and_has_its_true_length() -> None:

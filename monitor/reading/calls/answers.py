@@ -60,14 +60,19 @@ class _Place:
         self.told_kind = ""
         self.told_hash = i64(_NO_HASH)
         self.told = ""
+        self.before = ""
+        """What of `told` stands before the hash."""
 
     def tell(self, kind: str, hashed: i64) -> str:
         """A kind and hash of this path, as it is written; mostly what was here last, and then the same text."""
-        if hashed != self.told_hash or kind != self.told_kind or not self.told:
-            self.told_hash = hashed
+        if kind != self.told_kind:
             self.told_kind = kind
-            self.told = f"{self.path}:{kind}{_MARKS[hashed + 1]}"
-        return self.told
+            self.before = f"{self.path}:{kind}"
+        elif hashed == self.told_hash:
+            return self.told
+        self.told_hash = hashed
+        self.told = told = self.before + _MARKS[hashed + 1]
+        return told
 
 
 class _Several:

@@ -37,6 +37,8 @@ _ASCII: Final = 128
 _LETTERS: Final = _SMALL | _CAPITAL
 _BLANKS: Final = " \t\r\n"
 """What is no part of a string at its ends."""
+_LAST_BLANK: Final = ord(" ")
+"""None of these is beyond it."""
 
 _DIGITS = re.compile(r"[0-9]+")
 # a letter of any script, by ranges that are ours: `str.isalpha` grows with Python's version
@@ -87,11 +89,14 @@ def _walk(text: str) -> i64:
     """The classes of all characters together; `_UNTOLD` and more where they do not tell what the string looks like."""
     if len(text) > LONG:
         return _UNTOLD
-    text = text.strip(_BLANKS)
+    end: i64 = len(text)
+    # most strings neither begin nor end with a blank
+    if end > 0 and (ord(text[0]) <= _LAST_BLANK or ord(text[end - 1]) <= _LAST_BLANK):
+        text = text.strip(_BLANKS)
+        end = len(text)
     found: i64 = 0
     blanks: i64 = 0
     at: i64 = 0
-    end: i64 = len(text)
     while at < end:
         code: i64 = ord(text[at])
         kind: i64 = _CLASSES[code] if code < _ASCII else _UNTOLD
