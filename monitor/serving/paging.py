@@ -31,7 +31,7 @@ EVERY: Final = 5.0
 """Seconds between two looks."""
 FAST: Final = 1.3
 """How much more there is at a look than at the one before, where memory grows fast. State that is put back after a
-start grows it by more than half between two looks; agents that are new and learn as fast as a worker can, by a quarter."""
+start grows it by more than half between two looks; agents that are new and learn, as fast as can be, by a quarter."""
 PORTION: Final = 2 * LARGE
 """Bytes that are copied at a time."""
 REST: Final = 4.0
