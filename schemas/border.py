@@ -174,6 +174,11 @@ FIELDS: dict[str, tuple[Any, str]] = {
         "Ours: what the values of the arguments look like, as in `since:digits 9-9-9`; of a line of text its marks.",
     ),
     "result_looks": (Read | None, "Ours: what the values of the result look like."),
+    "result_traits": (
+        Read | None,
+        "Ours: of the numbers of the result the order, of its short words bits of a hash, of its lists whether they"
+        " have no, one or several items, of what lies deep the type: `total~+15`, `state=9d4`, `lines*2`.",
+    ),
     "violations": (Violations | None, "Ours: rules of the contract that this event breaks, and claims that it makes."),
 }
 """Field → type and description, for the fields that not every kind has."""
@@ -192,7 +197,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "tool_call": (
         "A tool was called.",
         "actor tool tool_version call_id arguments result attempt soft_error arguments_hash result_hash result_empty"
-        " arguments_fields arguments_looks result_fields result_looks result_form violations",
+        " arguments_fields arguments_looks result_fields result_looks result_form result_traits violations",
     ),
     "retrieval": ("Documents were looked up.", "source hits top_score document"),
     "handoff": ("Another agent takes over.", "to_agent"),

@@ -170,6 +170,7 @@ class Event(Struct, gc=False, kw_only=True, omit_defaults=True):
     output_marks: Fields | None = None
     arguments_looks: Fields | None = None
     result_looks: Fields | None = None
+    result_traits: Fields | None = None
 
     @property
     def at(self) -> float:

@@ -23,6 +23,7 @@ from monitor.drift.tools.interfaces import Interface, Seen
 from monitor.drift.tools.looks import Looks
 from monitor.drift.tools.pace import Pace
 from monitor.drift.tools.stuck import Same, Stuck
+from monitor.drift.tools.traits import Traits
 from monitor.reading.calls import forms
 from monitor.runs import Closed, Work
 
@@ -44,7 +45,7 @@ class Memory:
     `tools`, `forms`: tool → the fields of its calls, and the forms of its results. `outputs`: hashes of the latest
     outputs, the newest last. `documents`: source → hashes of the best documents of its latest runs, the newest last.
     `session`: a hash of the session of the latest run that found a document; 0 where none was told. `count`: takes what
-    gave way in `versions` and `looks`, by name.
+    gave way in `versions`, `looks` and `traits`, by name.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Memory:
         self.versions = Versions(count)
         self.stuck = Stuck()
         self.looks = Looks(count)
+        self.traits = Traits(count)
         self.sessions = Sessions(latest={})
         self.outputs: list[int] = []
         self._times: dict[int, int] = {}
@@ -68,17 +70,20 @@ class Memory:
         for output in outputs:
             self.note(output)
 
-    def saved_parts(self) -> tuple[bytes, bytes, bytes, bytes]:
-        """The states of what is known of tools: their fields, forms, questions with answers, and values."""
-        return interfaces.save(self.tools), interfaces.save(self.forms), self.stuck.save(), self.looks.save()
+    def saved_parts(self) -> tuple[bytes, ...]:
+        """The states of what is known of tools: their fields, forms, questions with answers, values, and traits."""
+        tools, forms = interfaces.save(self.tools), interfaces.save(self.forms)
+        return tools, forms, self.stuck.save(), self.looks.save(), self.traits.save()
 
     def load_calls(self, raw: bytes) -> None:
-        """Put back `saved_parts`, as they are written together."""
-        tools, forms, stuck, looks = _saved_calls.decode(raw)
+        """Put back `saved_parts`, as they are written together; the version before wrote no traits."""
+        tools, forms, stuck, looks, *later = _saved_calls.decode(raw)
         interfaces.load(self.tools, tools)
         interfaces.load(self.forms, forms)
         self.stuck.load(stuck)
         self.looks.load(looks)
+        for traits in later:
+            self.traits.load(traits)
 
     def note(self, output: int) -> bool:
         """Take up one more; whether it is one of the latest."""
@@ -173,6 +178,11 @@ def recall(memory: Memory, closed: Closed, unusual: float | None = None) -> Read
         looks.observe(work)
         if looks.young is not None:
             young, missing = looks.young or bool(young), bool(looks.gone) or bool(missing)
+    if work.result_traits:
+        traits = memory.traits
+        traits.observe(work)
+        if traits.changed is not None:
+            young = traits.changed or bool(young)
     same = _same(memory, work) if work.documents else None
     new = gone = still = None
     if memory.versions.observe(closed.run.version, work):
@@ -191,7 +201,7 @@ def _names_of(arguments: tuple[str, ...], results: tuple[str, ...]) -> list[str]
 
 
 _NONE: Final[list[str]] = []
-_saved_calls = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes, bytes])
+_saved_calls = msgspec.msgpack.Decoder(list[bytes])
 _names: Callable[[tuple[str, ...], tuple[str, ...]], list[str]] = lru_cache(maxsize=INTERFACES)(_names_of)
 
 

@@ -157,6 +157,9 @@ def of_interface(memory: Memory, change: Change) -> tuple[str, str, str] | None:
     fields = {tool for tool, seen in found.items() if seen.young or seen.missing}
     # another field has other values, too
     found |= {tool: seen for tool, seen in memory.looks.seen().items() if tool not in fields}
+    shown = {tool for tool, seen in found.items() if seen.young or seen.missing}
+    traits = {tool: said for tool, said in memory.traits.seen().items() if tool not in shown}
+    found |= {tool: Seen(tuple(said), ()) for tool, said in traits.items()}
     wanted = [
         (
             len(seen.young) if change.channel == "new fields" else len(seen.missing),
@@ -170,6 +173,9 @@ def of_interface(memory: Memory, change: Change) -> tuple[str, str, str] | None:
         return None
     tool = max(wanted)[2]
     seen = found[tool]
+    if tool in traits:
+        more = f" and {len(seen.young) - FIELDS} more" if len(seen.young) > FIELDS else ""
+        return tool, ", ".join(seen.young[:FIELDS]) + more, "values"
     parts = [f"{_listed(seen.young)} new"] if seen.young else []
     parts += [f"{_listed(seen.missing)} gone"] if seen.missing else []
     return tool, ", ".join(parts), "fields" if tool in fields else "forms of values"

@@ -16,7 +16,7 @@ from typing import Any, Final
 from msgspec import Raw
 
 from monitor.reading import marks, shape
-from monitor.reading.calls import answers, forms
+from monitor.reading.calls import answers, forms, traits
 from monitor.reading.calls import fields as named
 from monitor.reading.calls.known import ARGUMENTS_BYTES, RESULT_BYTES, Arguments, Known, Result
 from monitor.reading.calls.outlines import Outlines, Told
@@ -104,6 +104,7 @@ class Reader:
             found["result_fields"] = self._fields(told if inner is value else _outlines.told(value))
             found["result_looks"] = self._looks(told)
             found["result_form"] = forms.form(inner)
+            found["result_traits"] = self._traits(traits.traits(inner))
         return found
 
     # -- inner
@@ -162,6 +163,7 @@ class Reader:
             found = self._look_at_result(result)
         event.result_fields = self._fields(found.named)
         event.result_looks = self._looks(found.told)
+        event.result_traits = self._traits(found.traits)
         if event.result_form is None:
             event.result_form = found.form
         if event.result_hash is None:
@@ -183,6 +185,7 @@ class Reader:
             derive.result_hash(result, value),
             derive.soft_error(result, self._errors, value),
             derive.is_empty(result, value),
+            traits.traits(inner),
         )
         self._results.keep(result, found)
         return found
@@ -238,6 +241,11 @@ class Reader:
         if told.more_looks:
             self._count("looks_of_a_tool")
         return told.looks
+
+    def _traits(self, found: list[str] | None) -> list[str] | None:
+        if found is not None and len(found) >= traits.TRAITS:
+            self._count("traits_of_a_tool")
+        return found
 
     def _add(self, event: Event, rules: Iterable[str]) -> None:
         found = sorted({*(event.violations or ()), *rules})

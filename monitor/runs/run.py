@@ -95,6 +95,7 @@ class Work:
         output_marks: list[str] | None = None,
         argument_looks: dict[str, list[str]] | None = None,
         result_looks: dict[str, list[str]] | None = None,
+        result_traits: dict[str, list[str]] | None = None,
     ) -> None:
         self.model = model
         self.response_model = response_model
@@ -152,6 +153,7 @@ class Work:
         self.output_marks = output_marks
         self.argument_looks: dict[str, list[str]] = NO_FIELDS if argument_looks is None else argument_looks
         self.result_looks: dict[str, list[str]] = NO_FIELDS if result_looks is None else result_looks
+        self.result_traits: dict[str, list[str]] = NO_FIELDS if result_traits is None else result_traits
 
     def fields(self, loop: object, user_loop: object) -> list[object]:
         """Its fields in the order of `WorkState`, with what stands for its loops."""
@@ -165,7 +167,7 @@ class Work:
             self.output_empty, self.output_shape, self.output_hash, self.output_length, loop, user_loop, self.looped,
             self.claims, self.facts, self.broken, self.documents, self.pair, self.calls_hash, self.used,
             self.output_fields, self.tool_seconds, self.result_forms, self.answers, self.output_marks,
-            self.argument_looks, self.result_looks,
+            self.argument_looks, self.result_looks, self.result_traits,
         ]  # fmt: skip
 
     @property

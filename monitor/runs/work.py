@@ -198,6 +198,11 @@ def tool_call(run: Run, work: Work, event: Event, book: Book) -> None:
         if work.result_looks is NO_FIELDS:
             work.result_looks = {}
         _note_fields(work.result_looks, tool, words, book)
+    words = event.result_traits
+    if words and not failed:
+        if work.result_traits is NO_FIELDS:
+            work.result_traits = {}
+        _note_fields(work.result_traits, tool, words, book)
     fields = event.result_fields
     if fields and not failed:
         if work.result_fields is NO_FIELDS:

@@ -46,6 +46,7 @@ NAMES = {
     "answers_forgotten": "evicted:output_fields",
     "marks_forgotten": "evicted:output_marks",
     "looks_forgotten": "evicted:tool_looks",
+    "traits_forgotten": "evicted:tool_traits",
     "outputs_forgotten": "evicted:outputs_of_a_version",
     "banks_relearned": "evicted:references",
     "drift_episodes_dropped": "evicted:drift_episodes",

@@ -280,6 +280,8 @@ class WorkState(Struct, omit_defaults=True, gc=False):
     argument_looks: dict[str, list[str]] = {}
     """Tool → what the values of its arguments looked like (`monitor.reading.calls.looks`)."""
     result_looks: dict[str, list[str]] = {}
+    result_traits: dict[str, list[str]] = {}
+    """Tool → the traits of its results (`monitor.reading.calls.traits`)."""
 
 
 class RunState(Struct, array_like=True, gc=False):

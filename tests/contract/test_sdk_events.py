@@ -80,7 +80,7 @@ def test_both_sides_have_the_same_kinds_fields_and_limits() -> None:
     by_the_server = {"schema_version", "observed_time", "arguments_hash", "result_hash", "result_empty"}
     by_the_server |= {"input_hash", "output_hash", "output_shape", "arguments_fields", "result_fields", "violations"}
     by_the_server |= {"output_fields", "output_marks"}
-    by_the_server |= {"result_form", "arguments_looks", "result_looks"}
+    by_the_server |= {"result_form", "arguments_looks", "result_looks", "result_traits"}
     assert record.FIELDS.keys() | by_the_writer | by_the_server == ours
     assert record.NAME_CHARACTERS == limits.NAME_LENGTH
     assert record.LABELS == limits.LABELS

@@ -78,6 +78,7 @@ READ: Mapping[str, tuple[str, ...]] = {
         "result_empty",
         "result_fields",
         "result_looks",
+        "result_traits",
         "result_form",
     ),
 }

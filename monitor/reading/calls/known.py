@@ -34,7 +34,14 @@ class Result:
     """What a result looks like and says. `named`: what there is to tell of the whole; `told`: of what it wraps."""
 
     def __init__(
-        self, named: Told, told: Told, form: str | None, hashed: int, soft_error: bool, is_empty: bool
+        self,
+        named: Told,
+        told: Told,
+        form: str | None,
+        hashed: int,
+        soft_error: bool,
+        is_empty: bool,
+        traits: list[str] | None,
     ) -> None:
         self.named = named
         self.told = told
@@ -42,6 +49,7 @@ class Result:
         self.hashed = hashed
         self.soft_error = soft_error
         self.is_empty = is_empty
+        self.traits = traits
 
 
 T = TypeVar("T")
