@@ -23,7 +23,7 @@ from tests.doubles.fleet_log import START, log
 CONFIG = Config.model_validate({"owners": {"one": {}}})
 AT = 700
 """Runs before the change."""
-AFTER = 80
+AFTER = 120
 Change = Callable[[dict[str, Any], random.Random], dict[str, Any]]
 
 
@@ -165,14 +165,14 @@ def test_what_stays_is_the_usual_after_a_while() -> None:
         word = rng.choice(("open", "sent", "lost" if late else "done"))
         traits.observe(_done(number, f"a~+{rng.randrange(8) + 27 * late}", f"b={word}", f"c*{1 if late else 2}"))
         told.append(bool(traits.changed))
-    assert not any(told[:400]) and all(told[440:590]) and not any(told[620:])
+    assert not any(told[:400]) and sum(told[440:590]) > 120 and not any(told[680:])
 
 
 def test_tools_and_fields_are_bounded_and_what_gives_way_is_counted() -> None:
     counted: list[str] = []
     traits = Traits(counted.append)
-    for number in range(TOOLS + 3):
-        traits.observe(Done(result_traits={f"t{number}": [f"f{n}*2" for n in range(2 * FIELDS)]}))
+    for number in range(9 * (TOOLS + 3)):  # of nine runs some are looked at
+        traits.observe(Done(result_traits={f"t{number // 9}": [f"f{n}*2" for n in range(2 * FIELDS)]}))
     assert counted == ["traits_forgotten"] * 3
     empty = len(traits.save())
     for number in range(5_000):

@@ -17,13 +17,13 @@ from __future__ import annotations
 from math import ldexp, sqrt
 from typing import Final
 
-WARM: Final = 200
+WARM: Final = 100
 """Values before it is known what is usual."""
 ENOUGH: Final = 8
 """Values of a stretch before it is judged."""
 YOUNG: Final = 200
 """Values of a stretch after which it is the usual."""
-WINDOW: Final = 1_024
+WINDOW: Final = 512
 """Values after which what is usual is counted half."""
 PART: Final = 3
 """One value in so many must be far from the usual, or the stretch is over."""
@@ -123,6 +123,7 @@ class Amounts:
         """One run's value: its order, and itself in `eighths`."""
         last = self.last
         if order == last:
+            self.said = ""
             return
         way = 0 if last is None else abs(order - last)
         self.last = order

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from typing import Final
 
-WARM: Final = 200
+WARM: Final = 100
 """Runs before it is known which values there are."""
-QUIET: Final = 150
+QUIET: Final = 75
 """Runs without a new value before one that comes is news."""
 YOUNG: Final = 200
 """Runs after a new value after which it is as usual."""
-WINDOW: Final = 1_024
+WINDOW: Final = 512
 """Runs after which what is usual is counted half."""
 TERMS: Final = 8
 """Values of a field. One with more is open: it may hold anything."""

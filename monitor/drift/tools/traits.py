@@ -2,8 +2,8 @@
 another type further in.
 
 A trait is read with the result (`monitor.reading.calls.traits`); what is usual is learned field by field from the runs
-alone (`amounts`, `terms`). A run that asks a tool the same as the run before it tells nothing about it. Of a tool that
-is known well, one run in `EACH` is looked at until something is new.
+alone (`amounts`, `terms`). A run that asks a tool the same as the run before it tells nothing about it. One run in
+three is looked at, and every one while something is new: which ones is spread evenly over any rhythm of the runs.
 
 Invariant: at most `TOOLS` tools are known, and `FIELDS` fields of each.
 """
@@ -24,10 +24,10 @@ TOOLS: Final = 40
 """Tools of one agent that are followed. More: the one that was quiet longest is forgotten."""
 FIELDS: Final = 32
 """Fields of one tool that are followed. More: those that come later are not."""
-EACH: Final = 2
-"""Runs of a tool of which one is looked at."""
-KNOWN: Final = 400
-"""Runs before that, all of which are."""
+_STRIDE: Final = 2_654_435_769
+_ROUND: Final = 4_294_967_296
+_LOOKED_AT: Final = 1_431_655_765
+"""A run is looked at where its number times the stride falls into the first third of a round (Fibonacci hashing)."""
 TRAITS: Final = 4_096
 """Traits that are remembered as they are read. More: all are forgotten."""
 
@@ -58,8 +58,9 @@ class _Trait:
 
 
 class _Known:
-    """One tool. `asked`: a hash of the question that was answered last; `run`: its runs; `news`: whether a field may
-    have changed; `said`: what its latest run showed; `seen`: the latest run that was looked at with each field."""
+    """One tool. `asked`: a hash of the question that was answered last; `run`: its runs that were looked at; `news`:
+    whether a field may have changed; `said`: what the latest of them showed; `seen`: the latest of them with each
+    field."""
 
     def __init__(self, asked: int | None = None) -> None:
         self.asked = asked
@@ -79,15 +80,24 @@ class Traits:
         self.changed: bool | None = None
         self._count = count
         self._known: dict[str, _Known] = {}
+        self._turn = 0
+        """Runs with traits."""
+        self._news: set[str] = set()
+        """Tools of which a field may have changed."""
 
     def observe(self, work: Work) -> None:
         """One run."""
         self.changed = None
+        self._turn += 1
+        if not self._news and self._turn * _STRIDE % _ROUND > _LOOKED_AT:
+            return
         for tool in sorted(work.result_traits):
             known = self._known.pop(tool, None)
             if known is None:
                 if len(self._known) >= TOOLS:
-                    del self._known[next(iter(self._known))]
+                    oldest = next(iter(self._known))
+                    del self._known[oldest]
+                    self._news.discard(oldest)
                     self._count("traits_forgotten")
                 known = _Known()
             self._known[tool] = known  # the order of a dict is that of the latest run
@@ -97,8 +107,11 @@ class Traits:
                     continue
                 known.asked = call[0]
             known.run += 1
-            if known.news or known.run <= KNOWN or not known.run % EACH:
-                self._take(known, work.result_traits[tool])
+            self._take(known, work.result_traits[tool])
+            if known.news:
+                self._news.add(tool)
+            else:
+                self._news.discard(tool)
             self.changed = bool(known.said) or bool(self.changed)
 
     def seen(self) -> dict[str, list[str]]:
@@ -112,12 +125,15 @@ class Traits:
             numbers = {field: each.packed() for field, each in one.amounts.items()}
             words = {field: each.packed() for field, each in one.terms.items()}
             packed[tool] = [one.asked, one.run, one.news, one.said, numbers, words, one.seen]
-        return _encode(packed)
+        return _encode((self._turn, packed))
 
     def load(self, raw: bytes) -> None:
         """Put back a saved state."""
-        for tool, (asked, run, news, said, numbers, words, seen) in _saved.decode(raw).items():
+        self._turn, tools = _saved.decode(raw)
+        for tool, (asked, run, news, said, numbers, words, seen) in tools.items():
             known = self._known[tool] = _Known(asked)
+            if news:
+                self._news.add(tool)
             known.run, known.news, known.said, known.seen = run, news, said, seen
             for field, packed in numbers.items():
                 known.amounts[field] = amounts.load(packed)
@@ -175,5 +191,11 @@ def _parse(text: str) -> _Trait:
 _parsed: Final[dict[str, _Trait]] = {}
 _encode: Final = msgspec.msgpack.Encoder().encode
 _saved: Final = msgspec.msgpack.Decoder(
-    dict[str, tuple[int | None, int, bool, list[str], dict[str, list[object]], dict[str, list[object]], dict[str, int]]]
+    tuple[
+        int,
+        dict[
+            str,
+            tuple[int | None, int, bool, list[str], dict[str, list[object]], dict[str, list[object]], dict[str, int]],
+        ],
+    ]
 )
