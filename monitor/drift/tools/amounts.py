@@ -142,7 +142,7 @@ class Amounts:
         late.add(order, eighths, way)
         self.far += is_far
         self.said = ""
-        if PART * self.far < late.n:
+        if PART * self.far < late.n or (self.far == 1 and late.n > 1):  # one far value alone is a tail
             usual.merge(late)
             self.late = None
         elif late.n >= YOUNG:

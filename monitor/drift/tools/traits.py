@@ -107,12 +107,12 @@ class Traits:
                     continue
                 known.asked = call[0]
             known.run += 1
-            self._take(known, work.result_traits[tool])
+            changed = self._take(known, work.result_traits[tool])
             if known.news:
                 self._news.add(tool)
             else:
                 self._news.discard(tool)
-            self.changed = bool(known.said) or bool(self.changed)
+            self.changed = changed or bool(self.changed)
 
     def seen(self) -> dict[str, list[str]]:
         """Tool → what its latest run showed, as `total is about 100 times larger`, of those that showed something."""
@@ -140,7 +140,8 @@ class Traits:
             for field, packed in words.items():
                 known.terms[field] = terms.load(packed)
 
-    def _take(self, known: _Known, traits: list[str]) -> None:
+    def _take(self, known: _Known, traits: list[str]) -> bool:
+        """One run of a tool; whether a field changed."""
         said: list[str] = []
         run, seen, news = known.run, known.seen, False
         for text in traits:
@@ -173,7 +174,10 @@ class Traits:
                     news = True
                     if amount.said:
                         said.append(f"{_path(field)} is {amount.said}")
-        known.news, known.said = news, said
+        known.news = news
+        if said or not news:
+            known.said = said  # a run between that showed nothing does not make it unsaid
+        return bool(said)
 
 
 def _path(field: str) -> str:
