@@ -81,7 +81,8 @@ def test_what_is_too_much_is_counted_each_time() -> None:
     wide = json.dumps({"one": names, "two": names}).encode()
     for number in range(1, 4):
         reader.read(call("sales", "agent", b"{}", wide, {}))
-        assert reader.counts == {"evicted:fields_of_a_tool": number, "evicted:looks_of_a_tool": number}
+        what = "fields", "looks", "traits"
+        assert reader.counts == {f"evicted:{name}_of_a_tool": number for name in what}
 
 
 @pytest.mark.parametrize("length", [8, known.RESULT_BYTES])
