@@ -31,10 +31,8 @@ from schemas.texts.soft_errors import DEFAULT, ERRORS, Beginnings
 
 LARGEST: Final = 1e12
 """The root of the squares of a shape that somebody else wrote. Larger: it is not taken, counted as `shapes_refused`."""
-REMEMBERED_SHAPES: Final = 256
-"""Outputs whose shape is remembered, for a run mostly ends with what its last call said. More: all are forgotten."""
-REMEMBERED_BYTES: Final = 8_192
-"""Longer outputs are not remembered."""
+OUTPUT_BYTES: Final = 8_192
+"""Longer outputs are not remembered. Others are, for a run mostly ends with what its last call said."""
 AHEAD = ("output_broken", "arguments_broken")
 """Where `read_ahead` puts rules: agent → what is broken if the text is that agent's."""
 
@@ -56,7 +54,7 @@ class Reader:
         self._phrases = Phrases(config.text.refusals, config.text.apologies)
         self._errors = Beginnings(config.text.errors) if config.text.errors != ERRORS else DEFAULT
         self._contracts = Contracts(config)
-        self._shapes: dict[bytes, _Looked] = {}
+        self._outputs: Known[_Looked] = Known(OUTPUT_BYTES)
         self._arguments: Known[Arguments] = Known(ARGUMENTS_BYTES)
         self._results: Known[Result] = Known(RESULT_BYTES)
 
@@ -206,7 +204,7 @@ class Reader:
 
     def _shape(self, output: bytes) -> _Looked:
         """The shape of an output, the fields of one that is JSON, and its marks."""
-        found = self._shapes.get(output)
+        found = self._outputs.get(output)
         if found is not None:
             return found
         text = text_of(output)
@@ -220,10 +218,7 @@ class Reader:
         if more:
             self._count("marks_of_an_output")
         found = numbers, fields, signs
-        if len(output) <= REMEMBERED_BYTES:
-            if len(self._shapes) >= REMEMBERED_SHAPES:
-                self._shapes.clear()
-            self._shapes[output] = found
+        self._outputs.keep(output, found)
         return found
 
     def _value(self, raw: bytes) -> Any:

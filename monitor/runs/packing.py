@@ -6,18 +6,13 @@ less memory that way, and a block of runs that is saved again is copied rather t
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple, cast
-from zlib import crc32
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from librt.vecs import vec
 from msgspec import Raw
-from mypy_extensions import i32, i64
 
 from detectors.loops import Loop
-from monitor.reading.tally import crc
 from monitor.runs.run import SPENT, Run, Work
 from monitor.saved.states import Head, LoopState, RunState, WorkState
 
@@ -33,10 +28,6 @@ _WORK = RunState.__struct_fields__.index("work")
 _LOOPS = ("loop", "user_loop")
 BEFORE = 3
 """Numbers of a tool in a run as the version before wrote them."""
-FEW_IDS: Final = 64
-"""Ids of one run whose checksums are put in order one by one; nearly all runs have fewer."""
-SHORT_ID: Final = 64
-"""Characters of an id whose checksum is made here; of longer ones zlib is faster."""
 FEW_RUNS: Final = 16
 """Msgpack counts fewer parts of a list in one byte, as many and more in three, which do for any block."""
 
@@ -74,27 +65,6 @@ def runs_to_bytes(runs: Iterable[Run | bytes]) -> bytes:
     count = len(packed)
     packed.insert(0, bytes([0x90 | count]) if count < FEW_RUNS else b"\xdc" + count.to_bytes(2, "big"))
     return b"".join(packed)
-
-
-def checksums(names: set[str]) -> bytes:
-    """CRC-32 of each of these names, in ascending order, as `array("I")` has them."""
-    count: i64 = len(names)
-    if count > FEW_IDS:
-        return array("I", sorted([crc32(name.encode()) for name in names])).tobytes()
-    found = vec[i64]([0] * count)
-    for known, name in enumerate(names):
-        raw = name.encode()
-        value: i64 = crc(raw) if len(raw) <= SHORT_ID else crc32(raw)
-        at: i64 = known
-        while at > 0 and found[at - 1] > value:
-            found[at] = found[at - 1]
-            at -= 1
-        found[at] = value
-    packed = vec[i32]([0] * count)
-    for at in range(count):
-        value = found[at]
-        packed[at] = i32(value if value < 1 << 31 else value - (1 << 32))
-    return bytes(cast(Any, packed))
 
 
 def runs_from_bytes(raw: bytes | memoryview) -> list[Stored]:

@@ -20,7 +20,7 @@ from detectors import durations
 from monitor.runs import silent
 from monitor.runs import work as adding
 from monitor.runs.contracts import Rules
-from monitor.runs.packing import Stored, checksums, pack, unpack
+from monitor.runs.packing import Stored, pack, unpack
 from monitor.runs.run import SPENT, Closed, Run, Work
 from monitor.runs.work import TOOLS_PER_RUN as TOOLS_PER_RUN
 from schemas.config import Contract
@@ -44,6 +44,9 @@ RETRY_SECONDS: Final = 300.0
 
 _NO_IDS: Final[set[str]] = set()
 """What closed runs hold; nothing is ever added to it."""
+
+_checksum: Final = crc32
+"""At hand: compiled code looks a name of another module up each time."""
 
 _Remembered = tuple[float, str, int, str]
 """When a run closed, which, its block, and who gave it its input, if that is known."""
@@ -347,7 +350,7 @@ class RunTracker:
         run.order = self._order
         run.closed = True
         run.seen = now
-        run.packed = checksums(run.ids)
+        run.packed = array("I", sorted([_checksum(name.encode()) for name in run.ids])).tobytes()
         run.ids = _NO_IDS
         work = run.work
         if work.output_shape is not None:

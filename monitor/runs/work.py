@@ -35,12 +35,6 @@ FORM_CHARACTERS: Final = 40
 CALLS_HASH: Final = 1 << 48
 """Sums of hashes of calls are taken modulo this."""
 LENGTH: Final = INDEX["length"]
-POWERS: Final = 64
-"""Binary logs of lengths from here on are none."""
-_POWERS: Final[list[float]] = [float(1 << power) for power in range(POWERS)]
-_WHOLE: Final = 4503599627370496.0
-"""2**52: added and taken away again it rounds a smaller number to an integer, halves to the even one; larger ones are
-integers."""
 LOOP: Final = "run.loop"
 OTHER: Final = "_other"
 NO_ARGUMENTS: Final = 1
@@ -281,12 +275,8 @@ def length_of(shape: list[float] | None) -> float | None:
     """Characters of an output by its shape, which holds log2(1 + characters), straight between the powers of two."""
     if not shape:
         return None
-    log = shape[LENGTH]
-    power = int(log)
-    if not 0 <= power < POWERS:
-        return None
-    value = (log - power + 1.0) * _POWERS[power]
-    return ((value + _WHOLE) - _WHOLE if value < _WHOLE else value) - 1.0
+    power = int(shape[LENGTH])
+    return float(round((shape[LENGTH] - power + 1.0) * (1 << power)) - 1) if 0 <= power < 64 else None
 
 
 def _retrieval(work: Work, event: Event, book: Book) -> None:

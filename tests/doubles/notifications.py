@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from monitor.alerting.router import Router
+from monitor.notify.outbox import Outbox
 from schemas.alert import Notification, NotificationReason
 from schemas.config import Config
 from schemas.finding import IS_BACK
@@ -25,3 +26,10 @@ def notification(sequence: int = 1, **changes: Any) -> Notification:
         over = {"ends_at": START + 60.0, "recovery": back}
         changes["alerts"] = tuple(msgspec.structs.replace(each, **over) for each in made.alerts)
     return msgspec.structs.replace(made, sequence=sequence, **changes)
+
+
+def put(outbox: Outbox, *told: Notification) -> None:
+    """Let an outbox have notifications, and send what comes of them."""
+    for each in told:
+        outbox.put(each)
+    outbox.release()

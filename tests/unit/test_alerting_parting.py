@@ -21,6 +21,7 @@ from tests.doubles import block_rules
 from tests.doubles.alert_log import Told, alert, silence
 from tests.doubles.clock import START
 from tests.doubles.findings import finding
+from tests.doubles.notifications import put
 
 OWNERS: dict[str, Any] = {"platform": {"mention": "U0PLAT"}, "payments": {"mention": "U0PAY"}}
 WAITS = {"group_wait": "0s", "group_interval": "1m", "repeat_interval": "30d"}
@@ -242,12 +243,6 @@ def box(kind: Any, *told: Notification) -> Outbox:
     outbox = Outbox({"r": (Target(f"r/{kind}/x", kind, channel="#x"),)})
     put(outbox, *told)
     return outbox
-
-
-def put(outbox: Outbox, *told: Notification) -> None:
-    for each in told:
-        outbox.put(each)
-    outbox.release()
 
 
 def said(outbox: Outbox) -> list[str]:

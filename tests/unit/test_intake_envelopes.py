@@ -9,7 +9,7 @@ import pytest
 
 from monitor.intake import mapping
 from monitor.intake.dialects.reading import Reading
-from monitor.intake.spans import Span
+from tests.doubles.spans import span
 
 OI = "openinference.span.kind"
 ASKED = {OI: "LLM", "llm.model_name": "m"}
@@ -25,16 +25,7 @@ OUTPUT = {
 
 def read(name: str, said: dict[str, Any]) -> Reading:
     """One span, read."""
-    return mapping.read(
-        Span(
-            trace_id="0af7651916cd43dd8448eb211c80319c",
-            span_id="b7ad6b7169203331",
-            start=100.0,
-            end=101.0,
-            name=name,
-            attributes=said,
-        )
-    )
+    return mapping.read(span(1, None, name, said))
 
 
 def answer_of(said: Any) -> Any:

@@ -16,25 +16,11 @@ from monitor.intake.assembler import Assembler
 from monitor.intake.dialects.reading import Role
 from monitor.intake.spans import Span, SpanEvent
 from schemas.event import Event
+from tests.doubles.spans import TRACE, span
 
-TRACE = "0af7651916cd43dd8448eb211c80319c"
 OI, OP, TL = "openinference.span.kind", "gen_ai.operation.name", "traceloop.span.kind"
 AGENT = {OP: "invoke_agent", "gen_ai.agent.name": "support"}
 OK: dict[str, Any] = {}
-
-
-def span(number: int, above: int | None, name: str, said: dict[str, Any], **more: Any) -> Span:
-    """Span `number` below span `above`; a later number starts later and ends earlier."""
-    return Span(
-        trace_id=TRACE,
-        span_id=f"{number:016x}",
-        parent_id="" if above is None else f"{above:016x}",
-        name=name,
-        start=100.0 + number,
-        end=200.0 - number,
-        attributes=said,
-        **{"resource": {"service.name": "shop"}} | more,
-    )
 
 
 def events_of(*spans: Span) -> list[Event]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.consumer.fetcher import FetchError, FetchResult, PartitionRecords
-from aiokafka.consumer.subscription_state import Assignment
+from aiokafka.consumer import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
+from aiokafka.consumer.subscription_state import Assignment, SubscriptionState
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
@@ -68,3 +70,13 @@ async def test_what_was_fetched_before_is_taken_over_and_an_error_stays_one() ->
     fetched_as_records(consumer)
     assert consumer._fetcher._records[PLACE].getall() == [Record(0, b"k", b"v", 1_700_000_000.5, ())]
     assert consumer._fetcher._records[other] is error
+
+
+async def test_a_fetcher_of_aiokafka_holds_its_results_where_they_are_taken_over() -> None:
+    found = Fetcher(AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")._client, SubscriptionState())
+    try:
+        assert type(found._records) is OrderedDict
+        fetched_as_records(SimpleNamespace(_fetcher=found))
+        assert isinstance(found._records, OrderedDict) and type(found._records) is not OrderedDict
+    finally:
+        await found.close()

@@ -23,6 +23,7 @@ from schemas.config import Config
 from tests.doubles import block_rules
 from tests.doubles.clock import START
 from tests.doubles.findings import finding
+from tests.doubles.notifications import put
 from tests.doubles.slack_eyes import Post, seen
 
 SLACK, PRINTED = Target("oncall/slack/#o", "slack", channel="#o"), Target("oncall/console", "console")
@@ -132,12 +133,6 @@ def box(*told: Notification, target: Target = SLACK) -> Outbox:
     outbox = Outbox({"oncall": (target,)})
     put(outbox, *told)
     return outbox
-
-
-def put(outbox: Outbox, *told: Notification) -> None:
-    for each in told:
-        outbox.put(each)
-    outbox.release()
 
 
 def restarted(outbox: Outbox) -> Outbox:

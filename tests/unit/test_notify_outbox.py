@@ -14,7 +14,7 @@ from monitor.notify.outbox import Outbox
 from schemas.alert import Notification, NotificationReason
 from tests.doubles.clock import START
 from tests.doubles.findings import finding
-from tests.doubles.notifications import notification
+from tests.doubles.notifications import notification, put
 
 SLACK = Target("payments/slack/#p", "slack", channel="#p")
 PLANNED = {"payments": (SLACK,)}
@@ -28,12 +28,6 @@ def box(*notifications: Notification, planned: dict[str, tuple[Target, ...]] = P
     outbox = Outbox(planned)
     put(outbox, *notifications)
     return outbox
-
-
-def put(outbox: Outbox, *notifications: Notification) -> None:
-    for each in notifications:
-        outbox.put(each)
-    outbox.release()
 
 
 def only(outbox: Outbox, now: float) -> Delivery:

@@ -1,5 +1,5 @@
-"""What arguments and results say, remembered by their bytes: tools are asked the same and answer the same, time and
-again. Of the calls of real agents three in four had a result that was seen before, and arguments where these are short.
+"""What texts say, remembered by their bytes: tools are asked the same and answer the same, time and again. Of the calls
+of real agents three in four had a result that was seen before, and arguments where these are short.
 
 Not here: what is remembered of values that are only alike (`monitor.reading.calls.outlines`).
 
